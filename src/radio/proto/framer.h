@@ -1,0 +1,86 @@
+/* framer: cuts a stream of audio or video into the units that listeners may be given.
+ *
+ *     bytes from the encoder ──▶ framer_next() ──▶ unit, unit, skip, unit …
+ *
+ * One framer per source connection. A unit is the codec's own: an MP3 or ADTS frame, an Ogg page, a
+ * FLAC frame, an EBML element, a run of transport packets. A listener is only ever given whole
+ * units, and starts at a KEY one after the HEADER units of its chain.
+ *
+ * Sans-I/O: no allocation, no clock, no socket; all state lies in the struct. The caller keeps what
+ * was not used and calls again with more behind it. Thread: whoever owns the struct.
+ *
+ * It does not judge what the stream is worth, does not decode audio and does not log. */
+#pragma once
+
+#include "core/bytes.h"
+
+/* No unit is larger. A caller's buffer of this size therefore always makes progress; larger codec
+ * units are given out in pieces, the later ones marked UNIT_PART. */
+#define FRAMER_UNIT_MAX 65536u
+
+enum framer_kind {
+	FRAMER_MP3,  /* MPEG-1/2/2.5 layer I, II, III (ISO 11172-3, 13818-3) */
+	FRAMER_ADTS, /* AAC in ADTS (ISO 13818-7); also LATM's LOAS sync layer */
+	FRAMER_OGG,  /* RFC 3533: Vorbis, Opus, FLAC, Speex, Theora, others as bare pages */
+	FRAMER_FLAC, /* native FLAC (RFC 9639) */
+	FRAMER_WEBM, /* WebM and Matroska (RFC 8794, 9559), streamed */
+	FRAMER_TS,   /* MPEG transport stream (ISO 13818-1) */
+	FRAMER_RAW,  /* anything else: bytes, any of which is a boundary */
+};
+
+enum framer_status {
+	FRAMER_MORE, /* nothing can be cut from what is there: call again with more behind it */
+	FRAMER_UNIT, /* *unit is the next unit */
+	FRAMER_SKIP, /* unit->data is for nobody: junk, an ID3 tag, a Xing/Info frame */
+};
+
+#define UNIT_KEY    1u /* a listener may start here, given the headers of the chain */
+#define UNIT_HEADER 2u /* part of the headers that a late listener needs first */
+#define UNIT_CHAIN  4u /* the first header unit of a new chain: earlier headers are void */
+#define UNIT_PART   8u /* goes on with the unit before it: not a place to start or to end */
+
+struct unit {
+	struct bytes data;    /* points into the caller's input, from its beginning */
+	uint32_t flags;       /* UNIT_… */
+	uint32_t duration_us; /* play time of this unit; 0 when it has none or is not known */
+};
+
+/* What the stream says of itself, as far as it was read; 0 or "" where it was not. */
+struct framer_about {
+	char codec[12];       /* "mp3" "aac" "vorbis" "opus" "flac" "speex" "theora" "vp8" … */
+	uint32_t sample_rate; /* Hz */
+	uint32_t channels;
+	uint32_t bitrate;     /* bit/s: of the frame header, or nominal; 0 when unknown */
+};
+
+struct framer;
+
+void framer_init(struct framer *framer, enum framer_kind kind);
+
+/* Cuts the next unit off the beginning of in. end: the stream ends behind in, so that what waits
+ * for a look at the next header is given out too. On FRAMER_UNIT and FRAMER_SKIP, unit->data starts
+ * at in.at, has at least one byte, and is what the caller drops before calling again. */
+enum framer_status framer_next(struct framer *framer, struct bytes in, bool end,
+			       struct unit *unit);
+
+const struct framer_about *framer_about(const struct framer *framer);
+
+/* The title that the stream carried (Vorbis comment in Ogg, UTF-8, "Artist - Title" or what there
+ * was of it) since the last call that returned true. The bytes live in the framer until the next
+ * framer_next(). False: nothing new. */
+bool framer_title(struct framer *framer, struct bytes *title);
+
+/* The kind that a Content-Type announces (parameters ignored, ASCII case ignored); FRAMER_RAW
+ * when it is not known. */
+enum framer_kind framer_kind_of_type(struct bytes content_type);
+
+/* The kind that the first bytes of a stream show: OggS, fLaC, EBML, TS sync (three in step), ID3 +
+ * MPEG audio, MPEG or ADTS sync (two frames in step). False: more bytes would help (never so from
+ * 8 KiB on: then *kind is FRAMER_RAW if nothing fits). */
+bool framer_kind_of_bytes(struct bytes first, enum framer_kind *kind);
+
+/* The content type to tell listeners for a stream of this kind that came without one. */
+const char *framer_type_of_kind(enum framer_kind kind);
+
+/* Lower-case word for logs and status: "mp3" "adts" "ogg" "flac" "webm" "ts" "raw". */
+const char *framer_kind_name(enum framer_kind kind);
