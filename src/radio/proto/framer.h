@@ -12,11 +12,7 @@
  * It does not judge what the stream is worth, does not decode audio and does not log. */
 #pragma once
 
-#include "core/bytes.h"
-
-/* No unit is larger. A caller's buffer of this size therefore always makes progress; larger codec
- * units are given out in pieces, the later ones marked UNIT_PART. */
-#define FRAMER_UNIT_MAX 65536u
+#include "radio/proto/unit.h"
 
 enum framer_kind {
 	FRAMER_MP3,  /* MPEG-1/2/2.5 layer I, II, III (ISO 11172-3, 13818-3) */
@@ -26,31 +22,6 @@ enum framer_kind {
 	FRAMER_WEBM, /* WebM and Matroska (RFC 8794, 9559), streamed */
 	FRAMER_TS,   /* MPEG transport stream (ISO 13818-1) */
 	FRAMER_RAW,  /* anything else: bytes, any of which is a boundary */
-};
-
-enum framer_status {
-	FRAMER_MORE, /* nothing can be cut from what is there: call again with more behind it */
-	FRAMER_UNIT, /* *unit is the next unit */
-	FRAMER_SKIP, /* unit->data is for nobody: junk, an ID3 tag, a Xing/Info frame */
-};
-
-#define UNIT_KEY    1u /* a listener may start here, given the headers of the chain */
-#define UNIT_HEADER 2u /* part of the headers that a late listener needs first */
-#define UNIT_CHAIN  4u /* the first header unit of a new chain: earlier headers are void */
-#define UNIT_PART   8u /* goes on with the unit before it: not a place to start or to end */
-
-struct unit {
-	struct bytes data;    /* points into the caller's input, from its beginning */
-	uint32_t flags;       /* UNIT_… */
-	uint32_t duration_us; /* play time of this unit; 0 when it has none or is not known */
-};
-
-/* What the stream says of itself, as far as it was read; 0 or "" where it was not. */
-struct framer_about {
-	char codec[12];       /* "mp3" "aac" "vorbis" "opus" "flac" "speex" "theora" "vp8" … */
-	uint32_t sample_rate; /* Hz */
-	uint32_t channels;
-	uint32_t bitrate;     /* bit/s: of the frame header, or nominal; 0 when unknown */
 };
 
 struct framer;
