@@ -15,8 +15,7 @@ struct bytes {
 };
 
 /* A string literal as bytes, without its NUL. */
-#define BYTES(literal) \
-	((struct bytes){(const uint8_t *)("" literal), sizeof("" literal) - 1})
+#define BYTES(literal) ((struct bytes){(const uint8_t *)("" literal), sizeof("" literal) - 1})
 
 static inline struct bytes bytes_of(const void *at, size_t len)
 {

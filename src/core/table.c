@@ -1,0 +1,134 @@
+#include "core/table.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAGE        4096u
+#define TABLE_MAGIC 0x656c626174676972ull
+
+struct table_page {
+	uint64_t magic;
+	uint32_t layout;
+	uint32_t row_size;
+	uint32_t capacity;
+};
+
+static int table_map(struct table *table, int fd, const struct table_page *page)
+{
+	size_t len = PAGE + (size_t)page->row_size * page->capacity;
+	uint8_t *map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	uint32_t *rows;
+
+	if (map == MAP_FAILED)
+		return -errno;
+	/* Filled only as far as rows are given back, so its pages too follow the use. */
+	rows = calloc(page->capacity, sizeof *rows);
+	if (!rows) {
+		munmap(map, len);
+		return -ENOMEM;
+	}
+	*table = (struct table){
+		.fd = fd,
+		.map = map + PAGE,
+		.map_len = len,
+		.row_size = page->row_size,
+		.capacity = page->capacity,
+		.free_rows = rows,
+	};
+	return 0;
+}
+
+int table_create(struct table *table, uint32_t layout, uint32_t row_size, uint32_t capacity)
+{
+	struct table_page page = {TABLE_MAGIC, layout, row_size, capacity};
+	int fd, error = 0;
+
+	*table = (struct table){.fd = -1};
+	if (row_size == 0 || row_size % 64 || capacity == 0)
+		return -EINVAL;
+	fd = memfd_create("ringmain-table", MFD_CLOEXEC);
+	if (fd == -1)
+		return -errno;
+	if (ftruncate(fd, (off_t)(PAGE + (size_t)row_size * capacity)) == -1 ||
+	    pwrite(fd, &page, sizeof page, 0) != (ssize_t)sizeof page)
+		error = -errno;
+	if (!error)
+		error = table_map(table, fd, &page);
+	if (error)
+		close(fd);
+	return error;
+}
+
+/* What the last owner used is in use; what lies below the highest of these and is free is taken
+ * again first. */
+static void find_used(struct table *table)
+{
+	for (uint32_t row = 0; row < table->capacity; row++)
+		if (((struct table_row *)table_row(table, row))->in_use) {
+			table->used++;
+			table->high = row + 1;
+		}
+	for (uint32_t row = table->high; row-- > 0;)
+		if (!((struct table_row *)table_row(table, row))->in_use)
+			table->free_rows[table->free_count++] = row;
+}
+
+int table_open(struct table *table, int fd, uint32_t layout, uint32_t row_size)
+{
+	struct table_page page;
+	struct stat st;
+	int error;
+
+	*table = (struct table){.fd = -1};
+	if (fstat(fd, &st) == -1)
+		return -errno;
+	if (pread(fd, &page, sizeof page, 0) != (ssize_t)sizeof page || page.magic != TABLE_MAGIC ||
+	    page.layout != layout || page.row_size != row_size ||
+	    st.st_size < (off_t)(PAGE + (size_t)page.row_size * page.capacity))
+		return -EPROTO;
+	error = table_map(table, fd, &page);
+	if (!error)
+		find_used(table);
+	return error;
+}
+
+void table_close(struct table *table)
+{
+	if (table->map) {
+		munmap(table->map - PAGE, table->map_len);
+		close(table->fd);
+		free(table->free_rows);
+	}
+	*table = (struct table){.fd = -1};
+}
+
+void *table_take(struct table *table, uint32_t *row)
+{
+	struct table_row *taken;
+
+	if (table->free_count)
+		*row = table->free_rows[--table->free_count];
+	else if (table->high < table->capacity)
+		*row = table->high++;
+	else
+		return NULL;
+	taken = table_row(table, *row);
+	memset(taken, 0, table->row_size);
+	taken->in_use = 1;
+	table->used++;
+	return taken;
+}
+
+void table_give(struct table *table, uint32_t row)
+{
+	struct table_row *given = table_row(table, row);
+
+	CHECK(row < table->high && given->in_use);
+	given->in_use = 0;
+	table->free_rows[table->free_count++] = row;
+	table->used--;
+}

@@ -1,0 +1,49 @@
+/* table: rows of fixed size in shared memory, for what must outlive the process.
+ *
+ *   memfd:  ┌ page ┐┌ row 0 ┐┌ row 1 ┐ …  ┌ row capacity-1 ┐
+ *
+ * A row holds no pointer: descriptor numbers, positions, counters, small texts. Its first eight
+ * bytes are the table's: 0 when the row is free. Each worker has tables of its own, so a row has
+ * one writer. Pages are only touched when a row on them is first used, and rows are handed out
+ * lowest first, so the memory follows the number in use.
+ *
+ * Ownership: one thread; another process may open the memfd after that thread is gone, and finds
+ * the used rows. Allocates once, in table_create and table_open. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/check.h"
+
+struct table {
+	int fd;
+	uint8_t *map;
+	size_t map_len;
+	uint32_t row_size; /* bytes, a multiple of 64 */
+	uint32_t capacity;
+	uint32_t used;
+	uint32_t high;       /* rows from here on were never used */
+	uint32_t *free_rows; /* a stack of rows below high that are free */
+	uint32_t free_count;
+};
+
+struct table_row {
+	uint64_t in_use;
+};
+
+/* layout: the version of the row's struct; table_open of another one fails. 0, -EINVAL, -errno. */
+MUST_CHECK int table_create(struct table *table, uint32_t layout, uint32_t row_size,
+			    uint32_t capacity);
+/* 0, -EPROTO when fd is no table of this layout and row size, or -errno. fd is the table's then. */
+MUST_CHECK int table_open(struct table *table, int fd, uint32_t layout, uint32_t row_size);
+void table_close(struct table *table);
+
+/* A zeroed row, in use; NULL when all are. */
+void *table_take(struct table *table, uint32_t *row);
+void table_give(struct table *table, uint32_t row);
+
+static inline void *table_row(const struct table *table, uint32_t row)
+{
+	return table->map + (size_t)row * table->row_size;
+}

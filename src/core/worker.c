@@ -1,0 +1,200 @@
+#include "core/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static struct worker *workers;
+static unsigned count;
+static const struct worker_hooks *const *hooks;
+static struct mailbox control;
+static _Thread_local struct worker *here;
+
+struct starting {
+	struct worker *worker;
+	uv_sem_t started;
+	int error;
+};
+
+struct stopping {
+	struct message message;
+};
+
+RUNS_ON(on_worker) static void stop_hooks(struct worker *worker, unsigned n)
+{
+	while (n-- > 0)
+		hooks[n]->stop(worker);
+}
+
+static unsigned hooks_count(void)
+{
+	unsigned n = 0;
+
+	while (hooks[n])
+		n++;
+	return n;
+}
+
+static void deliver_stop(struct message *message)
+{
+	enter_worker();
+	free(message);
+	stop_hooks(here, hooks_count());
+	mailbox_fini(&here->mailbox);
+}
+
+RUNS_ON(on_worker) static int worker_init(struct worker *worker)
+{
+	unsigned n;
+	int error = mailbox_init(&worker->mailbox, &worker->loop);
+
+	if (error)
+		return error;
+	for (n = 0; hooks[n]; n++) {
+		error = hooks[n]->start(worker);
+		if (error)
+			break;
+	}
+	if (error) {
+		stop_hooks(worker, n);
+		mailbox_fini(&worker->mailbox);
+		uv_run(&worker->loop, UV_RUN_DEFAULT);
+	}
+	return error;
+}
+
+static void worker_main(void *arg)
+{
+	struct starting *starting = arg;
+	struct worker *worker = starting->worker;
+	int error;
+
+	role_here = ROLE_WORKER;
+	enter_worker();
+	here = worker;
+	error = worker_init(worker);
+	starting->error = error;
+	uv_sem_post(&starting->started);
+	if (!error)
+		uv_run(&worker->loop, UV_RUN_DEFAULT);
+}
+
+static int worker_start(struct worker *worker, unsigned id)
+{
+	struct starting starting = {.worker = worker};
+	int error;
+
+	worker->id = id;
+	error = uv_loop_init(&worker->loop);
+	if (error)
+		return error;
+	uv_sem_init(&starting.started, 0);
+	error = uv_thread_create(&worker->thread, worker_main, &starting);
+	if (!error) {
+		uv_sem_wait(&starting.started);
+		error = starting.error;
+		if (error)
+			uv_thread_join(&worker->thread);
+	}
+	uv_sem_destroy(&starting.started);
+	if (error)
+		uv_loop_close(&worker->loop);
+	return error;
+}
+
+int workers_start(unsigned n, const struct worker_hooks *const *table, uv_loop_t *control_loop)
+{
+	int error;
+
+	CHECK(n >= 1 && n <= WORKERS_MAX && !workers);
+	role_here = ROLE_CONTROL;
+	enter_control();
+	hooks = table;
+	workers = calloc(n, sizeof *workers);
+	if (!workers)
+		return -ENOMEM;
+	error = mailbox_init(&control, control_loop);
+	for (count = 0; !error && count < n; count += !error)
+		error = worker_start(&workers[count], count);
+	if (error)
+		workers_stop();
+	return error;
+}
+
+void workers_stop(void)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct stopping *stop = malloc(sizeof *stop);
+
+		CHECK(stop);
+		stop->message.deliver = deliver_stop;
+		worker_post(&workers[i], &stop->message);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		uv_thread_join(&workers[i].thread);
+		CHECK(uv_loop_close(&workers[i].loop) == 0);
+	}
+	mailbox_fini(&control);
+	free(workers);
+	workers = NULL;
+	count = 0;
+}
+
+unsigned workers_count(void)
+{
+	return count;
+}
+
+struct worker *worker_of(unsigned id)
+{
+	CHECK(id < count);
+	return &workers[id];
+}
+
+struct worker *worker_here(void)
+{
+	return here;
+}
+
+struct worker *worker_place(void)
+{
+	struct worker *least = &workers[0];
+
+	for (unsigned i = 1; i < count; i++)
+		if (atomic_load_explicit(&workers[i].load, memory_order_relaxed) <
+		    atomic_load_explicit(&least->load, memory_order_relaxed))
+			least = &workers[i];
+	return least;
+}
+
+void worker_post(struct worker *worker, struct message *message)
+{
+	mailbox_post(&worker->mailbox, message);
+}
+
+void control_post(struct message *message)
+{
+	mailbox_post(&control, message);
+}
+
+static void baton_deliver(struct message *message)
+{
+	struct baton *baton = container_of(message, struct baton, message);
+
+	if (baton->at == count) {
+		baton->home(baton);
+		return;
+	}
+	baton->visit(baton, here);
+	baton->at++;
+	if (baton->at < count)
+		worker_post(&workers[baton->at], message);
+	else
+		control_post(message);
+}
+
+void baton_send(struct baton *baton)
+{
+	baton->at = 0;
+	baton->message.deliver = baton_deliver;
+	worker_post(&workers[0], &baton->message);
+}

@@ -1,0 +1,62 @@
+/* worker: the threads that carry traffic, and the control thread's door.
+ *
+ *   control thread ── places connections ──▶ worker 0 … worker n-1, one loop and mailbox each
+ *
+ * What a worker owns, no other thread touches; what crosses is a mailbox message. A baton is a
+ * message that visits every worker in turn and then comes home to the control thread: the way to
+ * gather something from all, or to be sure that all have let go of something.
+ *
+ * Rooms hang their per-worker state into hooks, which run on the worker's own thread before its
+ * loop starts and after the last turn. */
+#pragma once
+
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "core/mailbox.h"
+#include "core/role.h"
+
+#define WORKERS_MAX 64 /* one bit each in a ring's sleepers */
+
+struct worker {
+	unsigned id;
+	uv_loop_t loop;
+	struct mailbox mailbox;
+	uv_thread_t thread;
+	_Atomic uint32_t load; /* connections placed here; relaxed: a hint for placement */
+};
+
+struct worker_hooks {
+	int (*start)(struct worker *worker); /* 0 or -errno; on the worker's thread */
+	void (*stop)(struct worker *worker); /* closes its handles; on the worker's thread */
+};
+
+struct baton {
+	struct message message;
+	unsigned at;
+	void (*visit)(struct baton *baton, struct worker *worker); /* on each worker */
+	void (*home)(struct baton *baton);                         /* on control; frees it */
+};
+
+/* Starts count workers (1 … WORKERS_MAX) with these hooks (NULL-terminated; must outlive them), and
+ * the control thread's mailbox on control_loop. 0 or -errno; then nothing runs. */
+MUST_CHECK int workers_start(unsigned count, const struct worker_hooks *const *hooks,
+			     uv_loop_t *control_loop);
+
+/* Stops and joins all. */
+void workers_stop(void) RUNS_ON(on_control);
+
+unsigned workers_count(void);
+struct worker *worker_of(unsigned id);
+
+/* The worker that this thread is; only on a worker. */
+struct worker *worker_here(void) RUNS_ON(on_worker);
+
+/* The worker that carries least. */
+struct worker *worker_place(void) RUNS_ON(on_control);
+
+void worker_post(struct worker *worker, struct message *message);
+void control_post(struct message *message);
+
+/* Sends a baton off. Any thread. */
+void baton_send(struct baton *baton);
