@@ -102,6 +102,8 @@ static void trimmed_of_blanks(void **state)
 	assert_true(same(bytes_trim(BYTES(" \t ")), ""));
 	assert_true(same(bytes_trim(BYTES("")), ""));
 	assert_true(same(bytes_trim(BYTES("x")), "x"));
+	/* What HTTP and IRC do not call blank stays: "chunked\v" is not "chunked". */
+	assert_true(same(bytes_trim(BYTES("\vchunked\f")), "\vchunked\f"));
 }
 
 static void numbers_fill_the_text(void **state)
