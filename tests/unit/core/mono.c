@@ -25,6 +25,15 @@ static void never_stays_never(void **state)
 			 INT64_MAX / 1000 * 1000 + 1);
 }
 
+static void a_moment_before_is_not_never(void **state)
+{
+	(void)state;
+	assert_int_equal(mono_add_us((mono_t){1000}, -5).us, 995);
+	assert_int_equal(mono_add_ms((mono_t){5000}, -5).us, 0);
+	assert_int_equal(mono_add_ms((mono_t){5000}, INT64_MAX).us, INT64_MAX);
+	assert_int_equal(mono_add_us((mono_t){INT64_MIN + 1}, -5).us, INT64_MIN);
+}
+
 static void the_clock_does_not_go_back(void **state)
 {
 	mono_t before = mono_now();
@@ -44,6 +53,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(moments_add_and_order),
 		cmocka_unit_test(never_stays_never),
+		cmocka_unit_test(a_moment_before_is_not_never),
 		cmocka_unit_test(the_clock_does_not_go_back),
 	};
 
