@@ -62,6 +62,19 @@ static void the_limit_holds(void **state)
 	arena_fini(&arena);
 }
 
+/* The block's own head came on top and wrapped: a few bytes were given out as all there are. */
+static void more_than_can_be_is_null_without_a_limit(void **state)
+{
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena, SIZE_MAX);
+	for (size_t i = 0; i < 100; i++)
+		assert_null(arena_take(&arena, SIZE_MAX - i));
+	assert_int_equal(arena.taken, 0);
+	arena_fini(&arena);
+}
+
 static void texts_are_copied(void **state)
 {
 	struct arena arena;
@@ -103,6 +116,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pieces_are_apart),
 		cmocka_unit_test(the_limit_holds),
+		cmocka_unit_test(more_than_can_be_is_null_without_a_limit),
 		cmocka_unit_test(texts_are_copied),
 		cmocka_unit_test(refused_memory_is_null_and_nothing_is_lost),
 	};
