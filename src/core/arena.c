@@ -37,7 +37,9 @@ void *arena_take(struct arena *arena, size_t len)
 	struct arena_block *block = arena->blocks;
 	uint8_t *taken;
 
-	if (need < len || need > arena->limit - arena->taken)
+	if (BLOCK_LEAST == 0)
+		need = len;
+	if (need < len || need > SIZE_MAX - sizeof *block || need > arena->limit - arena->taken)
 		return NULL;
 	if (!block || need > arena->left || BLOCK_LEAST == 0) {
 		size_t size = need > BLOCK_LEAST ? need : BLOCK_LEAST;

@@ -94,13 +94,17 @@ static inline size_t bytes_find_nocase(struct bytes in, struct bytes what)
 	return in.len;
 }
 
+static inline bool byte_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* Without blanks (space, tab, CR, LF) at either end. */
 static inline struct bytes bytes_trim(struct bytes in)
 {
-	while (in.len && (in.at[0] == ' ' || (in.at[0] >= '\t' && in.at[0] <= '\r')))
+	while (in.len && byte_blank(in.at[0]))
 		in = bytes_skip(in, 1);
-	while (in.len && (in.at[in.len - 1] == ' ' ||
-			  (in.at[in.len - 1] >= '\t' && in.at[in.len - 1] <= '\r')))
+	while (in.len && byte_blank(in.at[in.len - 1]))
 		in.len--;
 	return in;
 }

@@ -14,14 +14,23 @@ typedef struct {
 
 #define MONO_NEVER ((mono_t){INT64_MAX})
 
+/* us may be negative. What lies outside the clock's range is its end. */
 static inline mono_t mono_add_us(mono_t t, int64_t us)
 {
-	return (mono_t){t.us > INT64_MAX - us ? INT64_MAX : t.us + us};
+	mono_t sum;
+
+	if (__builtin_add_overflow(t.us, us, &sum.us))
+		sum.us = us < 0 ? INT64_MIN : INT64_MAX;
+	return sum;
 }
 
 static inline mono_t mono_add_ms(mono_t t, int64_t ms)
 {
-	return mono_add_us(t, ms * 1000);
+	int64_t us;
+
+	if (__builtin_mul_overflow(ms, (int64_t)1000, &us))
+		us = ms < 0 ? INT64_MIN : INT64_MAX;
+	return mono_add_us(t, us);
 }
 
 /* later - earlier, in microseconds. */

@@ -2,10 +2,10 @@
  * faults instead of passing by luck. */
 #pragma once
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
 
 #include <cmocka.h>
 #include <string.h>
@@ -19,7 +19,8 @@ static inline struct bytes guarded(struct bytes in)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t span = (in.len + page - 1) / page * page;
-	uint8_t *map = mmap(NULL, span + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *map =
+		mmap(NULL, span + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	assert_true(map != MAP_FAILED);
 	assert_int_equal(mprotect(map + span, page, PROT_NONE), 0);
