@@ -1,0 +1,43 @@
+// stage: what the page's tests and pictures stand on: the invented radio and a browser.
+
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+
+// demo: path of ringmain-demo, which makes what the mounts play.
+export async function startServer(demo = join(here, "../../build/helpers/ringmain-demo/ringmain-demo")) {
+	const directory = mkdtempSync(join(tmpdir(), "ringmain-web-"));
+	const mp3 = join(directory, "demo.mp3");
+
+	execFileSync(demo, ["--mp3", mp3, "--seconds", "20", "--seed", "1"], { stdio: "ignore" });
+	const child = spawn("python3", [join(here, "dev_server.py"), "--port", "0", "--mp3", mp3],
+		{ stdio: ["ignore", "pipe", "inherit"] });
+	const lines = createInterface({ input: child.stdout });
+	const url = await new Promise((resolve, reject) => {
+		lines.once("line", resolve);
+		child.once("exit", (code) => reject(new Error(`the server ended with ${code}`)));
+	});
+
+	child.removeAllListeners("exit");
+	return {
+		url,
+		stop() {
+			child.kill();
+			rmSync(directory, { recursive: true });
+		},
+	};
+}
+
+export function openBrowser() {
+	return chromium.launch({
+		executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+		// Without a sound card Chromium plays into nothing, at the right speed.
+		args: ["--no-sandbox", "--mute-audio"],
+	});
+}
