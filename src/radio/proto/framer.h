@@ -12,6 +12,9 @@
  * It does not judge what the stream is worth, does not decode audio and does not log. */
 #pragma once
 
+#include "radio/proto/adts.h"
+#include "radio/proto/flac.h"
+#include "radio/proto/mp3.h"
 #include "radio/proto/unit.h"
 
 enum framer_kind {
@@ -24,15 +27,23 @@ enum framer_kind {
 	FRAMER_RAW,  /* anything else: bytes, any of which is a boundary */
 };
 
-struct framer;
+/* Each of the formats' structs begins with its struct framer_about. */
+struct framer {
+	enum framer_kind kind;
+	union {
+		struct framer_about about;
+		struct mp3_framer mp3;
+		struct adts_framer adts;
+		struct flac_framer flac;
+	} of;
+};
 
 void framer_init(struct framer *framer, enum framer_kind kind);
 
 /* Cuts the next unit off the beginning of in. end: the stream ends behind in, so that what waits
  * for a look at the next header is given out too. On FRAMER_UNIT and FRAMER_SKIP, unit->data starts
  * at in.at, has at least one byte, and is what the caller drops before calling again. */
-enum framer_status framer_next(struct framer *framer, struct bytes in, bool end,
-			       struct unit *unit);
+enum framer_status framer_next(struct framer *framer, struct bytes in, bool end, struct unit *unit);
 
 const struct framer_about *framer_about(const struct framer *framer);
 
@@ -42,12 +53,17 @@ const struct framer_about *framer_about(const struct framer *framer);
 bool framer_title(struct framer *framer, struct bytes *title);
 
 /* The kind that a Content-Type announces (parameters ignored, ASCII case ignored); FRAMER_RAW
- * when it is not known. */
+ * when it is not known. Many encoders announce one thing and send another, or "audio/mpeg" for all
+ * they do: where that matters ask framer_kind_of_bytes() as well. */
 enum framer_kind framer_kind_of_type(struct bytes content_type);
 
-/* The kind that the first bytes of a stream show: OggS, fLaC, EBML, TS sync (three in step), ID3 +
- * MPEG audio, MPEG or ADTS sync (two frames in step). False: more bytes would help (never so from
- * 8 KiB on: then *kind is FRAMER_RAW if nothing fits). */
+/* The kind that the first bytes of a stream show, a leading ID3 tag left aside: OggS, fLaC, EBML,
+ * TS sync (three in step); or anywhere in them MPEG, ADTS or LOAS sync (two frames in step), as a
+ * stream may be joined in the middle of a frame. A tag of which no end is seen announces MP3. False:
+ * more bytes would help (never so from FRAMER_SNIFF_MAX on: then *kind is FRAMER_RAW if nothing
+ * fits). Once true, more bytes do not change the answer. */
+#define FRAMER_SNIFF_MAX 8192u
+
 bool framer_kind_of_bytes(struct bytes first, enum framer_kind *kind);
 
 /* The content type to tell listeners for a stream of this kind that came without one. */
