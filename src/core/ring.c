@@ -195,10 +195,21 @@ static int finish_half_published(struct ring *ring)
 	return 0;
 }
 
+/* A writer that died between its two stores of intent has told kept_seq and not kept_pos. Intent
+ * never goes back, as readers may have believed it; so the pos follows the seq. */
+static void finish_half_announced(struct ring *ring)
+{
+	ring->kept_seq = LOAD(ring->shared->kept_seq);
+	ring->kept_pos = ring->kept_seq < ring->next_seq ? LOAD(entry_of(ring, ring->kept_seq)->pos)
+							 : LOAD(ring->shared->kept_pos);
+	STORE_RELEASE(ring->shared->kept_pos, ring->kept_pos);
+}
+
 int ring_claim(struct ring *ring, uint64_t writer, bool force)
 {
 	struct ring_shared *shared = ring->shared;
 	uint64_t none = 0;
+	int error;
 
 	CHECK(writer != 0);
 	if (force)
@@ -209,12 +220,11 @@ int ring_claim(struct ring *ring, uint64_t writer, bool force)
 		return -EBUSY;
 	ring->next_seq = LOAD_ACQUIRE(shared->head_seq);
 	ring->next_pos = LOAD_ACQUIRE(shared->head_pos);
-	/* Intent never goes back: readers may have believed it. */
-	ring->kept_seq = LOAD(shared->kept_seq);
-	ring->kept_pos = LOAD(shared->kept_pos);
 	ring->writing = true;
 	STORE(shared->epoch, LOAD(shared->epoch) + 1);
-	return finish_half_published(ring);
+	error = finish_half_published(ring);
+	finish_half_announced(ring);
+	return error;
 }
 
 void ring_release(struct ring *ring)
