@@ -223,7 +223,10 @@ int ring_claim(struct ring *ring, uint64_t writer, bool force)
 	ring->writing = true;
 	STORE(shared->epoch, LOAD(shared->epoch) + 1);
 	error = finish_half_published(ring);
-	finish_half_announced(ring);
+	if (error)
+		ring_release(ring);
+	else
+		finish_half_announced(ring);
 	return error;
 }
 

@@ -465,6 +465,28 @@ static void what_is_no_ring_is_refused(void **state)
 	assert_int_equal(ring_open(&ring, -1, 0, true), -EBADF);
 }
 
+/* head_pos of a ring file, as ring.c lays it out. */
+#define HEAD_POS_AT 80
+
+static void a_claim_that_fails_claims_nothing(void **state)
+{
+	int fd = ring_box(4096, 64);
+	struct ring ring = ring_view(fd, true);
+	uint64_t end = 13;
+
+	(void)state;
+	assert_int_equal(pwrite(fd, &end, sizeof end, HEAD_POS_AT), sizeof end);
+	assert_int_equal(ring_claim(&ring, 1, false), -EPROTO);
+	assert_int_equal(ring_claim(&ring, 1, false), -EPROTO);
+	assert_int_equal(ring_claim(&ring, 1, true), -EPROTO);
+	assert_false(ring.writing);
+	end = 0;
+	assert_int_equal(pwrite(fd, &end, sizeof end, HEAD_POS_AT), sizeof end);
+	assert_int_equal(ring_claim(&ring, 1, false), 0);
+	ring_close(&ring);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -481,6 +503,7 @@ int main(void)
 		cmocka_unit_test(processes_wake_each_other),
 		cmocka_unit_test(shapes_are_checked),
 		cmocka_unit_test(what_is_no_ring_is_refused),
+		cmocka_unit_test(a_claim_that_fails_claims_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
