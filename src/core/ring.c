@@ -177,6 +177,34 @@ static struct ring_entry *entry_of(const struct ring *ring, uint64_t seq)
 	return &ring->index[seq & ring->entry_mask];
 }
 
+static long futex(const _Atomic uint32_t *word, int op, uint32_t value,
+		  const struct timespec *limit)
+{
+	return syscall(SYS_futex, word, op, value, limit, NULL, 0);
+}
+
+/* After a full fence. */
+static void ring_waiters_wake(struct ring_shared *shared)
+{
+	if (LOAD(shared->waiters)) {
+		atomic_fetch_add_explicit(&shared->bell, 1, memory_order_release);
+		futex(&shared->bell, FUTEX_WAKE, INT_MAX, NULL);
+	}
+}
+
+static uint64_t ring_bells(struct ring_shared *shared)
+{
+	uint64_t wake = 0;
+
+	/* Pairs with the fences of ring_sleep and ring_wait: either they see the new head, or we
+	 * see that they sleep. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (LOAD(shared->sleepers))
+		wake = atomic_exchange_explicit(&shared->sleepers, 0, memory_order_acq_rel);
+	ring_waiters_wake(shared);
+	return wake;
+}
+
 /* A writer that died between its two head stores has published the bytes but not the record. The
  * entry was complete before either: finish what it began. */
 static int finish_half_published(struct ring *ring)
@@ -223,11 +251,16 @@ int ring_claim(struct ring *ring, uint64_t writer, bool force)
 	ring->writing = true;
 	STORE(shared->epoch, LOAD(shared->epoch) + 1);
 	error = finish_half_published(ring);
-	if (error)
+	if (error) {
 		ring_release(ring);
-	else
-		finish_half_announced(ring);
-	return error;
+		return error;
+	}
+	finish_half_announced(ring);
+	/* The dead one may have published and not knocked. The bits of sleepers stay for the next
+	 * publish: who was to be knocked at by this process is not known yet. */
+	atomic_thread_fence(memory_order_seq_cst); /* pairs with ring_wait */
+	ring_waiters_wake(shared);
+	return 0;
 }
 
 void ring_release(struct ring *ring)
@@ -268,28 +301,6 @@ static void fill_entry(struct ring_entry *entry, const struct record *record)
 	STORE(entry->wall_us, (uint64_t)record->wall_us);
 	STORE(entry->word[0], record->word[0]);
 	STORE(entry->word[1], record->word[1]);
-}
-
-static long futex(const _Atomic uint32_t *word, int op, uint32_t value,
-		  const struct timespec *limit)
-{
-	return syscall(SYS_futex, word, op, value, limit, NULL, 0);
-}
-
-static uint64_t ring_bells(struct ring_shared *shared)
-{
-	uint64_t wake = 0;
-
-	/* Pairs with the fences of ring_sleep and ring_wait: either they see the new head, or we
-	 * see that they sleep. */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (LOAD(shared->sleepers))
-		wake = atomic_exchange_explicit(&shared->sleepers, 0, memory_order_acq_rel);
-	if (LOAD(shared->waiters)) {
-		atomic_fetch_add_explicit(&shared->bell, 1, memory_order_release);
-		futex(&shared->bell, FUTEX_WAKE, INT_MAX, NULL);
-	}
-	return wake;
 }
 
 int ring_publish(struct ring *ring, struct record *record, struct bytes payload, uint64_t *wake)
