@@ -177,10 +177,11 @@ static struct ring_entry *entry_of(const struct ring *ring, uint64_t seq)
 	return &ring->index[seq & ring->entry_mask];
 }
 
+/* limit: a moment on the monotonic clock, with FUTEX_WAIT_BITSET. */
 static long futex(const _Atomic uint32_t *word, int op, uint32_t value,
 		  const struct timespec *limit)
 {
-	return syscall(SYS_futex, word, op, value, limit, NULL, 0);
+	return syscall(SYS_futex, word, op, value, limit, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
 /* After a full fence. */
@@ -528,9 +529,14 @@ bool ring_sleep(const struct ring *ring, unsigned bit, uint64_t seq)
 int ring_wait(const struct ring *ring, uint64_t seq, int timeout_ms)
 {
 	struct ring_shared *shared = ring->shared;
-	struct timespec limit = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+	struct timespec limit;
 	int result = 0;
 
+	CHECK(timeout_ms >= 0);
+	clock_gettime(CLOCK_MONOTONIC, &limit);
+	limit.tv_nsec += timeout_ms % 1000 * 1000000L;
+	limit.tv_sec += timeout_ms / 1000 + limit.tv_nsec / 1000000000L;
+	limit.tv_nsec %= 1000000000L;
 	atomic_fetch_add_explicit(&shared->waiters, 1, memory_order_seq_cst);
 	for (;;) {
 		uint32_t bell = LOAD_ACQUIRE(shared->bell);
@@ -538,7 +544,8 @@ int ring_wait(const struct ring *ring, uint64_t seq, int timeout_ms)
 		atomic_thread_fence(memory_order_seq_cst); /* pairs with ring_bells */
 		if (ring_head_seq(ring) > seq)
 			break;
-		if (futex(&shared->bell, FUTEX_WAIT, bell, &limit) == -1 && errno != EAGAIN) {
+		if (futex(&shared->bell, FUTEX_WAIT_BITSET, bell, &limit) == -1 &&
+		    errno != EAGAIN) {
 			result = ring_head_seq(ring) > seq ? 0 : -errno;
 			break;
 		}

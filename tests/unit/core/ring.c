@@ -4,6 +4,7 @@
 #include "guarded.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 #include "../../ring_box.h"
@@ -487,6 +488,33 @@ static void a_claim_that_fails_claims_nothing(void **state)
 	close(fd);
 }
 
+/* Each record on the way woke the waiter, who then waited for the whole time again. */
+static void waiting_far_ahead_ends_in_time_too(void **state)
+{
+	int fd = ring_box(4096, 64), status;
+	pid_t child = fork();
+	struct ring ring = ring_view(fd, true);
+	int64_t before = now_ms();
+
+	(void)state;
+	if (child == 0) {
+		struct timespec pause = {0, 10000000};
+
+		CHECK(ring_claim(&ring, 1, false) == 0);
+		for (int i = 0; i < 120; i++) {
+			ring_put(&ring, payload, 8, 0);
+			nanosleep(&pause, NULL);
+		}
+		_exit(0);
+	}
+	assert_int_equal(ring_wait(&ring, 100000, 100), -ETIMEDOUT);
+	assert_true(now_ms() - before < 1000);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	ring_close(&ring);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -504,6 +532,7 @@ int main(void)
 		cmocka_unit_test(shapes_are_checked),
 		cmocka_unit_test(what_is_no_ring_is_refused),
 		cmocka_unit_test(a_claim_that_fails_claims_nothing),
+		cmocka_unit_test(waiting_far_ahead_ends_in_time_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
