@@ -32,7 +32,7 @@ struct ring_shared {
 	/* set by readers, cleared by the writer */
 	_Atomic uint64_t sleepers;
 	_Atomic uint32_t bell;    /* counts publishes that somebody in ring_wait was told of */
-	_Atomic uint32_t waiters; /* in ring_wait */
+	_Atomic uint32_t waiters; /* 1: somebody is in ring_wait, or was and left or died */
 	uint8_t pad2[48];
 };
 
@@ -188,6 +188,7 @@ static long futex(const _Atomic uint32_t *word, int op, uint32_t value,
 static void ring_waiters_wake(struct ring_shared *shared)
 {
 	if (LOAD(shared->waiters)) {
+		STORE(shared->waiters, 0);
 		atomic_fetch_add_explicit(&shared->bell, 1, memory_order_release);
 		futex(&shared->bell, FUTEX_WAKE, INT_MAX, NULL);
 	}
@@ -537,10 +538,11 @@ int ring_wait(const struct ring *ring, uint64_t seq, int timeout_ms)
 	limit.tv_nsec += timeout_ms % 1000 * 1000000L;
 	limit.tv_sec += timeout_ms / 1000 + limit.tv_nsec / 1000000000L;
 	limit.tv_nsec %= 1000000000L;
-	atomic_fetch_add_explicit(&shared->waiters, 1, memory_order_seq_cst);
 	for (;;) {
 		uint32_t bell = LOAD_ACQUIRE(shared->bell);
 
+		/* After the bell was read: who clears this rings it afterwards. */
+		STORE(shared->waiters, 1);
 		atomic_thread_fence(memory_order_seq_cst); /* pairs with ring_bells */
 		if (ring_head_seq(ring) > seq)
 			break;
@@ -550,6 +552,5 @@ int ring_wait(const struct ring *ring, uint64_t seq, int timeout_ms)
 			break;
 		}
 	}
-	atomic_fetch_sub_explicit(&shared->waiters, 1, memory_order_relaxed);
 	return result;
 }

@@ -515,6 +515,47 @@ static void waiting_far_ahead_ends_in_time_too(void **state)
 	close(fd);
 }
 
+/* bell of a ring file, as ring.c lays it out. */
+#define BELL_AT 136
+
+static uint32_t bell_of(int fd)
+{
+	uint32_t bell = 0;
+
+	assert_int_equal(pread(fd, &bell, sizeof bell, BELL_AT), sizeof bell);
+	return bell;
+}
+
+/* Each publish made a system call for ever after for a waiter who was no more. */
+static void a_killed_waiter_costs_one_knock(void **state)
+{
+	int fd = ring_box(4096, 64), status;
+	struct ring ring = ring_view(fd, true);
+	struct timespec pause = {0, 1000000};
+	uint32_t before = bell_of(fd);
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(ring_claim(&ring, 1, false), 0);
+	child = fork();
+	if (child == 0)
+		_exit(ring_wait(&ring, 1000000, 30000) != 0);
+	/* It is in ring_wait once a publish has rung the bell for it. */
+	while (bell_of(fd) == before) {
+		ring_put(&ring, payload, 8, 0);
+		nanosleep(&pause, NULL);
+	}
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	ring_put(&ring, payload, 8, 0);
+	before = bell_of(fd);
+	for (int i = 0; i < 10; i++)
+		ring_put(&ring, payload, 8, 0);
+	assert_int_equal(bell_of(fd), before);
+	ring_close(&ring);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -533,6 +574,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_ring_is_refused),
 		cmocka_unit_test(a_claim_that_fails_claims_nothing),
 		cmocka_unit_test(waiting_far_ahead_ends_in_time_too),
+		cmocka_unit_test(a_killed_waiter_costs_one_knock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
