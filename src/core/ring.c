@@ -149,7 +149,7 @@ int ring_open(struct ring *ring, int fd, int64_t at, bool writable)
 	*ring = (struct ring){0};
 	if (fstat(fd, &st) == -1)
 		return -errno;
-	if (st.st_size < at + (int64_t)PAGE)
+	if (at < 0 || at % PAGE || st.st_size < (off_t)PAGE || at > st.st_size - (off_t)PAGE)
 		return -EPROTO;
 	shared = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, at);
 	if (shared == MAP_FAILED)

@@ -556,6 +556,19 @@ static void a_killed_waiter_costs_one_knock(void **state)
 	close(fd);
 }
 
+static void a_ring_lies_inside_its_file(void **state)
+{
+	static const int64_t at[] = {
+		-1, -4096, INT64_MIN, INT64_MAX, INT64_MAX - 4095, 1, INT64_MAX & ~4095ll, 4095};
+	int fd = ring_box(4096, 64);
+	struct ring ring;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(at); i++)
+		assert_int_equal(ring_open(&ring, fd, at[i], true), -EPROTO);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -575,6 +588,7 @@ int main(void)
 		cmocka_unit_test(a_claim_that_fails_claims_nothing),
 		cmocka_unit_test(waiting_far_ahead_ends_in_time_too),
 		cmocka_unit_test(a_killed_waiter_costs_one_knock),
+		cmocka_unit_test(a_ring_lies_inside_its_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
