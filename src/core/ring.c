@@ -492,7 +492,8 @@ bool ring_find_start(const struct ring *ring, uint64_t back_bytes, int64_t back_
 	if (back_bytes < last.pos + last.len) {
 		uint64_t from = last.pos + last.len - back_bytes;
 
-		seq = search_pos(ring, kept, head - 1, from);
+		/* Behind the newest that begins before: several empty ones may begin at from. */
+		seq = search_pos(ring, kept, head - 1, from - 1);
 		if (ring_peek(ring, seq, &record) && record.pos < from)
 			seq++;
 	}

@@ -569,6 +569,34 @@ static void a_ring_lies_inside_its_file(void **state)
 	close(fd);
 }
 
+/* An empty KEY record lies at the same pos as the one behind it, and before it. */
+static void a_start_may_be_an_empty_record(void **state)
+{
+	static const struct {
+		size_t len;
+		uint32_t flags;
+	} records[] = {{100, 0}, {0, RECORD_KEY}, {0, 0}, {100, 0}, {100, RECORD_KEY}};
+	int fd = ring_box(4096, 64);
+	struct ring ring = ring_view(fd, true);
+	struct record found;
+
+	(void)state;
+	assert_int_equal(ring_claim(&ring, 1, false), 0);
+	for (size_t i = 0; i < COUNT_OF(records); i++) {
+		struct record record = {.flags = records[i].flags};
+		uint64_t wake;
+
+		assert_int_equal(
+			ring_publish(&ring, &record, bytes_of(payload, records[i].len), &wake), 0);
+	}
+	assert_true(ring_find_start(&ring, 200, 0, &found));
+	assert_int_equal(found.seq, 2);
+	assert_true(ring_find_start(&ring, 199, 0, &found));
+	assert_int_equal(found.seq, 5);
+	ring_close(&ring);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -589,6 +617,7 @@ int main(void)
 		cmocka_unit_test(waiting_far_ahead_ends_in_time_too),
 		cmocka_unit_test(a_killed_waiter_costs_one_knock),
 		cmocka_unit_test(a_ring_lies_inside_its_file),
+		cmocka_unit_test(a_start_may_be_an_empty_record),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
