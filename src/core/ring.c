@@ -428,6 +428,16 @@ struct bytes ring_bytes(const struct ring *ring, uint64_t pos, uint64_t head_pos
 	return bytes_of(ring->data + (pos & ring->data_mask), (size_t)(head_pos - pos));
 }
 
+/* Whether the entries run out before guard bytes more are written, if records go on as they are.
+ * Then the past is shorter than the data area, and kept_pos moves in step with the head. */
+static bool index_is_short(const struct ring *ring, uint64_t past, uint64_t guard)
+{
+	uint64_t records = ring_head_seq(ring) - ring_kept_seq(ring);
+	uint64_t mean = records && past > records ? past / records : 1;
+
+	return records + guard / mean + 1 > ring->entry_mask + 1;
+}
+
 bool ring_keeps(const struct ring *ring, uint64_t pos, uint64_t guard)
 {
 	uint64_t size = ring->data_mask + 1;
@@ -442,9 +452,8 @@ bool ring_keeps(const struct ring *ring, uint64_t pos, uint64_t guard)
 	head = ring_head_pos(ring);
 	if (head + guard > pos + size)
 		return false;
-	/* Small records use up the index before the bytes. Then the past is shorter than the data
-	 * area, kept_pos moves in step with the head, and the guard is a part of what there is. */
-	if (kept > 0 && kept + size > head + guard) {
+	/* Where small records use up the index, the guard is a part of what there is. */
+	if (index_is_short(ring, head - kept, guard)) {
 		uint64_t room = (head - kept) / 4;
 
 		return kept + (guard < room ? guard : room) <= pos;

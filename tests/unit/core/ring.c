@@ -597,6 +597,43 @@ static void a_start_may_be_an_empty_record(void **state)
 	close(fd);
 }
 
+/* Whoever is told that guard bytes may be written finds its own whole after them, from the first
+ * record of a ring on, whichever of the two runs out. */
+static void the_guard_holds_when_the_entries_run_out(void **state)
+{
+	struct random random = random_start("guard");
+
+	(void)state;
+	for (int round = 0; round < 200; round++) {
+		uint64_t size = 4096ull << random_below(&random, 3);
+		int fd = ring_box(size, 64 << random_below(&random, 3));
+		struct ring ring = ring_view(fd, true);
+		size_t len = 1 + random_below(&random, 150);
+		uint64_t guard = len * (1 + random_below(&random, 10));
+		unsigned kept = 0;
+
+		assert_int_equal(ring_claim(&ring, 1, false), 0);
+		for (int turn = 0; turn < 60; turn++) {
+			uint64_t pos = ring_kept_pos(&ring);
+			uint64_t steps = (ring_head_pos(&ring) - pos) / len;
+
+			/* The first place, of those that are whole, where the guard lets it be. */
+			while (steps && !ring_keeps(&ring, pos, guard)) {
+				pos += len;
+				steps--;
+			}
+			kept += steps > 0;
+			for (uint64_t n = guard / len; n; n--)
+				ring_put(&ring, payload, len, 0);
+			if (steps)
+				assert_true(ring_keeps(&ring, pos, 0));
+		}
+		assert_true(kept > 50);
+		ring_close(&ring);
+		close(fd);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -618,6 +655,7 @@ int main(void)
 		cmocka_unit_test(a_killed_waiter_costs_one_knock),
 		cmocka_unit_test(a_ring_lies_inside_its_file),
 		cmocka_unit_test(a_start_may_be_an_empty_record),
+		cmocka_unit_test(the_guard_holds_when_the_entries_run_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
