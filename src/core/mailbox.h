@@ -21,11 +21,14 @@ struct mailbox {
 	pthread_mutex_t lock;
 	struct message *first; /* under lock */
 	struct message **last; /* under lock */
+	struct message *taken; /* the owner's: what mailbox_deliver has not come to yet */
+	struct message **taken_last;
 	uv_async_t bell;
 };
 
 /* 0 or -errno. The mailbox is the loop's until mailbox_fini, which must be called on its thread
- * and followed by a turn of the loop. Messages still in it are delivered first. */
+ * and followed by a turn of the loop. Messages still in it are delivered first, and those that
+ * these bring; nobody may post any more afterwards. */
 MUST_CHECK int mailbox_init(struct mailbox *mailbox, uv_loop_t *loop);
 void mailbox_fini(struct mailbox *mailbox);
 

@@ -32,7 +32,7 @@ struct ring_shared {
 	/* set by readers, cleared by the writer */
 	_Atomic uint64_t sleepers;
 	_Atomic uint32_t bell;    /* counts publishes that somebody in ring_wait was told of */
-	_Atomic uint32_t waiters; /* in ring_wait */
+	_Atomic uint32_t waiters; /* 1: somebody is in ring_wait, or was and left or died */
 	uint8_t pad2[48];
 };
 
@@ -149,7 +149,7 @@ int ring_open(struct ring *ring, int fd, int64_t at, bool writable)
 	*ring = (struct ring){0};
 	if (fstat(fd, &st) == -1)
 		return -errno;
-	if (st.st_size < at + (int64_t)PAGE)
+	if (at < 0 || at % PAGE || st.st_size < (off_t)PAGE || at > st.st_size - (off_t)PAGE)
 		return -EPROTO;
 	shared = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, at);
 	if (shared == MAP_FAILED)
@@ -175,6 +175,36 @@ void ring_close(struct ring *ring)
 static struct ring_entry *entry_of(const struct ring *ring, uint64_t seq)
 {
 	return &ring->index[seq & ring->entry_mask];
+}
+
+/* limit: a moment on the monotonic clock, with FUTEX_WAIT_BITSET. */
+static long futex(const _Atomic uint32_t *word, int op, uint32_t value,
+		  const struct timespec *limit)
+{
+	return syscall(SYS_futex, word, op, value, limit, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+/* After a full fence. */
+static void ring_waiters_wake(struct ring_shared *shared)
+{
+	if (LOAD(shared->waiters)) {
+		STORE(shared->waiters, 0);
+		atomic_fetch_add_explicit(&shared->bell, 1, memory_order_release);
+		futex(&shared->bell, FUTEX_WAKE, INT_MAX, NULL);
+	}
+}
+
+static uint64_t ring_bells(struct ring_shared *shared)
+{
+	uint64_t wake = 0;
+
+	/* Pairs with the fences of ring_sleep and ring_wait: either they see the new head, or we
+	 * see that they sleep. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (LOAD(shared->sleepers))
+		wake = atomic_exchange_explicit(&shared->sleepers, 0, memory_order_acq_rel);
+	ring_waiters_wake(shared);
+	return wake;
 }
 
 /* A writer that died between its two head stores has published the bytes but not the record. The
@@ -225,6 +255,16 @@ int ring_claim(struct ring *ring, uint64_t writer, bool force)
 	error = finish_half_published(ring);
 	finish_half_announced(ring);
 	return error;
+	if (error) {
+		ring_release(ring);
+		return error;
+	}
+	finish_half_announced(ring);
+	/* The dead one may have published and not knocked. The bits of sleepers stay for the next
+	 * publish: who was to be knocked at by this process is not known yet. */
+	atomic_thread_fence(memory_order_seq_cst); /* pairs with ring_wait */
+	ring_waiters_wake(shared);
+	return 0;
 }
 
 void ring_release(struct ring *ring)
@@ -265,28 +305,6 @@ static void fill_entry(struct ring_entry *entry, const struct record *record)
 	STORE(entry->wall_us, (uint64_t)record->wall_us);
 	STORE(entry->word[0], record->word[0]);
 	STORE(entry->word[1], record->word[1]);
-}
-
-static long futex(const _Atomic uint32_t *word, int op, uint32_t value,
-		  const struct timespec *limit)
-{
-	return syscall(SYS_futex, word, op, value, limit, NULL, 0);
-}
-
-static uint64_t ring_bells(struct ring_shared *shared)
-{
-	uint64_t wake = 0;
-
-	/* Pairs with the fences of ring_sleep and ring_wait: either they see the new head, or we
-	 * see that they sleep. */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (LOAD(shared->sleepers))
-		wake = atomic_exchange_explicit(&shared->sleepers, 0, memory_order_acq_rel);
-	if (LOAD(shared->waiters)) {
-		atomic_fetch_add_explicit(&shared->bell, 1, memory_order_release);
-		futex(&shared->bell, FUTEX_WAKE, INT_MAX, NULL);
-	}
-	return wake;
 }
 
 int ring_publish(struct ring *ring, struct record *record, struct bytes payload, uint64_t *wake)
@@ -412,6 +430,16 @@ struct bytes ring_bytes(const struct ring *ring, uint64_t pos, uint64_t head_pos
 	return bytes_of(ring->data + (pos & ring->data_mask), (size_t)(head_pos - pos));
 }
 
+/* Whether the entries run out before guard bytes more are written, if records go on as they are.
+ * Then the past is shorter than the data area, and kept_pos moves in step with the head. */
+static bool index_is_short(const struct ring *ring, uint64_t past, uint64_t guard)
+{
+	uint64_t records = ring_head_seq(ring) - ring_kept_seq(ring);
+	uint64_t mean = records && past > records ? past / records : 1;
+
+	return records + guard / mean + 1 > ring->entry_mask + 1;
+}
+
 bool ring_keeps(const struct ring *ring, uint64_t pos, uint64_t guard)
 {
 	uint64_t size = ring->data_mask + 1;
@@ -426,9 +454,8 @@ bool ring_keeps(const struct ring *ring, uint64_t pos, uint64_t guard)
 	head = ring_head_pos(ring);
 	if (head + guard > pos + size)
 		return false;
-	/* Small records use up the index before the bytes. Then the past is shorter than the data
-	 * area, kept_pos moves in step with the head, and the guard is a part of what there is. */
-	if (kept > 0 && kept + size > head + guard) {
+	/* Where small records use up the index, the guard is a part of what there is. */
+	if (index_is_short(ring, head - kept, guard)) {
 		uint64_t room = (head - kept) / 4;
 
 		return kept + (guard < room ? guard : room) <= pos;
@@ -476,7 +503,8 @@ bool ring_find_start(const struct ring *ring, uint64_t back_bytes, int64_t back_
 	if (back_bytes < last.pos + last.len) {
 		uint64_t from = last.pos + last.len - back_bytes;
 
-		seq = search_pos(ring, kept, head - 1, from);
+		/* Behind the newest that begins before: several empty ones may begin at from. */
+		seq = search_pos(ring, kept, head - 1, from - 1);
 		if (ring_peek(ring, seq, &record) && record.pos < from)
 			seq++;
 	}
@@ -514,21 +542,27 @@ bool ring_sleep(const struct ring *ring, unsigned bit, uint64_t seq)
 int ring_wait(const struct ring *ring, uint64_t seq, int timeout_ms)
 {
 	struct ring_shared *shared = ring->shared;
-	struct timespec limit = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+	struct timespec limit;
 	int result = 0;
 
-	atomic_fetch_add_explicit(&shared->waiters, 1, memory_order_seq_cst);
+	CHECK(timeout_ms >= 0);
+	clock_gettime(CLOCK_MONOTONIC, &limit);
+	limit.tv_nsec += timeout_ms % 1000 * 1000000L;
+	limit.tv_sec += timeout_ms / 1000 + limit.tv_nsec / 1000000000L;
+	limit.tv_nsec %= 1000000000L;
 	for (;;) {
 		uint32_t bell = LOAD_ACQUIRE(shared->bell);
 
+		/* After the bell was read: who clears this rings it afterwards. */
+		STORE(shared->waiters, 1);
 		atomic_thread_fence(memory_order_seq_cst); /* pairs with ring_bells */
 		if (ring_head_seq(ring) > seq)
 			break;
-		if (futex(&shared->bell, FUTEX_WAIT, bell, &limit) == -1 && errno != EAGAIN) {
+		if (futex(&shared->bell, FUTEX_WAIT_BITSET, bell, &limit) == -1 &&
+		    errno != EAGAIN) {
 			result = ring_head_seq(ring) > seq ? 0 : -errno;
 			break;
 		}
 	}
-	atomic_fetch_sub_explicit(&shared->waiters, 1, memory_order_relaxed);
 	return result;
 }

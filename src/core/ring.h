@@ -112,8 +112,9 @@ void ring_close(struct ring *ring);
 
 /* --- the writer ----------------------------------------------------------------------------- */
 
-/* Becomes the writer under a name other than 0. -EBUSY when there is one and force is not set.
- * force: the caller knows that the former writer is dead. The epoch counts up. */
+/* Becomes the writer under a name other than 0. -EBUSY when there is one and force is not set,
+ * -EPROTO when what the former one left makes no sense: there is no writer then. force: the caller
+ * knows that the former writer is dead. The epoch counts up. */
 MUST_CHECK int ring_claim(struct ring *ring, uint64_t writer, bool force);
 void ring_release(struct ring *ring);
 

@@ -4,6 +4,7 @@
 #include "guarded.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 #include "../../ring_box.h"
@@ -104,6 +105,8 @@ static void ask_places(const struct ring *ring, struct random *random)
 {
 	uint64_t past = model.end - pos_of(model.kept);
 	uint64_t pos = pos_of(model.kept) + random_below(random, past + 3) - 1;
+	uint64_t before = pos_of(model.kept) ? 1 : 0;
+	uint64_t pos = pos_of(model.kept) + random_below(random, past + 3) - before;
 	uint64_t seq = model.kept + random_below(random, model.next - model.kept + 4) - 2;
 	uint64_t guard = random_below(random, model.size);
 	struct record record;
@@ -127,6 +130,7 @@ static void ask_places(const struct ring *ring, struct random *random)
 	}
 
 	assert_int_equal(ring_keeps(ring, pos, 0), pos + 1 > pos_of(model.kept));
+	assert_int_equal(ring_keeps(ring, pos, 0), pos >= pos_of(model.kept));
 	if (ring_keeps(ring, pos, guard)) {
 		assert_true(pos >= pos_of(model.kept));
 		assert_true(model.end + guard <= pos + model.size);
@@ -464,6 +468,174 @@ static void what_is_no_ring_is_refused(void **state)
 	assert_int_equal(ring_open(&ring, -1, 0, true), -EBADF);
 }
 
+/* head_pos of a ring file, as ring.c lays it out. */
+#define HEAD_POS_AT 80
+
+static void a_claim_that_fails_claims_nothing(void **state)
+{
+	int fd = ring_box(4096, 64);
+	struct ring ring = ring_view(fd, true);
+	uint64_t end = 13;
+
+	(void)state;
+	assert_int_equal(pwrite(fd, &end, sizeof end, HEAD_POS_AT), sizeof end);
+	assert_int_equal(ring_claim(&ring, 1, false), -EPROTO);
+	assert_int_equal(ring_claim(&ring, 1, false), -EPROTO);
+	assert_int_equal(ring_claim(&ring, 1, true), -EPROTO);
+	assert_false(ring.writing);
+	end = 0;
+	assert_int_equal(pwrite(fd, &end, sizeof end, HEAD_POS_AT), sizeof end);
+	assert_int_equal(ring_claim(&ring, 1, false), 0);
+	ring_close(&ring);
+	close(fd);
+}
+
+/* Each record on the way woke the waiter, who then waited for the whole time again. */
+static void waiting_far_ahead_ends_in_time_too(void **state)
+{
+	int fd = ring_box(4096, 64), status;
+	pid_t child = fork();
+	struct ring ring = ring_view(fd, true);
+	int64_t before = now_ms();
+
+	(void)state;
+	if (child == 0) {
+		struct timespec pause = {0, 10000000};
+
+		CHECK(ring_claim(&ring, 1, false) == 0);
+		for (int i = 0; i < 120; i++) {
+			ring_put(&ring, payload, 8, 0);
+			nanosleep(&pause, NULL);
+		}
+		_exit(0);
+	}
+	assert_int_equal(ring_wait(&ring, 100000, 100), -ETIMEDOUT);
+	assert_true(now_ms() - before < 1000);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	ring_close(&ring);
+	close(fd);
+}
+
+/* bell of a ring file, as ring.c lays it out. */
+#define BELL_AT 136
+
+static uint32_t bell_of(int fd)
+{
+	uint32_t bell = 0;
+
+	assert_int_equal(pread(fd, &bell, sizeof bell, BELL_AT), sizeof bell);
+	return bell;
+}
+
+/* Each publish made a system call for ever after for a waiter who was no more. */
+static void a_killed_waiter_costs_one_knock(void **state)
+{
+	int fd = ring_box(4096, 64), status;
+	struct ring ring = ring_view(fd, true);
+	struct timespec pause = {0, 1000000};
+	uint32_t before = bell_of(fd);
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(ring_claim(&ring, 1, false), 0);
+	child = fork();
+	if (child == 0)
+		_exit(ring_wait(&ring, 1000000, 30000) != 0);
+	/* It is in ring_wait once a publish has rung the bell for it. */
+	while (bell_of(fd) == before) {
+		ring_put(&ring, payload, 8, 0);
+		nanosleep(&pause, NULL);
+	}
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	ring_put(&ring, payload, 8, 0);
+	before = bell_of(fd);
+	for (int i = 0; i < 10; i++)
+		ring_put(&ring, payload, 8, 0);
+	assert_int_equal(bell_of(fd), before);
+	ring_close(&ring);
+	close(fd);
+}
+
+static void a_ring_lies_inside_its_file(void **state)
+{
+	static const int64_t at[] = {
+		-1, -4096, INT64_MIN, INT64_MAX, INT64_MAX - 4095, 1, INT64_MAX & ~4095ll, 4095};
+	int fd = ring_box(4096, 64);
+	struct ring ring;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(at); i++)
+		assert_int_equal(ring_open(&ring, fd, at[i], true), -EPROTO);
+	close(fd);
+}
+
+/* An empty KEY record lies at the same pos as the one behind it, and before it. */
+static void a_start_may_be_an_empty_record(void **state)
+{
+	static const struct {
+		size_t len;
+		uint32_t flags;
+	} records[] = {{100, 0}, {0, RECORD_KEY}, {0, 0}, {100, 0}, {100, RECORD_KEY}};
+	int fd = ring_box(4096, 64);
+	struct ring ring = ring_view(fd, true);
+	struct record found;
+
+	(void)state;
+	assert_int_equal(ring_claim(&ring, 1, false), 0);
+	for (size_t i = 0; i < COUNT_OF(records); i++) {
+		struct record record = {.flags = records[i].flags};
+		uint64_t wake;
+
+		assert_int_equal(
+			ring_publish(&ring, &record, bytes_of(payload, records[i].len), &wake), 0);
+	}
+	assert_true(ring_find_start(&ring, 200, 0, &found));
+	assert_int_equal(found.seq, 2);
+	assert_true(ring_find_start(&ring, 199, 0, &found));
+	assert_int_equal(found.seq, 5);
+	ring_close(&ring);
+	close(fd);
+}
+
+/* Whoever is told that guard bytes may be written finds its own whole after them, from the first
+ * record of a ring on, whichever of the two runs out. */
+static void the_guard_holds_when_the_entries_run_out(void **state)
+{
+	struct random random = random_start("guard");
+
+	(void)state;
+	for (int round = 0; round < 200; round++) {
+		uint64_t size = 4096ull << random_below(&random, 3);
+		int fd = ring_box(size, 64 << random_below(&random, 3));
+		struct ring ring = ring_view(fd, true);
+		size_t len = 1 + random_below(&random, 150);
+		uint64_t guard = len * (1 + random_below(&random, 10));
+		unsigned kept = 0;
+
+		assert_int_equal(ring_claim(&ring, 1, false), 0);
+		for (int turn = 0; turn < 60; turn++) {
+			uint64_t pos = ring_kept_pos(&ring);
+			uint64_t steps = (ring_head_pos(&ring) - pos) / len;
+
+			/* The first place, of those that are whole, where the guard lets it be. */
+			while (steps && !ring_keeps(&ring, pos, guard)) {
+				pos += len;
+				steps--;
+			}
+			kept += steps > 0;
+			for (uint64_t n = guard / len; n; n--)
+				ring_put(&ring, payload, len, 0);
+			if (steps)
+				assert_true(ring_keeps(&ring, pos, 0));
+		}
+		assert_true(kept > 50);
+		ring_close(&ring);
+		close(fd);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -480,6 +652,12 @@ int main(void)
 		cmocka_unit_test(processes_wake_each_other),
 		cmocka_unit_test(shapes_are_checked),
 		cmocka_unit_test(what_is_no_ring_is_refused),
+		cmocka_unit_test(a_claim_that_fails_claims_nothing),
+		cmocka_unit_test(waiting_far_ahead_ends_in_time_too),
+		cmocka_unit_test(a_killed_waiter_costs_one_knock),
+		cmocka_unit_test(a_ring_lies_inside_its_file),
+		cmocka_unit_test(a_start_may_be_an_empty_record),
+		cmocka_unit_test(the_guard_holds_when_the_entries_run_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
