@@ -253,8 +253,6 @@ int ring_claim(struct ring *ring, uint64_t writer, bool force)
 	ring->writing = true;
 	STORE(shared->epoch, LOAD(shared->epoch) + 1);
 	error = finish_half_published(ring);
-	finish_half_announced(ring);
-	return error;
 	if (error) {
 		ring_release(ring);
 		return error;

@@ -9,7 +9,6 @@
 
 #include "core/check.h"
 
-#define STEPS_AT_MOST 40000u /* for one action: about 0.2 s */
 #define STEPS_AT_MOST 25000u /* for one action: about 0.1 s */
 
 struct step_shared {
