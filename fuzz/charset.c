@@ -1,6 +1,6 @@
 /* Text of any worth: what comes out is valid and clean, what was valid comes through untouched, and
  * cuts fall between characters. */
-#include "radio/proto/charset.h"
+#include "edge/proto/charset.h"
 
 #include "text.h"
 

@@ -2,7 +2,7 @@
  * cuts; and what anybody else put in comes out the same wherever the input is cut. */
 #include "radio/proto/icy.h"
 
-#include "radio/proto/charset.h"
+#include "edge/proto/charset.h"
 #include "text.h"
 
 #define MUX_ENOUGH  (1u << 15) /* from here on no title is told again */

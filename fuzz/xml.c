@@ -1,6 +1,6 @@
 /* Any calls with any text give either an error or a well-formed document, and the text that XML
  * allows comes back out of it. */
-#include "radio/proto/xml.h"
+#include "edge/proto/xml.h"
 
 #include "xml_check.h"
 

@@ -19,6 +19,7 @@
 
 #define FEED_NAME_MAX 255
 #define FEED_TYPE_MAX 127
+#define FEED_NOTE_MAX 8192 /* bytes of one note */
 
 enum feed_ring { FEED_RECORDS, FEED_NOTES, FEED_HEADERS, FEED_RINGS };
 

@@ -22,7 +22,7 @@ void pool_init(struct pool *pool, size_t size, size_t spare)
 
 void pool_fini(struct pool *pool)
 {
-	CHECK(pool->used == 0);
+	pool->spare = 0;
 	while (pool->first) {
 		struct pool_free *next = pool->first->next;
 

@@ -18,7 +18,7 @@ struct pool {
 };
 
 void pool_init(struct pool *pool, size_t size, size_t spare);
-/* Every object must have been given back. */
+/* Frees the spare objects and keeps none from now on: objects still out are freed as they come. */
 void pool_fini(struct pool *pool);
 
 /* A zeroed object, or NULL when there is no memory. */

@@ -428,6 +428,12 @@ struct bytes ring_bytes(const struct ring *ring, uint64_t pos, uint64_t head_pos
 	return bytes_of(ring->data + (pos & ring->data_mask), (size_t)(head_pos - pos));
 }
 
+void ring_copy(const struct ring *ring, uint64_t pos, void *to, size_t len)
+{
+	CHECK(len <= ring->data_mask + 1);
+	copy_out(to, bytes_of(ring->data + (pos & ring->data_mask), len));
+}
+
 /* Whether the entries run out before guard bytes more are written, if records go on as they are.
  * Then the past is shorter than the data area, and kept_pos moves in step with the head. */
 static bool index_is_short(const struct ring *ring, uint64_t past, uint64_t guard)
@@ -518,6 +524,19 @@ bool ring_find_start(const struct ring *ring, uint64_t back_bytes, int64_t back_
 			*out = record;
 			return true;
 		}
+	return false;
+}
+
+bool ring_find_key(const struct ring *ring, uint64_t pos, struct record *out)
+{
+	uint64_t head = ring_head_seq(ring);
+	uint64_t kept = ring_kept_seq(ring);
+
+	if (kept >= head)
+		return false;
+	for (uint64_t seq = search_pos(ring, kept, head - 1, pos); seq < head; seq++)
+		if (ring_peek(ring, seq, out) && out->pos >= pos && (out->flags & RECORD_KEY))
+			return true;
 	return false;
 }
 

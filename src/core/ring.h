@@ -147,6 +147,9 @@ enum ring_status ring_read(const struct ring *ring, struct ring_cursor *cursor,
  * asked ring_keeps() with a guard before it uses them, and asks again with 0 afterwards. */
 struct bytes ring_bytes(const struct ring *ring, uint64_t pos, uint64_t head_pos);
 
+/* Copies len bytes from pos on out; ask ring_keeps(pos, 0) afterwards. */
+void ring_copy(const struct ring *ring, uint64_t pos, void *to, size_t len);
+
 /* Whether all from pos on was still whole at this moment, and intent is at least guard bytes away
  * from it. With guard 0 after use: false means that what was used is void. */
 bool ring_keeps(const struct ring *ring, uint64_t pos, uint64_t guard);
@@ -159,6 +162,9 @@ bool ring_find_pos(const struct ring *ring, uint64_t pos, struct record *out);
  * when no KEY record is kept. */
 bool ring_find_start(const struct ring *ring, uint64_t back_bytes, int64_t back_us,
 		     struct record *out);
+
+/* The first KEY record at or behind pos. False when there is none yet. */
+bool ring_find_key(const struct ring *ring, uint64_t pos, struct record *out);
 
 /* --- doorbells ------------------------------------------------------------------------------ */
 

@@ -7,6 +7,8 @@ static struct worker *workers;
 static unsigned count;
 static const struct worker_hooks *const *hooks;
 static struct mailbox control;
+static uv_loop_t *control_loop;
+static _Atomic unsigned batons_out;
 static _Thread_local struct worker *here;
 
 struct starting {
@@ -34,12 +36,34 @@ static unsigned hooks_count(void)
 	return n;
 }
 
+#define LAST_TURN_MS 2
+
+RUNS_ON(on_worker) static bool anybody_busy(void)
+{
+	if (atomic_load_explicit(&batons_out, memory_order_acquire) > 0)
+		return true;
+	for (unsigned n = 0; hooks[n]; n++)
+		if (hooks[n]->busy && hooks[n]->busy(here))
+			return true;
+	return false;
+}
+
+static void on_last_turn(uv_timer_t *timer)
+{
+	enter_worker();
+	if (anybody_busy())
+		return;
+	uv_close((uv_handle_t *)timer, NULL);
+	mailbox_fini(&here->mailbox);
+}
+
 static void deliver_stop(struct message *message)
 {
 	enter_worker();
 	free(message);
 	stop_hooks(here, hooks_count());
-	mailbox_fini(&here->mailbox);
+	CHECK(uv_timer_init(&here->loop, &here->last_turns) == 0);
+	CHECK(uv_timer_start(&here->last_turns, on_last_turn, 0, LAST_TURN_MS) == 0);
 }
 
 RUNS_ON(on_worker) static int worker_init(struct worker *worker)
@@ -76,6 +100,7 @@ static void worker_main(void *arg)
 	uv_sem_post(&starting->started);
 	if (!error)
 		uv_run(&worker->loop, UV_RUN_DEFAULT);
+	atomic_store_explicit(&worker->finished, true, memory_order_release);
 }
 
 static int worker_start(struct worker *worker, unsigned id)
@@ -101,7 +126,7 @@ static int worker_start(struct worker *worker, unsigned id)
 	return error;
 }
 
-int workers_start(unsigned n, const struct worker_hooks *const *table, uv_loop_t *control_loop)
+int workers_start(unsigned n, const struct worker_hooks *const *table, uv_loop_t *loop)
 {
 	int error;
 
@@ -112,12 +137,21 @@ int workers_start(unsigned n, const struct worker_hooks *const *table, uv_loop_t
 	workers = calloc(n, sizeof *workers);
 	if (!workers)
 		return -ENOMEM;
+	control_loop = loop;
 	error = mailbox_init(&control, control_loop);
 	for (count = 0; !error && count < n; count += !error)
 		error = worker_start(&workers[count], count);
 	if (error)
 		workers_stop();
 	return error;
+}
+
+static bool all_finished(void)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!atomic_load_explicit(&workers[i].finished, memory_order_acquire))
+			return false;
+	return true;
 }
 
 void workers_stop(void)
@@ -128,6 +162,10 @@ void workers_stop(void)
 		CHECK(stop);
 		stop->message.deliver = deliver_stop;
 		worker_post(&workers[i], &stop->message);
+	}
+	while (!all_finished()) {
+		uv_run(control_loop, UV_RUN_NOWAIT);
+		uv_sleep(1);
 	}
 	for (unsigned i = 0; i < count; i++) {
 		uv_thread_join(&workers[i].thread);
@@ -181,6 +219,7 @@ static void baton_deliver(struct message *message)
 	struct baton *baton = container_of(message, struct baton, message);
 
 	if (baton->at == count) {
+		atomic_fetch_sub_explicit(&batons_out, 1, memory_order_release);
 		baton->home(baton);
 		return;
 	}
@@ -195,6 +234,7 @@ static void baton_deliver(struct message *message)
 void baton_send(struct baton *baton)
 {
 	baton->at = 0;
+	atomic_fetch_add_explicit(&batons_out, 1, memory_order_relaxed);
 	baton->message.deliver = baton_deliver;
 	worker_post(&workers[0], &baton->message);
 }

@@ -6,11 +6,13 @@
  * message that visits every worker in turn and then comes home to the control thread: the way to
  * gather something from all, or to be sure that all have let go of something.
  *
- * Rooms hang their per-worker state into hooks, which run on the worker's own thread before its
- * loop starts and after the last turn. */
+ * Rooms hang their per-worker state into hooks, which run on the worker's own thread: start before
+ * its loop turns, stop when the server ends. A stopped worker turns on until no room is busy and
+ * no baton is under way, so that nobody is left waiting for an answer. */
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <uv.h>
 
 #include "core/mailbox.h"
@@ -23,12 +25,15 @@ struct worker {
 	uv_loop_t loop;
 	struct mailbox mailbox;
 	uv_thread_t thread;
-	_Atomic uint32_t load; /* connections placed here; relaxed: a hint for placement */
+	_Atomic uint32_t load;  /* connections placed here; relaxed: a hint for placement */
+	_Atomic bool finished;  /* release, by the worker; acquire, by workers_stop */
+	uv_timer_t last_turns;  /* once stopped: looks whether anybody is busy */
 };
 
 struct worker_hooks {
 	int (*start)(struct worker *worker); /* 0 or -errno; on the worker's thread */
-	void (*stop)(struct worker *worker); /* closes its handles; on the worker's thread */
+	void (*stop)(struct worker *worker); /* ends what it can, closes its handles; likewise */
+	bool (*busy)(struct worker *worker); /* after stop: others still owe it a word; or NULL */
 };
 
 struct baton {
@@ -43,7 +48,7 @@ struct baton {
 MUST_CHECK int workers_start(unsigned count, const struct worker_hooks *const *hooks,
 			     uv_loop_t *control_loop);
 
-/* Stops and joins all. */
+/* Stops and joins all. Turns the control thread's loop meanwhile, so that calls are answered. */
 void workers_stop(void) RUNS_ON(on_control);
 
 unsigned workers_count(void);

@@ -34,6 +34,14 @@ static void raw_start(struct framer *framer)
 FORMAT(mp3)
 FORMAT(adts)
 FORMAT(flac)
+FORMAT(ogg)
+FORMAT(webm)
+FORMAT(ts)
+
+static bool ogg_take_title(struct framer *framer, struct bytes *title)
+{
+	return ogg_title(&framer->of.ogg, title);
+}
 
 static const struct format {
 	void (*start)(struct framer *framer);
@@ -43,7 +51,10 @@ static const struct format {
 } formats[] = {
 	[FRAMER_MP3] = {mp3_start, mp3_cut, NULL},
 	[FRAMER_ADTS] = {adts_start, adts_cut, NULL},
+	[FRAMER_OGG] = {ogg_start, ogg_cut, ogg_take_title},
 	[FRAMER_FLAC] = {flac_start, flac_cut, NULL},
+	[FRAMER_WEBM] = {webm_start, webm_cut, NULL},
+	[FRAMER_TS] = {ts_start, ts_cut, NULL},
 	[FRAMER_RAW] = {raw_start, raw_next, NULL},
 };
 

@@ -15,7 +15,10 @@
 #include "radio/proto/adts.h"
 #include "radio/proto/flac.h"
 #include "radio/proto/mp3.h"
+#include "radio/proto/ogg.h"
+#include "radio/proto/ts.h"
 #include "radio/proto/unit.h"
+#include "radio/proto/webm.h"
 
 enum framer_kind {
 	FRAMER_MP3,  /* MPEG-1/2/2.5 layer I, II, III (ISO 11172-3, 13818-3) */
@@ -35,6 +38,9 @@ struct framer {
 		struct mp3_framer mp3;
 		struct adts_framer adts;
 		struct flac_framer flac;
+		struct ogg_framer ogg;
+		struct webm_framer webm;
+		struct ts_framer ts;
 	} of;
 };
 

@@ -1,6 +1,6 @@
 #include "radio/proto/icy.h"
 
-#include "radio/proto/charset.h"
+#include "edge/proto/charset.h"
 
 #define UNIT 16u
 

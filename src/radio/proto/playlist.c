@@ -1,7 +1,7 @@
 #include "radio/proto/playlist.h"
 
-#include "radio/proto/charset.h"
-#include "radio/proto/xml.h"
+#include "edge/proto/charset.h"
+#include "edge/proto/xml.h"
 
 static const struct {
 	enum playlist_kind kind;

@@ -1,6 +1,6 @@
 #include "radio/proto/station.h"
 
-#include "radio/proto/charset.h"
+#include "edge/proto/charset.h"
 
 #define BITRATE_MAX    1000000u
 #define SAMPLERATE_MAX 10000000u

@@ -34,6 +34,9 @@ void xml_attr_dec(struct xml *xml, const char *name, uint64_t value);
 void xml_text(struct xml *xml, struct bytes text);
 void xml_close(struct xml *xml);
 
+/* Text, escaped as in an element, without a document around it. */
+void xml_escape(struct writer *out, struct bytes text);
+
 /* One element with text and nothing else. */
 void xml_leaf(struct xml *xml, const char *name, struct bytes text);
 void xml_leaf_str(struct xml *xml, const char *name, const char *text);

@@ -1,6 +1,6 @@
-#include "radio/proto/charset.h"
+#include "edge/proto/charset.h"
 
-#include "text.h"
+#include "radio/text.h"
 
 static void test_names(void **state)
 {

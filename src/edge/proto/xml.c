@@ -1,6 +1,6 @@
-#include "radio/proto/xml.h"
+#include "edge/proto/xml.h"
 
-#include "radio/proto/charset.h"
+#include "edge/proto/charset.h"
 
 void xml_start(struct xml *xml, struct writer *out)
 {
@@ -151,4 +151,9 @@ bool xml_end(struct xml *xml)
 	if (xml->depth || !xml->rooted)
 		xml->out->failed = true;
 	return writer_ok(xml->out);
+}
+
+void xml_escape(struct writer *out, struct bytes text)
+{
+	put_escaped(out, text, false);
 }

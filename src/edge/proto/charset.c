@@ -1,4 +1,4 @@
-#include "radio/proto/charset.h"
+#include "edge/proto/charset.h"
 
 /* windows-1252 at 0x80 to 0x9f, as in the WHATWG index: the five holes are the C1 controls. */
 static const uint16_t windows_1252[32] = {

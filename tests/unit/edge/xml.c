@@ -1,8 +1,8 @@
-#include "radio/proto/xml.h"
+#include "edge/proto/xml.h"
 
 #include <stdio.h>
 
-#include "text.h"
+#include "radio/text.h"
 
 #define DECLARATION "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 

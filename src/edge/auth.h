@@ -1,0 +1,35 @@
+/* auth: is this the password? Constant-time, and never slow on a loop.
+ *
+ * A stored password is plain text (from a 0600 file, the command line) or an argon2id string
+ * ("$argon2id$…", RFC 9106). Plain ones are compared by keyed hash at once. argon2 ones are checked
+ * on the thread pool, as they cost tens of milliseconds by design; what was found right is
+ * remembered by keyed hash, so an encoder that sets a title every minute pays once.
+ *
+ * Thread: a loop's owner. The check is the caller's, at rest until done() is called. */
+#pragma once
+
+#include <uv.h>
+
+#include "core/bytes.h"
+
+#define AUTH_PASSWORD_MAX 256u
+#define AUTH_STORED_MAX   256u
+#define AUTH_PENDING_MAX  16u /* argon2 checks under way on one loop; memory-hard is memory-hungry */
+
+enum auth_result { AUTH_YES, AUTH_NO, AUTH_BUSY };
+
+struct auth_check {
+	uv_work_t work;
+	char stored[AUTH_STORED_MAX];
+	char given[AUTH_PASSWORD_MAX];
+	size_t given_len;
+	bool right;
+	void (*done)(struct auth_check *check, enum auth_result result);
+};
+
+/* Prepares libsodium and this process's key. Once, before threads. False: no entropy. */
+bool auth_init(void);
+
+/* Calls done() now or later, on this thread. An empty stored password fits nobody. */
+void auth_start(struct auth_check *check, uv_loop_t *loop, const char *stored, struct bytes given,
+		void (*done)(struct auth_check *check, enum auth_result result));

@@ -1,0 +1,30 @@
+/* call: a request that the control thread answers, on its way there and back.
+ *
+ *   worker: conn WAITs ── call (with a copy of the request) ──▶ control: answer(call)
+ *   worker: conn_reply ◀── call_reply ──────────────────────────  now or after a baton's round
+ *
+ * Ownership: the call belongs to the control thread from answer() to call_reply(). */
+#pragma once
+
+#include "core/worker.h"
+#include "edge/conn.h"
+
+struct call {
+	struct message message;
+	struct conn *conn;
+	struct worker *worker;
+	void (*answer)(struct call *call);
+	struct request request; /* points into text */
+	struct reply reply;
+	char user[64];  /* who was let in; "" when nobody had to be */
+	uint64_t local; /* scratch for a handler that sends a baton around */
+	char *text;
+	size_t text_len;
+};
+
+/* Sends call->reply back; the call is gone. */
+RUNS_ON(on_control) void call_reply(struct call *call);
+
+/* A query parameter (or, in a POST of a form, a body one), decoded into buf and NUL-terminated;
+ * false when it is not there or does not fit. An undecodable one is taken as it stands. */
+bool call_param(const struct call *call, const char *name, char *buf, size_t size);

@@ -1,0 +1,627 @@
+#include "edge/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "core/pool.h"
+#include "core/tcp.h"
+#include "edge/auth.h"
+#include "edge/call.h"
+#include "edge/edge.h"
+#include "edge/proto/basic_auth.h"
+#include "edge/proto/http_reply.h"
+#include "edge/proto/proxy_protocol.h"
+#include "edge/request.h"
+#include "edge/route.h"
+
+#define SWEEP_MS         250
+#define WRITE_TIMEOUT_MS 30000
+
+enum conn_state {
+	CONN_HEAD,  /* reads a head */
+	CONN_BODY,  /* reads a body for a route that asked for it */
+	CONN_WAIT,  /* somebody else has the next word */
+	CONN_WRITE, /* an answer is on its way out */
+	CONN_GONE,  /* closed or taken; freed when libuv lets go */
+};
+
+struct conn {
+	uv_poll_t poll;
+	struct worker *worker;
+	struct conn *prev, *next; /* conn_list */
+	int fd;
+	enum conn_state state;
+	bool icy_port;
+	bool proxy_header;  /* a PROXY header must come first */
+	bool keep_alive;    /* after the answer under way */
+	bool has_body;      /* request.body is whole */
+	bool idle;          /* between two requests, nothing of the next is here */
+	mono_t deadline;    /* of HEAD, BODY, WRITE */
+	struct address peer;
+	uint8_t *in;
+	size_t in_len, in_size, seen;
+	struct buffer head_out;
+	struct reply reply;
+	size_t sent;
+	void (*sent_then)(struct conn *conn);
+	void (*verified)(struct conn *conn, enum verdict verdict);
+	void *owner;
+	struct auth_check auth;
+	struct request request;
+	char path[CONN_PATH_MAX];
+};
+
+struct conn_list {
+	struct conn *first;
+	struct pool pool;
+	uv_timer_t sweep;
+	bool stopping;
+};
+
+static _Thread_local struct conn_list list;
+
+RUNS_ON(on_worker) static void conn_advance(struct conn *conn);
+static void on_ready(uv_poll_t *poll, int status, int events);
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct conn *conn = container_of(handle, struct conn, poll);
+
+	enter_worker();
+	free(conn->in);
+	buffer_fini(&conn->head_out);
+	reply_fini(&conn->reply);
+	pool_give(&list.pool, conn);
+}
+
+/* Off the list and out of the loop; the memory goes when libuv has let go of it. */
+RUNS_ON(on_worker) static void conn_forget(struct conn *conn)
+{
+	conn->state = CONN_GONE;
+	if (conn->prev)
+		conn->prev->next = conn->next;
+	else
+		list.first = conn->next;
+	if (conn->next)
+		conn->next->prev = conn->prev;
+	uv_close((uv_handle_t *)&conn->poll, on_closed);
+}
+
+void conn_drop(struct conn *conn)
+{
+	tcp_close_gently(conn->fd);
+	edge_left(conn->worker);
+	conn_forget(conn);
+}
+
+int conn_take(struct conn *conn, struct bytes *rest)
+{
+	*rest = bytes_of(conn->in + conn->request.head.used, conn->in_len - conn->request.head.used);
+	conn_forget(conn);
+	return conn->fd;
+}
+
+RUNS_ON(on_worker) static void conn_expect(struct conn *conn, uint64_t ms)
+{
+	conn->deadline = mono_add_ms(mono_now(), (int64_t)ms);
+}
+
+RUNS_ON(on_worker) static void conn_watch(struct conn *conn, int events)
+{
+	if (events)
+		uv_poll_start(&conn->poll, events, on_ready);
+	else
+		uv_poll_stop(&conn->poll);
+}
+
+void conn_start(struct worker *worker, int fd, const struct address *peer, bool icy_port)
+{
+	const struct edge_settings *settings = edge_settings();
+	struct conn *conn = list.stopping ? NULL : pool_take(&list.pool);
+
+	if (conn) {
+		conn->in_size = settings->conf.http_header_size;
+		conn->in = malloc(conn->in_size);
+	}
+	if (!conn || !conn->in || uv_poll_init(&worker->loop, &conn->poll, fd) != 0) {
+		metric_add(METRIC_edge_out_of_memory, 1);
+		if (conn)
+			free(conn->in);
+		pool_give(&list.pool, conn);
+		close(fd);
+		edge_left(worker);
+		return;
+	}
+	conn->worker = worker;
+	conn->fd = fd;
+	conn->peer = *peer;
+	conn->icy_port = icy_port;
+	conn->proxy_header = settings->conf.http_proxy_protocol &&
+			     cidr_list_holds(settings->trusted, peer);
+	conn->next = list.first;
+	if (conn->next)
+		conn->next->prev = conn;
+	list.first = conn;
+	conn_expect(conn, settings->conf.http_header_timeout);
+	conn_watch(conn, UV_READABLE);
+}
+
+/* --- reading -------------------------------------------------------------------------------- */
+
+RUNS_ON(on_worker) static void conn_refuse(struct conn *conn, unsigned status, const char *why)
+{
+	struct reply reply = {.close = true};
+
+	metric_add(METRIC_edge_requests_bad, 1);
+	reply_text(&reply, status, why);
+	conn_reply(conn, &reply);
+}
+
+/* True when what came first is no PROXY header or was one. */
+RUNS_ON(on_worker) static bool conn_proxy_header(struct conn *conn)
+{
+	char peer[ADDRESS_TEXT_MAX + 1];
+	struct proxy_info info;
+
+	switch (proxy_parse(bytes_of(conn->in, conn->in_len), &info)) {
+	case PROXY_MORE: return false;
+	case PROXY_BAD:
+	case PROXY_NONE:
+		log_warnx("edge", "proxy header missing",
+			  kv_str("peer", address_text(&conn->peer, peer)));
+		conn_drop(conn);
+		return false;
+	case PROXY_OK: break;
+	}
+	if (info.known)
+		conn->peer = info.source;
+	conn->proxy_header = false;
+	conn->in_len -= info.used;
+	memmove(conn->in, conn->in + info.used, conn->in_len);
+	return true;
+}
+
+RUNS_ON(on_worker) static void conn_route(struct conn *conn)
+{
+	struct request *request = &conn->request;
+	const struct route *route;
+	bool known;
+
+	route = route_find(request->path, method_of(request->method), &known);
+	if (!route) {
+		conn_refuse(conn, known ? 405 : 404,
+			    known ? "this path does not take that method" : "no such path here");
+		return;
+	}
+	conn->state = CONN_WAIT;
+	route->serve(conn);
+}
+
+RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
+{
+	struct request *request = &conn->request;
+	struct http1_body body;
+	const char *fault = NULL;
+	unsigned status;
+
+	metric_add(METRIC_edge_requests, 1);
+	conn->has_body = false;
+	conn->owner = NULL;
+	request->body = (struct bytes){0};
+	request->text = bytes_of(conn->in, request->head.used);
+	request->icy_port = conn->icy_port;
+	conn_watch(conn, 0);
+	if (!http1_body_of(&request->head, &body)) {
+		conn_refuse(conn, 400, body.fault);
+		return;
+	}
+	status = request_prepare(request, &conn->peer, conn->path, &fault);
+	if (status) {
+		conn_refuse(conn, status, fault);
+		return;
+	}
+	/* A body that nobody has read stands between us and the next head. */
+	conn->keep_alive = request_keeps_alive(request) &&
+			   (body.framing == HTTP1_NONE ||
+			    (body.framing == HTTP1_LENGTH && body.length == 0));
+	conn_route(conn);
+}
+
+RUNS_ON(on_worker) static void conn_head(struct conn *conn)
+{
+	struct bytes in = bytes_of(conn->in, conn->in_len);
+	const struct protocol *ours = NULL;
+
+	if (conn->idle) {
+		conn->idle = false;
+		conn_expect(conn, edge_settings()->conf.http_header_timeout);
+	}
+	switch (protocol_look(in, conn->icy_port, &ours)) {
+	case ROUTE_FIRST_OURS:
+		conn_watch(conn, 0);
+		conn->request = (struct request){.peer = conn->peer, .icy_port = conn->icy_port};
+		conn->state = CONN_WAIT;
+		ours->serve(conn);
+		return;
+	case ROUTE_FIRST_MORE: return;
+	case ROUTE_FIRST_OTHER: break;
+	}
+	switch (http1_parse_request(in, conn->seen, &conn->request.head)) {
+	case HTTP1_OK: conn_serve_head(conn); return;
+	case HTTP1_BAD:
+		conn_refuse(conn, conn->request.head.refusal, conn->request.head.fault);
+		return;
+	case HTTP1_MORE: break;
+	}
+	conn->seen = conn->in_len;
+	if (conn->in_len == conn->in_size)
+		conn_refuse(conn, 431, "the request head is larger than http.header_size");
+}
+
+static size_t body_have(const struct conn *conn)
+{
+	return conn->in_len - conn->request.head.used;
+}
+
+bool conn_body(struct conn *conn)
+{
+	const struct http1_head *head = &conn->request.head;
+	struct http1_body body;
+	size_t whole;
+	uint8_t *larger;
+
+	if (conn->has_body || !http1_body_of(head, &body) || body.framing == HTTP1_NONE)
+		return false;
+	if (body.framing != HTTP1_LENGTH || body.length > CONN_BODY_MAX) {
+		conn_refuse(conn, body.framing == HTTP1_LENGTH ? 413 : 411,
+			    "a body here needs a Content-Length, of at most 65536");
+		return true;
+	}
+	whole = head->used + (size_t)body.length;
+	if (whole > conn->in_size) {
+		/* The head points into the buffer: parse it again where it is now. */
+		larger = realloc(conn->in, whole);
+		if (!larger) {
+			conn_refuse(conn, 503, "out of memory");
+			return true;
+		}
+		conn->in = larger;
+		conn->in_size = whole;
+	}
+	conn->request.body.len = (size_t)body.length;
+	conn->state = CONN_BODY;
+	conn->keep_alive = request_keeps_alive(&conn->request);
+	conn_expect(conn, edge_settings()->conf.http_header_timeout);
+	conn_watch(conn, UV_READABLE);
+	if (http1_header_has_token(head, BYTES("Expect"), BYTES("100-continue")))
+		(void)!tcp_send(conn->fd, BYTES("HTTP/1.1 100 Continue\r\n\r\n"));
+	return true;
+}
+
+RUNS_ON(on_worker) static void conn_serve_body(struct conn *conn)
+{
+	struct request *request = &conn->request;
+	const char *fault = NULL;
+
+	if (body_have(conn) < request->body.len)
+		return;
+	conn_watch(conn, 0);
+	CHECK(http1_parse_request(bytes_of(conn->in, conn->in_len), 0, &request->head) ==
+	      HTTP1_OK);
+	CHECK(request_prepare(request, &conn->peer, conn->path, &fault) == 0);
+	request->text = bytes_of(conn->in, request->head.used);
+	request->body.at = conn->in + request->head.used;
+	request->head.used += request->body.len;
+	conn->has_body = true;
+	conn_route(conn);
+}
+
+RUNS_ON(on_worker) static void conn_read(struct conn *conn)
+{
+	ssize_t n = tcp_recv(conn->fd, conn->in + conn->in_len, conn->in_size - conn->in_len);
+
+	if (n == -EAGAIN)
+		return;
+	if (n <= 0) {
+		conn_drop(conn);
+		return;
+	}
+	conn->in_len += (size_t)n;
+	conn_advance(conn);
+}
+
+static void conn_advance(struct conn *conn)
+{
+	if (conn->state == CONN_BODY) {
+		conn_serve_body(conn);
+		return;
+	}
+	if (conn->in_len == 0)
+		return;
+	if (conn->proxy_header && !conn_proxy_header(conn))
+		return;
+	conn_head(conn);
+}
+
+/* --- answering ------------------------------------------------------------------------------ */
+
+/* The answer is out: on with what the client has sent meanwhile, or the end. */
+RUNS_ON(on_worker) static void conn_next(struct conn *conn)
+{
+	size_t used = conn->request.head.used;
+
+	reply_fini(&conn->reply);
+	if (!conn->keep_alive || list.stopping) {
+		conn_drop(conn);
+		return;
+	}
+	conn->in_len -= used;
+	memmove(conn->in, conn->in + used, conn->in_len);
+	conn->seen = 0;
+	conn->state = CONN_HEAD;
+	conn->idle = conn->in_len == 0;
+	conn_expect(conn, conn->idle ? edge_settings()->conf.http_idle_timeout
+				     : edge_settings()->conf.http_header_timeout);
+	conn_watch(conn, UV_READABLE);
+	conn_advance(conn);
+}
+
+RUNS_ON(on_worker) static void conn_write(struct conn *conn)
+{
+	struct bytes head = buffer_bytes(&conn->head_out);
+	struct bytes body = conn->reply.fixed.at ? conn->reply.fixed
+						 : buffer_bytes(&conn->reply.body);
+	bool to_head = bytes_equal(conn->request.method, BYTES("HEAD"));
+	size_t all = head.len + (to_head ? 0 : body.len);
+
+	while (conn->sent < all) {
+		struct bytes out[2] = {bytes_skip(head, conn->sent),
+				       bytes_skip(body, conn->sent > head.len ? conn->sent - head.len : 0)};
+		ssize_t n = tcp_sendv(conn->fd, out, to_head ? 1 : 2);
+
+		if (n < 0) {
+			conn_drop(conn);
+			return;
+		}
+		if (n == 0) {
+			conn_watch(conn, UV_WRITABLE);
+			return;
+		}
+		conn->sent += (size_t)n;
+		conn_expect(conn, WRITE_TIMEOUT_MS);
+	}
+	conn_watch(conn, 0);
+	if (conn->sent_then) {
+		conn->state = CONN_WAIT;
+		conn->sent_then(conn);
+		return;
+	}
+	conn_next(conn);
+}
+
+RUNS_ON(on_worker) static void conn_begin_write(struct conn *conn)
+{
+	conn->state = CONN_WRITE;
+	conn->sent = 0;
+	conn_expect(conn, WRITE_TIMEOUT_MS);
+	conn_write(conn);
+}
+
+static void write_head(struct writer *w, const struct conn *conn)
+{
+	const struct reply *reply = &conn->reply;
+	size_t len = reply->fixed.at ? reply->fixed.len : reply->body.len;
+	struct http_reply head = {
+		.version = conn->request.head.minor == 1 ? BYTES("HTTP/1.1") : BYTES("HTTP/1.0"),
+		.status = reply->status,
+		.server = BYTES("ringmain/" RINGMAIN_VERSION),
+		.date = wall_now_us() / 1000000,
+		.connection = conn->keep_alive ? HTTP_CONNECTION_KEEP_ALIVE : HTTP_CONNECTION_CLOSE,
+		.content_type = bytes_str(reply->type),
+		.has_length = reply->status != 204 && reply->status != 304,
+		.length = len,
+		.cache_control = reply->cache ? BYTES("no-cache") : BYTES("no-store"),
+	};
+
+	http_reply_begin(w, &head);
+	writer_put(w, bytes_of(reply->headers, reply->headers_len));
+	http_reply_end(w);
+}
+
+void conn_reply(struct conn *conn, struct reply *reply)
+{
+	struct writer w;
+
+	CHECK(conn->state != CONN_GONE && conn->state != CONN_WRITE);
+	conn->reply = *reply;
+	*reply = (struct reply){0};
+	conn->keep_alive = conn->keep_alive && !conn->reply.close;
+	conn->sent_then = NULL;
+	do {
+		w = buffer_writer(&conn->head_out);
+		write_head(&w, conn);
+	} while (buffer_again(&conn->head_out, &w));
+	if (conn->head_out.failed || conn->reply.body.failed) {
+		metric_add(METRIC_edge_out_of_memory, 1);
+		conn_drop(conn);
+		return;
+	}
+	conn_begin_write(conn);
+}
+
+void conn_send(struct conn *conn, struct bytes out, void (*then)(struct conn *conn))
+{
+	conn->head_out.len = 0;
+	if (!buffer_put(&conn->head_out, out)) {
+		conn_drop(conn);
+		return;
+	}
+	conn->sent_then = then;
+	conn_begin_write(conn);
+}
+
+/* --- credentials ---------------------------------------------------------------------------- */
+
+static void on_verified(struct auth_check *check, enum auth_result result)
+{
+	struct conn *conn = container_of(check, struct conn, auth);
+	enum verdict verdict = result == AUTH_YES  ? VERDICT_YES
+			       : result == AUTH_NO ? VERDICT_NO
+						   : VERDICT_BUSY;
+
+	enter_worker();
+	if (verdict == VERDICT_NO)
+		metric_add(METRIC_edge_auth_failures, 1);
+	conn->verified(conn, verdict);
+}
+
+static bool basic_of(const struct conn *conn, struct writer *w, struct basic_auth *basic)
+{
+	struct bytes value = http1_header_get(&conn->request.head, BYTES("Authorization"));
+
+	return basic_auth_parse(value, w, basic) == BASIC_AUTH_OK;
+}
+
+void conn_verify(struct conn *conn, struct bytes user, const char *stored, struct bytes given,
+		 void (*then)(struct conn *conn, enum verdict verdict))
+{
+	uint8_t room[512];
+	struct writer w = writer_of(room, sizeof room);
+	struct basic_auth basic;
+
+	conn->verified = then;
+	if (!given.at) {
+		if (!basic_of(conn, &w, &basic)) {
+			then(conn, VERDICT_NONE);
+			return;
+		}
+		if (user.len && !bytes_equal(user, basic.user)) {
+			metric_add(METRIC_edge_auth_failures, 1);
+			then(conn, VERDICT_NO);
+			return;
+		}
+		given = basic.password;
+	}
+	auth_start(&conn->auth, &conn->worker->loop, stored, given, on_verified);
+}
+
+bool conn_user(const struct conn *conn, char *out, size_t size)
+{
+	uint8_t room[512];
+	struct writer w = writer_of(room, sizeof room);
+	struct basic_auth basic;
+
+	if (!basic_of(conn, &w, &basic))
+		return false;
+	bytes_to_str(basic.user, out, size);
+	return true;
+}
+
+/* --- for others ----------------------------------------------------------------------------- */
+
+void conn_wait(struct conn *conn)
+{
+	CHECK(conn->state == CONN_WAIT);
+}
+
+void conn_set_owner(struct conn *conn, void *owner)
+{
+	conn->owner = owner;
+}
+
+void *conn_owner(const struct conn *conn)
+{
+	return conn->owner;
+}
+
+const struct request *conn_request(const struct conn *conn)
+{
+	return &conn->request;
+}
+
+struct bytes conn_bytes(const struct conn *conn)
+{
+	return bytes_of(conn->in, conn->in_len);
+}
+
+struct worker *conn_worker(const struct conn *conn)
+{
+	return conn->worker;
+}
+
+int conn_fd(const struct conn *conn)
+{
+	return conn->fd;
+}
+
+/* --- the worker's loop ---------------------------------------------------------------------- */
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+	struct conn *conn = container_of(poll, struct conn, poll);
+
+	enter_worker();
+	if (status < 0)
+		conn_drop(conn);
+	else if (conn->state == CONN_WRITE)
+		conn_write(conn);
+	else if (events & UV_READABLE)
+		conn_read(conn);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+	mono_t now = mono_now();
+	struct conn *next;
+
+	(void)timer;
+	enter_worker();
+	for (struct conn *conn = list.first; conn; conn = next) {
+		next = conn->next;
+		if (conn->state == CONN_WAIT || mono_before(now, conn->deadline))
+			continue;
+		if (!conn->idle)
+			metric_add(METRIC_edge_timeouts, 1);
+		conn_drop(conn);
+	}
+}
+
+int conn_worker_start(struct worker *worker)
+{
+	int error;
+
+	list = (struct conn_list){0};
+	pool_init(&list.pool, sizeof(struct conn), 32);
+	error = uv_timer_init(&worker->loop, &list.sweep);
+	if (!error)
+		error = uv_timer_start(&list.sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+	return error;
+}
+
+void conn_worker_stop(struct worker *worker)
+{
+	struct conn *next;
+
+	(void)worker;
+	list.stopping = true;
+	pool_fini(&list.pool);
+	uv_close((uv_handle_t *)&list.sweep, NULL);
+	for (struct conn *conn = list.first; conn; conn = next) {
+		next = conn->next;
+		if (conn->state != CONN_WAIT)
+			conn_drop(conn);
+	}
+}
+
+/* After the stop only those are left for whom somebody else has the next word. */
+bool conn_worker_busy(struct worker *worker)
+{
+	(void)worker;
+	return list.first != NULL;
+}

@@ -1,0 +1,101 @@
+/* conn: one connection at the front door, from accept until it is closed or taken.
+ *
+ *   accept ─▶ HEAD ─▶ route ─▶ conn_reply ─▶ WRITE ─▶ HEAD (keep-alive) or close
+ *              ▲         ├───▶ conn_body ─▶ BODY ─▶ serve again
+ *              │         ├───▶ conn_call ─▶ WAIT (the control thread answers) ─▶ WRITE
+ *              │         ├───▶ conn_verify ─▶ WAIT (a password is checked) ─▶ …
+ *              │         └───▶ conn_take: a family has the descriptor, the conn is gone
+ *
+ * Lives and dies on one worker. While it WAITs nothing is read and it is not freed, so whoever
+ * answers finds it. A route's serve() must do exactly one of the five. Each state but WAIT has a
+ * deadline; a client that is slower than it is dropped.
+ *
+ * It does not know what any path means: routes do (route.h). */
+#pragma once
+
+#include "core/worker.h"
+#include "edge/proto/address.h"
+#include "edge/proto/http1.h"
+#include "edge/reply.h"
+
+#define CONN_PATH_MAX 1024u
+#define CONN_BODY_MAX 65536u
+
+struct conn;
+struct call;
+
+/* What was asked. Everything points into the connection's buffers and holds while it WAITs. */
+struct request {
+	struct http1_head head;
+	struct bytes text; /* the head as it came */
+	struct bytes method;
+	struct bytes path;  /* normalized and decoded */
+	struct bytes query; /* raw; url_query_next takes it apart */
+	struct bytes body;  /* after conn_body() */
+	struct address peer; /* who asks: behind trusted proxies the one they name */
+	struct bytes host;   /* how the client calls us: "radio.example:8000"; may be empty */
+	bool icy_port;       /* came in at the SHOUTcast port */
+};
+
+/* How the credentials of a request or a handshake were judged. */
+enum verdict {
+	VERDICT_YES,
+	VERDICT_NO,
+	VERDICT_NONE, /* there were no credentials: not a failed attempt */
+	VERDICT_BUSY, /* too many checks are under way; say 503 */
+};
+
+/* A new connection, on its worker. */
+RUNS_ON(on_worker)
+void conn_start(struct worker *worker, int fd, const struct address *peer, bool icy_port);
+
+RUNS_ON(on_worker) const struct request *conn_request(const struct conn *conn);
+struct worker *conn_worker(const struct conn *conn);
+int conn_fd(const struct conn *conn);
+
+/* Answers, frees what the reply holds, and goes on with the next request or closes. */
+RUNS_ON(on_worker) void conn_reply(struct conn *conn, struct reply *reply);
+
+/* Reads the body first (at most CONN_BODY_MAX bytes, else 413), then serves the request again,
+ * with request.body set. False when it is there already (or there is none): go on. */
+RUNS_ON(on_worker) bool conn_body(struct conn *conn);
+
+/* Lets the control thread answer: call->answer(call) runs there. */
+RUNS_ON(on_worker) void conn_call(struct conn *conn, void (*answer)(struct call *call));
+
+/* Checks a password (of the request's Basic credentials, when given.at is NULL) against stored,
+ * which is plain text or an argon2 string; empty: nobody fits. user: the name it must come with,
+ * or empty for any. then() runs on this worker, perhaps before this returns. */
+RUNS_ON(on_worker)
+void conn_verify(struct conn *conn, struct bytes user, const char *stored, struct bytes given,
+		 void (*then)(struct conn *conn, enum verdict verdict));
+
+/* The user name of the request's Basic credentials, in *out (cut to size); false without any. */
+RUNS_ON(on_worker) bool conn_user(const struct conn *conn, char *out, size_t size);
+
+/* Sends bytes (copied) as they are, then calls then(). */
+RUNS_ON(on_worker)
+void conn_send(struct conn *conn, struct bytes out, void (*then)(struct conn *conn));
+
+/* Stays in WAIT until whoever waits goes on with one of the above. */
+RUNS_ON(on_worker) void conn_wait(struct conn *conn);
+
+/* A place for who made it wait; NULL at first. Freed by nobody. */
+RUNS_ON(on_worker) void conn_set_owner(struct conn *conn, void *owner);
+RUNS_ON(on_worker) void *conn_owner(const struct conn *conn);
+
+/* Gives the descriptor away, with the bytes that came behind the head (which hold until the end
+ * of this turn of the loop). The conn is gone. */
+RUNS_ON(on_worker) int conn_take(struct conn *conn, struct bytes *rest);
+
+/* All bytes received and not yet used: what a protocol that is not HTTP looks at. */
+RUNS_ON(on_worker) struct bytes conn_bytes(const struct conn *conn);
+
+/* Closes at once. */
+RUNS_ON(on_worker) void conn_drop(struct conn *conn);
+
+/* --- for edge itself ------------------------------------------------------------------------ */
+
+RUNS_ON(on_worker) int conn_worker_start(struct worker *worker);
+RUNS_ON(on_worker) void conn_worker_stop(struct worker *worker);
+RUNS_ON(on_worker) bool conn_worker_busy(struct worker *worker);

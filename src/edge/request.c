@@ -1,0 +1,43 @@
+#include "edge/request.h"
+
+#include "edge/edge.h"
+#include "edge/proto/forwarded.h"
+#include "edge/proto/url.h"
+
+unsigned request_prepare(struct request *request, const struct address *peer,
+			 char path[CONN_PATH_MAX], const char **fault)
+{
+	const struct http1_head *head = &request->head;
+	struct writer w = writer_of(path, CONN_PATH_MAX);
+	struct bytes target = http1_target_path(head->target);
+	struct bytes raw;
+	enum url_status status;
+
+	request->method = head->method;
+	request->host = http1_header_get(head, BYTES("Host"));
+	request->peer = *peer;
+	url_split_target(target, &raw, &request->query);
+	if (bytes_equal(target, BYTES("*"))) {
+		request->path = BYTES("*");
+		return 0;
+	}
+	status = url_normalize_path(raw, &w);
+	request->path = writer_done(&w);
+	if (status != URL_OK) {
+		*fault = url_status_text(status);
+		return status == URL_NO_ROOM ? 414 : 400;
+	}
+	if (cidr_list_holds(edge_settings()->trusted, peer))
+		(void)forwarded_client(head, FORWARDED_X_FORWARDED_FOR, peer,
+				       edge_settings()->trusted, &request->peer);
+	return 0;
+}
+
+bool request_keeps_alive(const struct request *request)
+{
+	const struct http1_head *head = &request->head;
+
+	if (head->minor == 1)
+		return !http1_header_has_token(head, BYTES("Connection"), BYTES("close"));
+	return http1_header_has_token(head, BYTES("Connection"), BYTES("keep-alive"));
+}

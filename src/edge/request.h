@@ -1,0 +1,13 @@
+/* request: from the bytes of a head to what routes are given. conn.c's other half. Pure but for the
+ * settings; on_worker. */
+#pragma once
+
+#include "edge/conn.h"
+
+/* Fills in all but body and head, which is parsed: path into the given buffer, method, query, host,
+ * and the peer that trusted proxies name. 0, or the status to refuse the request with and why. */
+unsigned request_prepare(struct request *request, const struct address *peer,
+			 char path[CONN_PATH_MAX], const char **fault);
+
+/* Whether the connection may carry another request after this one. */
+bool request_keeps_alive(const struct request *request);

@@ -1,0 +1,80 @@
+#include "edge/route.h"
+
+#define TABLES_MAX 16
+
+static const struct route *tables[TABLES_MAX];
+static const struct protocol *protocols[TABLES_MAX];
+static unsigned table_count, protocol_count;
+
+void route_add(const struct route *table)
+{
+	CHECK(table_count < TABLES_MAX);
+	tables[table_count++] = table;
+}
+
+void protocol_add(const struct protocol *protocol)
+{
+	CHECK(protocol_count < TABLES_MAX);
+	protocols[protocol_count++] = protocol;
+}
+
+static bool route_fits(const struct route *route, struct bytes path)
+{
+	struct bytes wanted = bytes_str(route->path);
+
+	if (route->has)
+		return route->has(path);
+	if (!route->path)
+		return true;
+	return bytes_equal(path, wanted) ||
+	       (wanted.len > 1 && bytes_end_with(wanted, BYTES("/")) &&
+		bytes_start_with(path, wanted));
+}
+
+const struct route *route_find(struct bytes path, unsigned method, bool *known)
+{
+	*known = false;
+	for (unsigned t = 0; t < table_count; t++)
+		for (const struct route *route = tables[t]; route->serve; route++) {
+			if (!route_fits(route, path))
+				continue;
+			*known = true;
+			if (route->methods & method)
+				return route;
+		}
+	return NULL;
+}
+
+unsigned method_of(struct bytes name)
+{
+	static const struct {
+		const char *name;
+		unsigned method;
+	} methods[] = {
+		{"GET", METHOD_GET},       {"HEAD", METHOD_HEAD},       {"POST", METHOD_POST},
+		{"PUT", METHOD_PUT},       {"SOURCE", METHOD_SOURCE},   {"OPTIONS", METHOD_OPTIONS},
+		{"DELETE", METHOD_DELETE},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(methods); i++)
+		if (bytes_equal(name, bytes_str(methods[i].name)))
+			return methods[i].method;
+	return 0;
+}
+
+enum route_first protocol_look(struct bytes first, bool icy_port, const struct protocol **ours)
+{
+	enum route_first verdict = ROUTE_FIRST_OTHER;
+
+	for (unsigned i = 0; i < protocol_count; i++) {
+		enum route_first one = protocols[i]->look(first, icy_port);
+
+		if (one == ROUTE_FIRST_OURS) {
+			*ours = protocols[i];
+			return one;
+		}
+		if (one == ROUTE_FIRST_MORE)
+			verdict = one;
+	}
+	return verdict;
+}

@@ -1,0 +1,52 @@
+/* route: which room serves a path.
+ *
+ * Rooms hand in their tables before the workers start; afterwards nothing changes. Paths are
+ * matched whole, or as a prefix when they end in a slash; "/admin" therefore never shadows a mount
+ * "/adminradio". The first row that fits, in the order of handing in, serves; a row without a path
+ * takes all that is left.
+ *
+ * A protocol is what does not begin like HTTP: it looks at a connection's first bytes. */
+#pragma once
+
+#include "edge/conn.h"
+
+#define METHOD_GET     1u
+#define METHOD_HEAD    2u
+#define METHOD_POST    4u
+#define METHOD_PUT     8u
+#define METHOD_SOURCE  16u
+#define METHOD_OPTIONS 32u
+#define METHOD_DELETE  64u
+#define METHOD_ALL     127u
+
+struct route {
+	const char *path; /* "/status.xsl"; "/admin/" for all below it; NULL for all */
+	unsigned methods;
+	void (*serve)(struct conn *conn);
+	bool (*has)(struct bytes path); /* instead of path, when not NULL: is it one of these? */
+};
+
+enum route_first {
+	ROUTE_FIRST_OTHER, /* HTTP, or nobody's */
+	ROUTE_FIRST_MORE,  /* cannot be said yet */
+	ROUTE_FIRST_OURS,
+};
+
+struct protocol {
+	enum route_first (*look)(struct bytes first, bool icy_port);
+	void (*serve)(struct conn *conn); /* all bytes so far are in conn_take */
+};
+
+/* Before the workers start. The tables end with a row without serve and must last. */
+void route_add(const struct route *table);
+void protocol_add(const struct protocol *protocol);
+
+/* The route for this request; NULL when there is none for the path (*known false: 404) or only for
+ * other methods (*known true: 405). */
+const struct route *route_find(struct bytes path, unsigned method, bool *known);
+
+/* METHOD_…, or 0 for one that nobody serves. */
+unsigned method_of(struct bytes name);
+
+/* Asks all protocols; *ours is set when it is ROUTE_FIRST_OURS. */
+enum route_first protocol_look(struct bytes first, bool icy_port, const struct protocol **ours);

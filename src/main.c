@@ -1,0 +1,334 @@
+/* main: argv → settings → rooms in order → turn the loop → rooms in reverse. It alone knows all. */
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "child.h"
+#include "core/conf.h"
+#include "core/conf_print.h"
+#include "core/core_conf.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "edge/auth.h"
+#include "edge/edge.h"
+#include "edge/page.h"
+#include "options.h"
+#include "radio/radio.h"
+#include "secrets.h"
+
+static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room,
+						&radio_conf_room};
+
+static const struct worker_hooks *const hooks[] = {&edge_hooks, &radio_hooks, NULL};
+
+/* Settings that a server must not be without, and invents. */
+static const char *const secret_names[] = {"admin.password", "radio.source_password"};
+
+struct server {
+	uv_loop_t *loop;
+	struct conf *conf;
+	const char *data;
+	uv_signal_t terminate, interrupt, hangup;
+	struct child *demo;
+	char demo_url[128];
+	char demo_parent[32];
+	char demo_password[256];
+	char *demo_argv[6];
+	char *demo_environment[2];
+	bool invented;
+};
+
+/* --- settings ------------------------------------------------------------------------------- */
+
+static struct conf *load(const struct options *options, const char *const *sets, size_t count)
+{
+	struct conf_source source = {.path = options->config, .sets = sets, .set_count = count};
+	struct conf_errors errors = {0};
+	struct conf *conf = conf_load(rooms, COUNT_OF(rooms), &source, &errors);
+
+	conf_errors_print(stderr, &errors);
+	conf_errors_fini(&errors);
+	return conf;
+}
+
+static bool is_unset(const struct conf *conf, const char *name)
+{
+	const char *value = strcmp(name, "admin.password") == 0
+				    ? edge_conf_of(conf)->admin_password
+				    : radio_conf_of(conf)->source_password;
+	return value[0] == '\0';
+}
+
+/* What nobody has set is taken from the data directory, where it is put the first time. */
+static struct conf *load_with_secrets(const struct options *options, struct server *server)
+{
+	static char secrets[COUNT_OF(secret_names)][SECRET_SIZE];
+	const char *sets[COUNT_OF(secret_names) + OPTIONS_SETS_MAX];
+	struct conf *conf = load(options, options->sets, options->set_count);
+	size_t count = 0;
+
+	if (!conf)
+		return NULL;
+	for (size_t i = 0; i < COUNT_OF(secret_names); i++) {
+		bool invented;
+
+		if (!is_unset(conf, secret_names[i]))
+			continue;
+		if (!secret_for(server->data, secret_names[i], secrets[i], &invented))
+			log_warn("core", "password not kept", kv_str("directory", server->data));
+		server->invented |= invented;
+		sets[count++] = secrets[i];
+	}
+	memcpy(sets + count, options->sets, options->set_count * sizeof *sets);
+	conf_free(&conf);
+	return load(options, sets, count + options->set_count);
+}
+
+static const char *data_directory(const struct options *options)
+{
+	const char *state = getenv("STATE_DIRECTORY");
+
+	if (options->data)
+		return options->data;
+	return state && state[0] ? state : "ringmain-data";
+}
+
+/* The options that print and end. True: it did; *code is what to end with. */
+static bool print_and_end(const struct options *options, int *code)
+{
+	struct conf *conf;
+
+	*code = 0;
+	if (options->help) {
+		options_write_help();
+		conf_write_help(stdout, rooms, COUNT_OF(rooms));
+	} else if (options->version) {
+		printf("ringmain %s\n", RINGMAIN_VERSION);
+	} else if (options->example) {
+		conf_write_example(stdout, rooms, COUNT_OF(rooms));
+	} else if (options->manual) {
+		conf_write_man(stdout, rooms, COUNT_OF(rooms));
+	} else if (options->check || options->dump) {
+		conf = load(options, options->sets, options->set_count);
+		*code = conf ? 0 : 1;
+		if (conf && options->dump)
+			conf_dump(stdout, conf, false);
+		else if (conf)
+			printf("The settings are good.\n");
+		conf_free(&conf);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* --- what a person is told ------------------------------------------------------------------ */
+
+static void print_secret(const char *what, const char *user, const char *password)
+{
+	printf("  %-10s user %s, password %s\n", what, user, password);
+}
+
+static void welcome(const struct server *server, bool show)
+{
+	const struct edge_conf *edge = edge_conf_of(server->conf);
+	const struct radio_conf *radio = radio_conf_of(server->conf);
+	unsigned port = edge_port();
+
+	printf("\nringmain %s is ready.\n\n", RINGMAIN_VERSION);
+	printf("  Look:      http://localhost:%u/\n", port);
+	if (server->demo)
+		printf("  Listen:    http://localhost:%u/demo\n", port);
+	printf("  Publish:   ffmpeg -re -i music.mp3 -c:a libmp3lame -b:a 128k -content_type "
+	       "audio/mpeg -f mp3 icecast://source:%s@localhost:%u/live\n",
+	       show ? radio->source_password : "PASSWORD", port);
+	printf("  Then hear: http://localhost:%u/live\n\n", port);
+	if (show) {
+		print_secret("Encoders:", radio->source_user[0] ? radio->source_user : "source",
+			     radio->source_password);
+		print_secret("Admin:", edge->admin_user, edge->admin_password);
+	}
+	if (server->invented || show)
+		printf("  Passwords that were invented are kept in %s/passwords.\n", server->data);
+	printf("\n");
+	fflush(stdout);
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+static void on_end(uv_signal_t *handle, int number)
+{
+	enter_control();
+	log_info("core", "stopping", kv_i64("signal", number));
+	uv_stop(handle->loop);
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+	int error;
+
+	(void)handle;
+	(void)number;
+	enter_control();
+	error = log_reopen();
+	if (error)
+		log_warn_code(error, "core", "log not reopened");
+}
+
+static void watch_signal(struct server *server, uv_signal_t *handle, uv_signal_cb callback,
+			 int number)
+{
+	uv_signal_init(server->loop, handle);
+	uv_signal_start(handle, callback, number);
+}
+
+static unsigned worker_number(const struct conf *conf)
+{
+	uint64_t wanted = core_conf_of(conf)->workers;
+	unsigned cores = uv_available_parallelism();
+
+	if (wanted == 0)
+		wanted = cores;
+	return wanted > WORKERS_MAX ? WORKERS_MAX : (unsigned)wanted;
+}
+
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+RUNS_ON(on_control) static void demo_start(struct server *server)
+{
+	static char demo_name[] = "ringmain-demo", url_option[] = "--url";
+	static char parent_option[] = "--parent";
+	const struct radio_conf *radio = radio_conf_of(server->conf);
+
+	if (!radio->demo)
+		return;
+	snprintf(server->demo_url, sizeof server->demo_url, "http://source@127.0.0.1:%u/demo",
+		 edge_port());
+	snprintf(server->demo_parent, sizeof server->demo_parent, "%ld", (long)getpid());
+	snprintf(server->demo_password, sizeof server->demo_password,
+		 "RINGMAIN_SOURCE_PASSWORD=%s", radio_mount_conf("/demo")->password);
+	server->demo_argv[0] = demo_name;
+	server->demo_argv[1] = url_option;
+	server->demo_argv[2] = server->demo_url;
+	server->demo_argv[3] = parent_option;
+	server->demo_argv[4] = server->demo_parent;
+	server->demo_environment[0] = server->demo_password;
+	server->demo = child_start(server->loop, "ringmain-demo", server->demo_argv,
+				   server->demo_environment);
+}
+
+RUNS_ON(on_control) static int rooms_start(struct server *server)
+{
+	char at[64] = "";
+	int error;
+
+	error = edge_configure(edge_conf_of(server->conf));
+	route_add(page_routes);
+	radio_configure(server->conf);
+	if (!error)
+		error = workers_start(worker_number(server->conf), hooks, server->loop);
+	if (error) {
+		log_error("core", "cannot start", kv_str("error", uv_strerror(error)));
+		return error;
+	}
+	error = radio_start(server->loop, server->conf);
+	if (!error)
+		error = edge_start(server->loop, radio_conf_of(server->conf)->shoutcast_port, at,
+				   sizeof at);
+	if (error)
+		log_error("core", "cannot start", kv_str("at", at),
+			  kv_str("error", uv_strerror(error)));
+	return error;
+}
+
+RUNS_ON(on_control) static void rooms_stop(struct server *server)
+{
+	edge_stop();
+	radio_stop();
+	workers_stop();
+	radio_fini();
+	uv_close((uv_handle_t *)&server->terminate, NULL);
+	uv_close((uv_handle_t *)&server->interrupt, NULL);
+	uv_close((uv_handle_t *)&server->hangup, NULL);
+	/* What is still open closes now; a helper that will not end is left to its own devices. */
+	for (int i = 0; i < 200 && uv_run(server->loop, UV_RUN_NOWAIT); i++)
+		uv_sleep(5);
+}
+
+static int serve(struct server *server, const struct options *options)
+{
+	int error;
+
+	server->loop = uv_default_loop();
+	role_here = ROLE_CONTROL;
+	enter_control();
+	metric_thread_start();
+	watch_signal(server, &server->terminate, on_end, SIGTERM);
+	watch_signal(server, &server->interrupt, on_end, SIGINT);
+	watch_signal(server, &server->hangup, on_hangup, SIGHUP);
+	error = rooms_start(server);
+	if (!error) {
+		demo_start(server);
+		log_info("core", "ready", kv_u64("port", edge_port()),
+			 kv_u64("workers", workers_count()));
+		sd_notify(0, "READY=1");
+		welcome(server, options->welcome || server->invented || isatty(STDOUT_FILENO));
+		uv_run(server->loop, UV_RUN_DEFAULT);
+		sd_notify(0, "STOPPING=1");
+	}
+	if (server->demo)
+		child_stop(server->demo);
+	if (workers_count())
+		rooms_stop(server);
+	log_info("core", "ended");
+	return error ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct server server = {0};
+	struct options options;
+	int code, error;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (!options_parse(&options, argc, argv))
+		return 2;
+	if (print_and_end(&options, &code))
+		return code;
+	if (!auth_init()) {
+		fprintf(stderr, "ringmain: no random numbers to be had\n");
+		return 1;
+	}
+	json_object_seed(0);
+	raise_descriptor_limit();
+	server.data = data_directory(&options);
+	server.conf = load_with_secrets(&options, &server);
+	if (!server.conf)
+		return 1;
+	error = log_open(core_conf_of(server.conf)->log_file[0] ? core_conf_of(server.conf)->log_file
+								 : NULL,
+			 (enum log_level)core_conf_of(server.conf)->log_level);
+	if (error) {
+		fprintf(stderr, "ringmain: log.file: %s\n", strerror(-error));
+		return 1;
+	}
+	code = serve(&server, &options);
+	conf_free(&server.conf);
+	log_close();
+	return code;
+}

@@ -1,0 +1,27 @@
+/* radio: the room's door: what main.c starts and stops, and the settings in force.
+ *
+ * Start order: radio_configure, routes, workers, radio_start; the reverse to stop. */
+#pragma once
+
+#include "core/worker.h"
+#include "edge/proto/charset.h"
+#include "radio/radio_conf.h"
+
+extern const struct worker_hooks radio_hooks;
+
+/* Takes the settings and hands in the routes. conf must last. */
+void radio_configure(const struct conf *conf);
+
+const struct radio_conf *radio_conf(void);
+
+/* What holds for a mount of this name. */
+const struct mount_conf *radio_mount_conf(const char *name);
+
+/* What a title that says nothing of its charset is read as. */
+enum charset radio_charset_of(unsigned choice);
+
+RUNS_ON(on_control) MUST_CHECK int radio_start(uv_loop_t *loop, const struct conf *conf);
+/* Before the workers stop. */
+RUNS_ON(on_control) void radio_stop(void);
+/* After they stopped. */
+RUNS_ON(on_control) void radio_fini(void);

@@ -1,0 +1,175 @@
+#include "radio/radio_face.h"
+
+#include "core/metric.h"
+#include "edge/document.h"
+#include "edge/edge.h"
+#include "edge/proto/url.h"
+#include "radio/radio.h"
+#include "radio/radio_admin.h"
+#include "radio/radio_join.h"
+#include "radio/radio_login.h"
+#include "radio/radio_status.h"
+
+/* --- open to all ---------------------------------------------------------------------------- */
+
+static void open_reply(struct call *call, json_t *tree, const char *root)
+{
+	reply_header(&call->reply, "Access-Control-Allow-Origin", BYTES("*"));
+	document_reply(&call->reply, DOCUMENT_JSON, root, tree);
+}
+
+static void answer_status(struct call *call)
+{
+	enter_control();
+	open_reply(call, status_public(call->request.host), "icestats");
+	call_reply(call);
+}
+
+static void answer_page(struct call *call)
+{
+	enter_control();
+	open_reply(call, status_page(call->request.host), NULL);
+	call_reply(call);
+}
+
+/* SHOUTcast's one line of numbers: listeners, up, peak, most, unique, bitrate, title. */
+static void answer_7(struct call *call)
+{
+	const struct mount *mount;
+	struct writer w;
+
+	enter_control();
+	mount = mount_find(bytes_str(radio_conf()->shoutcast_mount));
+	call->reply.status = 200;
+	call->reply.type = "text/html; charset=utf-8";
+	do {
+		w = buffer_writer(&call->reply.body);
+		writer_str(&w, "<html><body>");
+		status_write_7(&w, mount);
+		writer_str(&w, "</body></html>");
+	} while (buffer_again(&call->reply.body, &w));
+	call_reply(call);
+}
+
+RUNS_ON(on_worker) static void serve_status(struct conn *conn)
+{
+	conn_call(conn, answer_status);
+}
+
+RUNS_ON(on_worker) static void serve_page(struct conn *conn)
+{
+	conn_call(conn, answer_page);
+}
+
+RUNS_ON(on_worker) static void serve_7(struct conn *conn)
+{
+	conn_call(conn, answer_7);
+}
+
+/* --- the administrator's -------------------------------------------------------------------- */
+
+RUNS_ON(on_worker) static void busy(struct conn *conn)
+{
+	struct reply reply = {.close = true};
+
+	reply_text(&reply, 503, "too many logins at once");
+	conn_reply(conn, &reply);
+}
+
+RUNS_ON(on_worker) static void on_admin_verdict(struct conn *conn, enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_YES: conn_call(conn, admin_answer); return;
+	case VERDICT_NO:
+	case VERDICT_NONE: login_unauthorized(conn); return;
+	case VERDICT_BUSY: busy(conn); return;
+	}
+}
+
+RUNS_ON(on_worker) static void verify_admin(struct conn *conn)
+{
+	const struct edge_conf *conf = &edge_settings()->conf;
+
+	conn_verify(conn, bytes_str(conf->admin_user), conf->admin_password, (struct bytes){0},
+		    on_admin_verdict);
+}
+
+/* A mount parameter of the query, for which a source may set titles with its own password. */
+static bool query_param(const struct request *request, const char *name, char *buf, size_t size)
+{
+	struct bytes query = request->query;
+	uint8_t room[8192];
+	struct url_param param;
+	enum url_status status;
+
+	do {
+		struct writer w = writer_of(room, sizeof room);
+
+		status = url_query_next(&query, &w, &param);
+		if (status != URL_END && bytes_equal(param.name, bytes_str(name))) {
+			bytes_to_str(param.value, buf, size);
+			return true;
+		}
+	} while (status != URL_END);
+	return false;
+}
+
+/* Titles: the encoder's own password will do, or the administrator's. */
+RUNS_ON(on_worker) static void serve_metadata(struct conn *conn)
+{
+	const struct edge_conf *conf = &edge_settings()->conf;
+	char user[64], mount[FEED_NAME_MAX + 1];
+
+	if (conn_body(conn))
+		return;
+	if (conn_user(conn, user, sizeof user) &&
+	    bytes_equal(bytes_str(user), bytes_str(conf->admin_user))) {
+		verify_admin(conn);
+		return;
+	}
+	if (!query_param(conn_request(conn), "mount", mount, sizeof mount))
+		mount[0] = '\0';
+	conn_verify(conn, BYTES(""), radio_mount_conf(mount)->password, (struct bytes){0},
+		    on_admin_verdict);
+}
+
+/* SHOUTcast's: the password is a parameter, the mount is the one of SHOUTcast encoders unless said. */
+RUNS_ON(on_worker) static void serve_admin_cgi(struct conn *conn)
+{
+	char password[256], mount[FEED_NAME_MAX + 1];
+
+	if (conn_body(conn))
+		return;
+	if (!query_param(conn_request(conn), "mount", mount, sizeof mount))
+		bytes_to_str(bytes_str(radio_conf()->shoutcast_mount), mount, sizeof mount);
+	if (!query_param(conn_request(conn), "pass", password, sizeof password)) {
+		serve_metadata(conn);
+		return;
+	}
+	conn_verify(conn, BYTES(""), radio_mount_conf(mount)->password, bytes_str(password),
+		    on_admin_verdict);
+}
+
+RUNS_ON(on_worker) static void serve_admin(struct conn *conn)
+{
+	if (conn_body(conn))
+		return;
+	verify_admin(conn);
+}
+
+/* --- the table ------------------------------------------------------------------------------ */
+
+#define READ (METHOD_GET | METHOD_HEAD)
+
+const struct route radio_routes[] = {
+	{"/status-json.xsl", READ, serve_status, NULL},
+	{"/api/v1/mounts", READ, serve_page, NULL},
+	{"/7.html", READ, serve_7, NULL},
+	{"/admin/metadata", READ | METHOD_POST, serve_metadata, NULL},
+	{"/admin/metadata.json", READ | METHOD_POST, serve_metadata, NULL},
+	{"/admin.cgi", READ | METHOD_POST, serve_admin_cgi, NULL},
+	{"/admin/", READ | METHOD_POST, serve_admin, NULL},
+	{NULL, METHOD_SOURCE | METHOD_PUT, login_serve_source, NULL},
+	{NULL, READ | METHOD_OPTIONS, join_serve, NULL},
+	{0},
+};

@@ -1,0 +1,268 @@
+#include "radio/radio_join.h"
+
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/metric.h"
+#include "core/tcp.h"
+#include "edge/edge.h"
+#include "edge/proto/http_date.h"
+#include "radio/proto/client_profile.h"
+#include "radio/proto/listener_answer.h"
+#include "radio/proto/playlist.h"
+#include "radio/radio.h"
+#include "radio/radio_limit.h"
+#include "radio/radio_listener.h"
+#include "radio/radio_outlet.h"
+#include "radio/radio_status.h"
+
+#define RETRY_AFTER BYTES("10")
+
+/* What was found out about a join, between its answer and its listener. */
+struct join {
+	struct outlet *outlet;
+	bool icy;
+	enum listener_range range;
+	uint32_t quirks;
+	uint32_t metaint;
+};
+
+RUNS_ON(on_worker)
+static void join_refuse(struct conn *conn, unsigned status, const char *why)
+{
+	struct reply reply = {.close = status == 503};
+
+	reply_text(&reply, status, why);
+	reply_header(&reply, "Access-Control-Allow-Origin", BYTES("*"));
+	if (status == 503)
+		reply_header(&reply, "Retry-After", RETRY_AFTER);
+	conn_reply(conn, &reply);
+}
+
+static const char *limit_word(enum limit limit)
+{
+	switch (limit) {
+	case LIMIT_NONE: break;
+	case LIMIT_SERVER: return "the server is full: too many listeners";
+	case LIMIT_MOUNT: return "this mount is full: too many listeners";
+	case LIMIT_ADDRESS: return "too many listeners from your address";
+	case LIMIT_BANDWIDTH: return "the server is full: no bandwidth left";
+	case LIMIT_MEMORY: return "out of memory";
+	}
+	return "";
+}
+
+static bool may_listen(const struct mount *mount, const struct address *peer)
+{
+	if (cidr_list_holds(mount->deny, peer))
+		return false;
+	return mount->allow.count == 0 || cidr_list_holds(mount->allow, peer);
+}
+
+/* Titles go only into streams that have no place of their own for them and bear to be cut. */
+static bool kind_takes_icy(uint32_t kind)
+{
+	return kind == FRAMER_MP3 || kind == FRAMER_ADTS || kind == FRAMER_RAW;
+}
+
+RUNS_ON(on_worker)
+static void join_look(struct join *join, const struct request *request, struct outlet *outlet)
+{
+	struct bytes icy = http1_header_get(&request->head, BYTES("Icy-MetaData"));
+	struct bytes agent = http1_header_get(&request->head, BYTES("User-Agent"));
+
+	*join = (struct join){.outlet = outlet};
+	join->icy = bytes_equal(bytes_trim(icy), BYTES("1"));
+	join->quirks = client_profile_of(agent);
+	join->range = listener_range_policy(http1_header_get(&request->head, BYTES("Range")),
+					    join->icy);
+	if (join->icy && kind_takes_icy(outlet->tap->feed->kind))
+		join->metaint = (uint32_t)outlet->mount->conf.icy_interval;
+}
+
+RUNS_ON(on_worker)
+static struct bytes join_answer(const struct join *join, enum listener_answer_kind kind,
+				struct writer *w)
+{
+	char date_room[32];
+	struct writer date = writer_of(date_room, sizeof date_room);
+	const char *type = join->outlet->mount->conf.content_type;
+	struct listener_answer answer = {
+		.kind = kind,
+		.quirks = join->quirks,
+		.server = BYTES("ringmain/" RINGMAIN_VERSION),
+		.content_type =
+			bytes_str(type && type[0] ? type : join->outlet->tap->feed->type),
+		.station = &join->outlet->station,
+		.metaint = join->metaint,
+		.probe = {0xff, 0xfb},
+	};
+
+	http_date_write(&date, wall_now_us() / 1000000);
+	answer.date = writer_done(&date);
+	listener_answer_write(&answer, w);
+	return writer_done(w);
+}
+
+RUNS_ON(on_worker) static void after_probe(struct conn *conn)
+{
+	conn_drop(conn);
+}
+
+/* The place is taken: answer, and make a listener of the connection. The answer goes straight to the
+ * socket, which is empty: one that does not take it is no player's. */
+RUNS_ON(on_worker)
+static void join_stream(struct conn *conn, const struct join *join, uint32_t bytes_per_second)
+{
+	struct request request = *conn_request(conn);
+	struct bytes agent = http1_header_get(&request.head, BYTES("User-Agent"));
+	struct address peer = request.peer;
+	uint8_t room[LISTENER_ANSWER_MAX];
+	struct writer w = writer_of(room, sizeof room);
+	struct bytes answer, rest;
+	int fd;
+
+	answer = join_answer(join, join->range == LISTENER_RANGE_STREAM
+					   ? LISTENER_ANSWER_RANGE_STREAM
+					   : LISTENER_ANSWER_STREAM, &w);
+	fd = conn_take(conn, &rest);
+	metric_add(METRIC_radio_listeners_come, 1);
+	if (tcp_send(fd, answer) == (ssize_t)answer.len &&
+	    listener_start(join->outlet, fd, join->metaint, &peer, agent, bytes_per_second))
+		return;
+	limit_give(&join->outlet->mount->count, &peer, bytes_per_second);
+	close(fd);
+	edge_left(worker_here());
+}
+
+/* Who finds the mount full goes to its fallback, where that is wanted. */
+RUNS_ON(on_worker)
+static enum limit join_take_place(struct join *join, const struct request *request,
+				  uint32_t *bytes_per_second)
+{
+	const struct radio_conf *conf = radio_conf();
+
+	for (unsigned depth = 0;; depth++) {
+		struct mount *mount = join->outlet->mount;
+		struct limit_rules rules = {conf->max_listeners, conf->max_listeners_per_address,
+					    conf->max_bandwidth, &mount->conf};
+		struct outlet *next = NULL;
+		enum limit limit;
+
+		*bytes_per_second =
+			atomic_load_explicit(&mount->count.bitrate, memory_order_relaxed) / 8;
+		limit = limit_take(&rules, &mount->count, &request->peer, *bytes_per_second);
+		if (limit == LIMIT_MOUNT && mount->conf.fallback_when_full && depth < 8)
+			next = outlet_find(bytes_str(mount->conf.fallback));
+		if (!next || !next->tap)
+			return limit;
+		join_look(join, request, next);
+	}
+}
+
+RUNS_ON(on_worker) static void join_get(struct conn *conn, struct join *join)
+{
+	const struct request *request = conn_request(conn);
+	uint32_t bytes_per_second;
+	enum limit limit;
+
+	limit = join_take_place(join, request, &bytes_per_second);
+	if (limit != LIMIT_NONE) {
+		metric_add(METRIC_radio_listeners_full, 1);
+		join_refuse(conn, 503, limit_word(limit));
+		return;
+	}
+	join_stream(conn, join, bytes_per_second);
+}
+
+/* --- play lists ----------------------------------------------------------------------------- */
+
+RUNS_ON(on_worker)
+static void join_playlist(struct conn *conn, enum playlist_kind kind, const struct outlet *outlet)
+{
+	const struct request *request = conn_request(conn);
+	struct reply reply = {.status = 200, .type = playlist_content_type(kind)};
+	uint8_t room[2048];
+	struct writer url = writer_of(room, sizeof room);
+	struct playlist_entry entry = {
+		.url = status_listen_url(request->host, bytes_str(outlet->mount->name), &url),
+		.name = bytes_str(outlet->station.name),
+		.description = bytes_str(outlet->station.description),
+		.genre = bytes_str(outlet->station.genre),
+		.info = bytes_str(outlet->station.url),
+		.content_type = bytes_str(outlet->tap ? outlet->tap->feed->type : ""),
+		.bitrate = outlet->station.bitrate,
+	};
+	struct writer w;
+
+	do {
+		w = buffer_writer(&reply.body);
+		playlist_write(kind, BYTES("ringmain"), &entry, 1, &w);
+	} while (buffer_again(&reply.body, &w));
+	reply_header(&reply, "Content-Disposition", BYTES("attachment"));
+	reply_header(&reply, "Access-Control-Allow-Origin", BYTES("*"));
+	conn_reply(conn, &reply);
+}
+
+/* --- the request ---------------------------------------------------------------------------- */
+
+RUNS_ON(on_worker) static void join_mount(struct conn *conn, struct outlet *outlet)
+{
+	const struct request *request = conn_request(conn);
+	bool head = bytes_equal(request->method, BYTES("HEAD"));
+	uint8_t room[LISTENER_ANSWER_MAX];
+	struct writer w = writer_of(room, sizeof room);
+	struct join join;
+
+	if (!outlet->tap) {
+		join_refuse(conn, 404, "The file you requested could not be found");
+		return;
+	}
+	if (!may_listen(outlet->mount, &request->peer)) {
+		join_refuse(conn, 403, "you may not listen to this mount");
+		return;
+	}
+	join_look(&join, request, outlet);
+	if (join.range == LISTENER_RANGE_PROBE) {
+		conn_send(conn,
+			  join_answer(&join, head ? LISTENER_ANSWER_PROBE_HEAD : LISTENER_ANSWER_PROBE,
+				      &w),
+			  after_probe);
+	} else if (head) {
+		conn_send(conn, join_answer(&join, LISTENER_ANSWER_STREAM, &w), after_probe);
+	} else {
+		join_get(conn, &join);
+	}
+}
+
+RUNS_ON(on_worker) static void join_preflight(struct conn *conn)
+{
+	uint8_t room[LISTENER_ANSWER_MAX];
+	struct writer w = writer_of(room, sizeof room);
+	struct listener_answer answer = {
+		.kind = LISTENER_ANSWER_PREFLIGHT,
+		.server = BYTES("ringmain/" RINGMAIN_VERSION),
+	};
+
+	listener_answer_write(&answer, &w);
+	conn_send(conn, writer_done(&w), after_probe);
+}
+
+void join_serve(struct conn *conn)
+{
+	const struct request *request = conn_request(conn);
+	struct outlet *outlet = outlet_find(request->path);
+	enum playlist_kind kind;
+	struct bytes mount;
+
+	if (bytes_equal(request->method, BYTES("OPTIONS"))) {
+		join_preflight(conn);
+	} else if (outlet) {
+		join_mount(conn, outlet);
+	} else if (playlist_of_path(request->path, &kind, &mount) &&
+		   (outlet = outlet_find(mount)) != NULL) {
+		join_playlist(conn, kind, outlet);
+	} else {
+		join_refuse(conn, 404, "The file you requested could not be found");
+	}
+}

@@ -1,0 +1,466 @@
+#include "radio/radio_listener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "core/tcp.h"
+#include "edge/edge.h"
+#include "radio/radio.h"
+#include "radio/radio_limit.h"
+#include "radio/radio_send.h"
+
+/* A listener this close to what the writer overwrites counts as lapped. An encoder sends at most
+ * SOURCE_TURN_MAX bytes in one turn of its worker; this is several. */
+#define GUARD_MAX (64u << 10)
+
+#define LOOK_IDLE_US 4000000 /* who was sent something more lately is there */
+
+/* The rest of a frame, copied away before the writer overwrote it. Only for those who were lapped
+ * in the middle of one. */
+struct tail {
+	struct tail *next;
+	uint32_t row;
+	uint32_t len, sent;
+	uint64_t pos;
+	uint8_t bytes[];
+};
+
+static const char *const leave_names[] = {
+	[LEAVE_LEFT] = "left",         [LEAVE_SLOW] = "slow",     [LEAVE_SOURCE] = "source gone",
+	[LEAVE_DURATION] = "duration", [LEAVE_KILLED] = "killed", [LEAVE_MOUNT] = "mount gone",
+	[LEAVE_STOP] = "server stops",
+};
+
+static _Thread_local struct tail *tails;
+static _Thread_local uint64_t ids_given;
+
+static struct address listener_address(const struct listener *listener)
+{
+	struct address address = {.port = listener->port};
+
+	memcpy(address.ip, listener->ip, sizeof address.ip);
+	return address;
+}
+
+/* --- tails ---------------------------------------------------------------------------------- */
+
+static struct tail **tail_link(uint32_t row)
+{
+	struct tail **link = &tails;
+
+	while (*link && (*link)->row != row)
+		link = &(*link)->next;
+	return link;
+}
+
+static void tail_free(struct listener *listener, uint32_t row)
+{
+	struct tail **link = tail_link(row);
+	struct tail *tail = *link;
+
+	if (tail)
+		*link = tail->next;
+	free(tail);
+	listener->flags &= ~LISTENER_TAIL;
+}
+
+void listener_tails_free(void)
+{
+	while (tails) {
+		struct tail *next = tails->next;
+
+		free(tails);
+		tails = next;
+	}
+}
+
+/* Keeps the rest of the frame that the listener is in. False when it is at the beginning of one, or
+ * the frame is gone. */
+static bool tail_keep(struct listener *listener, uint32_t row, const struct ring *ring)
+{
+	struct record record;
+	struct tail *tail;
+	uint64_t end;
+
+	if (!ring_find_pos(ring, listener->pos, &record) || record.pos == listener->pos)
+		return false;
+	end = record.pos + record.len;
+	tail = malloc(sizeof *tail + (size_t)(end - listener->pos));
+	if (!tail)
+		return false;
+	*tail = (struct tail){tails, row, (uint32_t)(end - listener->pos), 0, listener->pos};
+	ring_copy(ring, listener->pos, tail->bytes, tail->len);
+	if (!ring_keeps(ring, listener->pos, 0)) {
+		free(tail);
+		return false;
+	}
+	tails = tail;
+	listener->flags |= LISTENER_TAIL;
+	return true;
+}
+
+/* 1: all of it is sent. 0: the socket is full. Or -errno. */
+RUNS_ON(on_worker)
+static int tail_send(struct listener *listener, uint32_t row, struct tap *tap)
+{
+	struct tail *tail = *tail_link(row);
+	ssize_t sent;
+
+	CHECK(tail);
+	sent = radio_send(listener, tap, bytes_of(tail->bytes + tail->sent, tail->len - tail->sent),
+			  tail->pos + tail->sent);
+	if (sent < 0)
+		return (int)sent;
+	tail->sent += (uint32_t)sent;
+	if (tail->sent < tail->len)
+		return 0;
+	tail_free(listener, row);
+	return 1;
+}
+
+/* --- places --------------------------------------------------------------------------------- */
+
+/* Puts the listener where it starts in a feed: at a KEY record, behind the headers of its chain. */
+RUNS_ON(on_worker)
+static void listener_place(struct listener *listener, const struct tap *tap, uint64_t back_bytes,
+			   int64_t back_us, uint64_t min_pos)
+{
+	const struct ring *ring = tap_ring(tap);
+	struct record start, headers;
+	bool found = ring_find_start(ring, back_bytes, back_us, &start);
+
+	if (found && start.pos < min_pos)
+		found = ring_find_key(ring, min_pos, &start);
+	listener->feed = tap->id;
+	listener->headers_seq = listener->headers_sent = 0;
+	if (!found) {
+		/* Nothing yet but perhaps the headers: all there is, from where they begin. */
+		listener->pos = min_pos ? ring_head_pos(ring) : ring_kept_pos(ring);
+		return;
+	}
+	listener->pos = start.pos;
+	if (!feed_headers_at(tap->feed, start.pos, &headers))
+		return;
+	if (start.pos < headers.word[1])
+		listener->pos = headers.word[0];
+	else
+		listener->headers_seq = headers.seq;
+}
+
+static void burst_of(const struct mount *mount, uint64_t *bytes, int64_t *us)
+{
+	*us = (int64_t)mount->conf.burst_time * 1000;
+	*bytes = *us ? UINT64_MAX : mount->conf.burst;
+}
+
+/* How far in the feed that it is on it may go. Who is to move goes to the end of what there was when
+ * the order came; then it is at the end of a frame. */
+RUNS_ON(on_worker)
+static uint64_t listener_until(const struct outlet *outlet, const struct listener *listener,
+			       const struct tap *tap)
+{
+	struct record record;
+	uint64_t head = ring_head_pos(tap_ring(tap));
+
+	if (tap == outlet->tap || (outlet->sticky && !tap->ended))
+		return head;
+	if (listener->feed == outlet->from_feed && listener->pos <= outlet->from_end)
+		return outlet->from_end;
+	if (listener->pos < head && ring_find_pos(tap_ring(tap), listener->pos, &record) &&
+	    record.pos != listener->pos)
+		return record.pos + record.len;
+	return listener->pos;
+}
+
+/* It has heard all that it may of its feed. True: it was moved to another. False: it stays. */
+RUNS_ON(on_worker)
+static bool listener_move_on(const struct outlet *outlet, struct listener *listener,
+			     const struct tap *tap, mono_t now, enum served *served)
+{
+	int64_t gap = mono_since_us(now, listener->last_sent);
+
+	*served = SERVED_ALL;
+	if (tap && (tap == outlet->tap || (outlet->sticky && !tap->ended))) {
+		listener->slow_since = (mono_t){0};
+		return false;
+	}
+	if (!outlet->tap || outlet->tap->feed->kind != listener->kind) {
+		*served = SERVED_GONE;
+		return false;
+	}
+	/* What it missed while nothing came is made good from the new feed's past, which it has not
+	 * heard; after an uninterrupted switch that is nothing. */
+	if (gap < (int64_t)radio_conf()->turn * 2000)
+		listener_place(listener, outlet->tap, 0, 0, outlet->min_pos);
+	else
+		listener_place(listener, outlet->tap, UINT64_MAX, gap, outlet->min_pos);
+	listener->title_seq = 0;
+	return true;
+}
+
+/* The writer is about to lap it: on to the burst point, after the rest of the frame it is in. False:
+ * it has been behind for too long. */
+RUNS_ON(on_worker)
+static bool listener_skip(const struct outlet *outlet, struct listener *listener, uint32_t row,
+			  const struct tap *tap, mono_t now)
+{
+	uint64_t was = listener->pos, bytes;
+	struct record headers;
+	bool known;
+	int64_t us;
+
+	if (listener->slow_since.us == 0)
+		listener->slow_since = now;
+	else if (mono_since_us(now, listener->slow_since) >
+		 (int64_t)outlet->mount->conf.lag_limit * 1000)
+		return false;
+	if (!tail_keep(listener, row, tap_ring(tap)) && !ring_keeps(tap_ring(tap), was, 0))
+		metric_add(METRIC_radio_torn_frames, 1);
+	known = feed_headers_at(tap->feed, was, &headers);
+	burst_of(outlet->mount, &bytes, &us);
+	listener_place(listener, tap, bytes, us, 0);
+	/* In the same chain the player has its headers already, and would stumble over a second
+	 * beginning. */
+	if (known && headers.seq == listener->headers_seq)
+		listener->headers_seq = 0;
+	if (listener->pos > was)
+		listener->lost += listener->pos - was;
+	listener->skips++;
+	metric_add(METRIC_radio_skips, 1);
+	atomic_fetch_add_explicit(&outlet->mount->count.skips, 1, memory_order_relaxed);
+	return true;
+}
+
+/* --- serving -------------------------------------------------------------------------------- */
+
+/* The headers of the chain, out of their ring. 1: all sent. 0: the socket is full. Or -errno. */
+RUNS_ON(on_worker) static int headers_send(struct listener *listener, const struct tap *tap)
+{
+	const struct ring *ring = &tap->feed->ring[FEED_HEADERS];
+	struct record headers;
+	struct bytes rest;
+	ssize_t sent;
+
+	if (!ring_peek(ring, listener->headers_seq, &headers))
+		return -ESTALE;
+	rest = bytes_skip(ring_bytes(ring, headers.pos, headers.pos + headers.len),
+			  listener->headers_sent);
+	sent = tcp_send(listener->fd, rest);
+	if (sent < 0)
+		return (int)sent;
+	if (!ring_peek(ring, listener->headers_seq, &headers))
+		return -ESTALE;
+	listener->headers_sent += (uint64_t)sent;
+	listener->sent += (uint64_t)sent;
+	if ((size_t)sent < rest.len)
+		return 0;
+	listener->headers_seq = 0;
+	return 1;
+}
+
+static uint64_t guard_of(const struct ring *ring)
+{
+	uint64_t eighth = (ring->data_mask + 1) / 8;
+
+	return eighth < GUARD_MAX ? eighth : GUARD_MAX;
+}
+
+/* What must go out before the bytes at pos. As headers_send. */
+RUNS_ON(on_worker)
+static int listener_prelude(struct listener *listener, uint32_t row, struct tap *tap)
+{
+	int went = 1;
+
+	if (listener->flags & LISTENER_TAIL)
+		went = tail_send(listener, row, tap);
+	if (went == 1 && listener->headers_seq)
+		went = headers_send(listener, tap);
+	return went;
+}
+
+/* Sends from pos to until. 1: all sent. 0: the socket is full. Or -errno. */
+RUNS_ON(on_worker)
+static int listener_send(struct outlet *outlet, struct listener *listener, struct tap *tap,
+			 uint64_t until)
+{
+	const struct ring *ring = tap_ring(tap);
+	uint64_t pos = listener->pos;
+	ssize_t sent = radio_send(listener, tap, ring_bytes(ring, pos, until), pos);
+
+	if (sent < 0)
+		return (int)sent;
+	listener->pos += (uint64_t)sent;
+	/* The kernel has copied by now. If the writer came this far while it did, some of it was
+	 * wrong: the guard distance is there so that this is never seen. */
+	if (!ring_keeps(ring, pos, 0))
+		metric_add(METRIC_radio_torn_frames, 1);
+	outlet->bytes_out += (uint64_t)sent;
+	return listener->pos == until;
+}
+
+static enum leave why_gone(int error)
+{
+	return error == -ESTALE ? LEAVE_SLOW : LEAVE_LEFT;
+}
+
+RUNS_ON(on_worker)
+static enum served listener_gone(struct outlet *outlet, uint32_t row, enum leave why)
+{
+	listener_end(outlet, row, why);
+	return SERVED_GONE;
+}
+
+enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now)
+{
+	struct listener *listener = table_row(outlet_table(), row);
+
+	/* Each round sends, moves, skips or ends; a listener can move once and skip once a turn. */
+	for (;;) {
+		struct tap *tap = outlet->tap && listener->feed == outlet->tap->id
+					  ? outlet->tap
+					  : tap_find(listener->feed);
+		enum served served;
+		uint64_t until, sent = listener->sent;
+		int went;
+
+		if (!tap)
+			return listener_leave_feed(outlet, row, now);
+		went = listener_prelude(listener, row, tap);
+		if (went == 1) {
+			until = listener_until(outlet, listener, tap);
+			if (listener->pos >= until) {
+				if (listener_move_on(outlet, listener, tap, now, &served))
+					continue;
+				if (served == SERVED_GONE)
+					return listener_gone(outlet, row, LEAVE_SOURCE);
+				return served;
+			}
+			if (!ring_keeps(tap_ring(tap), listener->pos, guard_of(tap_ring(tap)))) {
+				if (!listener_skip(outlet, listener, row, tap, now))
+					return listener_gone(outlet, row, LEAVE_SLOW);
+				continue;
+			}
+			went = listener_send(outlet, listener, tap, until);
+		}
+		if (listener->sent != sent)
+			listener->last_sent = now;
+		if (went < 0)
+			return listener_gone(outlet, row, why_gone(went));
+		if (went == 0)
+			return SERVED_FULL;
+	}
+}
+
+enum served listener_leave_feed(struct outlet *outlet, uint32_t row, mono_t now)
+{
+	struct listener *listener = table_row(outlet_table(), row);
+	enum served served;
+
+	tail_free(listener, row);
+	listener->headers_seq = 0;
+	if (listener->block_len)
+		listener->block_seq = UINT64_MAX; /* the title went with the feed */
+	if (listener_move_on(outlet, listener, NULL, now, &served))
+		return SERVED_FULL;
+	return listener_gone(outlet, row, LEAVE_SOURCE);
+}
+
+enum served listener_look(struct outlet *outlet, uint32_t row, mono_t now)
+{
+	struct listener *listener = table_row(outlet_table(), row);
+
+	if (!mono_before(now, listener->leaves))
+		return listener_gone(outlet, row, LEAVE_DURATION);
+	if (mono_since_us(now, listener->last_sent) > LOOK_IDLE_US && !tcp_alive(listener->fd))
+		return listener_gone(outlet, row, LEAVE_LEFT);
+	return SERVED_ALL;
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+/* Unique over all workers and for ever: the worker in the low bits. */
+RUNS_ON(on_worker) static uint64_t next_id(void)
+{
+	return ++ids_given * WORKERS_MAX + worker_here()->id;
+}
+
+bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
+		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second)
+{
+	const struct mount_conf *conf = &outlet->mount->conf;
+	mono_t now = mono_now();
+	struct listener *listener;
+	uint64_t bytes;
+	uint32_t row;
+	int64_t us;
+
+	listener = table_take(outlet_table(), &row);
+	if (!listener)
+		return false;
+	listener->id = next_id();
+	listener->fd = fd;
+	listener->icy = icy_phase_of(icy_interval);
+	listener->kind = outlet->tap->feed->kind;
+	listener->bytes_per_second = bytes_per_second;
+	listener->last_sent = now;
+	listener->since_wall_us = wall_now_us();
+	listener->leaves = conf->max_duration ? mono_add_ms(now, (int64_t)conf->max_duration)
+					      : MONO_NEVER;
+	listener->port = peer->port;
+	memcpy(listener->ip, peer->ip, sizeof listener->ip);
+	bytes_to_str(agent, listener->agent, sizeof listener->agent);
+	if (!outlet_add(outlet, row)) {
+		table_give(outlet_table(), row);
+		return false;
+	}
+	tcp_tune_stream(fd, radio_conf()->send_buffer);
+	burst_of(outlet->mount, &bytes, &us);
+	listener_place(listener, outlet->tap, bytes, us, 0);
+	metric_add(METRIC_radio_listeners, 1);
+	atomic_fetch_add_explicit(&outlet->mount->count.joins, 1, memory_order_relaxed);
+	if (listener_serve(outlet, row, now) == SERVED_GONE)
+		outlet_remove(outlet, row);
+	outlet_wake();
+	return true;
+}
+
+void listener_end(struct outlet *outlet, uint32_t row, enum leave why)
+{
+	struct listener *listener = table_row(outlet_table(), row);
+	struct address peer = listener_address(listener);
+
+	if (listener->flags & LISTENER_TAIL)
+		tail_free(listener, row);
+	log_debug("radio", "listener gone", kv_str("mount", outlet->mount->name),
+		  kv_u64("id", listener->id), kv_str("why", leave_names[why]),
+		  kv_u64("sent", listener->sent), kv_u64("lost", listener->lost));
+	tcp_close_gently(listener->fd);
+	edge_left(worker_here());
+	metric_add(METRIC_radio_listeners, -1);
+	if (why == LEAVE_SLOW) {
+		metric_add(METRIC_radio_listeners_slow, 1);
+		atomic_fetch_add_explicit(&outlet->mount->count.slow_drops, 1,
+					  memory_order_relaxed);
+	}
+	limit_give(&outlet->mount->count, &peer, listener->bytes_per_second);
+	table_give(outlet_table(), row);
+}
+
+bool listener_move(struct outlet *from, struct outlet *to, uint32_t row)
+{
+	struct listener *listener = table_row(outlet_table(), row);
+	struct address peer = listener_address(listener);
+
+	if (!to->tap || to->tap->feed->kind != listener->kind ||
+	    !limit_move(&from->mount->count, &to->mount->count, &peer))
+		return false;
+	if (!outlet_add(to, row)) {
+		CHECK(limit_move(&to->mount->count, &from->mount->count, &peer));
+		return false;
+	}
+	outlet_wake();
+	return true;
+}

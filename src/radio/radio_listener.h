@@ -1,0 +1,98 @@
+/* radio_listener: the OUT of radio: one player, its place in a ring, and one send a turn.
+ *
+ *   ring ──[pos … head)──▶ send ──▶ socket      with ICY: audio │ title │ audio in one sendmsg
+ *
+ * A listener is a row in its worker's table: a descriptor, a feed, a position, an ICY counter that
+ * belongs to the connection for its whole life. It is not in the loop: turns serve it, and a send
+ * that fails says that the player is gone.
+ *
+ * Policy for a listener that the writer is about to lap: it gets the rest of the frame it is in, and
+ * goes on at the burst point with a whole frame; that is counted. Who stays behind for longer than
+ * lag_limit is dropped. Titles are those of the position in the audio. */
+#pragma once
+
+#include "core/mono.h"
+#include "radio/proto/icy.h"
+#include "radio/radio_outlet.h"
+
+#define LISTENER_LAYOUT    1u
+#define LISTENER_AGENT_MAX 96u
+
+#define LISTENER_TAIL 1u /* the rest of a frame that the ring no longer keeps is still to be sent */
+
+struct listener {
+	uint64_t in_use; /* struct table_row */
+	uint64_t id;
+	uint64_t feed;
+	uint64_t pos;
+	int32_t fd;
+	uint32_t flags;
+	struct icy_phase icy;
+	uint64_t title_seq;       /* the title the player knows; 0: none */
+	uint32_t block_len;       /* the ICY block under way; 0: none */
+	uint32_t block_sent;
+	/* what a turn seldom needs */
+	uint64_t block_seq;       /* the title of the block under way; 0: "no change" */
+	uint64_t headers_seq;     /* the headers to be sent before pos; 0: none */
+	uint64_t headers_sent;
+	mono_t last_sent;
+	mono_t slow_since;        /* 0: it is not behind */
+	mono_t leaves;            /* max_duration; MONO_NEVER */
+	int64_t since_wall_us;
+	uint64_t sent;            /* bytes */
+	uint64_t lost;            /* bytes skipped */
+	uint32_t skips;
+	uint32_t kind;            /* enum framer_kind */
+	uint32_t bytes_per_second;
+	uint16_t port;
+	uint16_t slot;
+	uint8_t ip[16];
+	char agent[LISTENER_AGENT_MAX];
+	uint8_t pad[56];
+};
+
+static_assert(sizeof(struct listener) % 64 == 0, "rows are whole cache lines");
+
+enum served {
+	SERVED_ALL,  /* it has all there is */
+	SERVED_FULL, /* its socket is full */
+	SERVED_GONE, /* it left or was let go: its row is free */
+};
+
+/* Makes a listener of a descriptor whose answer has been sent, and serves it its burst. False: no
+ * place in the table; the caller closes. */
+RUNS_ON(on_worker)
+bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
+		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second);
+
+/* Sends what there is. On SERVED_GONE it was taken out of the table, but not out of its slot. */
+RUNS_ON(on_worker)
+enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now);
+
+/* The feed that it hears goes away: it moves to what its outlet plays, in the middle of a frame if it
+ * must, or is let go. */
+RUNS_ON(on_worker)
+enum served listener_leave_feed(struct outlet *outlet, uint32_t row, mono_t now);
+
+/* Whether its player is still there, as far as can be known without sending; and in time. */
+RUNS_ON(on_worker) enum served listener_look(struct outlet *outlet, uint32_t row, mono_t now);
+
+/* Why a listener is no more; the words of the log and the metrics. */
+enum leave {
+	LEAVE_LEFT,     /* the player closed */
+	LEAVE_SLOW,     /* behind for longer than lag_limit */
+	LEAVE_SOURCE,   /* nothing is to be heard any more, or only another format */
+	LEAVE_DURATION, /* max_duration */
+	LEAVE_KILLED,   /* by an administrator */
+	LEAVE_MOUNT,    /* the mount was taken away */
+	LEAVE_STOP,     /* the server stops */
+};
+
+/* Closes and frees the row, which must be out of its slot or about to be taken out. */
+RUNS_ON(on_worker)
+void listener_end(struct outlet *outlet, uint32_t row, enum leave why);
+
+/* Moves it to another mount's outlet (an order of the administrator). The slots are the caller's. */
+RUNS_ON(on_worker) MUST_CHECK bool listener_move(struct outlet *from, struct outlet *to, uint32_t row);
+
+RUNS_ON(on_worker) void listener_tails_free(void);

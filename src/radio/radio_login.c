@@ -1,0 +1,217 @@
+/* How an encoder gets in: its request or login line, its password, the hub's word. The header is
+ * radio_login.h. */
+#include "radio/radio_login.h"
+
+#include <stdlib.h>
+
+#include "core/log.h"
+#include "core/metric.h"
+#include "core/tcp.h"
+#include "edge/proto/charset.h"
+#include "radio/proto/shoutcast.h"
+#include "radio/radio.h"
+#include "radio/radio_hub.h"
+#include "radio/radio_source.h"
+
+static const char *stored_password(const char *mount)
+{
+	return radio_mount_conf(mount)->password;
+}
+
+RUNS_ON(on_worker) static void refuse(struct conn *conn, unsigned status, const char *why)
+{
+	struct reply reply = {.close = true};
+
+	reply_text(&reply, status, why);
+	conn_reply(conn, &reply);
+}
+
+/* --- HTTP ----------------------------------------------------------------------------------- */
+
+RUNS_ON(on_worker) static void about_take_headers(struct claim *claim, const struct request *request)
+{
+	struct mount_source *about = &claim->about;
+
+	for (size_t i = 0; i < request->head.count; i++) {
+		struct bytes name = request->head.headers[i].name;
+		struct bytes value = request->head.headers[i].value;
+		uint64_t metaint;
+
+		if (bytes_equal_nocase(name, BYTES("content-type")))
+			charset_to_field(value, CHARSET_UTF8, about->content_type,
+					 sizeof about->content_type);
+		else if (bytes_equal_nocase(name, BYTES("user-agent")))
+			charset_to_field(value, CHARSET_UTF8, about->agent, sizeof about->agent);
+		else if (bytes_equal_nocase(name, BYTES("icy-metaint")) &&
+			 bytes_to_u64(value, 1u << 24, &metaint))
+			claim->icy_metaint = (uint32_t)metaint;
+		else
+			(void)station_take_header(&about->station, name, value);
+	}
+}
+
+/* NULL after an answer when there is no memory. */
+RUNS_ON(on_worker) static struct claim *claim_make(struct conn *conn, struct bytes mount)
+{
+	struct claim *claim = calloc(1, sizeof *claim);
+
+	if (!claim) {
+		metric_add(METRIC_radio_out_of_memory, 1);
+		refuse(conn, 503, "out of memory");
+		return NULL;
+	}
+	claim->worker = conn_worker(conn);
+	claim->conn = conn;
+	claim->about.worker = claim->worker;
+	claim->about.address = conn_request(conn)->peer;
+	bytes_to_str(mount, claim->mount, sizeof claim->mount);
+	return claim;
+}
+
+/* The credentials of an encoder were right. */
+RUNS_ON(on_worker) static void source_let_in(struct conn *conn)
+{
+	const struct request *request = conn_request(conn);
+	struct claim *claim = claim_make(conn, request->path);
+
+	if (!claim)
+		return;
+	claim->about.protocol = "http";
+	claim->expects =
+		http1_header_has_token(&request->head, BYTES("Expect"), BYTES("100-continue"));
+	conn_user(conn, claim->about.user, sizeof claim->about.user);
+	about_take_headers(claim, request);
+	conn_wait(conn);
+	hub_claim(claim);
+}
+
+void login_unauthorized(struct conn *conn)
+{
+	struct reply reply = {0};
+
+	reply_text(&reply, 401, "You need to authenticate");
+	reply_header(&reply, "WWW-Authenticate", BYTES("Basic realm=\"ringmain\""));
+	/* libshout asks without credentials first, to read these off the answer. */
+	reply_header(&reply, "Allow", BYTES("GET, HEAD, SOURCE, PUT, POST, OPTIONS"));
+	reply_header(&reply, "Accept-Encoding", BYTES("chunked"));
+	conn_reply(conn, &reply);
+}
+
+RUNS_ON(on_worker) static void on_source_verdict(struct conn *conn, enum verdict verdict)
+{
+	char address[ADDRESS_TEXT_MAX + 1];
+
+	switch (verdict) {
+	case VERDICT_YES: source_let_in(conn); return;
+	case VERDICT_NONE: login_unauthorized(conn); return;
+	case VERDICT_BUSY: refuse(conn, 503, "too many logins at once"); return;
+	case VERDICT_NO: break;
+	}
+	log_warnx("radio", "source login failed",
+		  kv_str("address", address_text(&conn_request(conn)->peer, address)),
+		  kv_bytes("mount", conn_request(conn)->path.at, conn_request(conn)->path.len));
+	login_unauthorized(conn);
+}
+
+/* A mount's name is a path that no page and no call has. */
+static bool is_mount_path(struct bytes path)
+{
+	bool known;
+	const struct route *route = route_find(path, METHOD_GET, &known);
+
+	return path.len > 1 && path.len <= FEED_NAME_MAX && path.at[0] == '/' &&
+	       !bytes_end_with(path, BYTES("/")) && charset_is_utf8(path) &&
+	       (!route || !route->path);
+}
+
+void login_serve_source(struct conn *conn)
+{
+	const struct request *request = conn_request(conn);
+	const struct mount_conf *conf;
+	char mount[FEED_NAME_MAX + 1];
+
+	if (!is_mount_path(request->path)) {
+		refuse(conn, 403, "this path cannot be a mount");
+		return;
+	}
+	bytes_to_str(request->path, mount, sizeof mount);
+	conf = radio_mount_conf(mount);
+	conn_verify(conn, bytes_str(conf->user), conf->password, (struct bytes){0},
+		    on_source_verdict);
+}
+
+/* --- SHOUTcast ------------------------------------------------------------------------------ */
+
+static enum route_first login_look(struct bytes first, bool icy_port)
+{
+	(void)icy_port;
+	switch (shoutcast_is_handshake(first)) {
+	case SHOUTCAST_FIRST_MORE: return ROUTE_FIRST_MORE;
+	case SHOUTCAST_FIRST_OTHER: return ROUTE_FIRST_OTHER;
+	case SHOUTCAST_FIRST_PASSWORD:
+	case SHOUTCAST_FIRST_XAUDIOCAST: break;
+	}
+	return ROUTE_FIRST_OURS;
+}
+
+/* The login line is looked at twice: here for the password, and by the source, which gets all bytes
+ * from the first on. */
+static bool login_part(struct bytes in, struct shoutcast *shoutcast, struct shoutcast_part *part)
+{
+	size_t used;
+
+	shoutcast_init(shoutcast);
+	return shoutcast_next(shoutcast, in, part, &used) == SHOUTCAST_LOGIN;
+}
+
+static struct bytes login_mount(const struct shoutcast_part *part)
+{
+	return part->mount.len ? part->mount : bytes_str(radio_conf()->shoutcast_mount);
+}
+
+RUNS_ON(on_worker) static void on_login_verdict(struct conn *conn, enum verdict verdict)
+{
+	char address[ADDRESS_TEXT_MAX + 1];
+	struct shoutcast shoutcast;
+	struct shoutcast_part part;
+	struct claim *claim;
+
+	CHECK(login_part(conn_bytes(conn), &shoutcast, &part));
+	if (verdict == VERDICT_YES) {
+		claim = claim_make(conn, login_mount(&part));
+		if (!claim)
+			return;
+		claim->icy = true;
+		claim->xaudiocast = shoutcast.xaudiocast;
+		claim->about.protocol = "shoutcast";
+		conn_wait(conn);
+		hub_claim(claim);
+		return;
+	}
+	log_warnx("radio", "source login failed",
+		  kv_str("address", address_text(&conn_request(conn)->peer, address)),
+		  kv_str("protocol", "shoutcast"));
+	(void)!tcp_send(conn_fd(conn), BYTES("invalid password\r\n"));
+	conn_drop(conn);
+}
+
+RUNS_ON(on_worker) static void login_serve_shoutcast(struct conn *conn)
+{
+	struct shoutcast shoutcast;
+	struct shoutcast_part part;
+	char mount[FEED_NAME_MAX + 1];
+
+	if (!login_part(conn_bytes(conn), &shoutcast, &part)) {
+		conn_drop(conn);
+		return;
+	}
+	bytes_to_str(login_mount(&part), mount, sizeof mount);
+	if (!is_mount_path(bytes_str(mount))) {
+		(void)!tcp_send(conn_fd(conn), BYTES("invalid mount\r\n"));
+		conn_drop(conn);
+		return;
+	}
+	conn_verify(conn, BYTES(""), stored_password(mount), part.password, on_login_verdict);
+}
+
+const struct protocol login_protocol = {.look = login_look, .serve = login_serve_shoutcast};

@@ -1,0 +1,105 @@
+/* radio_mount: the HUB: which mounts there are, who feeds them, and what their listeners hear.
+ *
+ *   source ── claim ──▶ mount ── tuning ──▶ every worker's outlet of that mount
+ *   (worker)  granted        OFF ─▶ LIVE ⇄ LINGERING ─▶ OFF        (worker)
+ *                             what is heard: the own feed, else the fallback mount's, else the
+ *                             fallback file, else nothing: then its listeners are let go
+ *
+ * The control thread owns all mounts. Sources and outlets live on workers and know a mount by
+ * pointer; a mount lasts until a baton has told every worker to let go of it. What workers count
+ * lies in struct mount_count; name and conf do not change while workers know the mount. */
+#pragma once
+
+#include "core/feed.h"
+#include "core/worker.h"
+#include "edge/conn.h"
+#include "radio/proto/framer.h"
+#include "radio/proto/station.h"
+#include "radio/radio_conf.h"
+
+struct source;
+struct claim;
+struct player;
+
+/* Relaxed atomics: written by workers, read by status pages. */
+struct mount_count {
+	_Atomic uint32_t listeners;
+	_Atomic uint32_t peak;
+	_Atomic uint32_t bitrate;      /* bit/s that come in, over the last seconds */
+	_Atomic int64_t last_unit_us;  /* mono time of the newest unit; 0: none yet */
+	_Atomic uint64_t bytes_in;
+	_Atomic uint64_t bytes_out;
+	_Atomic uint64_t joins;
+	_Atomic uint64_t skips;
+	_Atomic uint64_t slow_drops;
+};
+
+enum mount_state { MOUNT_OFF, MOUNT_LIVE, MOUNT_LINGERING };
+
+/* Who feeds a mount. */
+struct mount_source {
+	struct worker *worker;
+	uint64_t id;
+	struct address address;
+	char agent[128];
+	char user[64];
+	char content_type[64];
+	const char *protocol; /* "http" "shoutcast" */
+	struct station station;
+	struct framer_about about;
+	int64_t since_wall_us;
+};
+
+struct mount {
+	struct mount *next;
+	char name[FEED_NAME_MAX + 1];
+	struct mount_conf conf;
+	struct cidr_list allow, deny; /* of conf, parsed */
+	struct mount_count count;
+	enum mount_state state;
+	bool configured; /* stands in the file: stays when nobody uses it */
+	bool has_source; /* a claim was granted and is not given back */
+	bool stalled;
+	struct mount_source source; /* the present or the last one */
+	struct claim *waiting;      /* takes over when the present one is gone */
+	struct feed *feed;          /* own; NULL before the first unit of the first source */
+	uint64_t first_pos;         /* where the present source begins in it */
+	struct feed *heard;         /* what outlets were last told to play; NULL: nothing */
+	struct player *player;      /* of the fallback file, while it is wanted */
+	char title[1024];
+	char title_url[512];
+	int64_t title_since_us;
+	uv_timer_t linger;
+	uint64_t bytes_in_before;
+	void (*gone)(struct mount *mount);
+};
+
+RUNS_ON(on_control) MUST_CHECK int mount_hub_start(uv_loop_t *loop, const struct conf *conf);
+RUNS_ON(on_control) void mount_hub_stop(void);
+RUNS_ON(on_control) void mount_hub_fini(void);
+
+/* All mounts, in the order of their making. */
+RUNS_ON(on_control) struct mount *mount_first(void);
+RUNS_ON(on_control) struct mount *mount_find(struct bytes name);
+
+/* What a mount's listeners are told of it: the settings' words before the encoder's. */
+RUNS_ON(on_control) struct station mount_station(const struct mount *mount);
+
+/* "live" "stalled" "lingering" "fallback" "off" */
+RUNS_ON(on_control) const char *mount_state_name(const struct mount *mount);
+
+/* Sets the title of a mount that has a source: UTF-8, clean. False: no memory. */
+RUNS_ON(on_control)
+bool mount_set_title(struct mount *mount, struct bytes title, struct bytes url);
+
+/* Sends the source away. */
+RUNS_ON(on_control) void mount_kill_source(struct mount *mount);
+
+/* Sets or, empty, takes away the fallback mount. False: it would be a loop. */
+RUNS_ON(on_control) bool mount_set_fallback(struct mount *mount, struct bytes fallback);
+
+/* Mounts of which a listener exists; with sources. */
+RUNS_ON(on_control) unsigned mount_sources(void);
+
+/* The player of a mount's fallback file went live or ended; radio_player.c calls it. */
+RUNS_ON(on_control) void mount_player_changed(struct mount *mount);

@@ -1,0 +1,469 @@
+#include "radio/radio_outlet.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/metric.h"
+#include "edge/edge.h"
+#include "radio/radio.h"
+#include "radio/radio_listener.h"
+
+#define LOOK_MS        5000
+#define IDLE_TURNS     2u /* turns without anything to send before the wheel stops */
+#define ROWS_MAX       (1u << 20)
+
+/* What one worker has of the radio. */
+struct radio_worker {
+	struct worker *worker;
+	uv_timer_t wheel; /* a tick serves one slot */
+	uv_timer_t look;
+	uv_async_t bell;
+	struct outlet *outlets;
+	struct table listeners;
+	unsigned slot;
+	unsigned idle_ticks;
+	bool turning;
+};
+
+/* Not thread-local: a doorbell may be rung for a worker that has just ended. */
+static struct radio_worker radio_workers[WORKERS_MAX];
+static _Thread_local struct radio_worker *here;
+
+struct table *outlet_table(void)
+{
+	return &here->listeners;
+}
+
+struct outlet *outlet_first(void)
+{
+	return here->outlets;
+}
+
+struct outlet *outlet_find(struct bytes mount)
+{
+	struct outlet *outlet = here->outlets;
+
+	while (outlet && !bytes_equal(bytes_str(outlet->mount->name), mount))
+		outlet = outlet->next;
+	return outlet;
+}
+
+/* --- slots ---------------------------------------------------------------------------------- */
+
+bool outlet_add(struct outlet *outlet, uint32_t row)
+{
+	struct listener *listener = table_row(&here->listeners, row);
+	struct outlet_slot *slot = &outlet->slot[outlet->next_slot];
+
+	if (slot->count == slot->size) {
+		uint32_t size = slot->size ? slot->size * 2 : 4;
+		uint32_t *rows = realloc(slot->rows, size * sizeof *rows);
+
+		if (!rows)
+			return false;
+		slot->rows = rows;
+		slot->size = size;
+	}
+	listener->slot = (uint16_t)outlet->next_slot;
+	slot->rows[slot->count++] = row;
+	outlet->listeners++;
+	outlet->next_slot = (outlet->next_slot + 1) % TURN_SLOTS;
+	return true;
+}
+
+/* The last one takes its place. */
+static void slot_drop(struct outlet *outlet, struct outlet_slot *slot, uint32_t at)
+{
+	slot->rows[at] = slot->rows[--slot->count];
+	outlet->listeners--;
+}
+
+void outlet_remove(struct outlet *outlet, uint32_t row)
+{
+	struct listener *listener = table_row(&here->listeners, row);
+	struct outlet_slot *slot = &outlet->slot[listener->slot];
+
+	for (uint32_t i = 0; i < slot->count; i++)
+		if (slot->rows[i] == row) {
+			slot_drop(outlet, slot, i);
+			return;
+		}
+	abort(); /* a listener is in the slot that its row names */
+}
+
+/* --- turns ---------------------------------------------------------------------------------- */
+
+/* True when somebody was sent something or waits for his socket. */
+RUNS_ON(on_worker)
+static bool slot_serve(struct outlet *outlet, struct outlet_slot *slot, mono_t now)
+{
+	bool busy = false;
+
+	for (uint32_t i = 0; i < slot->count;) {
+		struct listener *listener = table_row(&here->listeners, slot->rows[i]);
+		uint64_t sent = listener->sent;
+
+		if (i + 1 < slot->count)
+			__builtin_prefetch(table_row(&here->listeners, slot->rows[i + 1]));
+		switch (listener_serve(outlet, slot->rows[i], now)) {
+		case SERVED_GONE: slot_drop(outlet, slot, i); continue;
+		case SERVED_FULL: busy = true; break;
+		case SERVED_ALL: busy |= listener->sent != sent; break;
+		}
+		i++;
+	}
+	if (outlet->bytes_out) {
+		metric_add(METRIC_radio_bytes_out, (int64_t)outlet->bytes_out);
+		atomic_fetch_add_explicit(&outlet->mount->count.bytes_out, outlet->bytes_out,
+					  memory_order_relaxed);
+		outlet->bytes_out = 0;
+	}
+	return busy;
+}
+
+/* Asks the rings of all that somebody here hears to wake this worker. False when one of them has
+ * moved on meanwhile. */
+RUNS_ON(on_worker) static bool sleep_on_rings(bool only_low_latency)
+{
+	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next) {
+		const struct ring *ring = outlet->tap ? tap_ring(outlet->tap) : NULL;
+
+		if (!ring || outlet->listeners == 0 || (only_low_latency && !outlet->low_latency))
+			continue;
+		if (!ring_sleep(ring, here->worker->id, ring_head_seq(ring)))
+			return false;
+	}
+	return true;
+}
+
+static bool anybody_behind(void)
+{
+	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
+		for (unsigned s = 0; outlet->listeners && s < TURN_SLOTS; s++)
+			for (uint32_t i = 0; i < outlet->slot[s].count; i++) {
+				struct listener *l = table_row(&here->listeners,
+							       outlet->slot[s].rows[i]);
+
+				if (!outlet->tap || l->feed != outlet->tap->id ||
+				    l->pos != ring_head_pos(tap_ring(outlet->tap)))
+					return true;
+			}
+	return false;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	mono_t now = mono_now();
+	bool busy = false;
+
+	(void)timer;
+	enter_worker();
+	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
+		busy |= slot_serve(outlet, &outlet->slot[here->slot], now);
+	here->slot = (here->slot + 1) % TURN_SLOTS;
+	here->idle_ticks = busy ? 0 : here->idle_ticks + 1;
+	if (here->idle_ticks < IDLE_TURNS * TURN_SLOTS)
+		return;
+	here->idle_ticks = 0;
+	/* The bits first, then the look: what is published in between knocks. */
+	if (!sleep_on_rings(false) || anybody_behind())
+		return;
+	uv_timer_stop(&here->wheel);
+	here->turning = false;
+}
+
+void outlet_wake(void)
+{
+	uint64_t tick = radio_conf()->turn / TURN_SLOTS;
+
+	here->idle_ticks = 0;
+	if (here->turning)
+		return;
+	here->turning = true;
+	uv_timer_start(&here->wheel, on_tick, tick ? tick : 1, tick ? tick : 1);
+}
+
+static void on_bell(uv_async_t *bell)
+{
+	mono_t now = mono_now();
+
+	(void)bell;
+	enter_worker();
+	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
+		for (unsigned s = 0; outlet->low_latency && s < TURN_SLOTS; s++)
+			slot_serve(outlet, &outlet->slot[s], now);
+	if (!sleep_on_rings(true))
+		uv_async_send(&here->bell);
+	outlet_wake();
+}
+
+void outlet_ring(uint64_t workers)
+{
+	for (unsigned id = 0; workers; id++, workers >>= 1)
+		if (workers & 1)
+			uv_async_send(&radio_workers[id].bell);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+	mono_t now = mono_now();
+
+	(void)timer;
+	enter_worker();
+	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
+		for (unsigned s = 0; s < TURN_SLOTS; s++)
+			for (uint32_t i = 0; i < outlet->slot[s].count;)
+				if (listener_look(outlet, outlet->slot[s].rows[i], now) ==
+				    SERVED_GONE)
+					slot_drop(outlet, &outlet->slot[s], i);
+				else
+					i++;
+}
+
+/* --- orders from the control thread --------------------------------------------------------- */
+
+struct tune_message {
+	struct message message;
+	struct tuning tuning;
+};
+
+/* Who hears the feed that we leave goes on to where it ends now, and moves there-> */
+RUNS_ON(on_worker) static void outlet_tune(struct outlet *outlet, const struct tuning *tuning)
+{
+	struct tap *tap = tuning->feed ? tap_open(tuning->feed) : NULL;
+
+	if (outlet->tap && outlet->tap != tap) {
+		outlet->from_feed = outlet->tap->id;
+		outlet->from_end = ring_head_pos(tap_ring(outlet->tap));
+	}
+	outlet->tap = tap;
+	outlet->min_pos = tuning->min_pos;
+	outlet->sticky = tuning->sticky;
+	outlet->station = tuning->station;
+	if (tap)
+		tap->ended = false;
+	if (outlet->low_latency && tap)
+		ring_sleep(tap_ring(tap), here->worker->id, ring_head_seq(tap_ring(tap)));
+	outlet_wake();
+}
+
+static void deliver_tune(struct message *message)
+{
+	struct tune_message *tune = container_of(message, struct tune_message, message);
+	struct mount *mount = tune->tuning.mount;
+	struct outlet *outlet;
+
+	enter_worker();
+	/* By pointer: while an old mount of this name is on its way out, there are two. */
+	outlet = here->outlets;
+	while (outlet && outlet->mount != mount)
+		outlet = outlet->next;
+	if (!outlet) {
+		outlet = calloc(1, sizeof *outlet);
+		if (outlet) {
+			outlet->mount = mount;
+			outlet->low_latency = mount->conf.low_latency;
+			outlet->next = here->outlets;
+			here->outlets = outlet;
+		}
+	}
+	if (outlet)
+		outlet_tune(outlet, &tune->tuning);
+	free(tune);
+}
+
+void outlet_tune_all(const struct tuning *tuning)
+{
+	for (unsigned i = 0; i < workers_count(); i++) {
+		struct tune_message *tune = malloc(sizeof *tune);
+
+		if (!tune) {
+			metric_add(METRIC_radio_out_of_memory, 1);
+			return;
+		}
+		tune->message.deliver = deliver_tune;
+		tune->tuning = *tuning;
+		worker_post(worker_of(i), &tune->message);
+	}
+}
+
+struct feed_baton {
+	struct baton baton;
+	struct feed *feed;
+	uint64_t id;
+};
+
+static void nothing_home(struct baton *baton)
+{
+	free(container_of(baton, struct feed_baton, baton));
+}
+
+static void visit_ended(struct baton *baton, struct worker *worker)
+{
+	struct tap *tap;
+
+	(void)worker;
+	enter_worker();
+	tap = tap_find(container_of(baton, struct feed_baton, baton)->id);
+	if (tap)
+		tap->ended = true;
+	outlet_wake();
+}
+
+RUNS_ON(on_control)
+static void feed_baton_send(struct feed *feed, uint64_t id,
+			    void (*visit)(struct baton *, struct worker *),
+			    void (*home)(struct baton *))
+{
+	struct feed_baton *baton = calloc(1, sizeof *baton);
+
+	/* Without it a feed would be lost from sight for ever; there is nothing better to do. */
+	CHECK(baton);
+	baton->feed = feed;
+	baton->id = id;
+	baton->baton.visit = visit;
+	baton->baton.home = home;
+	baton_send(&baton->baton);
+}
+
+void outlet_feed_ended(const struct feed *feed)
+{
+	feed_baton_send(NULL, feed->id, visit_ended, nothing_home);
+}
+
+/* Whoever still hears the feed has no more time to: it moves now, or is let go. */
+RUNS_ON(on_worker) static void outlet_leave_feed(struct outlet *outlet, uint64_t id)
+{
+	mono_t now = mono_now();
+
+	if (outlet->tap && outlet->tap->id == id)
+		outlet->tap = NULL;
+	outlet->from_feed = 0;
+	for (unsigned s = 0; s < TURN_SLOTS; s++)
+		for (uint32_t i = 0; i < outlet->slot[s].count;) {
+			uint32_t row = outlet->slot[s].rows[i];
+			struct listener *listener = table_row(&here->listeners, row);
+
+			if (listener->feed == id && listener_leave_feed(outlet, row, now) == SERVED_GONE)
+				slot_drop(outlet, &outlet->slot[s], i);
+			else
+				i++;
+		}
+}
+
+static void visit_drop_feed(struct baton *baton, struct worker *worker)
+{
+	uint64_t id = container_of(baton, struct feed_baton, baton)->id;
+
+	(void)worker;
+	enter_worker();
+	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
+		outlet_leave_feed(outlet, id);
+	tap_close(id);
+}
+
+static void home_drop_feed(struct baton *baton)
+{
+	struct feed_baton *feed_baton = container_of(baton, struct feed_baton, baton);
+
+	feed_close(feed_baton->feed);
+	free(feed_baton->feed);
+	free(feed_baton);
+}
+
+void outlet_feed_drop(struct feed *feed)
+{
+	feed_baton_send(feed, feed->id, visit_drop_feed, home_drop_feed);
+}
+
+struct mount_baton {
+	struct baton baton;
+	struct mount *mount;
+	void (*gone)(struct mount *mount);
+};
+
+RUNS_ON(on_worker) static void outlet_destroy(struct outlet *outlet, enum leave why)
+{
+	struct outlet **link = &here->outlets;
+
+	for (unsigned s = 0; s < TURN_SLOTS; s++) {
+		for (uint32_t i = 0; i < outlet->slot[s].count; i++)
+			listener_end(outlet, outlet->slot[s].rows[i], why);
+		free(outlet->slot[s].rows);
+	}
+	while (*link != outlet)
+		link = &(*link)->next;
+	*link = outlet->next;
+	free(outlet);
+}
+
+static void visit_drop_mount(struct baton *baton, struct worker *worker)
+{
+	struct mount_baton *mount_baton = container_of(baton, struct mount_baton, baton);
+
+	(void)worker;
+	enter_worker();
+	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
+		if (outlet->mount == mount_baton->mount) {
+			outlet_destroy(outlet, LEAVE_MOUNT);
+			return;
+		}
+}
+
+static void home_drop_mount(struct baton *baton)
+{
+	struct mount_baton *mount_baton = container_of(baton, struct mount_baton, baton);
+
+	mount_baton->gone(mount_baton->mount);
+	free(mount_baton);
+}
+
+void outlet_mount_drop(struct mount *mount, void (*gone)(struct mount *mount))
+{
+	struct mount_baton *baton = calloc(1, sizeof *baton);
+
+	CHECK(baton);
+	baton->mount = mount;
+	baton->gone = gone;
+	baton->baton.visit = visit_drop_mount;
+	baton->baton.home = home_drop_mount;
+	baton_send(&baton->baton);
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+int outlet_worker_start(struct worker *worker)
+{
+	uint64_t rows = edge_settings()->conf.http_connections;
+	int error;
+
+	here = &radio_workers[worker->id];
+	*here = (struct radio_worker){.worker = worker};
+	error = table_create(&here->listeners, LISTENER_LAYOUT, sizeof(struct listener),
+			     (uint32_t)(rows < ROWS_MAX ? rows : ROWS_MAX));
+	if (error)
+		return error;
+	error = uv_async_init(&worker->loop, &here->bell, on_bell);
+	if (error) {
+		table_close(&here->listeners);
+		return error;
+	}
+	uv_timer_init(&worker->loop, &here->wheel);
+	uv_timer_init(&worker->loop, &here->look);
+	uv_timer_start(&here->look, on_look, LOOK_MS, LOOK_MS);
+	return 0;
+}
+
+void outlet_worker_stop(struct worker *worker)
+{
+	(void)worker;
+	while (here->outlets)
+		outlet_destroy(here->outlets, LEAVE_STOP);
+	listener_tails_free();
+	tap_close_all();
+	table_close(&here->listeners);
+	uv_close((uv_handle_t *)&here->wheel, NULL);
+	uv_close((uv_handle_t *)&here->look, NULL);
+	uv_close((uv_handle_t *)&here->bell, NULL);
+}

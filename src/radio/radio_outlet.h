@@ -1,0 +1,81 @@
+/* radio_outlet: what one worker has of one mount: the feed that its listeners here are to hear,
+ * and the listeners, dealt out over the slots of a turn.
+ *
+ *   control ── tune(mount, feed) ──▶ outlet        turn: ┌slot 0┬slot 1┬ … ┬slot 9┐
+ *                                                        every tick serves one slot of all outlets
+ *
+ * A listener costs one send a turn however finely the source chops its bytes. The worker's wheel
+ * ticks TURN_SLOTS times a turn; when nothing moves on any feed it stops, and the rings' doorbells
+ * start it again. Outlets with low latency are also served at every doorbell.
+ *
+ * All of it lives on its worker; orders come from the control thread as messages. */
+#pragma once
+
+#include "core/table.h"
+#include "radio/radio_mount.h"
+#include "radio/radio_tap.h"
+
+#define TURN_SLOTS 10u
+
+struct outlet_slot {
+	uint32_t *rows; /* of the worker's listener table */
+	uint32_t count, size;
+};
+
+struct outlet {
+	struct outlet *next;
+	struct mount *mount;   /* name, conf, count: constant or atomic */
+	struct tap *tap;       /* what is to be heard; NULL: nothing */
+	uint64_t min_pos;      /* who moves here starts at or behind this position */
+	uint64_t from_feed;    /* the feed before: who is on it still hears it until from_end */
+	uint64_t from_end;
+	bool sticky;           /* who is on another feed that still runs, stays */
+	bool low_latency;
+	struct station station;
+	uint64_t bytes_out; /* not yet added to the mount's */
+	uint32_t listeners;
+	uint32_t next_slot;
+	struct outlet_slot slot[TURN_SLOTS];
+};
+
+/* What the control thread tells every worker about a mount. */
+struct tuning {
+	struct mount *mount;
+	struct feed *feed; /* NULL: nothing is to be heard */
+	uint64_t min_pos;
+	bool sticky;
+	struct station station;
+};
+
+RUNS_ON(on_control) void outlet_tune_all(const struct tuning *tuning);
+
+/* No more will be published on this feed (who sticks to it moves on at its end). */
+RUNS_ON(on_control) void outlet_feed_ended(const struct feed *feed);
+
+/* Takes the feed away from all workers, then closes and frees it. */
+RUNS_ON(on_control) void outlet_feed_drop(struct feed *feed);
+
+/* Takes the mount away from all workers, lets its listeners go, then calls gone(mount). */
+RUNS_ON(on_control) void outlet_mount_drop(struct mount *mount, void (*gone)(struct mount *mount));
+
+/* The outlet of a mount on this worker; NULL when there is none. */
+RUNS_ON(on_worker) struct outlet *outlet_find(struct bytes mount);
+RUNS_ON(on_worker) struct outlet *outlet_first(void);
+
+/* This worker's listeners. */
+RUNS_ON(on_worker) struct table *outlet_table(void);
+
+/* Puts a listener into a slot. False when there is no memory. */
+RUNS_ON(on_worker) MUST_CHECK bool outlet_add(struct outlet *outlet, uint32_t row);
+
+/* Takes a listener, wherever it is, out of its slot. */
+RUNS_ON(on_worker) void outlet_remove(struct outlet *outlet, uint32_t row);
+
+/* The worker's wheel turns (again): somebody has something to send. */
+RUNS_ON(on_worker) void outlet_wake(void);
+
+/* Rings the doorbells of the workers in a mask that ring_publish gave. Any thread. */
+void outlet_ring(uint64_t workers);
+
+RUNS_ON(on_worker) int outlet_worker_start(struct worker *worker);
+RUNS_ON(on_worker) void outlet_worker_stop(struct worker *worker);

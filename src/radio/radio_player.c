@@ -1,0 +1,238 @@
+#include "radio/radio_player.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "radio/radio_outlet.h"
+#include "radio/radio_publish.h"
+
+#define READ_SIZE 16384u
+#define AHEAD_US  5000000 /* as much as a new listener may want at once */
+#define PACE_MS   100
+#define RETRY_MS  10000
+#define NO_TIME   (1u << 20) /* bytes without any play time: it would be played at once */
+
+static _Atomic uint64_t players_made;
+
+struct player {
+	uv_timer_t pace;
+	uv_fs_t request;
+	struct mount *mount; /* NULL: stopped */
+	char path[4096];
+	uv_file file; /* -1: not open */
+	bool asking;  /* request is under way */
+	bool closing;
+	bool published; /* publisher is in use */
+	bool announced;
+	struct publisher publisher;
+	mono_t began;
+	int64_t offset;
+	uint8_t buffer[READ_SIZE];
+};
+
+RUNS_ON(on_control) static void player_next(struct player *player);
+
+struct feed *player_feed(const struct player *player)
+{
+	return player->announced ? player->publisher.feed : NULL;
+}
+
+/* --- the end -------------------------------------------------------------------------------- */
+
+static void on_closed(uv_handle_t *handle)
+{
+	free(container_of(handle, struct player, pace));
+}
+
+/* Publishes no more; who has the feed keeps it until the baton has been everywhere. */
+RUNS_ON(on_control) static void player_silence(struct player *player)
+{
+	struct feed *feed = player_feed(player);
+
+	if (!player->published)
+		return;
+	publisher_fini(&player->publisher);
+	player->published = false;
+	player->announced = false;
+	if (feed) {
+		outlet_feed_ended(feed);
+		outlet_feed_drop(feed);
+	}
+}
+
+RUNS_ON(on_control) static void player_close_file(struct player *player)
+{
+	uv_fs_t request;
+
+	if (player->file >= 0) {
+		uv_fs_close(player->pace.loop, &request, player->file, NULL);
+		uv_fs_req_cleanup(&request);
+	}
+	player->file = -1;
+}
+
+RUNS_ON(on_control) static void player_free(struct player *player)
+{
+	player->closing = true;
+	player_close_file(player);
+	uv_close((uv_handle_t *)&player->pace, on_closed);
+}
+
+void player_stop(struct player *player)
+{
+	player->mount = NULL;
+	player_silence(player);
+	if (!player->asking && !player->closing)
+		player_free(player);
+}
+
+/* --- playing -------------------------------------------------------------------------------- */
+
+static void on_pace(uv_timer_t *timer)
+{
+	enter_control();
+	player_next(container_of(timer, struct player, pace));
+}
+
+RUNS_ON(on_control) static void player_later(struct player *player, uint64_t ms)
+{
+	uv_timer_start(&player->pace, on_pace, ms, 0);
+}
+
+RUNS_ON(on_control) static void player_fail(struct player *player, const char *why)
+{
+	struct mount *mount = player->mount;
+
+	log_warnx("radio", "fallback file does not play", kv_str("mount", mount->name),
+		  kv_str("file", player->path), kv_str("why", why));
+	player_silence(player);
+	player_close_file(player);
+	player_later(player, RETRY_MS);
+	mount_player_changed(mount);
+}
+
+RUNS_ON(on_control) static void player_publish(struct player *player, struct bytes in)
+{
+	struct mount *mount = player->mount;
+
+	if (publisher_put(&player->publisher, in, mono_now()) != PUBLISH_OK) {
+		player_fail(player, "no stream that can be cut into frames");
+		return;
+	}
+	if (player->offset > NO_TIME && player->publisher.media_us == 0) {
+		player_fail(player, "its format tells no play time");
+		return;
+	}
+	if ((player->publisher.news & PUBLISH_LIVE) && !player->announced) {
+		player->announced = true;
+		mount_player_changed(mount);
+		/* That may have stopped us. */
+		if (!player->mount)
+			return;
+	}
+	player->publisher.news = 0;
+	player_next(player);
+}
+
+static void on_read(uv_fs_t *request)
+{
+	struct player *player = container_of(request, struct player, request);
+	ssize_t n = request->result;
+
+	enter_control();
+	uv_fs_req_cleanup(request);
+	player->asking = false;
+	if (!player->mount) {
+		player_free(player);
+	} else if (n < 0) {
+		player_fail(player, uv_strerror((int)n));
+	} else if (n == 0 && player->publisher.media_us == 0) {
+		player_fail(player, "it holds nothing to play");
+	} else if (n == 0) {
+		player->offset = 0; /* from the beginning */
+		player_later(player, 1);
+	} else {
+		player->offset += n;
+		player_publish(player, bytes_of(player->buffer, (size_t)n));
+	}
+}
+
+static void on_open(uv_fs_t *request)
+{
+	struct player *player = container_of(request, struct player, request);
+	ssize_t result = request->result;
+
+	enter_control();
+	uv_fs_req_cleanup(request);
+	player->asking = false;
+	player->file = result >= 0 ? (uv_file)result : -1;
+	if (!player->mount)
+		player_free(player);
+	else if (result < 0)
+		player_fail(player, uv_strerror((int)result));
+	else
+		player_next(player);
+}
+
+RUNS_ON(on_control) static bool player_prepare(struct player *player)
+{
+	struct mount *mount = player->mount;
+	struct publish_plan plan = {
+		.name = bytes_str(mount->name),
+		.shape = feed_shape_for(mount->conf.ring, 256, HEADERS_MAX),
+		.writer = ++players_made,
+	};
+
+	if (publisher_init(&player->publisher, &plan) != 0) {
+		publisher_fini(&player->publisher);
+		return false;
+	}
+	player->published = true;
+	player->began = mono_now();
+	player->offset = 0;
+	return true;
+}
+
+/* The next thing to do: open, read, or wait until what was read has been heard. */
+static void player_next(struct player *player)
+{
+	uv_loop_t *loop = player->pace.loop;
+	uv_buf_t buffer = uv_buf_init((char *)player->buffer, READ_SIZE);
+	int error;
+
+	if (player->file >= 0 && player->published &&
+	    player->publisher.media_us >
+		    mono_since_us(mono_now(), player->began) + AHEAD_US) {
+		player_later(player, PACE_MS);
+		return;
+	}
+	if (player->file < 0) {
+		error = uv_fs_open(loop, &player->request, player->path, O_RDONLY | O_CLOEXEC, 0,
+				   on_open);
+	} else if (!player->published && !player_prepare(player)) {
+		player_fail(player, "out of memory");
+		return;
+	} else {
+		error = uv_fs_read(loop, &player->request, player->file, &buffer, 1, player->offset,
+				   on_read);
+	}
+	player->asking = error == 0;
+	if (error)
+		player_fail(player, uv_strerror(error));
+}
+
+struct player *player_start(struct mount *mount, uv_loop_t *loop)
+{
+	struct player *player = calloc(1, sizeof *player);
+
+	if (!player)
+		return NULL;
+	player->mount = mount;
+	player->file = -1;
+	bytes_to_str(bytes_str(mount->conf.fallback_file), player->path, sizeof player->path);
+	uv_timer_init(loop, &player->pace);
+	player_later(player, 0);
+	return player;
+}

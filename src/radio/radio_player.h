@@ -1,0 +1,20 @@
+/* radio_player: plays a file in a loop as a feed: the last resort of a mount without an encoder.
+ *
+ *   file ─ read on the thread pool ─▶ publisher ─▶ feed      paced by the play time of the units
+ *
+ * It runs on the control thread's loop and only while its mount wants it. A file that cannot be
+ * read, or holds no unit of a format with play times, is said in the log and tried again later. */
+#pragma once
+
+#include "radio/radio_mount.h"
+
+struct player;
+
+/* NULL when there is no memory. */
+RUNS_ON(on_control) struct player *player_start(struct mount *mount, uv_loop_t *loop);
+
+/* Ends it; the feed goes when the workers have let go of it. */
+RUNS_ON(on_control) void player_stop(struct player *player);
+
+/* Its feed; NULL while nothing is out yet. */
+RUNS_ON(on_control) struct feed *player_feed(const struct player *player);

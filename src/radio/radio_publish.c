@@ -1,0 +1,249 @@
+#include "radio/radio_publish.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "edge/proto/charset.h"
+#include "radio/radio_outlet.h"
+
+static_assert(UNIT_KEY == RECORD_KEY && UNIT_HEADER == RECORD_HEADER &&
+		      UNIT_CHAIN == RECORD_CHAIN && UNIT_PART == RECORD_PART,
+	      "a unit's flags are its record's");
+
+static _Atomic uint64_t feeds_made;
+
+/* --- the feed ------------------------------------------------------------------------------- */
+
+static void feed_let_go(struct feed *feed)
+{
+	for (int i = 0; i < FEED_RINGS; i++)
+		ring_release(&feed->ring[i]);
+}
+
+static int feed_write(struct feed *feed, uint64_t writer)
+{
+	int error = 0;
+
+	for (int i = 0; i < FEED_RINGS && !error; i++)
+		error = ring_claim(&feed->ring[i], writer, false);
+	return error;
+}
+
+/* The feed of this format: the mount's old one, or a new one. */
+static int publisher_open(struct publisher *publisher, enum framer_kind kind)
+{
+	struct publish_plan *plan = &publisher->plan;
+	struct bytes type = bytes_str(plan->type[0] ? plan->type : framer_type_of_kind(kind));
+	struct feed *old = plan->old_feed;
+	int error;
+
+	framer_init(&publisher->framer, kind);
+	publisher->framing = true;
+	if (old && old->kind == kind && bytes_equal(bytes_str(old->type), type)) {
+		publisher->feed = old;
+	} else {
+		publisher->feed = calloc(1, sizeof *publisher->feed);
+		if (!publisher->feed)
+			return -ENOMEM;
+		error = feed_create(publisher->feed,
+				    atomic_fetch_add_explicit(&feeds_made, 1,
+							      memory_order_relaxed) + 1,
+				    bytes_str(publisher->name), type, kind, &plan->shape);
+		if (error) {
+			free(publisher->feed);
+			publisher->feed = NULL;
+			return error;
+		}
+	}
+	error = feed_write(publisher->feed, plan->writer);
+	publisher->first_pos = ring_head_pos(&publisher->feed->ring[FEED_RECORDS]);
+	return error;
+}
+
+void publisher_set_type(struct publisher *publisher, struct bytes type)
+{
+	bytes_to_str(bytes_trim(type), publisher->plan.type, sizeof publisher->plan.type);
+}
+
+/* What the bytes show goes before what the Content-Type says: encoders call everything audio/mpeg.
+ * A type that belongs to another format than the bytes is not passed on. */
+static enum framer_kind publisher_kind(struct publisher *publisher, enum framer_kind shown)
+{
+	enum framer_kind said = framer_kind_of_type(bytes_str(publisher->plan.type));
+
+	if (shown == FRAMER_RAW || shown == said)
+		return said;
+	if (said != FRAMER_RAW)
+		publisher->plan.type[0] = '\0';
+	return shown;
+}
+
+int publisher_init(struct publisher *publisher, const struct publish_plan *plan)
+{
+	*publisher = (struct publisher){.plan = *plan};
+	bytes_to_str(plan->name, publisher->name, sizeof publisher->name);
+	publisher->buffer = malloc(PUBLISH_BUFFER);
+	publisher->headers = malloc(HEADERS_MAX);
+	if (!publisher->buffer || !publisher->headers)
+		return -ENOMEM;
+	return 0;
+}
+
+/* --- publishing ----------------------------------------------------------------------------- */
+
+static void publish(struct publisher *publisher, enum feed_ring which, struct record *record,
+		    struct bytes payload)
+{
+	uint64_t wake = 0;
+
+	record->wall_us = wall_now_us();
+	if (ring_publish(&publisher->feed->ring[which], record, payload, &wake) != 0) {
+		metric_add(METRIC_radio_oversized, 1);
+		return;
+	}
+	if (wake) {
+		metric_add(METRIC_core_doorbells, 1);
+		outlet_ring(wake);
+	}
+}
+
+void publisher_set_title(struct publisher *publisher, struct bytes title, struct bytes url)
+{
+	char text[FEED_NOTE_MAX];
+	struct writer w = writer_of(text, sizeof text);
+	struct record note = {0};
+
+	if (!publisher->feed)
+		return;
+	writer_put(&w, charset_cut(title, 4096));
+	writer_u8(&w, 0);
+	writer_put(&w, bytes_first(url, 2048));
+	note.word[0] = ring_head_pos(&publisher->feed->ring[FEED_RECORDS]);
+	publish(publisher, FEED_NOTES, &note, writer_done(&w));
+}
+
+/* The headers of a chain are whole when its first other unit comes. They are published before it, so
+ * that nobody can start in the chain without them. */
+static void headers_publish(struct publisher *publisher)
+{
+	struct record record = {.word = {publisher->chain_pos,
+					 ring_head_pos(&publisher->feed->ring[FEED_RECORDS])}};
+
+	publisher->headers_open = false;
+	publish(publisher, FEED_HEADERS, &record,
+		bytes_of(publisher->headers, publisher->headers_len));
+}
+
+static void headers_add(struct publisher *publisher, const struct unit *unit)
+{
+	if (unit->flags & UNIT_CHAIN) {
+		publisher->headers_len = 0;
+		publisher->chain_pos = ring_head_pos(&publisher->feed->ring[FEED_RECORDS]);
+	}
+	publisher->headers_open = true;
+	if (unit->data.len > HEADERS_MAX - publisher->headers_len) {
+		/* Pictures of this size do not belong into a live stream; who joins late does not
+		 * hear this chain. */
+		metric_add(METRIC_radio_oversized, 1);
+		return;
+	}
+	memcpy(publisher->headers + publisher->headers_len, unit->data.at, unit->data.len);
+	publisher->headers_len += unit->data.len;
+}
+
+static void unit_publish(struct publisher *publisher, const struct unit *unit, mono_t now)
+{
+	struct record record = {.flags = unit->flags, .media_us = publisher->media_us};
+	struct bytes title;
+
+	if (unit->flags & UNIT_HEADER)
+		headers_add(publisher, unit);
+	else if (publisher->headers_open)
+		headers_publish(publisher);
+	if (framer_title(&publisher->framer, &title)) {
+		bytes_to_str(charset_cut(title, sizeof publisher->title - 1), publisher->title,
+			     sizeof publisher->title);
+		publisher_set_title(publisher, title, BYTES(""));
+		publisher->news |= PUBLISH_TITLE;
+	}
+	publish(publisher, FEED_RECORDS, &record, unit->data);
+	publisher->media_us += unit->duration_us;
+	publisher->last_unit = now;
+	publisher->rubbish = 0;
+	if (!publisher->live && !(unit->flags & UNIT_HEADER)) {
+		publisher->live = true;
+		publisher->news |= PUBLISH_LIVE;
+	}
+}
+
+static enum publish_status cut(struct publisher *publisher, bool end, mono_t now)
+{
+	struct bytes in = bytes_of(publisher->buffer, publisher->len);
+	enum framer_status status;
+	struct unit unit;
+
+	while (in.len && (status = framer_next(&publisher->framer, in, end, &unit)) != FRAMER_MORE) {
+		if (status == FRAMER_UNIT)
+			unit_publish(publisher, &unit, now);
+		else
+			publisher->rubbish += unit.data.len;
+		in = bytes_skip(in, unit.data.len);
+	}
+	publisher->len = in.len;
+	memmove(publisher->buffer, in.at, in.len);
+	return publisher->rubbish > RUBBISH_MAX ? PUBLISH_RUBBISH : PUBLISH_OK;
+}
+
+static enum publish_status look_and_cut(struct publisher *publisher, bool end, mono_t now)
+{
+	struct bytes in = bytes_of(publisher->buffer, publisher->len);
+	enum framer_kind kind = FRAMER_RAW;
+
+	if (!publisher->framing) {
+		if (!framer_kind_of_bytes(in, &kind) && !end)
+			return PUBLISH_OK;
+		if (publisher_open(publisher, publisher_kind(publisher, kind)) != 0)
+			return PUBLISH_FAILED;
+	}
+	return publisher->feed ? cut(publisher, end, now) : PUBLISH_FAILED;
+}
+
+enum publish_status publisher_put(struct publisher *publisher, struct bytes in, mono_t now)
+{
+	enum publish_status status = PUBLISH_OK;
+
+	while (in.len && status == PUBLISH_OK) {
+		struct bytes part = bytes_first(in, PUBLISH_BUFFER - publisher->len);
+
+		memcpy(publisher->buffer + publisher->len, part.at, part.len);
+		publisher->len += part.len;
+		in = bytes_skip(in, part.len);
+		status = look_and_cut(publisher, false, now);
+	}
+	return status;
+}
+
+void publisher_finish(struct publisher *publisher)
+{
+	if (publisher->len)
+		(void)look_and_cut(publisher, true, publisher->last_unit);
+	publisher->len = 0;
+}
+
+void publisher_fini(struct publisher *publisher)
+{
+	if (publisher->feed) {
+		feed_let_go(publisher->feed);
+		if (!publisher->live && publisher->feed != publisher->plan.old_feed) {
+			feed_close(publisher->feed);
+			free(publisher->feed);
+		}
+	}
+	free(publisher->buffer);
+	free(publisher->headers);
+	*publisher = (struct publisher){0};
+}

@@ -1,0 +1,108 @@
+#include "radio/radio_send.h"
+
+#include "core/tcp.h"
+
+/* Bytes of the block under way that are still to be sent. A title that has been overtaken by many
+ * newer ones cannot be had any more in the middle of its block: then the rest is NULs, which keeps
+ * the count right, and the next block brings the newest. */
+RUNS_ON(on_worker)
+static struct bytes block_rest(const struct listener *listener, struct tap *tap)
+{
+	static const uint8_t nuls[ICY_BLOCK_MAX];
+	const struct tap_title *title;
+
+	if (listener->block_seq == 0)
+		return bytes_skip(icy_empty(), listener->block_sent);
+	title = tap_title_seq(tap, listener->block_seq);
+	if (title && title->len == listener->block_len)
+		return bytes_skip(bytes_of(title->block, title->len), listener->block_sent);
+	return bytes_of(nuls, listener->block_len - listener->block_sent);
+}
+
+/* A block is due at pos: the title that holds there, if the player does not know it yet. */
+RUNS_ON(on_worker)
+static void block_begin(struct listener *listener, struct tap *tap, uint64_t pos)
+{
+	const struct tap_title *title = tap_title_at(tap, pos);
+
+	listener->block_sent = 0;
+	if (title && title->seq != listener->title_seq) {
+		listener->block_seq = title->seq;
+		listener->block_len = title->len;
+	} else {
+		listener->block_seq = 0;
+		listener->block_len = 1;
+	}
+}
+
+/* n more bytes of the block went out. */
+static void block_sent(struct listener *listener, size_t n)
+{
+	listener->block_sent += (uint32_t)n;
+	if (listener->block_sent < listener->block_len)
+		return;
+	if (listener->block_seq)
+		listener->title_seq = listener->block_seq;
+	listener->block_len = 0;
+	icy_phase_block_sent(&listener->icy);
+}
+
+/* Audio up to the next block, or the block and audio up to the one after it. */
+RUNS_ON(on_worker)
+static ssize_t send_stretch(struct listener *listener, struct tap *tap, struct bytes audio,
+			    uint64_t pos, size_t *audio_sent)
+{
+	struct bytes out[2];
+	size_t block, n;
+	ssize_t sent;
+
+	if (!icy_phase_due(&listener->icy)) {
+		out[0] = bytes_first(audio, icy_phase_audio(&listener->icy, audio.len));
+		sent = tcp_send(listener->fd, out[0]);
+		if (sent < 0)
+			return sent;
+		icy_phase_sent(&listener->icy, (size_t)sent);
+		*audio_sent = (size_t)sent;
+		return (size_t)sent == out[0].len;
+	}
+	if (listener->block_len == 0)
+		block_begin(listener, tap, pos);
+	out[0] = block_rest(listener, tap);
+	block = out[0].len;
+	out[1] = bytes_first(audio, listener->icy.interval);
+	sent = tcp_sendv(listener->fd, out, 2);
+	if (sent < 0)
+		return sent;
+	n = (size_t)sent < block ? (size_t)sent : block;
+	listener->sent += n;
+	block_sent(listener, n);
+	*audio_sent = (size_t)sent - n;
+	if (*audio_sent)
+		icy_phase_sent(&listener->icy, *audio_sent);
+	return (size_t)sent == block + out[1].len;
+}
+
+ssize_t radio_send(struct listener *listener, struct tap *tap, struct bytes audio, uint64_t pos)
+{
+	size_t done = 0;
+
+	if (listener->icy.interval == 0) {
+		ssize_t sent = tcp_send(listener->fd, audio);
+
+		if (sent > 0)
+			listener->sent += (uint64_t)sent;
+		return sent;
+	}
+	while (done < audio.len) {
+		size_t n = 0;
+		ssize_t went = send_stretch(listener, tap, bytes_skip(audio, done), pos + done, &n);
+
+		if (went < 0)
+			return went;
+		done += n;
+		listener->sent += n;
+		if (went == 0)
+			break; /* the socket is full */
+	}
+	return (ssize_t)done;
+}

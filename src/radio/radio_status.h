@@ -1,0 +1,35 @@
+/* radio_status: what is to be said about mounts, as trees (edge/document.h): Icecast's words for
+ * Icecast's calls, and the pages' own. Control thread. */
+#pragma once
+
+#include <jansson.h>
+
+#include "radio/radio_mount.h"
+
+/* When the server began; microseconds since 1970. */
+RUNS_ON(on_control) void status_started(int64_t wall_us);
+
+/* The tree of status-json.xsl: mounts that are heard and not hidden. host: how the client calls us. */
+RUNS_ON(on_control) json_t *status_public(struct bytes host);
+
+/* The tree of /admin/stats; of one mount only when it is not NULL. */
+RUNS_ON(on_control) json_t *status_admin(const struct mount *only, struct bytes host);
+
+/* The tree of /admin/listmounts. */
+RUNS_ON(on_control) json_t *status_mounts(void);
+
+/* The tree of /api/v1/mounts. */
+RUNS_ON(on_control) json_t *status_page(struct bytes host);
+
+/* The address of a mount for a client that calls us host. */
+struct bytes status_listen_url(struct bytes host, struct bytes mount, struct writer *w);
+
+/* The same with a listener's user and password in it. */
+void status_write_login_url(struct writer *w, struct bytes host, struct bytes mount,
+			    struct bytes user, struct bytes password);
+
+/* SHOUTcast's seven numbers of a mount (NULL: none), comma-separated; the title is escaped. */
+RUNS_ON(on_control) void status_write_7(struct writer *w, const struct mount *mount);
+
+/* Numbers of each mount for /metrics. */
+RUNS_ON(on_control) void status_metrics(FILE *out);
