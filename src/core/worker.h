@@ -6,8 +6,10 @@
  * message that visits every worker in turn and then comes home to the control thread: the way to
  * gather something from all, or to be sure that all have let go of something.
  *
- * Rooms hang their per-worker state into hooks, which run on the worker's own thread before its
- * loop starts and after the last turn. */
+ * Rooms hang their per-worker state into hooks, which run on the worker's own thread. The first
+ * one starts when all workers can be posted to. When the last one has stopped, messages and batons
+ * that were under way still arrive; they find the rooms stopped and may post to workers of a
+ * higher id and to control only. */
 #pragma once
 
 #include <stdatomic.h>
@@ -24,6 +26,9 @@ struct worker {
 	struct mailbox mailbox;
 	uv_thread_t thread;
 	_Atomic uint32_t load; /* connections placed here; relaxed: a hint for placement */
+	struct message errand; /* start, stop, end: one at a time, so none is allocated */
+	unsigned hooked;       /* hooks that have started */
+	int error;
 };
 
 struct worker_hooks {
@@ -43,7 +48,8 @@ struct baton {
 MUST_CHECK int workers_start(unsigned count, const struct worker_hooks *const *hooks,
 			     uv_loop_t *control_loop);
 
-/* Stops and joins all. */
+/* Stops the hooks of all workers, in reverse order, and joins all. The control loop needs a turn
+ * before workers are started on it again. */
 void workers_stop(void) RUNS_ON(on_control);
 
 unsigned workers_count(void);
