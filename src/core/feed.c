@@ -9,6 +9,8 @@
 #define PAGE        4096u
 #define FEED_MAGIC  0x6465656667676972ull
 #define FEED_LAYOUT 1u
+/* The largest power of two that a ring counts its records with. */
+#define ENTRIES_MOST (1u << 31)
 
 struct feed_page {
 	uint64_t magic;
@@ -35,6 +37,9 @@ struct feed_shape feed_shape_for(uint64_t records_size, uint32_t mean_len, uint6
 {
 	uint64_t records = round_up_power(records_size, PAGE);
 	uint64_t entries = round_up_power(records / (mean_len ? mean_len : 1), 64);
+
+	if (entries > ENTRIES_MOST)
+		entries = ENTRIES_MOST;
 
 	/* Headers: two chains of the largest kind, as a record may fill half a ring. */
 	return (struct feed_shape){{
@@ -97,11 +102,13 @@ int feed_create(struct feed *feed, uint64_t id, struct bytes name, struct bytes 
 int feed_open(struct feed *feed, int fd)
 {
 	struct feed_page page;
+	ssize_t len = pread(fd, &page, sizeof page, 0);
 	int error = 0;
 
 	*feed = (struct feed){.fd = -1};
-	if (pread(fd, &page, sizeof page, 0) != (ssize_t)sizeof page || page.magic != FEED_MAGIC ||
-	    page.layout != FEED_LAYOUT)
+	if (len == -1)
+		return -errno;
+	if (len != (ssize_t)sizeof page || page.magic != FEED_MAGIC || page.layout != FEED_LAYOUT)
 		return -EPROTO;
 	page.name[FEED_NAME_MAX] = '\0';
 	page.type[FEED_TYPE_MAX] = '\0';
@@ -121,9 +128,12 @@ int feed_open(struct feed *feed, int fd)
 
 void feed_close(struct feed *feed)
 {
+	/* Descriptor 0 may be a feed's; a zeroed feed has no mapping. */
+	bool open = feed->ring[FEED_RECORDS].map && feed->fd >= 0;
+
 	for (int i = 0; i < FEED_RINGS; i++)
 		ring_close(&feed->ring[i]);
-	if (feed->fd > 0)
+	if (open)
 		close(feed->fd);
 	*feed = (struct feed){.fd = -1};
 }

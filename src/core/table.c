@@ -1,6 +1,7 @@
 #include "core/table.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,7 +16,13 @@ struct table_page {
 	uint32_t layout;
 	uint32_t row_size;
 	uint32_t capacity;
+	uint32_t high; /* rows from here on were never used; counted up before the row is */
 };
+
+static struct table_page *page_of(const struct table *table)
+{
+	return (struct table_page *)(void *)(table->map - PAGE);
+}
 
 static int table_map(struct table *table, int fd, const struct table_page *page)
 {
@@ -44,7 +51,7 @@ static int table_map(struct table *table, int fd, const struct table_page *page)
 
 int table_create(struct table *table, uint32_t layout, uint32_t row_size, uint32_t capacity)
 {
-	struct table_page page = {TABLE_MAGIC, layout, row_size, capacity};
+	struct table_page page = {TABLE_MAGIC, layout, row_size, capacity, 0};
 	int fd, error = 0;
 
 	*table = (struct table){.fd = -1};
@@ -63,17 +70,15 @@ int table_create(struct table *table, uint32_t layout, uint32_t row_size, uint32
 	return error;
 }
 
-/* What the last owner used is in use; what lies below the highest of these and is free is taken
- * again first. */
-static void find_used(struct table *table)
+/* What the last owner used is in use; what was ever used and is free is taken again first, lowest
+ * first. Rows beyond are not looked at: that alone would make their pages. */
+static void find_used(struct table *table, uint32_t high)
 {
-	for (uint32_t row = 0; row < table->capacity; row++)
-		if (((struct table_row *)table_row(table, row))->in_use) {
+	table->high = high;
+	for (uint32_t row = high; row-- > 0;)
+		if (((struct table_row *)table_row(table, row))->in_use)
 			table->used++;
-			table->high = row + 1;
-		}
-	for (uint32_t row = table->high; row-- > 0;)
-		if (!((struct table_row *)table_row(table, row))->in_use)
+		else
 			table->free_rows[table->free_count++] = row;
 }
 
@@ -87,12 +92,13 @@ int table_open(struct table *table, int fd, uint32_t layout, uint32_t row_size)
 	if (fstat(fd, &st) == -1)
 		return -errno;
 	if (pread(fd, &page, sizeof page, 0) != (ssize_t)sizeof page || page.magic != TABLE_MAGIC ||
-	    page.layout != layout || page.row_size != row_size ||
+	    page.layout != layout || page.row_size != row_size || page.capacity == 0 ||
+	    page.high > page.capacity ||
 	    st.st_size < (off_t)(PAGE + (size_t)page.row_size * page.capacity))
 		return -EPROTO;
 	error = table_map(table, fd, &page);
 	if (!error)
-		find_used(table);
+		find_used(table, page.high);
 	return error;
 }
 
@@ -116,8 +122,12 @@ void *table_take(struct table *table, uint32_t *row)
 		*row = table->high++;
 	else
 		return NULL;
+	page_of(table)->high = table->high;
+	/* A process may die between any two instructions: the compiler keeps this order too. */
+	atomic_signal_fence(memory_order_release);
 	taken = table_row(table, *row);
 	memset(taken, 0, table->row_size);
+	atomic_signal_fence(memory_order_release);
 	taken->in_use = 1;
 	table->used++;
 	return taken;

@@ -4,8 +4,8 @@
  *
  * A row holds no pointer: descriptor numbers, positions, counters, small texts. Its first eight
  * bytes are the table's: 0 when the row is free. Each worker has tables of its own, so a row has
- * one writer. Pages are only touched when a row on them is first used, and rows are handed out
- * lowest first, so the memory follows the number in use.
+ * one writer. Pages are only touched when a row on them is first used, and a row that was given
+ * back is taken again before a new one is, so the memory follows the most that were ever in use.
  *
  * Ownership: one thread; another process may open the memfd after that thread is gone, and finds
  * the used rows. Allocates once, in table_create and table_open. */
@@ -35,7 +35,8 @@ struct table_row {
 /* layout: the version of the row's struct; table_open of another one fails. 0, -EINVAL, -errno. */
 MUST_CHECK int table_create(struct table *table, uint32_t layout, uint32_t row_size,
 			    uint32_t capacity);
-/* 0, -EPROTO when fd is no table of this layout and row size, or -errno. fd is the table's then. */
+/* 0, -EPROTO when fd is no table of this layout and row size, or -errno. fd is the table's when
+ * this succeeds. */
 MUST_CHECK int table_open(struct table *table, int fd, uint32_t layout, uint32_t row_size);
 void table_close(struct table *table);
 

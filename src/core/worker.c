@@ -11,29 +11,29 @@ static uv_loop_t *control_loop;
 static _Atomic unsigned batons_out;
 static _Thread_local struct worker *here;
 
-struct starting {
-	struct worker *worker;
-	uv_sem_t started;
-	int error;
-};
+static uv_sem_t answered; /* by each worker, once an errand */
 
-struct stopping {
-	struct message message;
-};
-
-RUNS_ON(on_worker) static void stop_hooks(struct worker *worker, unsigned n)
+RUNS_ON(on_worker) static void start_hooks(struct worker *worker)
 {
-	while (n-- > 0)
-		hooks[n]->stop(worker);
+	while (hooks[worker->hooked]) {
+		worker->error = hooks[worker->hooked]->start(worker);
+		if (worker->error)
+			return;
+		worker->hooked++;
+	}
 }
 
-static unsigned hooks_count(void)
+RUNS_ON(on_worker) static void stop_hooks(struct worker *worker)
 {
-	unsigned n = 0;
+	while (worker->hooked > 0)
+		hooks[--worker->hooked]->stop(worker);
+}
 
-	while (hooks[n])
-		n++;
-	return n;
+static void deliver_start(struct message *message)
+{
+	enter_worker();
+	start_hooks(container_of(message, struct worker, errand));
+	uv_sem_post(&answered);
 }
 
 #define LAST_TURN_MS 2
@@ -64,36 +64,28 @@ static void deliver_stop(struct message *message)
 	stop_hooks(here, hooks_count());
 	CHECK(uv_timer_init(&here->loop, &here->last_turns) == 0);
 	CHECK(uv_timer_start(&here->last_turns, on_last_turn, 0, LAST_TURN_MS) == 0);
+	stop_hooks(container_of(message, struct worker, errand));
+	uv_sem_post(&answered);
 }
 
-RUNS_ON(on_worker) static int worker_init(struct worker *worker)
+static void deliver_end(struct message *message)
 {
-	unsigned n;
-	int error = mailbox_init(&worker->mailbox, &worker->loop);
+	enter_worker();
+	mailbox_fini(&container_of(message, struct worker, errand)->mailbox);
+}
 
-	if (error)
-		return error;
-	for (n = 0; hooks[n]; n++) {
-		error = hooks[n]->start(worker);
-		if (error)
-			break;
-	}
-	if (error) {
-		stop_hooks(worker, n);
-		mailbox_fini(&worker->mailbox);
-		uv_run(&worker->loop, UV_RUN_DEFAULT);
-	}
-	return error;
+RUNS_ON(on_control)
+static void worker_send(struct worker *worker, void (*errand)(struct message *message))
+{
+	worker->errand.deliver = errand;
+	worker_post(worker, &worker->errand);
 }
 
 static void worker_main(void *arg)
 {
-	struct starting *starting = arg;
-	struct worker *worker = starting->worker;
-	int error;
+	struct worker *worker = arg;
 
 	role_here = ROLE_WORKER;
-	enter_worker();
 	here = worker;
 	error = worker_init(worker);
 	starting->error = error;
@@ -101,32 +93,37 @@ static void worker_main(void *arg)
 	if (!error)
 		uv_run(&worker->loop, UV_RUN_DEFAULT);
 	atomic_store_explicit(&worker->finished, true, memory_order_release);
+	uv_run(&worker->loop, UV_RUN_DEFAULT);
 }
 
+static void loop_end(uv_loop_t *loop)
+{
+	uv_run(loop, UV_RUN_DEFAULT);
+	CHECK(uv_loop_close(loop) == 0);
+}
+
+/* A thread with its loop and mailbox, and no hooks yet. */
 static int worker_start(struct worker *worker, unsigned id)
 {
-	struct starting starting = {.worker = worker};
-	int error;
+	int error = uv_loop_init(&worker->loop);
 
-	worker->id = id;
-	error = uv_loop_init(&worker->loop);
 	if (error)
 		return error;
-	uv_sem_init(&starting.started, 0);
-	error = uv_thread_create(&worker->thread, worker_main, &starting);
+	worker->id = id;
+	error = mailbox_init(&worker->mailbox, &worker->loop);
 	if (!error) {
-		uv_sem_wait(&starting.started);
-		error = starting.error;
+		error = uv_thread_create(&worker->thread, worker_main, worker);
 		if (error)
-			uv_thread_join(&worker->thread);
+			mailbox_fini(&worker->mailbox);
 	}
-	uv_sem_destroy(&starting.started);
 	if (error)
-		uv_loop_close(&worker->loop);
+		loop_end(&worker->loop);
 	return error;
 }
 
 int workers_start(unsigned n, const struct worker_hooks *const *table, uv_loop_t *loop)
+/* The hooks start when all workers can be posted to, one worker after the other. */
+int workers_start(unsigned n, const struct worker_hooks *const *table, uv_loop_t *control_loop)
 {
 	int error;
 
@@ -139,8 +136,21 @@ int workers_start(unsigned n, const struct worker_hooks *const *table, uv_loop_t
 		return -ENOMEM;
 	control_loop = loop;
 	error = mailbox_init(&control, control_loop);
-	for (count = 0; !error && count < n; count += !error)
+	if (error) {
+		free(workers);
+		workers = NULL;
+		return error;
+	}
+	CHECK(uv_sem_init(&answered, 0) == 0);
+	while (!error && count < n) {
 		error = worker_start(&workers[count], count);
+		count += !error;
+	}
+	for (unsigned i = 0; !error && i < n; i++) {
+		worker_send(&workers[i], deliver_start);
+		uv_sem_wait(&answered);
+		error = workers[i].error;
+	}
 	if (error)
 		workers_stop();
 	return error;
@@ -154,8 +164,14 @@ static bool all_finished(void)
 	return true;
 }
 
+/* First all hooks stop, while all mailboxes are open. What is under way then still arrives: a
+ * baton goes from a lower worker to a higher one, so the mailboxes are closed in that order. */
 void workers_stop(void)
 {
+	for (unsigned i = 0; i < count; i++)
+		worker_send(&workers[i], deliver_stop);
+	for (unsigned i = 0; i < count; i++)
+		uv_sem_wait(&answered);
 	for (unsigned i = 0; i < count; i++) {
 		struct stopping *stop = malloc(sizeof *stop);
 
@@ -168,10 +184,12 @@ void workers_stop(void)
 		uv_sleep(1);
 	}
 	for (unsigned i = 0; i < count; i++) {
+		worker_send(&workers[i], deliver_end);
 		uv_thread_join(&workers[i].thread);
 		CHECK(uv_loop_close(&workers[i].loop) == 0);
 	}
 	mailbox_fini(&control);
+	uv_sem_destroy(&answered);
 	free(workers);
 	workers = NULL;
 	count = 0;
