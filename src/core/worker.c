@@ -7,10 +7,12 @@ static struct worker *workers;
 static unsigned count;
 static const struct worker_hooks *const *hooks;
 static struct mailbox control;
-static uv_loop_t *control_loop;
-static _Atomic unsigned batons_out;
 static _Thread_local struct worker *here;
 
+#define LAST_TURN_MS 1
+
+static _Atomic unsigned batons_out;
+static uv_loop_t *control_loop;
 static uv_sem_t answered; /* by each worker, once an errand */
 
 RUNS_ON(on_worker) static void start_hooks(struct worker *worker)
@@ -36,41 +38,37 @@ static void deliver_start(struct message *message)
 	uv_sem_post(&answered);
 }
 
-#define LAST_TURN_MS 2
-
-RUNS_ON(on_worker) static bool anybody_busy(void)
+RUNS_ON(on_worker) static bool anybody_busy(struct worker *worker)
 {
-	if (atomic_load_explicit(&batons_out, memory_order_acquire) > 0)
-		return true;
 	for (unsigned n = 0; hooks[n]; n++)
-		if (hooks[n]->busy && hooks[n]->busy(here))
+		if (hooks[n]->busy && hooks[n]->busy(worker))
 			return true;
 	return false;
 }
 
 static void on_last_turn(uv_timer_t *timer)
 {
+	struct worker *worker = container_of(timer, struct worker, last_turns);
+
 	enter_worker();
-	if (anybody_busy())
-		return;
-	uv_close((uv_handle_t *)timer, NULL);
-	mailbox_fini(&here->mailbox);
+	atomic_store_explicit(&worker->idle, !anybody_busy(worker), memory_order_relaxed);
 }
 
 static void deliver_stop(struct message *message)
 {
+	struct worker *worker = container_of(message, struct worker, errand);
+
 	enter_worker();
-	free(message);
-	stop_hooks(here, hooks_count());
-	CHECK(uv_timer_init(&here->loop, &here->last_turns) == 0);
-	CHECK(uv_timer_start(&here->last_turns, on_last_turn, 0, LAST_TURN_MS) == 0);
-	stop_hooks(container_of(message, struct worker, errand));
+	stop_hooks(worker);
+	CHECK(uv_timer_init(&worker->loop, &worker->last_turns) == 0);
+	uv_timer_start(&worker->last_turns, on_last_turn, 0, LAST_TURN_MS);
 	uv_sem_post(&answered);
 }
 
 static void deliver_end(struct message *message)
 {
 	enter_worker();
+	uv_close((uv_handle_t *)&container_of(message, struct worker, errand)->last_turns, NULL);
 	mailbox_fini(&container_of(message, struct worker, errand)->mailbox);
 }
 
@@ -87,12 +85,6 @@ static void worker_main(void *arg)
 
 	role_here = ROLE_WORKER;
 	here = worker;
-	error = worker_init(worker);
-	starting->error = error;
-	uv_sem_post(&starting->started);
-	if (!error)
-		uv_run(&worker->loop, UV_RUN_DEFAULT);
-	atomic_store_explicit(&worker->finished, true, memory_order_release);
 	uv_run(&worker->loop, UV_RUN_DEFAULT);
 }
 
@@ -121,9 +113,8 @@ static int worker_start(struct worker *worker, unsigned id)
 	return error;
 }
 
-int workers_start(unsigned n, const struct worker_hooks *const *table, uv_loop_t *loop)
 /* The hooks start when all workers can be posted to, one worker after the other. */
-int workers_start(unsigned n, const struct worker_hooks *const *table, uv_loop_t *control_loop)
+int workers_start(unsigned n, const struct worker_hooks *const *table, uv_loop_t *loop)
 {
 	int error;
 
@@ -156,30 +147,23 @@ int workers_start(unsigned n, const struct worker_hooks *const *table, uv_loop_t
 	return error;
 }
 
-static bool all_finished(void)
+static bool all_idle(void)
 {
+	bool idle = atomic_load_explicit(&batons_out, memory_order_acquire) == 0;
+
 	for (unsigned i = 0; i < count; i++)
-		if (!atomic_load_explicit(&workers[i].finished, memory_order_acquire))
-			return false;
-	return true;
+		idle &= atomic_load_explicit(&workers[i].idle, memory_order_relaxed);
+	return idle;
 }
 
-/* First all hooks stop, while all mailboxes are open. What is under way then still arrives: a
- * baton goes from a lower worker to a higher one, so the mailboxes are closed in that order. */
+/* First all hooks stop, while all mailboxes are open; then what is under way arrives. */
 void workers_stop(void)
 {
 	for (unsigned i = 0; i < count; i++)
 		worker_send(&workers[i], deliver_stop);
 	for (unsigned i = 0; i < count; i++)
 		uv_sem_wait(&answered);
-	for (unsigned i = 0; i < count; i++) {
-		struct stopping *stop = malloc(sizeof *stop);
-
-		CHECK(stop);
-		stop->message.deliver = deliver_stop;
-		worker_post(&workers[i], &stop->message);
-	}
-	while (!all_finished()) {
+	while (!all_idle()) {
 		uv_run(control_loop, UV_RUN_NOWAIT);
 		uv_sleep(1);
 	}

@@ -6,13 +6,10 @@
  * message that visits every worker in turn and then comes home to the control thread: the way to
  * gather something from all, or to be sure that all have let go of something.
  *
- * Rooms hang their per-worker state into hooks, which run on the worker's own thread: start before
- * its loop turns, stop when the server ends. A stopped worker turns on until no room is busy and
- * no baton is under way, so that nobody is left waiting for an answer. */
  * Rooms hang their per-worker state into hooks, which run on the worker's own thread. The first
- * one starts when all workers can be posted to. When the last one has stopped, messages and batons
- * that were under way still arrive; they find the rooms stopped and may post to workers of a
- * higher id and to control only. */
+ * one starts when all workers can be posted to. When the last one has stopped, workers and control
+ * turn on until no room is busy and no baton is under way, so that nobody is left waiting for an
+ * answer; what arrives finds the rooms stopped. */
 #pragma once
 
 #include <stdatomic.h>
@@ -29,13 +26,12 @@ struct worker {
 	uv_loop_t loop;
 	struct mailbox mailbox;
 	uv_thread_t thread;
-	_Atomic uint32_t load;  /* connections placed here; relaxed: a hint for placement */
-	_Atomic bool finished;  /* release, by the worker; acquire, by workers_stop */
-	uv_timer_t last_turns;  /* once stopped: looks whether anybody is busy */
 	_Atomic uint32_t load; /* connections placed here; relaxed: a hint for placement */
 	struct message errand; /* start, stop, end: one at a time, so none is allocated */
 	unsigned hooked;       /* hooks that have started */
 	int error;
+	uv_timer_t last_turns; /* once stopped: looks whether anybody is busy */
+	_Atomic bool idle;     /* once stopped: nobody is; relaxed, by the worker */
 };
 
 struct worker_hooks {
@@ -56,9 +52,8 @@ struct baton {
 MUST_CHECK int workers_start(unsigned count, const struct worker_hooks *const *hooks,
 			     uv_loop_t *control_loop);
 
-/* Stops and joins all. Turns the control thread's loop meanwhile, so that calls are answered. */
-/* Stops the hooks of all workers, in reverse order, and joins all. The control loop needs a turn
- * before workers are started on it again. */
+/* Stops the hooks of all workers, in reverse order, and joins all. Turns the control loop meanwhile,
+ * which needs one more turn before workers are started on it again. */
 void workers_stop(void) RUNS_ON(on_control);
 
 unsigned workers_count(void);

@@ -1,6 +1,6 @@
 /* Ogg: golden files of each codec against what ffprobe says of them, and pages made by hand for
  * what no encoder here writes. */
-#include "golden.h"
+#include "golden_container.h"
 
 #include "core/reader.h"
 #include "core/writer.h"

@@ -1,5 +1,5 @@
 /* Transport stream: golden files, and packets made by hand: tables, clocks, sync. */
-#include "golden.h"
+#include "golden_container.h"
 
 #include "core/writer.h"
 #include "radio/proto/crc_msb.h"

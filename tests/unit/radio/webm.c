@@ -1,5 +1,5 @@
 /* WebM and Matroska: golden files against what ffprobe says of them, and streams made by hand. */
-#include "golden.h"
+#include "golden_container.h"
 
 #include "core/writer.h"
 #include "radio/proto/webm.h"
