@@ -9,12 +9,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define PROPERTY(what)                                                                             \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			fprintf(stderr, "%s:%d: property broken: %s\n", __FILE__, __LINE__, #what); \
-			abort();                                                                   \
-		}                                                                                  \
+#define PROPERTY(what)                                                                      \
+	do {                                                                                \
+		if (!(what)) {                                                              \
+			fprintf(stderr, "%s:%d: property broken: %s\n", __FILE__, __LINE__, \
+				#what);                                                     \
+			abort();                                                            \
+		}                                                                           \
 	} while (0)
 
 /* Whether part lies inside whole (an empty part may lie anywhere). */

@@ -29,7 +29,8 @@ RUNS_ON(on_control) static void child_spawn(struct child *child);
 /* Beside the program, in libexec of where it was installed, or in its build tree. */
 static bool find_program(const char *name, char *out, size_t size)
 {
-	static const char *const places[] = {"/", "/../libexec/ringmain/", "/helpers/ringmain-demo/"};
+	static const char *const places[] = {"/", "/../libexec/ringmain/",
+					     "/helpers/ringmain-demo/"};
 	char here[4096];
 	ssize_t len = readlink("/proc/self/exe", here, sizeof here - 1);
 	char *slash;
@@ -120,7 +121,8 @@ static void child_spawn(struct child *child)
 		.stdio = stdio,
 		.stdio_count = 3,
 	};
-	int error = environment ? uv_spawn(child->again.loop, &child->process, &options) : UV_ENOMEM;
+	int error =
+		environment ? uv_spawn(child->again.loop, &child->process, &options) : UV_ENOMEM;
 
 	free(environment);
 	child->open_handles++;

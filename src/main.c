@@ -23,8 +23,7 @@
 #include "radio/radio.h"
 #include "secrets.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room,
-						&radio_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &radio_conf_room};
 
 static const struct worker_hooks *const hooks[] = {&edge_hooks, &radio_hooks, NULL};
 
@@ -220,8 +219,8 @@ RUNS_ON(on_control) static void demo_start(struct server *server)
 	snprintf(server->demo_url, sizeof server->demo_url, "http://source@127.0.0.1:%u/demo",
 		 edge_port());
 	snprintf(server->demo_parent, sizeof server->demo_parent, "%ld", (long)getpid());
-	snprintf(server->demo_password, sizeof server->demo_password,
-		 "RINGMAIN_SOURCE_PASSWORD=%s", radio_mount_conf("/demo")->password);
+	snprintf(server->demo_password, sizeof server->demo_password, "RINGMAIN_SOURCE_PASSWORD=%s",
+		 radio_mount_conf("/demo")->password);
 	server->demo_argv[0] = demo_name;
 	server->demo_argv[1] = url_option;
 	server->demo_argv[2] = server->demo_url;
@@ -320,9 +319,9 @@ int main(int argc, char **argv)
 	server.conf = load_with_secrets(&options, &server);
 	if (!server.conf)
 		return 1;
-	error = log_open(core_conf_of(server.conf)->log_file[0] ? core_conf_of(server.conf)->log_file
-								 : NULL,
-			 (enum log_level)core_conf_of(server.conf)->log_level);
+	error = log_open(
+		core_conf_of(server.conf)->log_file[0] ? core_conf_of(server.conf)->log_file : NULL,
+		(enum log_level)core_conf_of(server.conf)->log_level);
 	if (error) {
 		fprintf(stderr, "ringmain: log.file: %s\n", strerror(-error));
 		return 1;

@@ -21,17 +21,24 @@ static const struct {
 	const char *argument, *help;
 } rows[] = {
 	{{"config", required_argument, NULL, OPTION_CONFIG}, "FILE", "read settings from FILE"},
-	{{"data", required_argument, NULL, OPTION_DATA}, "DIR",
+	{{"data", required_argument, NULL, OPTION_DATA},
+	 "DIR",
 	 "keep passwords and all else that must last in DIR (default: ringmain-data)"},
-	{{"set", required_argument, NULL, OPTION_SET}, "NAME=VALUE",
+	{{"set", required_argument, NULL, OPTION_SET},
+	 "NAME=VALUE",
 	 "change one setting, over what the file says; may be repeated"},
-	{{"check", no_argument, NULL, OPTION_CHECK}, "", "say what is wrong with the settings, and end"},
+	{{"check", no_argument, NULL, OPTION_CHECK},
+	 "",
+	 "say what is wrong with the settings, and end"},
 	{{"dump", no_argument, NULL, OPTION_DUMP}, "", "print the settings in force, and end"},
-	{{"example", no_argument, NULL, OPTION_EXAMPLE}, "",
+	{{"example", no_argument, NULL, OPTION_EXAMPLE},
+	 "",
 	 "print a file with every setting and its default, and end"},
-	{{"manual", no_argument, NULL, OPTION_MANUAL}, "",
+	{{"manual", no_argument, NULL, OPTION_MANUAL},
+	 "",
 	 "print the settings as mdoc for ringmain.conf(5), and end"},
-	{{"welcome", no_argument, NULL, OPTION_WELCOME}, "",
+	{{"welcome", no_argument, NULL, OPTION_WELCOME},
+	 "",
 	 "when ready, print passwords too, even where the output is no terminal"},
 	{{"version", no_argument, NULL, OPTION_VERSION}, "", "print the version, and end"},
 	{{"help", no_argument, NULL, OPTION_HELP}, "", "print this, and end"},
@@ -56,7 +63,8 @@ static bool take(struct options *options, int which)
 			options->sets[options->set_count++] = optarg;
 			return true;
 		}
-		fprintf(stderr, "ringmain: more than %d times --set: use a file\n", OPTIONS_SETS_MAX);
+		fprintf(stderr, "ringmain: more than %d times --set: use a file\n",
+			OPTIONS_SETS_MAX);
 		return false;
 	default: return false; /* getopt has said why */
 	}

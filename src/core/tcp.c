@@ -56,7 +56,8 @@ static int open_and_bind(const struct tcp_end *end)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (!v4)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-	if (bind(fd, v4 ? (const struct sockaddr *)&v4_address : (const struct sockaddr *)&v6_address,
+	if (bind(fd,
+		 v4 ? (const struct sockaddr *)&v4_address : (const struct sockaddr *)&v6_address,
 		 v4 ? sizeof v4_address : sizeof v6_address) == -1) {
 		int error = errno;
 

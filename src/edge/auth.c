@@ -71,8 +71,9 @@ static void on_done(uv_work_t *work, int status)
 
 	pending--;
 	if (right)
-		known[known_next++ % KNOWN_COUNT] = digest_of(
-			bytes_str(check->stored), bytes_of(check->given, check->given_len));
+		known[known_next++ % KNOWN_COUNT] =
+			digest_of(bytes_str(check->stored),
+				  bytes_of(check->given, check->given_len));
 	sodium_memzero(check->given, sizeof check->given);
 	check->done(check, right ? AUTH_YES : AUTH_NO);
 }

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "core/metric.h"
-#include "edge/proto/url.h"
 #include "edge/request.h"
 
 static void deliver_reply(struct message *message)
@@ -93,31 +92,7 @@ void conn_call(struct conn *conn, void (*answer)(struct call *call))
 	control_post(&call->message);
 }
 
-static bool param_in(struct bytes text, const char *name, char *buf, size_t size)
-{
-	uint8_t room[8192];
-	struct url_param param;
-
-	for (;;) {
-		struct writer w = writer_of(room, sizeof room);
-		enum url_status status = url_query_next(&text, &w, &param);
-
-		if (status == URL_END)
-			return false;
-		if (bytes_equal(param.name, bytes_str(name)) && param.value.len < size) {
-			bytes_to_str(param.value, buf, size);
-			return true;
-		}
-	}
-}
-
 bool call_param(const struct call *call, const char *name, char *buf, size_t size)
 {
-	struct bytes type = http1_header_get(&call->request.head, BYTES("Content-Type"));
-
-	buf[0] = '\0';
-	if (param_in(call->request.query, name, buf, size))
-		return true;
-	return bytes_start_with_nocase(type, BYTES("application/x-www-form-urlencoded")) &&
-	       param_in(call->request.body, name, buf, size);
+	return request_param(&call->request, name, buf, size);
 }

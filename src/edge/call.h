@@ -25,6 +25,5 @@ struct call {
 /* Sends call->reply back; the call is gone. */
 RUNS_ON(on_control) void call_reply(struct call *call);
 
-/* A query parameter (or, in a POST of a form, a body one), decoded into buf and NUL-terminated;
- * false when it is not there or does not fit. An undecodable one is taken as it stands. */
+/* As request_param(). */
 bool call_param(const struct call *call, const char *name, char *buf, size_t size);

@@ -36,11 +36,11 @@ struct conn {
 	int fd;
 	enum conn_state state;
 	bool icy_port;
-	bool proxy_header;  /* a PROXY header must come first */
-	bool keep_alive;    /* after the answer under way */
-	bool has_body;      /* request.body is whole */
-	bool idle;          /* between two requests, nothing of the next is here */
-	mono_t deadline;    /* of HEAD, BODY, WRITE */
+	bool proxy_header; /* a PROXY header must come first */
+	bool keep_alive;   /* after the answer under way */
+	bool has_body;     /* request.body is whole */
+	bool idle;         /* between two requests, nothing of the next is here */
+	mono_t deadline;   /* of HEAD, BODY, WRITE */
 	struct address peer;
 	uint8_t *in;
 	size_t in_len, in_size, seen;
@@ -102,7 +102,8 @@ void conn_drop(struct conn *conn)
 
 int conn_take(struct conn *conn, struct bytes *rest)
 {
-	*rest = bytes_of(conn->in + conn->request.head.used, conn->in_len - conn->request.head.used);
+	*rest = bytes_of(conn->in + conn->request.head.used,
+			 conn->in_len - conn->request.head.used);
 	conn_forget(conn);
 	return conn->fd;
 }
@@ -142,8 +143,8 @@ void conn_start(struct worker *worker, int fd, const struct address *peer, bool 
 	conn->fd = fd;
 	conn->peer = *peer;
 	conn->icy_port = icy_port;
-	conn->proxy_header = settings->conf.http_proxy_protocol &&
-			     cidr_list_holds(settings->trusted, peer);
+	conn->proxy_header =
+		settings->conf.http_proxy_protocol && cidr_list_holds(settings->trusted, peer);
 	conn->next = list.first;
 	if (conn->next)
 		conn->next->prev = conn;
@@ -227,9 +228,9 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 		return;
 	}
 	/* A body that nobody has read stands between us and the next head. */
-	conn->keep_alive = request_keeps_alive(request) &&
-			   (body.framing == HTTP1_NONE ||
-			    (body.framing == HTTP1_LENGTH && body.length == 0));
+	conn->keep_alive =
+		request_keeps_alive(request) &&
+		(body.framing == HTTP1_NONE || (body.framing == HTTP1_LENGTH && body.length == 0));
 	conn_route(conn);
 }
 
@@ -269,6 +270,8 @@ static size_t body_have(const struct conn *conn)
 	return conn->in_len - conn->request.head.used;
 }
 
+RUNS_ON(on_worker) static void conn_serve_body(struct conn *conn);
+
 bool conn_body(struct conn *conn)
 {
 	const struct http1_head *head = &conn->request.head;
@@ -301,10 +304,12 @@ bool conn_body(struct conn *conn)
 	conn_watch(conn, UV_READABLE);
 	if (http1_header_has_token(head, BYTES("Expect"), BYTES("100-continue")))
 		(void)!tcp_send(conn->fd, BYTES("HTTP/1.1 100 Continue\r\n\r\n"));
+	/* It may have come with the head. */
+	conn_serve_body(conn);
 	return true;
 }
 
-RUNS_ON(on_worker) static void conn_serve_body(struct conn *conn)
+static void conn_serve_body(struct conn *conn)
 {
 	struct request *request = &conn->request;
 	const char *fault = NULL;
@@ -312,8 +317,7 @@ RUNS_ON(on_worker) static void conn_serve_body(struct conn *conn)
 	if (body_have(conn) < request->body.len)
 		return;
 	conn_watch(conn, 0);
-	CHECK(http1_parse_request(bytes_of(conn->in, conn->in_len), 0, &request->head) ==
-	      HTTP1_OK);
+	CHECK(http1_parse_request(bytes_of(conn->in, conn->in_len), 0, &request->head) == HTTP1_OK);
 	CHECK(request_prepare(request, &conn->peer, conn->path, &fault) == 0);
 	request->text = bytes_of(conn->in, request->head.used);
 	request->body.at = conn->in + request->head.used;
@@ -375,14 +379,15 @@ RUNS_ON(on_worker) static void conn_next(struct conn *conn)
 RUNS_ON(on_worker) static void conn_write(struct conn *conn)
 {
 	struct bytes head = buffer_bytes(&conn->head_out);
-	struct bytes body = conn->reply.fixed.at ? conn->reply.fixed
-						 : buffer_bytes(&conn->reply.body);
+	struct bytes body =
+		conn->reply.fixed.at ? conn->reply.fixed : buffer_bytes(&conn->reply.body);
 	bool to_head = bytes_equal(conn->request.method, BYTES("HEAD"));
 	size_t all = head.len + (to_head ? 0 : body.len);
 
 	while (conn->sent < all) {
-		struct bytes out[2] = {bytes_skip(head, conn->sent),
-				       bytes_skip(body, conn->sent > head.len ? conn->sent - head.len : 0)};
+		struct bytes out[2] = {
+			bytes_skip(head, conn->sent),
+			bytes_skip(body, conn->sent > head.len ? conn->sent - head.len : 0)};
 		ssize_t n = tcp_sendv(conn->fd, out, to_head ? 1 : 2);
 
 		if (n < 0) {

@@ -29,9 +29,9 @@ struct request {
 	struct http1_head head;
 	struct bytes text; /* the head as it came */
 	struct bytes method;
-	struct bytes path;  /* normalized and decoded */
-	struct bytes query; /* raw; url_query_next takes it apart */
-	struct bytes body;  /* after conn_body() */
+	struct bytes path;   /* normalized and decoded */
+	struct bytes query;  /* raw; url_query_next takes it apart */
+	struct bytes body;   /* after conn_body() */
 	struct address peer; /* who asks: behind trusted proxies the one they name */
 	struct bytes host;   /* how the client calls us: "radio.example:8000"; may be empty */
 	bool icy_port;       /* came in at the SHOUTcast port */

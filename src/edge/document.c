@@ -36,12 +36,9 @@ static void write_object(struct xml *xml, const char *name, json_t *object)
 	char room[32];
 
 	xml_open(xml, name);
-	json_object_foreach(object, key, value)
-		if (key[0] == '@' && !json_is_null(value))
-			xml_attr(xml, key + 1, scalar_text(value, room));
-	json_object_foreach(object, key, value)
-		if (key[0] != '@')
-			write_member(xml, key, value);
+	json_object_foreach(object, key, value) if (key[0] == '@' && !json_is_null(value))
+		xml_attr(xml, key + 1, scalar_text(value, room));
+	json_object_foreach(object, key, value) if (key[0] != '@') write_member(xml, key, value);
 	xml_close(xml);
 }
 
@@ -55,8 +52,7 @@ static void write_member(struct xml *xml, const char *name, json_t *value)
 	if (json_is_object(value)) {
 		write_object(xml, name, value);
 	} else if (json_is_array(value)) {
-		json_array_foreach(value, i, item)
-			write_member(xml, name, item);
+		json_array_foreach(value, i, item) write_member(xml, name, item);
 	} else if (!json_is_null(value)) {
 		xml_leaf(xml, name, scalar_text(value, room));
 	}
@@ -92,8 +88,7 @@ static json_t *without_at(json_t *value)
 	}
 	if (json_is_array(value)) {
 		copy = json_array();
-		json_array_foreach(value, i, item)
-			json_array_append_new(copy, without_at(item));
+		json_array_foreach(value, i, item) json_array_append_new(copy, without_at(item));
 		return copy;
 	}
 	return json_incref(value);

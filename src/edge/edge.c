@@ -54,8 +54,8 @@ static struct cidr_list parse_networks(const struct conf_list *texts, struct cid
 
 int edge_configure(const struct edge_conf *conf)
 {
-	size_t count = conf->http_allow.count + conf->http_deny.count +
-		       conf->http_trusted_proxies.count;
+	size_t count =
+		conf->http_allow.count + conf->http_deny.count + conf->http_trusted_proxies.count;
 	struct cidr *next = calloc(count + 1, sizeof *next);
 
 	if (!next)

@@ -25,7 +25,8 @@ MUST_CHECK int edge_configure(const struct edge_conf *conf);
 
 /* Begins to listen and accept; after the workers run. With icy_door, the port above each is opened
  * for SHOUTcast v1 sources too. 0, or -errno, with *fault saying at what. */
-RUNS_ON(on_control) MUST_CHECK int edge_start(uv_loop_t *loop, bool icy_door, char *fault, size_t size);
+RUNS_ON(on_control)
+MUST_CHECK int edge_start(uv_loop_t *loop, bool icy_door, char *fault, size_t size);
 
 /* Closes the doors. Connections are the workers'. */
 RUNS_ON(on_control) void edge_stop(void);

@@ -9,11 +9,11 @@
 
 struct reply {
 	unsigned status;
-	const char *type;         /* Content-Type; a constant */
-	struct buffer body;       /* owned */
-	struct bytes fixed;       /* instead of body: bytes that live as long as the process */
-	bool close;               /* the connection is not used again */
-	bool cache;               /* may be cached by whoever likes; else no-store */
+	const char *type;   /* Content-Type; a constant */
+	struct buffer body; /* owned */
+	struct bytes fixed; /* instead of body: bytes that live as long as the process */
+	bool close;         /* the connection is not used again */
+	bool cache;         /* may be cached by whoever likes; else no-store */
 	size_t headers_len;
 	char headers[REPLY_HEADERS_MAX]; /* further header lines, each with its CR LF */
 };

@@ -41,3 +41,32 @@ bool request_keeps_alive(const struct request *request)
 		return !http1_header_has_token(head, BYTES("Connection"), BYTES("close"));
 	return http1_header_has_token(head, BYTES("Connection"), BYTES("keep-alive"));
 }
+
+static bool param_in(struct bytes text, const char *name, char *buf, size_t size)
+{
+	uint8_t room[8192];
+	struct url_param param;
+
+	for (;;) {
+		struct writer w = writer_of(room, sizeof room);
+		enum url_status status = url_query_next(&text, &w, &param);
+
+		if (status == URL_END)
+			return false;
+		if (bytes_equal(param.name, bytes_str(name)) && param.value.len < size) {
+			bytes_to_str(param.value, buf, size);
+			return true;
+		}
+	}
+}
+
+bool request_param(const struct request *request, const char *name, char *buf, size_t size)
+{
+	struct bytes type = http1_header_get(&request->head, BYTES("Content-Type"));
+
+	buf[0] = '\0';
+	if (param_in(request->query, name, buf, size))
+		return true;
+	return bytes_start_with_nocase(type, BYTES("application/x-www-form-urlencoded")) &&
+	       param_in(request->body, name, buf, size);
+}

@@ -9,5 +9,9 @@
 unsigned request_prepare(struct request *request, const struct address *peer,
 			 char path[CONN_PATH_MAX], const char **fault);
 
+/* A parameter of the query or else of a form's body, decoded into buf and NUL-terminated; false when
+ * it is not there or does not fit. One that cannot be decoded is taken as it stands. */
+bool request_param(const struct request *request, const char *name, char *buf, size_t size);
+
 /* Whether the connection may carry another request after this one. */
 bool request_keeps_alive(const struct request *request);

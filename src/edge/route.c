@@ -26,9 +26,8 @@ static bool route_fits(const struct route *route, struct bytes path)
 		return route->has(path);
 	if (!route->path)
 		return true;
-	return bytes_equal(path, wanted) ||
-	       (wanted.len > 1 && bytes_end_with(wanted, BYTES("/")) &&
-		bytes_start_with(path, wanted));
+	return bytes_equal(path, wanted) || (wanted.len > 1 && bytes_end_with(wanted, BYTES("/")) &&
+					     bytes_start_with(path, wanted));
 }
 
 const struct route *route_find(struct bytes path, unsigned method, bool *known)
@@ -51,8 +50,8 @@ unsigned method_of(struct bytes name)
 		const char *name;
 		unsigned method;
 	} methods[] = {
-		{"GET", METHOD_GET},       {"HEAD", METHOD_HEAD},       {"POST", METHOD_POST},
-		{"PUT", METHOD_PUT},       {"SOURCE", METHOD_SOURCE},   {"OPTIONS", METHOD_OPTIONS},
+		{"GET", METHOD_GET},       {"HEAD", METHOD_HEAD},     {"POST", METHOD_POST},
+		{"PUT", METHOD_PUT},       {"SOURCE", METHOD_SOURCE}, {"OPTIONS", METHOD_OPTIONS},
 		{"DELETE", METHOD_DELETE},
 	};
 

@@ -170,6 +170,8 @@ RUNS_ON(on_control) static void run_metadata(struct call *call, struct mount *mo
 	enum charset charset = radio_charset_of(mount->conf.charset);
 	char mode[16], named[32], title[1024], url[512];
 
+	/* libshout says Keep-Alive and then reads to the end of the connection. */
+	call->reply.close = true;
 	if (call_param(call, "mode", mode, sizeof mode) &&
 	    !bytes_equal(bytes_str(mode), BYTES("updinfo"))) {
 		answer_fault(call, 400, "No such action");
@@ -292,10 +294,10 @@ static void visit_list(struct baton *baton, struct worker *worker)
 	outlet = outlet_find(bytes_str(round->mount));
 	for (unsigned s = 0; outlet && s < TURN_SLOTS; s++)
 		for (uint32_t i = 0; i < outlet->slot[s].count; i++)
-			json_array_append_new(round->list,
-					      listener_tree(table_row(outlet_table(),
-								      outlet->slot[s].rows[i]),
-							    now));
+			json_array_append_new(
+				round->list,
+				listener_tree(table_row(outlet_table(), outlet->slot[s].rows[i]),
+					      now));
 }
 
 static void home_list(struct baton *baton)
@@ -419,8 +421,9 @@ RUNS_ON(on_control) static void run_moveclients(struct call *call, struct mount 
 	}
 	to = mount_find(bytes_str(name));
 	if (!to || !to->heard || to == mount) {
-		answer_fault(call, 400, to == mount ? "supplied mountpoints are identical"
-						    : "No such destination");
+		answer_fault(call, 400,
+			     to == mount ? "supplied mountpoints are identical"
+					 : "No such destination");
 		return;
 	}
 	if (!round_begin(call, mount, visit_move, home_move, &round))

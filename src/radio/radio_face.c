@@ -3,7 +3,7 @@
 #include "core/metric.h"
 #include "edge/document.h"
 #include "edge/edge.h"
-#include "edge/proto/url.h"
+#include "edge/request.h"
 #include "radio/radio.h"
 #include "radio/radio_admin.h"
 #include "radio/radio_join.h"
@@ -94,26 +94,6 @@ RUNS_ON(on_worker) static void verify_admin(struct conn *conn)
 		    on_admin_verdict);
 }
 
-/* A mount parameter of the query, for which a source may set titles with its own password. */
-static bool query_param(const struct request *request, const char *name, char *buf, size_t size)
-{
-	struct bytes query = request->query;
-	uint8_t room[8192];
-	struct url_param param;
-	enum url_status status;
-
-	do {
-		struct writer w = writer_of(room, sizeof room);
-
-		status = url_query_next(&query, &w, &param);
-		if (status != URL_END && bytes_equal(param.name, bytes_str(name))) {
-			bytes_to_str(param.value, buf, size);
-			return true;
-		}
-	} while (status != URL_END);
-	return false;
-}
-
 /* Titles: the encoder's own password will do, or the administrator's. */
 RUNS_ON(on_worker) static void serve_metadata(struct conn *conn)
 {
@@ -127,7 +107,7 @@ RUNS_ON(on_worker) static void serve_metadata(struct conn *conn)
 		verify_admin(conn);
 		return;
 	}
-	if (!query_param(conn_request(conn), "mount", mount, sizeof mount))
+	if (!request_param(conn_request(conn), "mount", mount, sizeof mount))
 		mount[0] = '\0';
 	conn_verify(conn, BYTES(""), radio_mount_conf(mount)->password, (struct bytes){0},
 		    on_admin_verdict);
@@ -140,9 +120,9 @@ RUNS_ON(on_worker) static void serve_admin_cgi(struct conn *conn)
 
 	if (conn_body(conn))
 		return;
-	if (!query_param(conn_request(conn), "mount", mount, sizeof mount))
+	if (!request_param(conn_request(conn), "mount", mount, sizeof mount))
 		bytes_to_str(bytes_str(radio_conf()->shoutcast_mount), mount, sizeof mount);
-	if (!query_param(conn_request(conn), "pass", password, sizeof password)) {
+	if (!request_param(conn_request(conn), "pass", password, sizeof password)) {
 		serve_metadata(conn);
 		return;
 	}

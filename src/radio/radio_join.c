@@ -74,8 +74,8 @@ static void join_look(struct join *join, const struct request *request, struct o
 	*join = (struct join){.outlet = outlet};
 	join->icy = bytes_equal(bytes_trim(icy), BYTES("1"));
 	join->quirks = client_profile_of(agent);
-	join->range = listener_range_policy(http1_header_get(&request->head, BYTES("Range")),
-					    join->icy);
+	join->range =
+		listener_range_policy(http1_header_get(&request->head, BYTES("Range")), join->icy);
 	if (join->icy && kind_takes_icy(outlet->tap->feed->kind))
 		join->metaint = (uint32_t)outlet->mount->conf.icy_interval;
 }
@@ -91,8 +91,7 @@ static struct bytes join_answer(const struct join *join, enum listener_answer_ki
 		.kind = kind,
 		.quirks = join->quirks,
 		.server = BYTES("ringmain/" RINGMAIN_VERSION),
-		.content_type =
-			bytes_str(type && type[0] ? type : join->outlet->tap->feed->type),
+		.content_type = bytes_str(type && type[0] ? type : join->outlet->tap->feed->type),
 		.station = &join->outlet->station,
 		.metaint = join->metaint,
 		.probe = {0xff, 0xfb},
@@ -122,9 +121,10 @@ static void join_stream(struct conn *conn, const struct join *join, uint32_t byt
 	struct bytes answer, rest;
 	int fd;
 
-	answer = join_answer(join, join->range == LISTENER_RANGE_STREAM
-					   ? LISTENER_ANSWER_RANGE_STREAM
-					   : LISTENER_ANSWER_STREAM, &w);
+	answer = join_answer(join,
+			     join->range == LISTENER_RANGE_STREAM ? LISTENER_ANSWER_RANGE_STREAM
+								  : LISTENER_ANSWER_STREAM,
+			     &w);
 	fd = conn_take(conn, &rest);
 	metric_add(METRIC_radio_listeners_come, 1);
 	if (tcp_send(fd, answer) == (ssize_t)answer.len &&
@@ -225,7 +225,8 @@ RUNS_ON(on_worker) static void join_mount(struct conn *conn, struct outlet *outl
 	join_look(&join, request, outlet);
 	if (join.range == LISTENER_RANGE_PROBE) {
 		conn_send(conn,
-			  join_answer(&join, head ? LISTENER_ANSWER_PROBE_HEAD : LISTENER_ANSWER_PROBE,
+			  join_answer(&join,
+				      head ? LISTENER_ANSWER_PROBE_HEAD : LISTENER_ANSWER_PROBE,
 				      &w),
 			  after_probe);
 	} else if (head) {

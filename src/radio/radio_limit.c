@@ -70,8 +70,8 @@ static void guest_give(struct mount_count *count, const struct address *peer)
 	struct guest **link = bucket_of(peer);
 
 	pthread_mutex_lock(&lock);
-	while (*link && ((*link)->count != count ||
-			 memcmp((*link)->ip, peer->ip, sizeof peer->ip) != 0))
+	while (*link &&
+	       ((*link)->count != count || memcmp((*link)->ip, peer->ip, sizeof peer->ip) != 0))
 		link = &(*link)->next;
 	CHECK(*link && (*link)->listeners > 0);
 	if (--(*link)->listeners == 0) {
@@ -104,8 +104,9 @@ enum limit limit_take(const struct limit_rules *rules, struct mount_count *count
 {
 	uint32_t all = atomic_fetch_add_explicit(&all_listeners, 1, memory_order_relaxed) + 1;
 	uint32_t here = atomic_fetch_add_explicit(&count->listeners, 1, memory_order_relaxed) + 1;
-	uint64_t bandwidth = atomic_fetch_add_explicit(&all_bandwidth, bytes_per_second,
-						       memory_order_relaxed) + bytes_per_second;
+	uint64_t bandwidth =
+		atomic_fetch_add_explicit(&all_bandwidth, bytes_per_second, memory_order_relaxed) +
+		bytes_per_second;
 	enum limit limit = guest_take(rules, count, peer);
 
 	if (limit != LIMIT_NONE) {

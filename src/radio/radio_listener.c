@@ -407,8 +407,8 @@ bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
 	listener->bytes_per_second = bytes_per_second;
 	listener->last_sent = now;
 	listener->since_wall_us = wall_now_us();
-	listener->leaves = conf->max_duration ? mono_add_ms(now, (int64_t)conf->max_duration)
-					      : MONO_NEVER;
+	listener->leaves =
+		conf->max_duration ? mono_add_ms(now, (int64_t)conf->max_duration) : MONO_NEVER;
 	listener->port = peer->port;
 	memcpy(listener->ip, peer->ip, sizeof listener->ip);
 	bytes_to_str(agent, listener->agent, sizeof listener->agent);

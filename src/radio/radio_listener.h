@@ -28,21 +28,21 @@ struct listener {
 	int32_t fd;
 	uint32_t flags;
 	struct icy_phase icy;
-	uint64_t title_seq;       /* the title the player knows; 0: none */
-	uint32_t block_len;       /* the ICY block under way; 0: none */
+	uint64_t title_seq; /* the title the player knows; 0: none */
+	uint32_t block_len; /* the ICY block under way; 0: none */
 	uint32_t block_sent;
 	/* what a turn seldom needs */
-	uint64_t block_seq;       /* the title of the block under way; 0: "no change" */
-	uint64_t headers_seq;     /* the headers to be sent before pos; 0: none */
+	uint64_t block_seq;   /* the title of the block under way; 0: "no change" */
+	uint64_t headers_seq; /* the headers to be sent before pos; 0: none */
 	uint64_t headers_sent;
 	mono_t last_sent;
-	mono_t slow_since;        /* 0: it is not behind */
-	mono_t leaves;            /* max_duration; MONO_NEVER */
+	mono_t slow_since; /* 0: it is not behind */
+	mono_t leaves;     /* max_duration; MONO_NEVER */
 	int64_t since_wall_us;
-	uint64_t sent;            /* bytes */
-	uint64_t lost;            /* bytes skipped */
+	uint64_t sent; /* bytes */
+	uint64_t lost; /* bytes skipped */
 	uint32_t skips;
-	uint32_t kind;            /* enum framer_kind */
+	uint32_t kind; /* enum framer_kind */
 	uint32_t bytes_per_second;
 	uint16_t port;
 	uint16_t slot;
@@ -93,6 +93,7 @@ RUNS_ON(on_worker)
 void listener_end(struct outlet *outlet, uint32_t row, enum leave why);
 
 /* Moves it to another mount's outlet (an order of the administrator). The slots are the caller's. */
-RUNS_ON(on_worker) MUST_CHECK bool listener_move(struct outlet *from, struct outlet *to, uint32_t row);
+RUNS_ON(on_worker)
+MUST_CHECK bool listener_move(struct outlet *from, struct outlet *to, uint32_t row);
 
 RUNS_ON(on_worker) void listener_tails_free(void);

@@ -28,7 +28,8 @@ RUNS_ON(on_worker) static void refuse(struct conn *conn, unsigned status, const 
 
 /* --- HTTP ----------------------------------------------------------------------------------- */
 
-RUNS_ON(on_worker) static void about_take_headers(struct claim *claim, const struct request *request)
+RUNS_ON(on_worker)
+static void about_take_headers(struct claim *claim, const struct request *request)
 {
 	struct mount_source *about = &claim->about;
 

@@ -302,9 +302,9 @@ bool mount_set_title(struct mount *mount, struct bytes title, struct bytes url)
 		     sizeof mount->title_url);
 	mount->title_since_us = wall_now_us();
 	log_info("radio", "title", kv_str("mount", mount->name), kv_str("title", mount->title));
-	return !mount->has_source || source_title(mount->source.worker, mount->source.id,
-						  bytes_str(mount->title),
-						  bytes_str(mount->title_url));
+	return !mount->has_source ||
+	       source_title(mount->source.worker, mount->source.id, bytes_str(mount->title),
+			    bytes_str(mount->title_url));
 }
 
 /* --- messages of sources -------------------------------------------------------------------- */
@@ -531,8 +531,8 @@ RUNS_ON(on_control) static void mount_health(struct mount *mount, mono_t now)
 	uint64_t rate = (bytes - mount->bytes_in_before) * 8000 / HEALTH_MS;
 	uint64_t before = atomic_load_explicit(&mount->count.bitrate, memory_order_relaxed);
 	int64_t last = atomic_load_explicit(&mount->count.last_unit_us, memory_order_relaxed);
-	bool stalled = mount->state == MOUNT_LIVE &&
-		       mono_since_us(now, (mono_t){last}) > STALLED_US;
+	bool stalled =
+		mount->state == MOUNT_LIVE && mono_since_us(now, (mono_t){last}) > STALLED_US;
 
 	mount->bytes_in_before = bytes;
 	atomic_store_explicit(&mount->count.bitrate,

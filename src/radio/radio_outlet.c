@@ -9,9 +9,9 @@
 #include "radio/radio.h"
 #include "radio/radio_listener.h"
 
-#define LOOK_MS        5000
-#define IDLE_TURNS     2u /* turns without anything to send before the wheel stops */
-#define ROWS_MAX       (1u << 20)
+#define LOOK_MS    5000
+#define IDLE_TURNS 2u /* turns without anything to send before the wheel stops */
+#define ROWS_MAX   (1u << 20)
 
 /* What one worker has of the radio. */
 struct radio_worker {
@@ -142,8 +142,8 @@ static bool anybody_behind(void)
 	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
 		for (unsigned s = 0; outlet->listeners && s < TURN_SLOTS; s++)
 			for (uint32_t i = 0; i < outlet->slot[s].count; i++) {
-				struct listener *l = table_row(&here->listeners,
-							       outlet->slot[s].rows[i]);
+				struct listener *l =
+					table_row(&here->listeners, outlet->slot[s].rows[i]);
 
 				if (!outlet->tap || l->feed != outlet->tap->id ||
 				    l->pos != ring_head_pos(tap_ring(outlet->tap)))
@@ -345,7 +345,8 @@ RUNS_ON(on_worker) static void outlet_leave_feed(struct outlet *outlet, uint64_t
 			uint32_t row = outlet->slot[s].rows[i];
 			struct listener *listener = table_row(&here->listeners, row);
 
-			if (listener->feed == id && listener_leave_feed(outlet, row, now) == SERVED_GONE)
+			if (listener->feed == id &&
+			    listener_leave_feed(outlet, row, now) == SERVED_GONE)
 				slot_drop(outlet, &outlet->slot[s], i);
 			else
 				i++;

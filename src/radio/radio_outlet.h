@@ -24,12 +24,12 @@ struct outlet_slot {
 
 struct outlet {
 	struct outlet *next;
-	struct mount *mount;   /* name, conf, count: constant or atomic */
-	struct tap *tap;       /* what is to be heard; NULL: nothing */
-	uint64_t min_pos;      /* who moves here starts at or behind this position */
-	uint64_t from_feed;    /* the feed before: who is on it still hears it until from_end */
+	struct mount *mount; /* name, conf, count: constant or atomic */
+	struct tap *tap;     /* what is to be heard; NULL: nothing */
+	uint64_t min_pos;    /* who moves here starts at or behind this position */
+	uint64_t from_feed;  /* the feed before: who is on it still hears it until from_end */
 	uint64_t from_end;
-	bool sticky;           /* who is on another feed that still runs, stays */
+	bool sticky; /* who is on another feed that still runs, stays */
 	bool low_latency;
 	struct station station;
 	uint64_t bytes_out; /* not yet added to the mount's */

@@ -203,8 +203,7 @@ static void player_next(struct player *player)
 	int error;
 
 	if (player->file >= 0 && player->published &&
-	    player->publisher.media_us >
-		    mono_since_us(mono_now(), player->began) + AHEAD_US) {
+	    player->publisher.media_us > mono_since_us(mono_now(), player->began) + AHEAD_US) {
 		player_later(player, PACE_MS);
 		return;
 	}

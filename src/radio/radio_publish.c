@@ -49,10 +49,10 @@ static int publisher_open(struct publisher *publisher, enum framer_kind kind)
 		publisher->feed = calloc(1, sizeof *publisher->feed);
 		if (!publisher->feed)
 			return -ENOMEM;
-		error = feed_create(publisher->feed,
-				    atomic_fetch_add_explicit(&feeds_made, 1,
-							      memory_order_relaxed) + 1,
-				    bytes_str(publisher->name), type, kind, &plan->shape);
+		error = feed_create(
+			publisher->feed,
+			atomic_fetch_add_explicit(&feeds_made, 1, memory_order_relaxed) + 1,
+			bytes_str(publisher->name), type, kind, &plan->shape);
 		if (error) {
 			free(publisher->feed);
 			publisher->feed = NULL;
@@ -186,7 +186,8 @@ static enum publish_status cut(struct publisher *publisher, bool end, mono_t now
 	enum framer_status status;
 	struct unit unit;
 
-	while (in.len && (status = framer_next(&publisher->framer, in, end, &unit)) != FRAMER_MORE) {
+	while (in.len &&
+	       (status = framer_next(&publisher->framer, in, end, &unit)) != FRAMER_MORE) {
 		if (status == FRAMER_UNIT)
 			unit_publish(publisher, &unit, now);
 		else

@@ -23,7 +23,7 @@
 #define PUBLISH_TITLE 2u /* title holds the stream's own */
 
 struct publish_plan {
-	struct bytes name; /* of the feed */
+	struct bytes name;            /* of the feed */
 	char type[FEED_TYPE_MAX + 1]; /* Content-Type; "": none was said */
 	struct feed *old_feed;        /* to go on with when it is of the same format; or NULL */
 	struct feed_shape shape;      /* of a new one */
@@ -33,22 +33,22 @@ struct publish_plan {
 struct publisher {
 	struct publish_plan plan;
 	char name[FEED_NAME_MAX + 1];
-	struct feed *feed;   /* NULL: the format is not known yet */
-	uint64_t first_pos;  /* of this writer in the feed */
-	unsigned news;       /* PUBLISH_…; the owner clears it */
-	char title[1024];    /* UTF-8, clean */
+	struct feed *feed;  /* NULL: the format is not known yet */
+	uint64_t first_pos; /* of this writer in the feed */
+	unsigned news;      /* PUBLISH_…; the owner clears it */
+	char title[1024];   /* UTF-8, clean */
 	mono_t last_unit;
 	struct framer framer;
-	bool framing;        /* the format is known */
+	bool framing; /* the format is known */
 	bool live;
-	uint8_t *buffer;     /* PUBLISH_BUFFER */
+	uint8_t *buffer; /* PUBLISH_BUFFER */
 	size_t len;
-	uint64_t rubbish;    /* bytes skipped since the last unit */
+	uint64_t rubbish; /* bytes skipped since the last unit */
 	int64_t media_us;
-	uint8_t *headers;    /* HEADER units of the chain under way; HEADERS_MAX */
+	uint8_t *headers; /* HEADER units of the chain under way; HEADERS_MAX */
 	size_t headers_len;
 	uint64_t chain_pos;
-	bool headers_open;   /* not yet published */
+	bool headers_open; /* not yet published */
 };
 
 enum publish_status {

@@ -9,8 +9,8 @@
 #include "core/metric.h"
 #include "core/tcp.h"
 #include "edge/edge.h"
-#include "edge/proto/chunked.h"
 #include "edge/proto/charset.h"
+#include "edge/proto/chunked.h"
 #include "radio/proto/icy.h"
 #include "radio/proto/shoutcast.h"
 #include "radio/radio.h"
@@ -18,8 +18,8 @@
 #include "radio/radio_outlet.h"
 #include "radio/radio_publish.h"
 
-#define READ_SIZE    32768u      /* of one read; what a listener's guard is a multiple of */
-#define SWEEP_MS     250
+#define READ_SIZE 32768u /* of one read; what a listener's guard is a multiple of */
+#define SWEEP_MS  250
 
 struct source {
 	uv_poll_t poll;
@@ -35,7 +35,7 @@ struct source {
 	struct shoutcast shoutcast;
 	struct http1_body body;
 	struct chunked chunked;
-	uint64_t body_left; /* of a body with a length */
+	uint64_t body_left;    /* of a body with a length */
 	struct icy_demux *icy; /* of an encoder that sends titles in its stream */
 	struct mount_source about;
 	struct publisher publisher;
@@ -182,8 +182,8 @@ RUNS_ON(on_worker) static const char *source_body(struct source *source, struct 
 	if (source->body.framing == HTTP1_CHUNKED)
 		return source_chunks(source, in);
 	if (source->body.framing == HTTP1_LENGTH) {
-		in = bytes_first(in, source->body_left < in.len ? (size_t)source->body_left
-								: in.len);
+		in = bytes_first(in,
+				 source->body_left < in.len ? (size_t)source->body_left : in.len);
 		source->body_left -= in.len;
 	}
 	why = source_audio(source, in);
@@ -455,9 +455,8 @@ static void deliver_title(struct message *message)
 	enter_worker();
 	source = source_find(order->id);
 	if (source)
-		publisher_set_title(
-			&source->publisher, bytes_of(order->text, order->title_len),
-			bytes_of(order->text + order->title_len + 1, order->url_len));
+		publisher_set_title(&source->publisher, bytes_of(order->text, order->title_len),
+				    bytes_of(order->text + order->title_len + 1, order->url_len));
 	free(order);
 }
 

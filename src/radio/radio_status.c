@@ -217,8 +217,7 @@ json_t *status_admin(const struct mount *only, struct bytes host)
 	put_number(tree, "client_connections", (uint64_t)metric_sum(METRIC_edge_requests));
 	put_number(tree, "connections", (uint64_t)metric_sum(METRIC_edge_connections_accepted));
 	put_number(tree, "listeners", limit_listeners());
-	put_number(tree, "listener_connections",
-		   (uint64_t)metric_sum(METRIC_radio_listeners_come));
+	put_number(tree, "listener_connections", (uint64_t)metric_sum(METRIC_radio_listeners_come));
 	for (const struct mount *mount = mount_first(); mount; mount = mount->next) {
 		live += mount->has_source;
 		if ((only && mount != only) || (!only && !mount->heard))
@@ -320,12 +319,9 @@ void status_write_7(struct writer *w, const struct mount *mount)
 {
 	bool up = mount && mount->heard;
 	uint64_t numbers[6] = {
-		up ? listeners_of(mount) : 0,
-		up,
-		mount ? peak_of(mount) : 0,
-		mount ? mount->conf.max_listeners : 0,
-		up ? listeners_of(mount) : 0,
-		up ? bitrate_of(mount) : 0,
+		up ? listeners_of(mount) : 0, up,
+		mount ? peak_of(mount) : 0,   mount ? mount->conf.max_listeners : 0,
+		up ? listeners_of(mount) : 0, up ? bitrate_of(mount) : 0,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(numbers); i++) {

@@ -32,5 +32,5 @@ struct framer_about {
 	char codec[12];       /* "mp3" "aac" "vorbis" "opus" "flac" "speex" "theora" "vp8" … */
 	uint32_t sample_rate; /* Hz */
 	uint32_t channels;
-	uint32_t bitrate;     /* bit/s: of the frame header, or nominal; 0 when unknown */
+	uint32_t bitrate; /* bit/s: of the frame header, or nominal; 0 when unknown */
 };

@@ -32,7 +32,7 @@ static void the_tables_load_without_a_file(void **state)
 
 	assert_non_null(conf);
 	assert_int_equal(core_conf_of(conf)->workers, 0);
-	assert_int_equal(edge_conf_of(conf)->http_listen.count, 2);
+	assert_int_equal(edge_conf_of(conf)->http_listen.count, 1);
 	assert_int_equal(radio_conf_of(conf)->turn, 250);
 	assert_int_equal(mount_conf_for(conf, "/any")->burst, 65536);
 	assert_int_equal(mount_conf_for(conf, "/any")->public_, MOUNT_PUBLIC_ENCODER);

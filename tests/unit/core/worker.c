@@ -55,7 +55,7 @@ static void hook_stop(struct worker *worker, unsigned hook)
 	{                                           \
 		hook_stop(worker, n);               \
 	}                                           \
-	static const struct worker_hooks hooks_##n = {start_##n, stop_##n};
+	static const struct worker_hooks hooks_##n = {start_##n, stop_##n, NULL};
 
 HOOK(0)
 HOOK(1)
@@ -217,7 +217,7 @@ static void stop_with_tour(struct worker *worker)
 /* It came home after those workers that had started by then. */
 static void a_baton_sent_by_a_hook_visits_all(void **state)
 {
-	static const struct worker_hooks touring = {start_with_tour, stop_with_tour};
+	static const struct worker_hooks touring = {start_with_tour, stop_with_tour, NULL};
 	static const struct worker_hooks *const table[] = {&touring, NULL};
 
 	(void)state;
