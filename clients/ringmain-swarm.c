@@ -252,11 +252,12 @@ static void watch(struct swarm *swarm)
 		}
 		if (!mono_before(now, tell)) {
 			printf("{\"event\":\"progress\",\"t\":%.3f,\"opened\":%llu,"
-			       "\"served\":%llu,\"over\":%llu,\"ended\":%llu,"
+			       "\"served\":%llu,\"over\":%llu,\"ended\":%llu,\"bytes\":%llu,"
 			       "\"mbit_s\":%.1f}\n",
 			       (double)now.us / 1e6, (unsigned long long)p.opened,
 			       (unsigned long long)p.served, (unsigned long long)p.over,
-			       (unsigned long long)p.ended, (double)(p.bytes - bytes) * 8 / 1e6);
+			       (unsigned long long)p.ended, (unsigned long long)p.bytes,
+			       (double)(p.bytes - bytes) * 8 / 1e6);
 			fflush(stdout);
 			bytes = p.bytes;
 			tell = mono_add_us(tell, 1000000);

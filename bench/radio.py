@@ -1,0 +1,596 @@
+#!/usr/bin/python3
+"""Radio: ringmain against icecast2 and against the raw limit of paced send() calls, in one run.
+
+    bench/radio.py [capacity] [storm] [memory] [curve] [workers] [latency]      (default: all)
+
+Each prints JSON lines on stdout and a table on stderr. One encoder feeds N listeners; server, encoder
+and swarm share the machine, so capacity is measured where there is idle time left, and extrapolated
+from the CPU time that the server's processes took: seconds of audio delivered / CPU seconds, which is
+listeners per core. Every line has the share of the audio that was delivered in the window and the
+machine's idle and stolen share: where share is below 0.97 or nothing is idle, the machine was too
+busy, a server that came too late sent larger pieces for less CPU, and the line says starved.
+
+Order alternates from round to round; figures are medians. Subject A is ringmain by default; any
+subject can be compared with any: --subjects icecast,icecast shows what the noise is.
+"""
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import pwd
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TICK = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+PASSWORD = "bench-source"
+FED, IDLE = 0.97, 0.03  # below these a window was starved
+
+
+# -- what the machine and a process tree did ------------------------------------------------------
+
+def process_stats():
+    """pid -> (parent, CPU seconds, resident bytes) of every process."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            text = pathlib.Path("/proc", entry, "stat").read_text()
+        except OSError:
+            continue
+        field = text[text.rindex(")") + 2:].split()
+        found[int(entry)] = (int(field[1]), (int(field[11]) + int(field[12])) / TICK,
+                             int(field[21]) * PAGE)
+    return found
+
+
+def tree_use(root):
+    """CPU seconds and resident bytes of a process and its descendants."""
+    stats = process_stats()
+    cpu = rss = 0
+    todo = [root]
+    while todo:
+        pid = todo.pop()
+        if pid in stats:
+            cpu += stats[pid][1]
+            rss += stats[pid][2]
+        todo += [child for child, (parent, _, _) in stats.items() if parent == pid]
+    return cpu, rss
+
+
+def machine_use():
+    """Seconds of all cores since boot: (all, idle, softirq, stolen)."""
+    with open("/proc/stat") as stat:
+        v = [int(x) / TICK for x in stat.readline().split()[1:9]]
+    return sum(v), v[3] + v[4], v[6], v[7]
+
+
+class Window:
+    """CPU of a server and idle share of the machine between enter and exit."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def __enter__(self):
+        self.start = time.monotonic()
+        self.machine = machine_use()
+        self.cpu, _ = tree_use(self.pid)
+        return self
+
+    def __exit__(self, *_):
+        cpu, self.rss = tree_use(self.pid)
+        self.seconds = time.monotonic() - self.start
+        self.cpu = cpu - self.cpu
+        total, idle, softirq, stolen = (b - a for a, b in zip(self.machine, machine_use()))
+        self.idle = idle / total if total else 0
+        self.stolen = stolen / total if total else 0
+        self.softirq = softirq
+
+    def fields(self):
+        return {"window_s": round(self.seconds, 2), "cpu_s": round(self.cpu, 3),
+                "machine_idle": round(self.idle, 3), "machine_stolen": round(self.stolen, 3),
+                "machine_softirq_s": round(self.softirq, 2)}
+
+
+# -- processes -------------------------------------------------------------------------------------
+
+def all_descriptors():
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class Client:
+    """One of clients/: its JSON lines are collected as they come."""
+
+    def __init__(self, args, name, *options):
+        self.name = name
+        self.lines = []
+        self.seen = threading.Condition()
+        self.process = subprocess.Popen([str(args.build / "clients" / name), *map(str, options)],
+                                        stdout=subprocess.PIPE, text=True)
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            with self.seen:
+                self.lines.append(json.loads(line))
+                self.seen.notify_all()
+        with self.seen:
+            self.lines.append({"event": "eof"})
+            self.seen.notify_all()
+
+    def last(self, event):
+        with self.seen:
+            return next((x for x in reversed(self.lines) if x["event"] == event), None)
+
+    def wait(self, event, timeout):
+        """The line of this event; an error when the program ends or the time passes without."""
+        until = time.monotonic() + timeout
+        with self.seen:
+            while True:
+                for line in self.lines:
+                    if line["event"] == event:
+                        return line
+                if self.lines and self.lines[-1]["event"] == "eof":
+                    raise RuntimeError(f"{self.name} ended without saying {event}: {self.lines}")
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise RuntimeError(f"{self.name} did not say {event} in {timeout} s")
+                self.seen.wait(left)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.reader.join(5)
+
+
+class Server:
+    ports = 1
+
+    def __init__(self, args, label):
+        self.args = args
+        self.label = label
+        self.folder = tempfile.mkdtemp(prefix="bench-radio-")
+        os.chmod(self.folder, 0o755)
+        self.log = open(os.path.join(self.folder, "server.log"), "wb")
+
+    def start(self, command):
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log,
+                                        preexec_fn=all_descriptors)
+        until = time.monotonic() + 10
+        while True:
+            try:
+                urllib.request.urlopen(f"{self.url}/status-json.xsl", timeout=2).read()
+                return
+            except OSError as error:
+                if self.process.poll() is not None or time.monotonic() > until:
+                    tail = pathlib.Path(self.log.name).read_text(errors="replace")[-2000:]
+                    self.stop()
+                    raise RuntimeError(f"{self.label} does not serve: {error}\n{tail}") from None
+            time.sleep(0.1)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.args.port}"
+
+    @property
+    def source_url(self):
+        return f"http://source:{PASSWORD}@127.0.0.1:{self.args.port}/live"
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Ringmain(Server):
+    def __init__(self, args, settings=()):
+        program = args.ringmain or args.build / "ringmain"
+        if not os.access(program, os.X_OK):
+            sys.exit(f"{program} is not there: build it, or name one with --ringmain")
+        super().__init__(args, " ".join(["ringmain", *settings]))
+        data = os.path.join(self.folder, "data")
+        os.mkdir(data)
+        command = [str(program), "--data", data]
+        for setting in (f"http.listen=127.0.0.1:{args.port}", f"radio.source_password={PASSWORD}",
+                        "admin.password=bench-admin", *args.set, *settings):
+            command += ["--set", setting]
+        self.start(command)
+
+
+class Icecast(Server):
+    # Its accept queue holds five: several ports let a crowd in before the measurement begins.
+    ports = 16
+
+    def __init__(self, args, settings=()):
+        del settings
+        super().__init__(args, "icecast")
+        sockets = "".join(f"<listen-socket><port>{args.port + i}</port>"
+                          "<bind-address>127.0.0.1</bind-address></listen-socket>"
+                          for i in range(self.ports))
+        config = os.path.join(self.folder, "icecast.xml")
+        with open(config, "w") as out:
+            out.write(f"""<icecast><limits><clients>100000</clients><sources>100</sources>
+<queue-size>524288</queue-size><client-timeout>30</client-timeout><header-timeout>15</header-timeout>
+<source-timeout>10</source-timeout><burst-size>{args.burst}</burst-size></limits>
+<authentication><source-password>{PASSWORD}</source-password><relay-password>x</relay-password>
+<admin-user>admin</admin-user><admin-password>x</admin-password></authentication>
+<hostname>localhost</hostname>{sockets}<fileserve>0</fileserve>
+<paths><basedir>/usr/share/icecast2</basedir><logdir>{self.folder}</logdir>
+<webroot>/usr/share/icecast2/web</webroot><adminroot>/usr/share/icecast2/admin</adminroot></paths>
+<logging><accesslog>-</accesslog><errorlog>-</errorlog><loglevel>1</loglevel></logging>
+<security><chroot>0</chroot></security></icecast>""")
+        os.chmod(config, 0o644)
+        command = ["icecast2", "-c", config]
+        if os.geteuid() == 0:  # it refuses to run as root
+            user = pwd.getpwnam("icecast2")
+            command = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
+                       "--clear-groups", *command]
+        self.start(command)
+
+
+SUBJECTS = {"ringmain": Ringmain, "icecast": Icecast}
+
+
+# -- one measurement -------------------------------------------------------------------------------
+
+@contextlib.contextmanager
+def on_air(args, server, *options):
+    encoder = Client(args, "ringmain-encoder", "--url", server.source_url, "--bitrate",
+                     args.bitrate, "--seconds", 3600, *options)
+    try:
+        encoder.wait("connected", 15)
+        time.sleep(args.lead)  # so that there is a burst to give
+        yield encoder
+    finally:
+        encoder.stop()
+
+
+@contextlib.contextmanager
+def crowd(args, url, listeners, *options):
+    swarm = Client(args, "ringmain-swarm", "--url", url, "--listeners", listeners, "--seconds",
+                   3600, "--join-seconds", args.join_seconds, "--bitrate", args.bitrate, *options)
+    try:
+        yield swarm
+    finally:
+        swarm.stop()
+
+
+def steady(args, server, listeners, speed=1, swarm_options=()):
+    """A crowd that came in gently, over a window: what it cost and what it got."""
+    with on_air(args, server, "--speed", speed):
+        _, rss_before = tree_use(server.process.pid)
+        with crowd(args, f"{server.url}/live", listeners, "--rate", args.join_rate, "--ports",
+                   server.ports, *swarm_options) as swarm:
+            joined = swarm.wait("joined", args.join_seconds + 30)
+            time.sleep(args.settle)
+            begin = swarm.last("progress")
+            with Window(server.process.pid) as window:
+                time.sleep(args.seconds)
+            end = swarm.last("progress")
+        report = swarm.wait("report", 60)
+    there = (begin["served"] - begin["ended"] + end["served"] - end["ended"]) / 2
+    rate = (end["bytes"] - begin["bytes"]) / (end["t"] - begin["t"])
+    audio_s = rate * window.seconds / (args.bitrate * 125)
+    share = rate / (there * args.bitrate * 125 * speed) if there else 0
+    return {
+        "subject": server.label, "wanted": listeners, "listeners": there,
+        "joined_s": joined["took_s"],
+        **window.fields(),
+        "cpu_percent": round(100 * window.cpu / window.seconds, 1),
+        "listeners_per_core": round(audio_s / window.cpu) if window.cpu else None,
+        "cpu_us_per_listener_s": round(window.cpu * 1e6 / audio_s, 2) if audio_s else None,
+        "mbit_s": round(rate * 8 / 1e6, 1), "share": round(share, 3),
+        "starved": share < FED or window.idle < IDLE,
+        "rss_before": rss_before, "rss": window.rss,
+        "bytes_per_listener": round((window.rss - rss_before) / there) if there else None,
+        "disconnected": report["disconnected"], "unserved": listeners - report["served"],
+        "gap_max_ms": report["gap_max_ms"], "swarm_cpu_s": report["cpu_s"],
+        **{k: report[k] for k in ("latency_ms", "last_listener_ms") if k in report},
+    }
+
+
+def pacer(args, turn_ms):
+    """The same crowd on nothing but sends."""
+    with contextlib.ExitStack() as stack:
+        paced = Client(args, "ringmain-pacer", "--url", f"http://127.0.0.1:{args.port}/",
+                       "--listeners", args.listeners, "--turn", turn_ms, "--bitrate", args.bitrate,
+                       "--seconds", args.seconds, "--accept-seconds", args.join_seconds)
+        stack.callback(paced.stop)
+        paced.wait("listening", 10)
+        stack.enter_context(crowd(args, f"http://127.0.0.1:{args.port}/", args.listeners,
+                                  "--rate", args.join_rate))
+        paced.wait("running", args.join_seconds + 10)
+        with Window(paced.process.pid) as window:
+            time.sleep(max(args.seconds - 0.5, 0.1))
+        done = paced.wait("done", args.seconds + 60)
+    starved = done["share"] < FED or window.idle < IDLE or done["late_max_ms"] > turn_ms
+    return {"subject": f"pacer {turn_ms}ms", **done, "starved": starved, "machine_idle": round(window.idle, 3),
+            "machine_stolen": round(window.stolen, 3),
+            "machine_softirq_s": round(window.softirq, 2)}
+
+
+# -- output ----------------------------------------------------------------------------------------
+
+def emit(bench, **fields):
+    print(json.dumps({"bench": bench, **fields}), flush=True)
+    return fields
+
+
+def table(title, head, rows):
+    cells = [[str(c) for c in row] for row in [head, *rows]]
+    width = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    print(f"\n{title}", file=sys.stderr)
+    for row in cells:
+        print("  " + "  ".join(c.ljust(w) if i == 0 else c.rjust(w)
+                               for i, (c, w) in enumerate(zip(row, width))), file=sys.stderr)
+
+
+def median(values):
+    values = [v for v in values if v is not None]
+    return statistics.median(values) if values else None
+
+
+def ratio(a, b):
+    return round(a / b, 2) if a and b else None
+
+
+def shown(value, digits=0):
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def starved(runs):
+    return f"{sum(r['starved'] for r in runs)} of {len(runs)}"
+
+
+def rounds(args, jobs):
+    """Runs every job in each round, every other round backwards: name -> results."""
+    results = {name: [] for name, _ in jobs}
+    for number in range(args.rounds):
+        for name, job in jobs if number % 2 == 0 else jobs[::-1]:
+            results[name].append({"round": number, **job()})
+            time.sleep(args.pause)
+    return results
+
+
+def subjects(args):
+    """(name, class): the second of two alike gets another name."""
+    a, b = args.subjects
+    return [(a, SUBJECTS[a]), (b if b != a else f"{b} again", SUBJECTS[b])]
+
+
+def variants(args, cls, turns):
+    return [[f"{args.turn_setting}={t}ms"] for t in turns] if cls is Ringmain else [[]]
+
+
+# -- the benchmarks --------------------------------------------------------------------------------
+
+def bench_capacity(args):
+    def one(cls, settings):
+        with cls(args, settings) as server:
+            return emit("capacity", **steady(args, server, args.listeners))
+
+    jobs = []
+    for name, cls in subjects(args):
+        for settings in variants(args, cls, args.turns):
+            jobs.append((" ".join([name, *settings]),
+                         lambda cls=cls, settings=settings: one(cls, settings)))
+    for turn in args.turns:
+        jobs.append((f"pacer {turn}ms", lambda turn=turn: emit("capacity", **pacer(args, turn))))
+    results = rounds(args, jobs)
+    per_core = {name: median(r["listeners_per_core"] for r in runs)
+                for name, runs in results.items()}
+    peer = per_core.get(subjects(args)[1][0])
+    rows = []
+    for name, runs in results.items():
+        turn = name.rsplit("=", 1)[-1] if "=" in name else None
+        limit = per_core.get(f"pacer {turn}")
+        rows.append([name, shown(per_core[name]),
+                     shown(median(r["cpu_us_per_listener_s"] for r in runs), 1),
+                     shown(ratio(per_core[name], peer), 2), shown(ratio(per_core[name], limit), 2),
+                     starved(runs), shown(median(r["machine_idle"] for r in runs) * 100),
+                     shown(median(r["machine_softirq_s"] for r in runs), 1),
+                     shown(max(r["gap_max_ms"]["max"] for r in runs) if "gap_max_ms" in runs[0]
+                           else None)])
+        emit("capacity-median", subject=name, listeners_per_core=per_core[name],
+             over_peer=ratio(per_core[name], peer), over_pacer=ratio(per_core[name], limit))
+    table(f"capacity: {args.listeners} listeners at {args.bitrate} kbit/s, {args.seconds} s, "
+          f"{args.rounds} rounds",
+          ["subject", "listeners/core", "us/listener/s", "/ peer", "/ pacer", "starved",
+           "idle %", "softirq s", "max gap ms"], rows)
+
+
+def bench_storm(args):
+    def one(cls):
+        with cls(args) as server, on_air(args, server):
+            with crowd(args, f"{server.url}/live", args.listeners, "--rate", args.storm_rate,
+                       "--join-seconds", args.storm_seconds) as swarm:
+                with Window(server.process.pid) as window:
+                    joined = swarm.wait("joined", args.storm_seconds + 30)
+                    time.sleep(args.seconds)
+            report = swarm.wait("report", 60)
+            return emit("storm", subject=server.label, wanted=args.listeners,
+                        served=report["served"], served_in_time=joined["served"],
+                        share=round(report["served"] / args.listeners, 4),
+                        took_s=joined["took_s"], disconnected=report["disconnected"],
+                        refused=report["refused"], failed=report["failed"],
+                        unanswered=report["unanswered"], first_byte_ms=report["first_byte_ms"],
+                        gap_max_ms=report["gap_max_ms"], **window.fields())
+
+    results = rounds(args, [(name, lambda cls=cls: one(cls)) for name, cls in subjects(args)])
+    table(f"storm: {args.listeners} listeners at {args.storm_rate}/s, {args.rounds} rounds",
+          ["subject", "served %", "first byte p50 ms", "p99 ms", "gap p50 ms", "p99 ms", "max ms",
+           "dropped", "idle %"],
+          [[name, shown(median(r["share"] for r in runs) * 100, 1)]
+           + [shown(median(r["first_byte_ms"][k] for r in runs)) for k in ("p50", "p99")]
+           + [shown(median(r["gap_max_ms"][k] for r in runs)) for k in ("p50", "p99", "max")]
+           + [shown(median(r["disconnected"] for r in runs)),
+              shown(median(r["machine_idle"] for r in runs) * 100)]
+           for name, runs in results.items()])
+
+
+def bench_memory(args):
+    def one(cls):
+        with cls(args) as server:
+            time.sleep(2)
+            _, idle = tree_use(server.process.pid)
+            result = steady(args, server, args.memory_listeners)
+            return emit("memory", idle_rss=idle, **result)
+
+    results = rounds(args, [(name, lambda cls=cls: one(cls)) for name, cls in subjects(args)])
+    table(f"memory: {args.memory_listeners} listeners, {args.rounds} rounds",
+          ["subject", "listeners", "idle KiB", "with source KiB", "loaded KiB", "bytes/listener"],
+          [[name, *(shown(median(r[k] for r in runs) / unit) for k, unit in
+                    (("listeners", 1), ("idle_rss", 1024), ("rss_before", 1024), ("rss", 1024),
+                     ("bytes_per_listener", 1)))] for name, runs in results.items()])
+
+
+def bench_curve(args):
+    def one(cls, size):
+        with cls(args) as server:
+            return emit("curve", **steady(args, server, size))
+
+    results = rounds(args, [((name, size), lambda cls=cls, size=size: one(cls, size))
+                            for name, cls in subjects(args) for size in args.sizes])
+    table(f"curve: {args.rounds} rounds",
+          ["subject", "wanted", "there", "CPU %", "listeners/core", "RSS KiB", "gap p50 ms",
+           "p99 ms", "max ms", "starved", "idle %"],
+          [[name, size, shown(median(r["listeners"] for r in runs)),
+            shown(median(r["cpu_percent"] for r in runs), 1),
+            shown(median(r["listeners_per_core"] for r in runs)),
+            shown(median(r["rss"] for r in runs) / 1024)]
+           + [shown(median(r["gap_max_ms"][k] for r in runs)) for k in ("p50", "p99", "max")]
+           + [starved(runs), shown(median(r["machine_idle"] for r in runs) * 100)]
+           for (name, size), runs in results.items()])
+
+
+def bench_workers(args):
+    """More than a core can send: the encoder runs faster than time."""
+    speed = args.overload
+
+    def one(cls, settings):
+        with cls(args, settings) as server:
+            result = steady(args, server, args.listeners, speed)
+            wanted = args.listeners * args.bitrate * speed / 1000
+            return emit("workers", speed=speed, wanted_mbit_s=wanted,
+                        share_of_all=round(result["mbit_s"] / wanted, 3), **result)
+
+    jobs = []
+    for name, cls in subjects(args):
+        for settings in [["workers=1"], ["workers=2"]] if cls is Ringmain else [[]]:
+            jobs.append((" ".join([name, *settings]),
+                         lambda cls=cls, settings=settings: one(cls, settings)))
+    results = rounds(args, jobs)
+    table(f"workers: {args.listeners} listeners of {args.bitrate * speed:g} kbit/s, "
+          f"{args.rounds} rounds",
+          ["subject", "Mbit/s", "share", "CPU %", "still there", "gap p99 ms", "idle %"],
+          [[name, shown(median(r["mbit_s"] for r in runs)),
+            shown(median(r["share_of_all"] for r in runs), 3),
+            shown(median(r["cpu_percent"] for r in runs)),
+            shown(median(r["listeners"] for r in runs)),
+            shown(median(r["gap_max_ms"]["p99"] for r in runs)),
+            shown(median(r["machine_idle"] for r in runs) * 100)]
+           for name, runs in results.items()])
+
+
+def bench_latency(args):
+    def one(cls, settings):
+        with cls(args, settings) as server:
+            return emit("latency", **steady(args, server, args.latency_listeners,
+                                            swarm_options=("--check",)))
+
+    results = rounds(args, [(name, lambda cls=cls: one(cls, args.low_latency
+                                                       if cls is Ringmain else []))
+                            for name, cls in subjects(args)])
+    table(f"latency: encoder's write to {args.latency_listeners} listeners, {args.rounds} rounds",
+          ["subject", "any p50 ms", "p99", "max", "last of all p50 ms", "p99", "max", "CPU %"],
+          [[name] + [shown(median(r[what][k] for r in runs), 1)
+                     for what in ("latency_ms", "last_listener_ms") for k in ("p50", "p99", "max")]
+           + [shown(median(r["cpu_percent"] for r in runs), 1)]
+           for name, runs in results.items()])
+
+
+BENCHES = {"capacity": bench_capacity, "storm": bench_storm, "memory": bench_memory,
+           "curve": bench_curve, "workers": bench_workers, "latency": bench_latency}
+
+
+def numbers(text):
+    return [int(word) for word in text.split(",")]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("benches", nargs="*", metavar="BENCH", help=" ".join(BENCHES))
+    add("--build", type=pathlib.Path, default=ROOT / "build")
+    add("--ringmain", type=pathlib.Path, help="the server (BUILD/ringmain)")
+    add("--set", action="append", default=[], metavar="K=V", help="more settings of ringmain")
+    add("--subjects", type=lambda t: t.split(","), default=["ringmain", "icecast"])
+    add("--port", type=int, default=18800)
+    add("--bitrate", type=int, default=128)
+    add("--listeners", type=int, default=6000)
+    add("--seconds", type=float, default=15, help="length of the window")
+    add("--rounds", type=int, default=3)
+    add("--turns", type=numbers, default=[50, 100, 250, 500], help="ms")
+    add("--turn-setting", default="radio.turn")
+    add("--low-latency", action="append", metavar="K=V",
+        help="settings of ringmain for latency (radio.turn=10ms)")
+    add("--burst", type=int, default=65536, help="icecast's burst-size, as ringmain's")
+    add("--lead", type=float, default=5, help="seconds of audio before the listeners come")
+    add("--settle", type=float, default=4, help="seconds between the last join and the window")
+    add("--pause", type=float, default=1, help="seconds between runs")
+    add("--join-rate", type=float, default=400, help="listeners a second where joins do not count")
+    add("--join-seconds", type=float, default=90)
+    add("--storm-rate", type=float, default=2000)
+    add("--storm-seconds", type=float, default=40)
+    add("--memory-listeners", type=int, default=10000)
+    add("--latency-listeners", type=int, default=1000)
+    add("--sizes", type=numbers, default=[1000, 5000, 10000, 18000])
+    add("--overload", type=float, default=4, help="speed of the encoder for workers")
+    args = parser.parse_args()
+    args.low_latency = args.low_latency or ["radio.turn=10ms"]
+    for name in args.benches:
+        if name not in BENCHES:
+            parser.error(f"no benchmark {name}: {' '.join(BENCHES)}")
+    if len(args.subjects) != 2 or any(s not in SUBJECTS for s in args.subjects):
+        parser.error(f"--subjects takes two of {' '.join(SUBJECTS)}")
+    return args
+
+
+def main():
+    args = arguments()
+    for name in args.benches or BENCHES:
+        BENCHES[name](args)
+
+
+if __name__ == "__main__":
+    main()
