@@ -127,7 +127,9 @@ static void hear(struct work *work, struct swarm_listener *listener, const uint8
 		icy_input(&listener->ear->icy, bytes_of(at, n));
 }
 
-static void read_body(struct work *work, struct swarm_listener *listener, size_t limit)
+/* closing: the end of the stream lies behind the data, and no event will tell of it again. */
+static void read_body(struct work *work, struct swarm_listener *listener, size_t limit,
+		      bool closing)
 {
 	bool check = listener->ear != NULL;
 
@@ -147,7 +149,7 @@ static void read_body(struct work *work, struct swarm_listener *listener, size_t
 			return;
 		hear(work, listener, check ? work->read : NULL, (size_t)n, wire_now());
 		/* A short read emptied the socket (epoll(7), edge-triggered). */
-		if ((size_t)n < ask)
+		if ((size_t)n < ask && !closing)
 			return;
 		limit -= (size_t)n;
 	}
@@ -161,7 +163,7 @@ static void read_slowly(struct work *work, struct swarm_listener *listener, mono
 	uint64_t right = (uint64_t)((double)since * o->slow_rate * o->kbps / 8000.0);
 
 	if (right > listener->bytes)
-		read_body(work, listener, right - listener->bytes);
+		read_body(work, listener, right - listener->bytes, false);
 }
 
 /* The head is there: judges it; what lies behind it is body. */
@@ -258,7 +260,7 @@ static void ready(struct work *work, struct swarm_listener *listener, uint32_t e
 	if (listener->state == SWARM_HEAD)
 		read_head(work, listener);
 	if (listener->state == SWARM_BODY && !listener->slow)
-		read_body(work, listener, SIZE_MAX);
+		read_body(work, listener, SIZE_MAX, events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
 }
 
 /* Listener i is one of a share of all when the running share passes a whole number at i. */
