@@ -7,6 +7,7 @@
 #include "core/tcp.h"
 #include "edge/edge.h"
 #include "edge/proto/http_date.h"
+#include "edge/proto/url.h"
 #include "radio/proto/client_profile.h"
 #include "radio/proto/listener_answer.h"
 #include "radio/proto/playlist.h"
@@ -160,19 +161,38 @@ static enum limit join_take_place(struct join *join, const struct request *reque
 	}
 }
 
+RUNS_ON(on_worker)
+static void join_redirect(struct conn *conn, const char *base, const char *mount)
+{
+	struct reply reply = {.close = true};
+	char room[2048];
+	struct writer w = writer_of(room, sizeof room);
+
+	writer_str(&w, base);
+	url_encode_path(&w, bytes_str(mount));
+	reply_text(&reply, 302, "this server is full, another is not");
+	reply_header(&reply, "Location", writer_done(&w));
+	reply_header(&reply, "Access-Control-Allow-Origin", BYTES("*"));
+	conn_reply(conn, &reply);
+}
+
 RUNS_ON(on_worker) static void join_get(struct conn *conn, struct join *join)
 {
 	const struct request *request = conn_request(conn);
+	const struct mount *mount = join->outlet->mount;
 	uint32_t bytes_per_second;
 	enum limit limit;
 
 	limit = join_take_place(join, request, &bytes_per_second);
-	if (limit != LIMIT_NONE) {
-		metric_add(METRIC_radio_listeners_full, 1);
-		join_refuse(conn, 503, limit_word(limit));
+	if (limit == LIMIT_NONE) {
+		join_stream(conn, join, bytes_per_second);
 		return;
 	}
-	join_stream(conn, join, bytes_per_second);
+	metric_add(METRIC_radio_listeners_full, 1);
+	if (mount->conf.redirect[0])
+		join_redirect(conn, mount->conf.redirect, mount->name);
+	else
+		join_refuse(conn, 503, limit_word(limit));
 }
 
 /* --- play lists ----------------------------------------------------------------------------- */

@@ -313,6 +313,18 @@ static enum served listener_gone(struct outlet *outlet, uint32_t row, enum leave
 	return SERVED_GONE;
 }
 
+/* The quality of delivery: how long it waited for this, and how far behind it still is. */
+static void listener_was_sent(struct listener *listener, const struct tap *tap, mono_t now)
+{
+	uint64_t behind = ring_head_pos(tap_ring(tap)) - listener->pos;
+	uint64_t rate = listener->bytes_per_second;
+
+	metric_observe(METRIC_radio_gap_milliseconds,
+		       (uint64_t)mono_since_us(now, listener->last_sent) / 1000);
+	metric_observe(METRIC_radio_lag_milliseconds, rate ? behind * 1000 / rate : 0);
+	listener->last_sent = now;
+}
+
 enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now)
 {
 	struct listener *listener = table_row(outlet_table(), row);
@@ -346,7 +358,7 @@ enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now)
 			went = listener_send(outlet, listener, tap, until);
 		}
 		if (listener->sent != sent)
-			listener->last_sent = now;
+			listener_was_sent(listener, tap, now);
 		if (went < 0)
 			return listener_gone(outlet, row, why_gone(went));
 		if (went == 0)

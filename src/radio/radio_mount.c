@@ -594,10 +594,8 @@ void mount_hub_fini(void)
 		struct mount *mount = mounts;
 
 		mounts = mount->next;
-		if (mount->feed) {
-			feed_close(mount->feed);
-			free(mount->feed);
-		}
+		if (mount->feed)
+			radio_feed_free(container_of(mount->feed, struct radio_feed, feed));
 		uv_close((uv_handle_t *)&mount->linger, on_mount_closed);
 	}
 }

@@ -71,6 +71,7 @@ struct mount {
 	int64_t title_since_us;
 	uv_timer_t linger;
 	uint64_t bytes_in_before;
+	struct baton farewell; /* its own, so that the end needs no memory */
 	void (*gone)(struct mount *mount);
 };
 
