@@ -374,7 +374,7 @@ enum served listener_leave_feed(struct outlet *outlet, uint32_t row, mono_t now)
 	tail_free(listener, row);
 	listener->headers_seq = 0;
 	if (listener->block_len)
-		listener->block_seq = UINT64_MAX; /* the title went with the feed */
+		listener->block_seq = BLOCK_LOST; /* the title goes with the feed */
 	if (listener_move_on(outlet, listener, NULL, now, &served))
 		return SERVED_FULL;
 	return listener_gone(outlet, row, LEAVE_SOURCE);

@@ -136,6 +136,17 @@ const char *mount_state_name(const struct mount *mount)
 	return mount->heard ? "fallback" : "off";
 }
 
+const struct mount *mount_heard_from(const struct mount *mount)
+{
+	const struct mount *from = mounts;
+
+	if (mount->state != MOUNT_OFF)
+		return mount;
+	while (from && (!mount->heard || from->feed != mount->heard))
+		from = from->next;
+	return from ? from : mount;
+}
+
 /* --- what is heard -------------------------------------------------------------------------- */
 
 /* A mount's own feed while it is on the air or may come back, else what the chain of fallbacks has.
@@ -149,7 +160,7 @@ RUNS_ON(on_control) static struct feed *feed_to_hear(const struct mount *mount, 
 		return mount->feed;
 	if (depth < FALLBACK_DEPTH_MAX && mount->conf.fallback && mount->conf.fallback[0]) {
 		fallback = mount_find(bytes_str(mount->conf.fallback));
-		if (fallback)
+		if (fallback && fallback != mount)
 			feed = feed_to_hear(fallback, depth + 1);
 	}
 	if (!feed && mount->player)

@@ -86,6 +86,9 @@ RUNS_ON(on_control) struct mount *mount_find(struct bytes name);
 /* What a mount's listeners are told of it: the settings' words before the encoder's. */
 RUNS_ON(on_control) struct station mount_station(const struct mount *mount);
 
+/* The mount whose encoder the listeners of this one hear; itself when it is nobody's. */
+RUNS_ON(on_control) const struct mount *mount_heard_from(const struct mount *mount);
+
 /* "live" "stalled" "lingering" "fallback" "off" */
 RUNS_ON(on_control) const char *mount_state_name(const struct mount *mount);
 

@@ -156,7 +156,7 @@ static void put_source(json_t *tree, const struct mount *mount, struct bytes hos
 	put_said(tree, "server_url", station.url);
 	put_date(tree, "stream_start", mount->source.since_wall_us, http_date_write_mail);
 	put_date(tree, "stream_start_iso8601", mount->source.since_wall_us, http_date_write_iso);
-	put_said(tree, "title", mount->title);
+	put_said(tree, "title", mount_heard_from(mount)->title);
 }
 
 json_t *status_public(struct bytes host)
@@ -270,7 +270,7 @@ RUNS_ON(on_control) static json_t *page_mount(const struct mount *mount, struct 
 	put_number(tree, "channels", mount->source.about.channels);
 	put_number(tree, "listeners", listeners_of(mount));
 	put_number(tree, "listeners_peak", peak_of(mount));
-	put_text(tree, "title", mount->title);
+	put_text(tree, "title", mount_heard_from(mount)->title);
 	if (mount->title_since_us)
 		put_date(tree, "title_since", mount->title_since_us, http_date_write_iso);
 	put_text(tree, "state", mount_state_name(mount));
