@@ -280,3 +280,9 @@ void baton_send(struct baton *baton)
 	baton->message.deliver = baton_deliver;
 	worker_post(&workers[0], &baton->message);
 }
+
+void baton_pass(struct baton *baton, struct worker *worker)
+{
+	(void)baton;
+	(void)worker;
+}

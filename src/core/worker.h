@@ -72,5 +72,9 @@ struct worker *worker_place(void) RUNS_ON(on_control);
 void worker_post(struct worker *worker, struct message *message);
 void control_post(struct message *message);
 
+/* The visit of a baton that only wants to have been everywhere: when it comes home, no worker still
+ * uses what it found before the baton left. */
+void baton_pass(struct baton *baton, struct worker *worker);
+
 /* Sends a baton off. Any thread. */
 void baton_send(struct baton *baton);

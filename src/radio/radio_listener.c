@@ -152,8 +152,8 @@ static void listener_place(struct listener *listener, const struct tap *tap, uin
 
 static void burst_of(const struct mount *mount, uint64_t *bytes, int64_t *us)
 {
-	*us = (int64_t)mount->conf.burst_time * 1000;
-	*bytes = *us ? UINT64_MAX : mount->conf.burst;
+	*us = (int64_t)mount_conf(mount)->burst_time * 1000;
+	*bytes = *us ? UINT64_MAX : mount_conf(mount)->burst;
 }
 
 /* How far in the feed that it is on it may go. Who is to move goes to the end of what there was when
@@ -215,7 +215,7 @@ static bool listener_skip(const struct outlet *outlet, struct listener *listener
 	if (listener->slow_since.us == 0)
 		listener->slow_since = now;
 	else if (mono_since_us(now, listener->slow_since) >
-		 (int64_t)outlet->mount->conf.lag_limit * 1000)
+		 (int64_t)mount_conf(outlet->mount)->lag_limit * 1000)
 		return false;
 	if (!tail_keep(listener, row, tap_ring(tap)) && !ring_keeps(tap_ring(tap), was, 0))
 		metric_add(METRIC_radio_torn_frames, 1);
@@ -402,7 +402,7 @@ RUNS_ON(on_worker) static uint64_t next_id(void)
 bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
 		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second)
 {
-	const struct mount_conf *conf = &outlet->mount->conf;
+	const struct mount_conf *conf = mount_conf(outlet->mount);
 	mono_t now = mono_now();
 	struct listener *listener;
 	uint64_t bytes;

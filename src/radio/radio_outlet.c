@@ -177,11 +177,13 @@ void outlet_wake(void)
 {
 	uint64_t tick = radio_conf()->turn / TURN_SLOTS;
 
+	tick = tick ? tick : 1;
 	here->idle_ticks = 0;
-	if (here->turning)
+	/* A reload may have changed the turn. */
+	if (here->turning && uv_timer_get_repeat(&here->wheel) == tick)
 		return;
 	here->turning = true;
-	uv_timer_start(&here->wheel, on_tick, tick ? tick : 1, tick ? tick : 1);
+	uv_timer_start(&here->wheel, on_tick, tick, tick);
 }
 
 static void on_bell(uv_async_t *bell)
@@ -242,6 +244,7 @@ RUNS_ON(on_worker) static void outlet_tune(struct outlet *outlet, const struct t
 	outlet->min_pos = tuning->min_pos;
 	outlet->sticky = tuning->sticky;
 	outlet->station = tuning->station;
+	outlet->low_latency = mount_conf(outlet->mount)->low_latency;
 	if (tap)
 		tap->ended = false;
 	if (outlet->low_latency && tap)
@@ -264,7 +267,6 @@ static void deliver_tune(struct message *message)
 		outlet = calloc(1, sizeof *outlet);
 		if (outlet) {
 			outlet->mount = mount;
-			outlet->low_latency = mount->conf.low_latency;
 			outlet->next = here->outlets;
 			here->outlets = outlet;
 		}
