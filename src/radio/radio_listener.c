@@ -123,6 +123,13 @@ static int tail_send(struct listener *listener, uint32_t row, struct tap *tap)
 
 /* --- places --------------------------------------------------------------------------------- */
 
+static void listener_owes_headers(struct listener *listener, uint64_t seq)
+{
+	listener->flags |= LISTENER_HEADERS;
+	listener->headers_seq = seq;
+	listener->headers_sent = 0;
+}
+
 /* Puts the listener where it starts in a feed: at a KEY record, behind the headers of its chain. */
 RUNS_ON(on_worker)
 static void listener_place(struct listener *listener, const struct tap *tap, uint64_t back_bytes,
@@ -135,7 +142,7 @@ static void listener_place(struct listener *listener, const struct tap *tap, uin
 	if (found && start.pos < min_pos)
 		found = ring_find_key(ring, min_pos, &start);
 	listener->feed = tap->id;
-	listener->headers_seq = listener->headers_sent = 0;
+	listener->flags &= ~LISTENER_HEADERS;
 	if (!found) {
 		/* Nothing yet but perhaps the headers: all there is, from where they begin. */
 		listener->pos = min_pos ? ring_head_pos(ring) : ring_kept_pos(ring);
@@ -147,7 +154,7 @@ static void listener_place(struct listener *listener, const struct tap *tap, uin
 	if (start.pos < headers.word[1])
 		listener->pos = headers.word[0];
 	else
-		listener->headers_seq = headers.seq;
+		listener_owes_headers(listener, headers.seq);
 }
 
 static void burst_of(const struct mount *mount, uint64_t *bytes, int64_t *us)
@@ -184,7 +191,7 @@ static bool listener_move_on(const struct outlet *outlet, struct listener *liste
 
 	*served = SERVED_ALL;
 	if (tap && (tap == outlet->tap || (outlet->sticky && !tap->ended))) {
-		listener->slow_since = (mono_t){0};
+		listener->flags &= ~LISTENER_SLOW;
 		return false;
 	}
 	if (!outlet->tap || outlet->tap->feed->kind != listener->kind) {
@@ -212,11 +219,13 @@ static bool listener_skip(const struct outlet *outlet, struct listener *listener
 	bool known;
 	int64_t us;
 
-	if (listener->slow_since.us == 0)
+	if (!(listener->flags & LISTENER_SLOW)) {
+		listener->flags |= LISTENER_SLOW;
 		listener->slow_since = now;
-	else if (mono_since_us(now, listener->slow_since) >
-		 (int64_t)mount_conf(outlet->mount)->lag_limit * 1000)
+	} else if (mono_since_us(now, listener->slow_since) >
+		   (int64_t)mount_conf(outlet->mount)->lag_limit * 1000) {
 		return false;
+	}
 	if (!tail_keep(listener, row, tap_ring(tap)) && !ring_keeps(tap_ring(tap), was, 0))
 		metric_add(METRIC_radio_torn_frames, 1);
 	known = feed_headers_at(tap->feed, was, &headers);
@@ -225,7 +234,7 @@ static bool listener_skip(const struct outlet *outlet, struct listener *listener
 	/* In the same chain the player has its headers already, and would stumble over a second
 	 * beginning. */
 	if (known && headers.seq == listener->headers_seq)
-		listener->headers_seq = 0;
+		listener->flags &= ~LISTENER_HEADERS;
 	if (listener->pos > was)
 		listener->lost += listener->pos - was;
 	listener->skips++;
@@ -257,7 +266,7 @@ RUNS_ON(on_worker) static int headers_send(struct listener *listener, const stru
 	listener->sent += (uint64_t)sent;
 	if ((size_t)sent < rest.len)
 		return 0;
-	listener->headers_seq = 0;
+	listener->flags &= ~LISTENER_HEADERS;
 	return 1;
 }
 
@@ -276,7 +285,7 @@ static int listener_prelude(struct listener *listener, uint32_t row, struct tap 
 
 	if (listener->flags & LISTENER_TAIL)
 		went = tail_send(listener, row, tap);
-	if (went == 1 && listener->headers_seq)
+	if (went == 1 && (listener->flags & LISTENER_HEADERS))
 		went = headers_send(listener, tap);
 	return went;
 }
@@ -372,7 +381,7 @@ enum served listener_leave_feed(struct outlet *outlet, uint32_t row, mono_t now)
 	enum served served;
 
 	tail_free(listener, row);
-	listener->headers_seq = 0;
+	listener->flags &= ~LISTENER_HEADERS;
 	if (listener->block_len)
 		listener->block_seq = BLOCK_LOST; /* the title goes with the feed */
 	if (listener_move_on(outlet, listener, NULL, now, &served))
