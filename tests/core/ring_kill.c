@@ -90,38 +90,42 @@ static void copy_all(const struct ring *ring, struct tally *tally)
 	}
 }
 
+/* The record that begins where the reader is, when it is there and far enough from intent. A
+ * reader that is not is put on the newest record. False: nothing to use yet. */
+static bool next_in_place(const struct ring *ring, struct tally *tally, struct record *record)
+{
+	if (ring_keeps(ring, tally->end.pos, GUARD))
+		/* Not there yet when its writer died between its two heads. */
+		return ring_find_pos(ring, tally->end.pos, record);
+	if (!ring_peek(ring, ring_head_seq(ring) - 1, record))
+		return false;
+	tally->lost_bytes += record->pos - tally->end.pos;
+	tally->end.pos = record->pos;
+	return true;
+}
+
 static void use_all(const struct ring *ring, struct tally *tally)
 {
-	for (bool last = false; !last;) {
-		uint64_t head;
+	for (;;) {
+		bool last = atomic_load(&together->over), same;
+		struct record record;
 
-		last = atomic_load(&together->over);
-		head = ring_head_pos(ring);
-		while (tally->end.pos < head) {
-			struct record record;
-			bool same;
-
-			if (!ring_keeps(ring, tally->end.pos, GUARD) ||
-			    !ring_find_pos(ring, tally->end.pos, &record)) {
-				/* The record is not there yet when its writer died between its two heads. */
-				if (ring_keeps(ring, tally->end.pos, GUARD))
-					break;
-				if (!ring_peek(ring, ring_head_seq(ring) - 1, &record))
-					continue;
-				tally->lost_bytes += record.pos - tally->end.pos;
-				tally->end.pos = record.pos;
-				break;
-			}
-			CHECK(record.pos == tally->end.pos);
-			same = payload_is(ring_bytes(ring, record.pos, record.pos + record.len),
-					  record.seq, record.word[0]);
-			if (ring_keeps(ring, record.pos, 0))
-				CHECK(same);
-			else
-				tally->voids++;
-			tally->bytes += record.len;
-			tally->end.pos += record.len;
+		if (tally->end.pos == ring_head_pos(ring)) {
+			if (last)
+				return;
+			continue;
 		}
+		if (!next_in_place(ring, tally, &record))
+			continue;
+		CHECK(record.pos == tally->end.pos);
+		same = payload_is(ring_bytes(ring, record.pos, record.pos + record.len), record.seq,
+				  record.word[0]);
+		if (ring_keeps(ring, record.pos, 0))
+			CHECK(same);
+		else
+			tally->voids++;
+		tally->bytes += record.len;
+		tally->end.pos += record.len;
 	}
 }
 
