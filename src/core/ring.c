@@ -454,9 +454,10 @@ struct bytes ring_bytes(const struct ring *ring, uint64_t pos, uint64_t head_pos
 static bool index_is_short(const struct ring *ring, uint64_t past, uint64_t guard)
 {
 	uint64_t records = ring_head_seq(ring) - ring_kept_seq(ring);
-	uint64_t mean = past > records ? past / records : 1;
 
-	return records > ring->entry_mask / 2 && records + guard / mean > ring->entry_mask;
+	if (records <= ring->entry_mask / 2)
+		return false;
+	return records + guard / (past > records ? past / records : 1) > ring->entry_mask;
 }
 
 bool ring_keeps(const struct ring *ring, uint64_t pos, uint64_t guard)
