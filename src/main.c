@@ -190,14 +190,14 @@ static void explain_start(int error, const char *at)
 	if (error == -EADDRINUSE)
 		fprintf(stderr,
 			"\nringmain: another program serves %s already. Choose another port, "
-			"for example:\n    --set http.listen=[::]:8010\n"
+			"for example:\n    --set 'http.listen=[::]:8010'\n"
 			"The port above it is for SHOUTcast encoders; "
 			"--set radio.shoutcast_port=no does without.\n\n",
 			at);
 	else if (error == -EACCES)
 		fprintf(stderr,
 			"\nringmain: %s is not for ordinary users. Choose a port above 1023:\n"
-			"    --set http.listen=[::]:8000\n\n",
+			"    --set 'http.listen=[::]:8000'\n\n",
 			at);
 }
 
