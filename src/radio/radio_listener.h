@@ -18,7 +18,13 @@
 #define LISTENER_LAYOUT    1u
 #define LISTENER_AGENT_MAX 96u
 
-#define LISTENER_TAIL 1u /* the rest of a frame that the ring no longer keeps is still to be sent */
+#define LISTENER_TAIL   1u /* the rest of a frame that the ring no longer keeps is still to be sent */
+#define LISTENER_TITLED 2u /* the player shows a title */
+
+/* Values of block_seq that are no title's number. */
+#define BLOCK_EMPTY    0                /* "no change" */
+#define BLOCK_NO_TITLE UINT64_MAX       /* the title goes away */
+#define BLOCK_LOST     (UINT64_MAX - 1) /* the rest cannot be had any more: NULs */
 
 struct listener {
 	uint64_t in_use; /* struct table_row */

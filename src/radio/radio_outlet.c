@@ -177,11 +177,13 @@ void outlet_wake(void)
 {
 	uint64_t tick = radio_conf()->turn / TURN_SLOTS;
 
+	tick = tick ? tick : 1;
 	here->idle_ticks = 0;
-	if (here->turning)
+	/* A reload may have changed the turn. */
+	if (here->turning && uv_timer_get_repeat(&here->wheel) == tick)
 		return;
 	here->turning = true;
-	uv_timer_start(&here->wheel, on_tick, tick ? tick : 1, tick ? tick : 1);
+	uv_timer_start(&here->wheel, on_tick, tick, tick);
 }
 
 static void on_bell(uv_async_t *bell)
@@ -226,6 +228,7 @@ static void on_look(uv_timer_t *timer)
 struct tune_message {
 	struct message message;
 	struct tuning tuning;
+	uint64_t ended; /* a feed's id, in an order of that kind */
 };
 
 /* Who hears the feed that we leave goes on to where it ends now, and moves there-> */
@@ -241,6 +244,7 @@ RUNS_ON(on_worker) static void outlet_tune(struct outlet *outlet, const struct t
 	outlet->min_pos = tuning->min_pos;
 	outlet->sticky = tuning->sticky;
 	outlet->station = tuning->station;
+	outlet->low_latency = mount_conf(outlet->mount)->low_latency;
 	if (tap)
 		tap->ended = false;
 	if (outlet->low_latency && tap)
@@ -263,7 +267,6 @@ static void deliver_tune(struct message *message)
 		outlet = calloc(1, sizeof *outlet);
 		if (outlet) {
 			outlet->mount = mount;
-			outlet->low_latency = mount->conf.low_latency;
 			outlet->next = here->outlets;
 			here->outlets = outlet;
 		}
@@ -288,48 +291,32 @@ void outlet_tune_all(const struct tuning *tuning)
 	}
 }
 
-struct feed_baton {
-	struct baton baton;
-	struct feed *feed;
-	uint64_t id;
-};
-
-static void nothing_home(struct baton *baton)
+static void deliver_ended(struct message *message)
 {
-	free(container_of(baton, struct feed_baton, baton));
-}
-
-static void visit_ended(struct baton *baton, struct worker *worker)
-{
+	struct tune_message *tune = container_of(message, struct tune_message, message);
 	struct tap *tap;
 
-	(void)worker;
 	enter_worker();
-	tap = tap_find(container_of(baton, struct feed_baton, baton)->id);
+	tap = tap_find(tune->ended);
 	if (tap)
 		tap->ended = true;
 	outlet_wake();
-}
-
-RUNS_ON(on_control)
-static void feed_baton_send(struct feed *feed, uint64_t id,
-			    void (*visit)(struct baton *, struct worker *),
-			    void (*home)(struct baton *))
-{
-	struct feed_baton *baton = calloc(1, sizeof *baton);
-
-	/* Without it a feed would be lost from sight for ever; there is nothing better to do. */
-	CHECK(baton);
-	baton->feed = feed;
-	baton->id = id;
-	baton->baton.visit = visit;
-	baton->baton.home = home;
-	baton_send(&baton->baton);
+	free(tune);
 }
 
 void outlet_feed_ended(const struct feed *feed)
 {
-	feed_baton_send(NULL, feed->id, visit_ended, nothing_home);
+	for (unsigned i = 0; i < workers_count(); i++) {
+		struct tune_message *tune = calloc(1, sizeof *tune);
+
+		if (!tune) {
+			metric_add(METRIC_radio_out_of_memory, 1);
+			return;
+		}
+		tune->message.deliver = deliver_ended;
+		tune->ended = feed->id;
+		worker_post(worker_of(i), &tune->message);
+	}
 }
 
 /* Whoever still hears the feed has no more time to: it moves now, or is let go. */
@@ -355,7 +342,7 @@ RUNS_ON(on_worker) static void outlet_leave_feed(struct outlet *outlet, uint64_t
 
 static void visit_drop_feed(struct baton *baton, struct worker *worker)
 {
-	uint64_t id = container_of(baton, struct feed_baton, baton)->id;
+	uint64_t id = container_of(baton, struct radio_feed, farewell)->feed.id;
 
 	(void)worker;
 	enter_worker();
@@ -366,23 +353,30 @@ static void visit_drop_feed(struct baton *baton, struct worker *worker)
 
 static void home_drop_feed(struct baton *baton)
 {
-	struct feed_baton *feed_baton = container_of(baton, struct feed_baton, baton);
-
-	feed_close(feed_baton->feed);
-	free(feed_baton->feed);
-	free(feed_baton);
+	radio_feed_free(container_of(baton, struct radio_feed, farewell));
 }
 
 void outlet_feed_drop(struct feed *feed)
 {
-	feed_baton_send(feed, feed->id, visit_drop_feed, home_drop_feed);
+	struct radio_feed *radio = container_of(feed, struct radio_feed, feed);
+
+	radio->farewell.visit = visit_drop_feed;
+	radio->farewell.home = home_drop_feed;
+	baton_send(&radio->farewell);
 }
 
-struct mount_baton {
-	struct baton baton;
-	struct mount *mount;
-	void (*gone)(struct mount *mount);
-};
+struct feed *radio_feed_make(void)
+{
+	struct radio_feed *radio = calloc(1, sizeof *radio);
+
+	return radio ? &radio->feed : NULL;
+}
+
+void radio_feed_free(struct radio_feed *radio)
+{
+	feed_close(&radio->feed);
+	free(radio);
+}
 
 RUNS_ON(on_worker) static void outlet_destroy(struct outlet *outlet, enum leave why)
 {
@@ -401,12 +395,12 @@ RUNS_ON(on_worker) static void outlet_destroy(struct outlet *outlet, enum leave 
 
 static void visit_drop_mount(struct baton *baton, struct worker *worker)
 {
-	struct mount_baton *mount_baton = container_of(baton, struct mount_baton, baton);
+	struct mount *mount = container_of(baton, struct mount, farewell);
 
 	(void)worker;
 	enter_worker();
 	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
-		if (outlet->mount == mount_baton->mount) {
+		if (outlet->mount == mount) {
 			outlet_destroy(outlet, LEAVE_MOUNT);
 			return;
 		}
@@ -414,22 +408,17 @@ static void visit_drop_mount(struct baton *baton, struct worker *worker)
 
 static void home_drop_mount(struct baton *baton)
 {
-	struct mount_baton *mount_baton = container_of(baton, struct mount_baton, baton);
+	struct mount *mount = container_of(baton, struct mount, farewell);
 
-	mount_baton->gone(mount_baton->mount);
-	free(mount_baton);
+	mount->gone(mount);
 }
 
 void outlet_mount_drop(struct mount *mount, void (*gone)(struct mount *mount))
 {
-	struct mount_baton *baton = calloc(1, sizeof *baton);
-
-	CHECK(baton);
-	baton->mount = mount;
-	baton->gone = gone;
-	baton->baton.visit = visit_drop_mount;
-	baton->baton.home = home_drop_mount;
-	baton_send(&baton->baton);
+	mount->gone = gone;
+	mount->farewell.visit = visit_drop_mount;
+	mount->farewell.home = home_drop_mount;
+	baton_send(&mount->farewell);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
