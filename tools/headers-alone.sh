@@ -4,11 +4,11 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 
 failed=0
-for header in $(find src clients helpers fuzz tests -name '*.h' | sort); do
+# framing.h is completed by who includes it.
+for header in $(find src clients helpers fuzz tests -name '*.h' ! -name framing.h | sort); do
 	printf '#include "%s"\n' "$header" |
 		gcc -x c -std=gnu11 -D_GNU_SOURCE -fsyntax-only -Wall -Wextra -Wno-unused-function \
-			-Werror -I. -Isrc -Iclients -Itests/unit -Ihelpers/ringmain-demo \
-			-D'FRAMING_CHECK(x)=((void)(x))' - || {
+			-Werror -I. -Isrc -Iclients -Itests/unit -Ihelpers/ringmain-demo - || {
 		echo "$header does not compile alone"
 		failed=1
 	}
