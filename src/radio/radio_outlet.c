@@ -51,6 +51,16 @@ struct outlet *outlet_find(struct bytes mount)
 
 /* --- slots ---------------------------------------------------------------------------------- */
 
+/* An outlet with low latency is woken by every publish while somebody listens. */
+RUNS_ON(on_worker) static void outlet_arm(const struct outlet *outlet)
+{
+	const struct ring *ring = outlet->tap ? tap_ring(outlet->tap) : NULL;
+
+	if (ring && outlet->low_latency && outlet->listeners &&
+	    !ring_sleep(ring, here->worker->id, ring_head_seq(ring)))
+		uv_async_send(&here->bell);
+}
+
 bool outlet_add(struct outlet *outlet, uint32_t row)
 {
 	struct listener *listener = table_row(&here->listeners, row);
@@ -67,8 +77,9 @@ bool outlet_add(struct outlet *outlet, uint32_t row)
 	}
 	listener->slot = (uint16_t)outlet->next_slot;
 	slot->rows[slot->count++] = row;
-	outlet->listeners++;
 	outlet->next_slot = (outlet->next_slot + 1) % TURN_SLOTS;
+	if (outlet->listeners++ == 0)
+		outlet_arm(outlet);
 	return true;
 }
 
@@ -124,12 +135,12 @@ static bool slot_serve(struct outlet *outlet, struct outlet_slot *slot, mono_t n
 
 /* Asks the rings of all that somebody here hears to wake this worker. False when one of them has
  * moved on meanwhile. */
-RUNS_ON(on_worker) static bool sleep_on_rings(bool only_low_latency)
+RUNS_ON(on_worker) static bool sleep_on_rings(void)
 {
 	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next) {
 		const struct ring *ring = outlet->tap ? tap_ring(outlet->tap) : NULL;
 
-		if (!ring || outlet->listeners == 0 || (only_low_latency && !outlet->low_latency))
+		if (!ring || outlet->listeners == 0)
 			continue;
 		if (!ring_sleep(ring, here->worker->id, ring_head_seq(ring)))
 			return false;
@@ -167,7 +178,7 @@ static void on_tick(uv_timer_t *timer)
 		return;
 	here->idle_ticks = 0;
 	/* The bits first, then the look: what is published in between knocks. */
-	if (!sleep_on_rings(false) || anybody_behind())
+	if (!sleep_on_rings() || anybody_behind())
 		return;
 	uv_timer_stop(&here->wheel);
 	here->turning = false;
@@ -186,16 +197,28 @@ void outlet_wake(void)
 	uv_timer_start(&here->wheel, on_tick, tick, tick);
 }
 
+/* Serves an outlet with low latency and asks to be woken again. False: more has come meanwhile. */
+RUNS_ON(on_worker) static bool outlet_serve_now(struct outlet *outlet, mono_t now)
+{
+	const struct ring *ring = outlet->tap ? tap_ring(outlet->tap) : NULL;
+	uint64_t seq = ring ? ring_head_seq(ring) : 0;
+
+	for (unsigned s = 0; s < TURN_SLOTS; s++)
+		slot_serve(outlet, &outlet->slot[s], now);
+	return !ring || outlet->listeners == 0 || ring_sleep(ring, here->worker->id, seq);
+}
+
 static void on_bell(uv_async_t *bell)
 {
 	mono_t now = mono_now();
+	bool quiet = true;
 
 	(void)bell;
 	enter_worker();
 	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
-		for (unsigned s = 0; outlet->low_latency && s < TURN_SLOTS; s++)
-			slot_serve(outlet, &outlet->slot[s], now);
-	if (!sleep_on_rings(true))
+		if (outlet->low_latency)
+			quiet &= outlet_serve_now(outlet, now);
+	if (!quiet)
 		uv_async_send(&here->bell);
 	outlet_wake();
 }
@@ -247,8 +270,7 @@ RUNS_ON(on_worker) static void outlet_tune(struct outlet *outlet, const struct t
 	outlet->low_latency = mount_conf(outlet->mount)->low_latency;
 	if (tap)
 		tap->ended = false;
-	if (outlet->low_latency && tap)
-		ring_sleep(tap_ring(tap), here->worker->id, ring_head_seq(tap_ring(tap)));
+	outlet_arm(outlet);
 	outlet_wake();
 }
 
