@@ -18,7 +18,8 @@
 #define LISTENER_LAYOUT    1u
 #define LISTENER_AGENT_MAX 96u
 
-#define LISTENER_TAIL 1u /* the rest of a frame that the ring no longer keeps is still to be sent */
+#define LISTENER_TAIL    1u /* the rest of a frame that the ring may no longer keep goes out first */
+#define LISTENER_AT_EDGE 2u /* pos is surely between two frames */
 
 struct listener {
 	uint64_t in_use; /* struct table_row */
