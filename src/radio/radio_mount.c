@@ -317,7 +317,7 @@ struct hub_message {
 	uint64_t first_pos;
 	const char *why;
 	struct mount_source about;
-	char title[1024];
+	char title[TITLE_SIZE];
 	char url[512];
 };
 

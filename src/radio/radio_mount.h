@@ -17,6 +17,9 @@
 #include "radio/proto/station.h"
 #include "radio/radio_conf.h"
 
+/* Bytes of a title with its NUL: no player can be told more (ICY_TEXT_MAX). */
+#define TITLE_SIZE 4096u
+
 struct source;
 struct claim;
 struct player;
@@ -66,7 +69,7 @@ struct mount {
 	uint64_t first_pos;         /* where the present source begins in it */
 	struct feed *heard;         /* what outlets were last told to play; NULL: nothing */
 	struct player *player;      /* of the fallback file, while it is wanted */
-	char title[1024];
+	char title[TITLE_SIZE];
 	char title_url[512];
 	int64_t title_since_us;
 	uv_timer_t linger;
