@@ -31,6 +31,7 @@ static const struct worker_hooks *const hooks[] = {&edge_hooks, &radio_hooks, NU
 static const char *const secret_names[] = {"admin.password", "radio.source_password"};
 
 struct server {
+	const struct options *options;
 	uv_loop_t *loop;
 	struct conf *conf;
 	const char *data;
@@ -169,16 +170,79 @@ static void on_end(uv_signal_t *handle, int number)
 	uv_stop(handle->loop);
 }
 
-static void on_hangup(uv_signal_t *handle, int number)
+/* Settings that were in force until a reload; freed when nobody can still be reading them. */
+struct retired {
+	struct baton baton;
+	struct conf *conf;
+};
+
+static void retired_home(struct baton *baton)
 {
+	struct retired *retired = container_of(baton, struct retired, baton);
+
+	conf_free(&retired->conf);
+	free(retired);
+}
+
+RUNS_ON(on_control) static bool put_in_force(struct server *server, struct conf *conf)
+{
+	const struct edge_conf *edge = edge_conf_of(conf);
+	const struct core_conf *core = core_conf_of(conf);
+	char at[64] = "";
 	int error;
 
-	(void)handle;
+	error = edge_listen(server->loop, &edge->http_listen, radio_conf_of(conf)->shoutcast_port,
+			    at, sizeof at);
+	if (!error)
+		error = log_open(core->log_file[0] ? core->log_file : NULL,
+				 (enum log_level)core->log_level);
+	if (!error)
+		error = edge_configure(edge);
+	if (error)
+		log_warn_code(error, "core", "reload refused", kv_str("at", at));
+	return !error && radio_reload(conf);
+}
+
+/* The whole file or nothing of it: what is wrong is said, and the old settings stay. */
+RUNS_ON(on_control) static bool reload(struct server *server)
+{
+	struct conf *conf = load_with_secrets(server->options, server);
+	struct retired *retired = calloc(1, sizeof *retired);
+
+	if (!conf || !retired || !put_in_force(server, conf)) {
+		log_error("core", "not reloaded: the settings before stay in force");
+		conf_free(&conf);
+		free(retired);
+		return false;
+	}
+	retired->conf = server->conf;
+	retired->baton.visit = baton_pass;
+	retired->baton.home = retired_home;
+	baton_send(&retired->baton);
+	server->conf = conf;
+	log_info("core", "reloaded");
+	return true;
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+	struct server *server = container_of(handle, struct server, hangup);
+	int error;
+
 	(void)number;
 	enter_control();
 	error = log_reopen();
 	if (error)
 		log_warn_code(error, "core", "log not reopened");
+	reload(server);
+}
+
+/* For /admin/reloadconfig. There is one server in a process. */
+static struct server *the_server;
+
+RUNS_ON(on_control) static bool reload_asked(void)
+{
+	return reload(the_server);
 }
 
 static void watch_signal(struct server *server, uv_signal_t *handle, uv_signal_cb callback,
@@ -238,7 +302,7 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 
 	error = edge_configure(edge_conf_of(server->conf));
 	route_add(page_routes);
-	radio_configure(server->conf);
+	radio_configure(server->conf, reload_asked);
 	if (!error)
 		error = workers_start(worker_number(server->conf), hooks, server->loop);
 	if (error) {
@@ -247,8 +311,8 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	}
 	error = radio_start(server->loop, server->conf);
 	if (!error)
-		error = edge_start(server->loop, radio_conf_of(server->conf)->shoutcast_port, at,
-				   sizeof at);
+		error = edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
+				    radio_conf_of(server->conf)->shoutcast_port, at, sizeof at);
 	if (error)
 		log_error("core", "cannot start", kv_str("at", at),
 			  kv_str("error", uv_strerror(error)));
@@ -261,6 +325,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	radio_stop();
 	workers_stop();
 	radio_fini();
+	edge_fini();
 	uv_close((uv_handle_t *)&server->terminate, NULL);
 	uv_close((uv_handle_t *)&server->interrupt, NULL);
 	uv_close((uv_handle_t *)&server->hangup, NULL);
@@ -315,7 +380,9 @@ int main(int argc, char **argv)
 	}
 	json_object_seed(0);
 	raise_descriptor_limit();
+	server.options = &options;
 	server.data = data_directory(&options);
+	the_server = &server;
 	server.conf = load_with_secrets(&options, &server);
 	if (!server.conf)
 		return 1;

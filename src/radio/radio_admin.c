@@ -91,7 +91,7 @@ RUNS_ON(on_control) static void run_streamlist(struct call *call, struct mount *
 	do {
 		w = buffer_writer(&call->reply.body);
 		for (const struct mount *m = mount_first(); m; m = m->next)
-			if (m->heard && !m->conf.hidden) {
+			if (m->heard && !mount_conf(m)->hidden) {
 				writer_str(&w, m->name);
 				writer_str(&w, "\r\n");
 			}
@@ -127,6 +127,16 @@ RUNS_ON(on_control) static void run_manageauth(struct call *call, struct mount *
 {
 	(void)mount;
 	answer_fault(call, 400, "mountpoint does not have a listener authenticator");
+}
+
+RUNS_ON(on_control) static void run_reloadconfig(struct call *call, struct mount *mount)
+{
+	(void)mount;
+	log_order(call, "");
+	if (radio_ask_reload())
+		answer_done(call, 200, true, "Config reloaded");
+	else
+		answer_done(call, 500, false, "Config not reloaded: see the log");
 }
 
 /* --- titles --------------------------------------------------------------------------------- */
@@ -167,7 +177,7 @@ static bool title_of(const struct call *call, enum charset charset, char *out, s
 
 RUNS_ON(on_control) static void run_metadata(struct call *call, struct mount *mount)
 {
-	enum charset charset = radio_charset_of(mount->conf.charset);
+	enum charset charset = radio_charset_of(mount_conf(mount)->charset);
 	char mode[16], named[32], title[TITLE_SIZE], url[512];
 
 	/* libshout says Keep-Alive and then reads to the end of the connection. */
@@ -450,6 +460,7 @@ static const struct admin_call admin_calls[] = {
 	{"fallback", NEED_MOUNT, run_fallbacks},
 	{"manageauth", NEED_MOUNT, run_manageauth},
 	{"buildm3u", NEED_MOUNT, run_buildm3u},
+	{"reloadconfig", NEED_NOTHING, run_reloadconfig},
 };
 
 /* NAME of /admin/NAME, /admin/NAME.json and /admin/NAME.xsl. */

@@ -175,8 +175,8 @@ static void listener_place(struct listener *listener, const struct tap *tap, uin
 
 static void burst_of(const struct mount *mount, uint64_t *bytes, int64_t *us)
 {
-	*us = (int64_t)mount->conf.burst_time * 1000;
-	*bytes = *us ? UINT64_MAX : mount->conf.burst;
+	*us = (int64_t)mount_conf(mount)->burst_time * 1000;
+	*bytes = *us ? UINT64_MAX : mount_conf(mount)->burst;
 }
 
 /* How far in the feed that it is on it may go. Who is to move goes to the end of what there was when
@@ -239,7 +239,7 @@ static bool is_too_slow(const struct outlet *outlet, struct listener *listener, 
 	if (listener->slow_since.us == 0)
 		listener->slow_since = now;
 	return mono_since_us(now, listener->slow_since) >
-	       (int64_t)outlet->mount->conf.lag_limit * 1000;
+	       (int64_t)mount_conf(outlet->mount)->lag_limit * 1000;
 }
 
 /* On to the burst point, after the rest of the frame it is in. */
@@ -348,6 +348,18 @@ static enum served listener_gone(struct outlet *outlet, uint32_t row, enum leave
 	return SERVED_GONE;
 }
 
+/* The quality of delivery: how long it waited for this, and how far behind it still is. */
+static void listener_was_sent(struct listener *listener, const struct tap *tap, mono_t now)
+{
+	uint64_t behind = ring_head_pos(tap_ring(tap)) - listener->pos;
+	uint64_t rate = listener->bytes_per_second;
+
+	metric_observe(METRIC_radio_gap_milliseconds,
+		       (uint64_t)mono_since_us(now, listener->last_sent) / 1000);
+	metric_observe(METRIC_radio_lag_milliseconds, rate ? behind * 1000 / rate : 0);
+	listener->last_sent = now;
+}
+
 enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now)
 {
 	struct listener *listener = table_row(outlet_table(), row);
@@ -388,7 +400,7 @@ enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now)
 			went = listener_send(outlet, row, tap, until);
 		}
 		if (listener->sent != sent)
-			listener->last_sent = now;
+			listener_was_sent(listener, tap, now);
 		if (went < 0)
 			return listener_gone(outlet, row, why_gone(went));
 		if (went == 0)
@@ -406,7 +418,7 @@ enum served listener_leave_feed(struct outlet *outlet, uint32_t row, mono_t now)
 		tail_keep_or_count(listener, row, tap_ring(tap));
 	listener->headers_seq = 0;
 	if (listener->block_len)
-		listener->block_seq = UINT64_MAX; /* the title went with the feed */
+		listener->block_seq = BLOCK_LOST; /* the title goes with the feed */
 	if (listener_move_on(outlet, listener, NULL, now, &served))
 		return SERVED_FULL;
 	return listener_gone(outlet, row, LEAVE_SOURCE);
@@ -434,7 +446,7 @@ RUNS_ON(on_worker) static uint64_t next_id(void)
 bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
 		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second)
 {
-	const struct mount_conf *conf = &outlet->mount->conf;
+	const struct mount_conf *conf = mount_conf(outlet->mount);
 	mono_t now = mono_now();
 	struct listener *listener;
 	uint64_t bytes;

@@ -20,6 +20,12 @@
 
 #define LISTENER_TAIL    1u /* the rest of a frame that the ring may no longer keep goes out first */
 #define LISTENER_AT_EDGE 2u /* pos is surely between two frames */
+#define LISTENER_TITLED  4u /* the player shows a title */
+
+/* Values of block_seq that are no title's number. */
+#define BLOCK_EMPTY    0                /* "no change" */
+#define BLOCK_NO_TITLE UINT64_MAX       /* the title goes away */
+#define BLOCK_LOST     (UINT64_MAX - 1) /* the rest cannot be had any more: NULs */
 
 struct listener {
 	uint64_t in_use; /* struct table_row */

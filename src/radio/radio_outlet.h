@@ -52,6 +52,19 @@ RUNS_ON(on_control) void outlet_tune_all(const struct tuning *tuning);
 /* No more will be published on this feed (who sticks to it moves on at its end). */
 RUNS_ON(on_control) void outlet_feed_ended(const struct feed *feed);
 
+/* A feed of the radio: with the baton that will one day take it away, so that the end needs no
+ * memory. All feeds of sources and players are made and freed here. */
+struct radio_feed {
+	struct feed feed;
+	struct baton farewell;
+};
+
+/* Zeroed, for feed_create; NULL when there is no memory. */
+struct feed *radio_feed_make(void);
+
+/* Closes and frees; no worker may know it. */
+void radio_feed_free(struct radio_feed *radio);
+
 /* Takes the feed away from all workers, then closes and frees it. */
 RUNS_ON(on_control) void outlet_feed_drop(struct feed *feed);
 

@@ -181,7 +181,7 @@ RUNS_ON(on_control) static bool player_prepare(struct player *player)
 	struct mount *mount = player->mount;
 	struct publish_plan plan = {
 		.name = bytes_str(mount->name),
-		.shape = feed_shape_for(mount->conf.ring, 256, HEADERS_MAX),
+		.shape = feed_shape_for(mount_conf(mount)->ring, 256, HEADERS_MAX),
 		.writer = ++players_made,
 	};
 
@@ -230,7 +230,8 @@ struct player *player_start(struct mount *mount, uv_loop_t *loop)
 		return NULL;
 	player->mount = mount;
 	player->file = -1;
-	bytes_to_str(bytes_str(mount->conf.fallback_file), player->path, sizeof player->path);
+	bytes_to_str(bytes_str(mount_conf(mount)->fallback_file), player->path,
+		     sizeof player->path);
 	uv_timer_init(loop, &player->pace);
 	player_later(player, 0);
 	return player;
