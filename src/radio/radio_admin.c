@@ -403,6 +403,7 @@ static void visit_move(struct baton *baton, struct worker *worker)
 				i++;
 				continue;
 			}
+			outlet_remove_at(from, s, i);
 			round->done++;
 		}
 }

@@ -179,6 +179,15 @@ static void burst_of(const struct mount *mount, uint64_t *bytes, int64_t *us)
 	*bytes = *us ? UINT64_MAX : mount_conf(mount)->burst;
 }
 
+/* It is on what its outlet plays, or on another feed that it may hear to its end. */
+static bool is_at_home(const struct outlet *outlet, const struct listener *listener,
+		       const struct tap *tap)
+{
+	bool sticks = outlet->sticky && !(listener->flags & LISTENER_MOVED);
+
+	return tap == outlet->tap || (sticks && !tap->ended);
+}
+
 /* How far in the feed that it is on it may go. Who is to move goes to the end of what there was when
  * the order came; then it is at the end of a frame. */
 RUNS_ON(on_worker)
@@ -188,7 +197,7 @@ static uint64_t listener_until(const struct outlet *outlet, const struct listene
 	struct record record;
 	uint64_t head = ring_head_pos(tap_ring(tap));
 
-	if (tap == outlet->tap || (outlet->sticky && !tap->ended))
+	if (is_at_home(outlet, listener, tap))
 		return head;
 	if (listener->feed == outlet->from_feed && listener->pos <= outlet->from_end)
 		return outlet->from_end;
@@ -206,7 +215,7 @@ static bool listener_move_on(const struct outlet *outlet, struct listener *liste
 	int64_t gap = mono_since_us(now, listener->last_sent);
 
 	*served = SERVED_ALL;
-	if (tap && (tap == outlet->tap || (outlet->sticky && !tap->ended))) {
+	if (tap && is_at_home(outlet, listener, tap)) {
 		listener->slow_since = (mono_t){0};
 		return false;
 	}
@@ -221,6 +230,7 @@ static bool listener_move_on(const struct outlet *outlet, struct listener *liste
 	else
 		listener_place(listener, outlet->tap, UINT64_MAX, gap, outlet->min_pos);
 	listener->title_seq = 0;
+	listener->flags &= ~LISTENER_MOVED;
 	return true;
 }
 
@@ -517,6 +527,7 @@ bool listener_move(struct outlet *from, struct outlet *to, uint32_t row)
 		CHECK(limit_move(&to->mount->count, &from->mount->count, &peer));
 		return false;
 	}
+	listener->flags |= LISTENER_MOVED;
 	outlet_wake();
 	return true;
 }

@@ -21,6 +21,7 @@
 #define LISTENER_TAIL    1u /* the rest of a frame that the ring may no longer keep goes out first */
 #define LISTENER_AT_EDGE 2u /* pos is surely between two frames */
 #define LISTENER_TITLED  4u /* the player shows a title */
+#define LISTENER_MOVED   8u /* by an administrator: it does not stick to the feed it is on */
 
 /* Values of block_seq that are no title's number. */
 #define BLOCK_EMPTY    0                /* "no change" */

@@ -103,6 +103,11 @@ void outlet_remove(struct outlet *outlet, uint32_t row)
 	abort(); /* a listener is in the slot that its row names */
 }
 
+void outlet_remove_at(struct outlet *outlet, unsigned slot, uint32_t at)
+{
+	slot_drop(outlet, &outlet->slot[slot], at);
+}
+
 /* --- turns ---------------------------------------------------------------------------------- */
 
 /* True when somebody was sent something or waits for his socket. */

@@ -84,6 +84,9 @@ RUNS_ON(on_worker) MUST_CHECK bool outlet_add(struct outlet *outlet, uint32_t ro
 /* Takes a listener, wherever it is, out of its slot. */
 RUNS_ON(on_worker) void outlet_remove(struct outlet *outlet, uint32_t row);
 
+/* Takes the listener at this place of a slot out; the last one of the slot takes its place. */
+RUNS_ON(on_worker) void outlet_remove_at(struct outlet *outlet, unsigned slot, uint32_t at);
+
 /* The worker's wheel turns (again): somebody has something to send. */
 RUNS_ON(on_worker) void outlet_wake(void);
 
