@@ -219,6 +219,8 @@ static bool listener_move_on(const struct outlet *outlet, struct listener *liste
 		listener->slow_since = (mono_t){0};
 		return false;
 	}
+	if (!outlet->tap && outlet->expecting)
+		return false;
 	if (!outlet->tap || outlet->tap->feed->kind != listener->kind) {
 		*served = SERVED_GONE;
 		return false;
@@ -429,9 +431,8 @@ enum served listener_leave_feed(struct outlet *outlet, uint32_t row, mono_t now)
 	listener->headers_seq = 0;
 	if (listener->block_len)
 		listener->block_seq = BLOCK_LOST; /* the title goes with the feed */
-	if (listener_move_on(outlet, listener, NULL, now, &served))
-		return SERVED_FULL;
-	return listener_gone(outlet, row, LEAVE_SOURCE);
+	(void)listener_move_on(outlet, listener, NULL, now, &served);
+	return served == SERVED_GONE ? listener_gone(outlet, row, LEAVE_SOURCE) : SERVED_FULL;
 }
 
 enum served listener_look(struct outlet *outlet, uint32_t row, mono_t now)

@@ -75,6 +75,7 @@ struct mount {
 	struct feed *feed;          /* own; NULL before the first unit of the first source */
 	uint64_t first_pos;         /* where the present source begins in it */
 	struct feed *heard;         /* what outlets were last told to play; NULL: nothing */
+	bool expecting;             /* and that something will come at once */
 	char *fallback_said;        /* by an administrator, until the next reload; or NULL */
 	struct player *player;      /* of the fallback file, while it is wanted */
 	char title[TITLE_SIZE];

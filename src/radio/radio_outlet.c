@@ -269,6 +269,7 @@ RUNS_ON(on_worker) static void outlet_tune(struct outlet *outlet, const struct t
 		outlet->from_end = ring_head_pos(tap_ring(outlet->tap));
 	}
 	outlet->tap = tap;
+	outlet->expecting = tuning->expecting;
 	outlet->min_pos = tuning->min_pos;
 	outlet->sticky = tuning->sticky;
 	outlet->station = tuning->station;
