@@ -18,10 +18,12 @@
 #define LISTENER_LAYOUT    1u
 #define LISTENER_AGENT_MAX 96u
 
-#define LISTENER_TAIL    1u /* the rest of a frame that the ring no longer keeps is still to be sent */
-#define LISTENER_TITLED  2u /* the player shows a title */
-#define LISTENER_HEADERS 4u /* the headers of its chain are to be sent before pos */
-#define LISTENER_SLOW    8u /* it was lapped and has not caught up since */
+#define LISTENER_TAIL    1u /* the rest of a frame that the ring may no longer keep goes out first */
+#define LISTENER_AT_EDGE 2u  /* pos is surely between two frames */
+#define LISTENER_TITLED  4u  /* the player shows a title */
+#define LISTENER_MOVED   8u  /* by an administrator: it does not stick to the feed it is on */
+#define LISTENER_HEADERS 16u /* the headers of its chain are to be sent before pos */
+#define LISTENER_SLOW    32u /* it was lapped and has not caught up since */
 
 /* Values of block_seq that are no title's number. */
 #define BLOCK_EMPTY    0                /* "no change" */
