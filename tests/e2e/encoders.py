@@ -152,13 +152,60 @@ def ices_send(crew, server, sounds, room, mount, password=None):
     return crew.start(as_nobody(["ices2", config]), cwd=room)
 
 
-def liquidsoap_send(crew, server, sounds, room, encoder, mount, password=None):
+def liquidsoap_send(crew, server, sounds, room, outputs):
+    """One liquidsoap, which takes long to start, for all of [(encoder, mount, password)]."""
     room = open_to_nobody(room / "liquidsoap")
     script = room / "radio.liq"
-    script.write_text(f"""s = single("{sounds.wav}")
-output.icecast({encoder}, host="127.0.0.1", port={server.port},
+    script.write_text(f's = single("{sounds.wav}")\n' + "".join(
+        f"""output.icecast({encoder}, host="127.0.0.1", port={server.port},
   password="{password or server.source_password}", mount="{mount}", name="{NAME}",
   genre="{GENRE}", description="{ABOUT}", s)
-""")
+""" for encoder, mount, password in outputs))
     return crew.start(as_nobody(["liquidsoap", "-v", script]), cwd=room,
                       env={**os.environ, "HOME": str(room)})
+
+
+def curl_send(crew, server, sounds, form, mount, chunked=False, rate="24k", password=None):
+    """curl -T at a limited rate: with a Content-Length, or chunked from its standard input."""
+    args = ["curl", "-sS", "-f", "-u", f"source:{password or server.source_password}",
+            "--limit-rate", rate, "-H", f"Content-Type: {FORMATS[form].content_type}",
+            "-H", "Expect: 100-continue", "-H", f"Ice-Name: {NAME}", "-H", f"Ice-Genre: {GENRE}",
+            "-H", f"Ice-Description: {ABOUT}", "-T", "-" if chunked else sounds.file(form),
+            server.url + mount]
+    if not chunked:
+        return crew.start(args)
+    with open(sounds.file(form), "rb") as data:
+        return crew.start(args, stdin=data)
+
+
+def http_put_send(crew, server, sounds, form, mount, password=None):
+    """ffmpeg's http:// protocol: chunked, and credentials only after a 401."""
+    return crew.start([
+        "ffmpeg", "-nostdin", "-v", "warning", "-re", "-stream_loop", "-1",
+        "-i", sounds.file(form), "-c", "copy", "-method", "PUT",
+        "-content_type", FORMATS[form].content_type, "-headers",
+        f"Ice-Name: {NAME}\r\nIce-Genre: {GENRE}\r\nIce-Description: {ABOUT}\r\n",
+        "-f", FORMATS[form].muxer, server.source_url(mount, "http", password)])
+
+
+def shoutcast_login(server, port, login, xaudiocast=False):
+    """Connects as SHOUTcast encoders do; the answer is the first line."""
+    prefix = "x-audiocast" if xaudiocast else "icy"
+    end = "\n" if xaudiocast else "\r\n"
+    connection = dial(server, port)
+    connection.sendall((login + end).encode())
+    answer = read_until(connection, b"\n")
+    if answer.startswith(b"OK"):
+        connection.sendall(end.join([
+            f"{prefix}-name:{NAME}", f"{prefix}-genre:{GENRE}", f"{prefix}-description:{ABOUT}",
+            f"{prefix}-{'public' if xaudiocast else 'pub'}:0",
+            f"{prefix}-{'bitrate' if xaudiocast else 'br'}:128",
+            "content-type:audio/mpeg", "", ""]).encode())
+    return connection, answer
+
+
+def shoutcast_send(server, sounds, port, login, xaudiocast=False):
+    connection, answer = shoutcast_login(server, port, login, xaudiocast)
+    assert answer in (b"OK\n", b"OK\r\n", b"OK2\r\n"), answer
+    data = sounds.file("mp3").read_bytes()
+    return Pacer(connection, data, 128000 // 8)
