@@ -175,11 +175,15 @@ class Heard:
 
 def hear(source, seconds=3, video=False, data=None, within=25, options=()):
     """ffmpeg listens; any complaint of it is a failure."""
-    out = ["-map", "0:a:0", "-ac", "1", "-ar", str(HEAR_RATE), "-f", "s16le", "pipe:1"]
+    # Counted in samples, not by ffmpeg's clock: for it, the first page of FLAC in Ogg is the
+    # beginning of time, and the second has its true time, which may be seconds later.
+    out = ["-map", "0:a:0", "-af", "asetpts=N/SR/TB", "-t", str(seconds), "-ac", "1",
+           "-ar", str(HEAR_RATE), "-f", "s16le", "pipe:1"]
     if video:
-        out += ["-map", "0:v:0", "-f", "null", "-"]
+        out += ["-map", "0:v:0", "-vf", "setpts=PTS-STARTPTS", "-fps_mode", "vfr",
+                "-t", str(seconds), "-f", "null", "-"]
     done = run(["ffmpeg", "-nostdin" if data is None else "-y", "-v", "error", "-xerror", *options,
-                "-t", str(seconds), "-i", source, *out], within,
+                "-i", source, *out], within,
                **({"input": data} if data is not None else {}))
     said = done.stderr.decode(errors="replace").strip()
     assert done.returncode == 0 and not said, f"ffmpeg ended with {done.returncode}: {said}"

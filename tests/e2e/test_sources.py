@@ -71,10 +71,10 @@ FOREIGN = [
     ("/ezstream-mp3", "ezstream", "audio/mpeg", 128, CHAIN_TITLE),
     ("/ezstream-vorbis", "ezstream", "application/ogg", 128, CHAIN_TITLE),
     ("/ices", "ices2", "application/ogg", None, CHAIN_TITLE),
-    ("/liquidsoap-mp3", "liquidsoap", "audio/mpeg", 128, "Unknown"),
-    ("/liquidsoap-vorbis", "liquidsoap", "application/ogg", None, "Unknown"),
-    ("/liquidsoap-opus", "liquidsoap", "application/ogg", None, "Unknown"),
-    ("/liquidsoap-flac", "liquidsoap", "application/ogg", None, "Unknown"),
+    ("/liquidsoap-mp3", "liquidsoap", "audio/mpeg", 128, CHAIN_TITLE),
+    ("/liquidsoap-vorbis", "liquidsoap", "application/ogg", None, CHAIN_TITLE),
+    ("/liquidsoap-opus", "liquidsoap", "application/ogg", None, CHAIN_TITLE),
+    ("/liquidsoap-flac", "liquidsoap", "application/ogg", None, CHAIN_TITLE),
 ]
 
 
