@@ -41,6 +41,8 @@ struct conn {
 	bool keep_alive;   /* after the answer under way */
 	bool has_body;     /* request.body is whole */
 	bool idle;         /* between two requests, nothing of the next is here */
+	bool advancing;    /* conn_advance is at work on this one */
+	bool again;        /* and what was asked is answered: it goes on with the next */
 	mono_t deadline;   /* of HEAD, BODY, WRITE */
 	struct address peer;
 	struct arena memory; /* of in, and of one larger for a body */
@@ -344,7 +346,7 @@ RUNS_ON(on_worker) static void conn_read(struct conn *conn)
 	conn_advance(conn);
 }
 
-static void conn_advance(struct conn *conn)
+RUNS_ON(on_worker) static void conn_step(struct conn *conn)
 {
 	if (conn->state == CONN_BODY) {
 		conn_serve_body(conn);
@@ -355,6 +357,22 @@ static void conn_advance(struct conn *conn)
 	if (conn->proxy_header && !conn_proxy_header(conn))
 		return;
 	conn_head(conn);
+}
+
+/* Requests that came in one piece are served one behind the other, and not one within the other:
+ * as many fit into the buffer as would fill a stack. A connection that was closed or taken meanwhile
+ * is still memory until the loop's next turn. */
+static void conn_advance(struct conn *conn)
+{
+	conn->again = true;
+	if (conn->advancing)
+		return;
+	conn->advancing = true;
+	while (conn->again) {
+		conn->again = false;
+		conn_step(conn);
+	}
+	conn->advancing = false;
 }
 
 /* --- answering ------------------------------------------------------------------------------ */
