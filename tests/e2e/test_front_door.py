@@ -1,7 +1,13 @@
 """Who knocks at the front door with bad manners harms nobody, and no password opens more than its own
 mount."""
 
-from fault_harness import ADMIN, Encoder, SOURCE, SOURCE_PASSWORD, Server, basic, read_all
+import re
+import signal
+
+import pytest
+
+from fault_harness import (ADMIN, Encoder, SOURCE, SOURCE_PASSWORD, Server, basic, free_port,
+                           read_all)
 
 
 # --- requests ------------------------------------------------------------------------------------
@@ -39,3 +45,38 @@ def test_the_common_source_password_sets_no_title_on_a_mount_with_its_own():
         # Its own does, with and without the mount's name.
         assert server.get("/admin/metadata?mode=updinfo&song=x", basic("source", "other")).status == 200
         assert server.get("/admin.cgi?mode=updinfo&song=y&pass=other").status == 200
+
+
+def test_a_reload_invents_no_other_passwords_where_none_can_be_kept():
+    with Server(passwords=False, data="/proc/ringmain") as server:
+        password = re.search(r"Admin: +user admin, password (\S+)", server.out()).group(1)
+        for i in range(1, 3):
+            server.process.send_signal(signal.SIGHUP)
+            server.await_log("core reloaded", i)
+            assert server.get("/admin/stats", basic("admin", password)).status == 200
+
+
+# --- reloads -------------------------------------------------------------------------------------
+
+
+def test_a_refused_reload_leaves_the_doors_and_the_log_where_they_were(tmp_path):
+    """One fault among several changes: none of them comes into force."""
+    server = Server({"radio.shoutcast_port": "no"}, config="")
+    at = server.args.index(f"http.listen=127.0.0.1:{server.port}")
+    del server.args[at - 1:at + 1]
+    new = f"127.0.0.1:{free_port()}"
+
+    def configure(listen, log):
+        with open(server.config_path, "w", encoding="utf-8") as f:
+            f.write(f"http: {{ listen: {listen} }}\nlog: {{ file: '{log}' }}\n")
+
+    configure(f"'127.0.0.1:{server.port}'", "")
+    with server:
+        for i, (listen, log) in enumerate([(f"'{new}'", "/proc/no/log"),
+                                           (f"['{new}', '192.0.2.1:1']", tmp_path / "log")]):
+            configure(listen, log)
+            server.process.send_signal(signal.SIGHUP)
+            server.await_log("not reloaded", i + 1)
+            assert server.listens()
+            with pytest.raises(ConnectionRefusedError):
+                server.connect(port=int(new.rpartition(":")[2]))
