@@ -412,7 +412,8 @@ RUNS_ON(on_worker) static void conn_write(struct conn *conn)
 			bytes_skip(body, conn->sent > head.len ? conn->sent - head.len : 0)};
 		ssize_t n = tcp_sendv(conn->fd, out, to_head ? 1 : 2);
 
-		if (n < 0) {
+		/* Nobody looks at deadlines any more when the worker stops. */
+		if (n < 0 || (n == 0 && list.stopping)) {
 			conn_drop(conn);
 			return;
 		}
