@@ -41,7 +41,6 @@ struct source {
 	struct publisher publisher;
 	struct hub_message *farewell; /* made at the beginning: the end must not fail */
 	mono_t last_data;
-	uint64_t timeout_ms;
 };
 
 static _Thread_local struct source *sources;
@@ -284,8 +283,10 @@ static void on_sweep(uv_timer_t *timer)
 	(void)timer;
 	enter_worker();
 	for (struct source *source = sources; source; source = next) {
+		int64_t timeout_ms = (int64_t)mount_conf(source->mount)->source_timeout;
+
 		next = source->next;
-		if (mono_since_us(now, source->last_data) > (int64_t)source->timeout_ms * 1000)
+		if (mono_since_us(now, source->last_data) > timeout_ms * 1000)
 			source_end(source, "timeout");
 	}
 }
@@ -316,7 +317,6 @@ RUNS_ON(on_worker) static struct source *source_make(const struct claim *claim)
 	source->mount = claim->granted;
 	source->id = claim->about.id;
 	source->about = claim->about;
-	source->timeout_ms = mount_conf(claim->granted)->source_timeout;
 	source->last_data = mono_now();
 	source->logged_in = claim->icy;
 	source->body.framing = HTTP1_UNTIL_CLOSE;
