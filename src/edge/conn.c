@@ -169,6 +169,16 @@ RUNS_ON(on_worker) static void conn_refuse(struct conn *conn, unsigned status, c
 	conn_reply(conn, &reply);
 }
 
+/* Those who come through a proxy are known only now. */
+static bool is_denied(const struct address *peer)
+{
+	bool denied = cidr_list_holds(edge_settings()->deny, peer);
+
+	if (denied)
+		metric_add(METRIC_edge_connections_denied, 1);
+	return denied;
+}
+
 /* True when what came first is no PROXY header or was one. */
 RUNS_ON(on_worker) static bool conn_proxy_header(struct conn *conn)
 {
@@ -187,6 +197,10 @@ RUNS_ON(on_worker) static bool conn_proxy_header(struct conn *conn)
 	}
 	if (info.known)
 		conn->peer = info.source;
+	if (is_denied(&conn->peer)) {
+		conn_drop(conn);
+		return false;
+	}
 	conn->proxy_header = false;
 	conn->in_len -= info.used;
 	memmove(conn->in, conn->in + info.used, conn->in_len);
@@ -230,6 +244,10 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 	status = request_prepare(request, &conn->peer, conn->path, &fault);
 	if (status) {
 		conn_refuse(conn, status, fault);
+		return;
+	}
+	if (!address_same_ip(&request->peer, &conn->peer) && is_denied(&request->peer)) {
+		conn_refuse(conn, 403, "your address may not connect");
 		return;
 	}
 	/* A body that nobody has read stands between us and the next head. */

@@ -56,6 +56,27 @@ def test_a_reload_invents_no_other_passwords_where_none_can_be_kept():
             assert server.get("/admin/stats", basic("admin", password)).status == 200
 
 
+# --- addresses -----------------------------------------------------------------------------------
+
+
+def test_a_denied_client_is_denied_behind_a_trusted_proxy_too():
+    settings = {"http.trusted_proxies": "127.0.0.2", "http.deny": "192.0.2.0/24"}
+    with Server(settings) as server:
+        def status(client, proxy):
+            return server.get("/status-json.xsl", f"X-Forwarded-For: {client}\r\n", proxy).status
+
+        assert status("192.0.2.7", "127.0.0.2") == 403
+        assert status("198.51.100.7, 192.0.2.7", "127.0.0.2") == 403
+        assert status("192.0.2.7, 198.51.100.7", "127.0.0.2") == 200
+        # Who is no proxy says what he likes.
+        assert status("192.0.2.7", "127.0.0.3") == 200
+    with Server({**settings, "http.proxy_protocol": "yes"}) as server:
+        for client, heard in (("192.0.2.7", False), ("198.51.100.7", True)):
+            raw = server.ask(f"PROXY TCP4 {client} 127.0.0.1 1 2\r\n"
+                             "GET /status-json.xsl HTTP/1.0\r\n\r\n", "127.0.0.2").raw
+            assert raw.startswith(b"HTTP/1.0 200") if heard else not raw
+
+
 # --- reloads -------------------------------------------------------------------------------------
 
 
