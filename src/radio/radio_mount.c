@@ -536,8 +536,6 @@ static void deliver_gone(struct message *message)
 
 void hub_source_gone(struct hub_message *hub, struct mount *mount, uint64_t id, const char *why)
 {
-	if (!hub)
-		return;
 	hub->mount = mount;
 	hub->id = id;
 	hub->why = why;

@@ -39,7 +39,7 @@ struct source {
 	struct icy_demux *icy; /* of an encoder that sends titles in its stream */
 	struct mount_source about;
 	struct publisher publisher;
-	struct hub_message *farewell; /* made at the beginning: the end must not fail */
+	struct hub_message *farewell; /* the claim's */
 	mono_t last_data;
 };
 
@@ -321,13 +321,12 @@ RUNS_ON(on_worker) static struct source *source_make(const struct claim *claim)
 	source->logged_in = claim->icy;
 	source->body.framing = HTTP1_UNTIL_CLOSE;
 	shoutcast_init(&source->shoutcast);
-	source->farewell = hub_message_make();
 	if (claim->icy_metaint) {
 		source->icy = malloc(sizeof *source->icy);
 		if (source->icy)
 			icy_demux_init(source->icy, claim->icy_metaint);
 	}
-	if (!source->farewell || (claim->icy_metaint && !source->icy) ||
+	if ((claim->icy_metaint && !source->icy) ||
 	    publisher_init(&source->publisher, &plan) != 0) {
 		source_free(source);
 		return NULL;
@@ -388,9 +387,12 @@ void source_claimed(struct claim *claim)
 	struct source *source = claim->granted ? source_make(claim) : NULL;
 
 	if (source && source_welcome(claim, conn_fd(claim->conn))) {
+		source->farewell = claim->farewell;
+		claim->farewell = NULL;
 		source_start(source, claim->conn);
 	} else if (claim->granted) {
-		hub_source_gone(hub_message_make(), claim->granted, claim->about.id, "not begun");
+		hub_source_gone(claim->farewell, claim->granted, claim->about.id, "not begun");
+		claim->farewell = NULL;
 		if (source)
 			source_free(source);
 		claim->refuse_status = 503;
@@ -399,6 +401,7 @@ void source_claimed(struct claim *claim)
 	} else {
 		source_refuse(claim);
 	}
+	free(claim->farewell);
 	free(claim);
 }
 
