@@ -239,6 +239,19 @@ RUNS_ON(on_control) static bool is_expecting(const struct mount *mount, const st
 	return false;
 }
 
+/* What comes in from the encoder that is heard; while that is new, what it says of itself. */
+RUNS_ON(on_control) static void cost_update(struct mount *mount)
+{
+	const struct mount *from = mount_heard_from(mount);
+	uint32_t rate = atomic_load_explicit(&from->count.bitrate, memory_order_relaxed);
+
+	if (!rate)
+		rate = from->source.about.bitrate;
+	if (!rate)
+		rate = from->source.station.bitrate * 1000;
+	atomic_store_explicit(&mount->count.cost, rate / 8, memory_order_relaxed);
+}
+
 RUNS_ON(on_control) static void mount_tune(struct mount *mount, struct feed *feed)
 {
 	bool home = feed && feed == mount->feed;
@@ -255,6 +268,7 @@ RUNS_ON(on_control) static void mount_tune(struct mount *mount, struct feed *fee
 		metric_add(METRIC_radio_fallbacks, 1);
 	mount->heard = feed;
 	mount->expecting = tuning.expecting;
+	cost_update(mount);
 	outlet_tune_all(&tuning);
 }
 
@@ -649,6 +663,9 @@ static void on_health(uv_timer_t *timer)
 	enter_control();
 	for (struct mount *mount = mounts; mount; mount = mount->next)
 		mount_health(mount, now);
+	for (struct mount *mount = mounts; mount; mount = mount->next)
+		if (mount->heard)
+			cost_update(mount);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
