@@ -61,12 +61,12 @@ unsigned method_of(struct bytes name)
 	return 0;
 }
 
-enum route_first protocol_look(struct bytes first, bool icy_port, const struct protocol **ours)
+enum route_first protocol_look(struct bytes first, const struct protocol **ours)
 {
 	enum route_first verdict = ROUTE_FIRST_OTHER;
 
 	for (unsigned i = 0; i < protocol_count; i++) {
-		enum route_first one = protocols[i]->look(first, icy_port);
+		enum route_first one = protocols[i]->look(first);
 
 		if (one == ROUTE_FIRST_OURS) {
 			*ours = protocols[i];

@@ -33,7 +33,7 @@ enum route_first {
 };
 
 struct protocol {
-	enum route_first (*look)(struct bytes first, bool icy_port);
+	enum route_first (*look)(struct bytes first);
 	void (*serve)(struct conn *conn); /* all bytes so far are in conn_take */
 };
 
@@ -49,4 +49,4 @@ const struct route *route_find(struct bytes path, unsigned method, bool *known);
 unsigned method_of(struct bytes name);
 
 /* Asks all protocols; *ours is set when it is ROUTE_FIRST_OURS. */
-enum route_first protocol_look(struct bytes first, bool icy_port, const struct protocol **ours);
+enum route_first protocol_look(struct bytes first, const struct protocol **ours);

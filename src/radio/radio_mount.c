@@ -44,11 +44,6 @@ struct mount *mount_find(struct bytes name)
 	return mount;
 }
 
-unsigned mount_sources(void)
-{
-	return source_count;
-}
-
 /* The texts were checked when the file was read. */
 static bool parse_networks(const struct conf_list *texts, struct cidr_list *list)
 {
@@ -175,8 +170,10 @@ struct station mount_station(const struct mount *mount)
 	word_over(station.description, sizeof station.description, mount_conf(mount)->description);
 	word_over(station.genre, sizeof station.genre, mount_conf(mount)->genre);
 	word_over(station.url, sizeof station.url, mount_conf(mount)->url);
-	if (mount_conf(mount)->public_ != MOUNT_PUBLIC_ENCODER)
+	if (mount_conf(mount)->public_ != MOUNT_PUBLIC_ENCODER) {
+		station.public_said = true;
 		station.is_public = mount_conf(mount)->public_ == MOUNT_PUBLIC_YES;
+	}
 	return station;
 }
 

@@ -135,8 +135,5 @@ RUNS_ON(on_control) const char *mount_fallback(const struct mount *mount);
 /* Sets or, empty, takes away the fallback mount. False: it would be a loop. */
 RUNS_ON(on_control) bool mount_set_fallback(struct mount *mount, struct bytes fallback);
 
-/* Mounts of which a listener exists; with sources. */
-RUNS_ON(on_control) unsigned mount_sources(void);
-
 /* The player of a mount's fallback file went live or ended; radio_player.c calls it. */
 RUNS_ON(on_control) void mount_player_changed(struct mount *mount);
