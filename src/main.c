@@ -333,11 +333,12 @@ RUNS_ON(on_control) static void demo_start(struct server *server)
 	static char demo_name[] = "ringmain-demo", url_option[] = "--url";
 	static char parent_option[] = "--parent";
 	const struct radio_conf *radio = radio_conf_of(server->conf);
+	const char *user = radio_mount_conf("/demo")->user;
 
 	if (!radio->demo)
 		return;
-	snprintf(server->demo_url, sizeof server->demo_url, "http://source@127.0.0.1:%u/demo",
-		 edge_port());
+	snprintf(server->demo_url, sizeof server->demo_url, "http://%s@127.0.0.1:%u/demo",
+		 user[0] ? user : "source", edge_port());
 	snprintf(server->demo_parent, sizeof server->demo_parent, "%ld", (long)getpid());
 	snprintf(server->demo_password, sizeof server->demo_password, "RINGMAIN_SOURCE_PASSWORD=%s",
 		 radio_mount_conf("/demo")->password);

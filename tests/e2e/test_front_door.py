@@ -47,6 +47,11 @@ def test_the_common_source_password_sets_no_title_on_a_mount_with_its_own():
         assert server.get("/admin.cgi?mode=updinfo&song=y&pass=other").status == 200
 
 
+def test_the_demo_plays_where_encoders_must_name_themselves():
+    with Server({"radio.source_user": "dj", "radio.demo": "yes"}) as server:
+        server.await_state("/demo", "live")
+
+
 def test_a_reload_invents_no_other_passwords_where_none_can_be_kept():
     with Server(passwords=False, data="/proc/ringmain") as server:
         password = re.search(r"Admin: +user admin, password (\S+)", server.out()).group(1)
