@@ -606,7 +606,8 @@ static void who_waited_for_the_last_record_of_the_dead_is_woken(void **state)
 	scene_destroy(scene);
 }
 
-int main(void)
+/* usage: test_ring_step [PATTERN]: the tests whose names match. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_instant_of_a_publish_is_whole),
@@ -622,5 +623,7 @@ int main(void)
 		cmocka_unit_test(so_is_its_successor),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
