@@ -145,7 +145,7 @@ RUNS_ON(on_control) static void run_reloadconfig(struct call *call, struct mount
 static bool title_param(const struct call *call, const char *name, enum charset charset, char *out,
 			size_t size)
 {
-	char raw[4096];
+	char raw[8192]; /* more than a title may have: it is cut between characters */
 
 	out[0] = '\0';
 	if (!call_param(call, name, raw, sizeof raw))
@@ -157,7 +157,7 @@ static bool title_param(const struct call *call, const char *name, enum charset 
 /* song, or artist and title, whichever there is. */
 static bool title_of(const struct call *call, enum charset charset, char *out, size_t size)
 {
-	char artist[1024], title[1024];
+	char artist[TITLE_SIZE], title[TITLE_SIZE];
 	bool has_artist, has_title;
 	struct writer w = writer_of(out, size - 1);
 
@@ -178,7 +178,7 @@ static bool title_of(const struct call *call, enum charset charset, char *out, s
 RUNS_ON(on_control) static void run_metadata(struct call *call, struct mount *mount)
 {
 	enum charset charset = radio_charset_of(mount_conf(mount)->charset);
-	char mode[16], named[32], title[1024], url[512];
+	char mode[16], named[32], title[TITLE_SIZE], url[512];
 
 	/* libshout says Keep-Alive and then reads to the end of the connection. */
 	call->reply.close = true;
@@ -403,6 +403,7 @@ static void visit_move(struct baton *baton, struct worker *worker)
 				i++;
 				continue;
 			}
+			outlet_remove_at(from, s, i);
 			round->done++;
 		}
 }

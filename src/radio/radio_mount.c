@@ -15,6 +15,7 @@
 
 #define FALLBACK_DEPTH_MAX 16
 #define HEALTH_MS          1000
+#define TAKEOVER_MS        2000
 #define STALLED_US         3000000
 #define MEAN_RECORD        256u
 
@@ -214,12 +215,19 @@ RUNS_ON(on_control) static struct feed *feed_to_hear(const struct mount *mount, 
 	return feed;
 }
 
+/* The file is being opened: who listens waits for it. */
+RUNS_ON(on_control) static bool is_expecting(const struct mount *mount, const struct feed *feed)
+{
+	return !feed && mount->player && player_is_starting(mount->player);
+}
+
 RUNS_ON(on_control) static void mount_tune(struct mount *mount, struct feed *feed)
 {
 	bool home = feed && feed == mount->feed;
 	struct tuning tuning = {
 		.mount = mount,
 		.feed = feed,
+		.expecting = is_expecting(mount, feed),
 		.min_pos = home ? mount->first_pos : 0,
 		.sticky = home && !mount_conf(mount)->fallback_override,
 		.station = mount_station(mount),
@@ -228,20 +236,23 @@ RUNS_ON(on_control) static void mount_tune(struct mount *mount, struct feed *fee
 	if (mount->heard != feed && mount->heard && feed)
 		metric_add(METRIC_radio_fallbacks, 1);
 	mount->heard = feed;
+	mount->expecting = tuning.expecting;
 	outlet_tune_all(&tuning);
 }
 
 /* The file plays only while nothing else is there to be heard. */
-RUNS_ON(on_control) static void mount_want_player(struct mount *mount, const struct feed *feed)
+RUNS_ON(on_control) static void player_begin(struct mount *mount)
 {
-	bool has_file = mount_conf(mount)->fallback_file && mount_conf(mount)->fallback_file[0];
+	const char *file = mount_conf(mount)->fallback_file;
 
-	if (has_file && !feed && !mount->player && !stopping) {
+	if (file && file[0] && !mount->player && !stopping)
 		mount->player = player_start(mount, loop);
-	} else if (mount->player && feed && feed != player_feed(mount->player)) {
-		player_stop(mount->player);
-		mount->player = NULL;
-	}
+}
+
+RUNS_ON(on_control) static void player_end(struct mount *mount)
+{
+	player_stop(mount->player);
+	mount->player = NULL;
 }
 
 /* Something changed: tells the workers of each mount that is to hear something else now. */
@@ -250,9 +261,13 @@ RUNS_ON(on_control) static void retune(void)
 	for (struct mount *mount = mounts; mount; mount = mount->next) {
 		struct feed *feed = feed_to_hear(mount, 0);
 
-		if (feed != mount->heard)
+		if (!feed)
+			player_begin(mount);
+		if (feed != mount->heard || is_expecting(mount, feed) != mount->expecting)
 			mount_tune(mount, feed);
-		mount_want_player(mount, feed);
+		/* Not before its listeners know where to go instead. */
+		if (mount->player && feed && feed != player_feed(mount->player))
+			player_end(mount);
 	}
 }
 
@@ -334,19 +349,20 @@ RUNS_ON(on_control) static void claim_answer(struct claim *claim);
 RUNS_ON(on_control) static void mount_lost_source(struct mount *mount)
 {
 	struct claim *next = mount->waiting;
+	uint64_t linger = mount_conf(mount)->linger;
 
 	mount->has_source = false;
 	mount->waiting = NULL;
 	source_count--;
-	if (next) {
+	if (next)
 		hub_claim(next);
-		if (mount->state == MOUNT_LIVE)
-			mount->state = MOUNT_LINGERING;
-	} else if (mount->state == MOUNT_LIVE) {
+	if (mount->state == MOUNT_LIVE)
 		mount->state = MOUNT_LINGERING;
-	}
+	/* Who takes over is at the door already: nobody is sent away for the moment in between. */
+	if (next && linger < TAKEOVER_MS)
+		linger = TAKEOVER_MS;
 	if (mount->state == MOUNT_LINGERING)
-		uv_timer_start(&mount->linger, on_linger_over, mount_conf(mount)->linger, 0);
+		uv_timer_start(&mount->linger, on_linger_over, linger, 0);
 	else if (!mount->configured && !next && !stopping)
 		mount_drop(mount);
 }
@@ -380,7 +396,7 @@ struct hub_message {
 	uint64_t first_pos;
 	const char *why;
 	struct mount_source about;
-	char title[1024];
+	char title[TITLE_SIZE];
 	char url[512];
 };
 

@@ -17,6 +17,9 @@
 #include "radio/proto/station.h"
 #include "radio/radio_conf.h"
 
+/* Bytes of a title with its NUL: no player can be told more (ICY_TEXT_MAX). */
+#define TITLE_SIZE 4096u
+
 struct source;
 struct claim;
 struct player;
@@ -72,9 +75,10 @@ struct mount {
 	struct feed *feed;          /* own; NULL before the first unit of the first source */
 	uint64_t first_pos;         /* where the present source begins in it */
 	struct feed *heard;         /* what outlets were last told to play; NULL: nothing */
+	bool expecting;             /* and that something will come at once */
 	char *fallback_said;        /* by an administrator, until the next reload; or NULL */
 	struct player *player;      /* of the fallback file, while it is wanted */
-	char title[1024];
+	char title[TITLE_SIZE];
 	char title_url[512];
 	int64_t title_since_us;
 	uv_timer_t linger;

@@ -103,6 +103,11 @@ void outlet_remove(struct outlet *outlet, uint32_t row)
 	abort(); /* a listener is in the slot that its row names */
 }
 
+void outlet_remove_at(struct outlet *outlet, unsigned slot, uint32_t at)
+{
+	slot_drop(outlet, &outlet->slot[slot], at);
+}
+
 /* --- turns ---------------------------------------------------------------------------------- */
 
 /* True when somebody was sent something or waits for his socket. */
@@ -264,6 +269,7 @@ RUNS_ON(on_worker) static void outlet_tune(struct outlet *outlet, const struct t
 		outlet->from_end = ring_head_pos(tap_ring(outlet->tap));
 	}
 	outlet->tap = tap;
+	outlet->expecting = tuning->expecting;
 	outlet->min_pos = tuning->min_pos;
 	outlet->sticky = tuning->sticky;
 	outlet->station = tuning->station;

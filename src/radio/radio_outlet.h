@@ -29,7 +29,8 @@ struct outlet {
 	uint64_t min_pos;    /* who moves here starts at or behind this position */
 	uint64_t from_feed;  /* the feed before: who is on it still hears it until from_end */
 	uint64_t from_end;
-	bool sticky; /* who is on another feed that still runs, stays */
+	bool expecting; /* of tuning */
+	bool sticky;    /* who is on another feed that still runs, stays */
 	bool low_latency;
 	struct station station;
 	uint64_t bytes_out; /* not yet added to the mount's */
@@ -42,6 +43,7 @@ struct outlet {
 struct tuning {
 	struct mount *mount;
 	struct feed *feed; /* NULL: nothing is to be heard */
+	bool expecting;    /* but soon something will be: the listeners stay */
 	uint64_t min_pos;
 	bool sticky;
 	struct station station;
@@ -83,6 +85,9 @@ RUNS_ON(on_worker) MUST_CHECK bool outlet_add(struct outlet *outlet, uint32_t ro
 
 /* Takes a listener, wherever it is, out of its slot. */
 RUNS_ON(on_worker) void outlet_remove(struct outlet *outlet, uint32_t row);
+
+/* Takes the listener at this place of a slot out; the last one of the slot takes its place. */
+RUNS_ON(on_worker) void outlet_remove_at(struct outlet *outlet, unsigned slot, uint32_t at);
 
 /* The worker's wheel turns (again): somebody has something to send. */
 RUNS_ON(on_worker) void outlet_wake(void);

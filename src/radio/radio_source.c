@@ -125,7 +125,7 @@ RUNS_ON(on_worker)
 static void source_stream_title(struct source *source, const struct icy_fields *fields)
 {
 	enum charset charset = radio_charset_of(mount_conf(source->mount)->charset);
-	char title[1024], url[512];
+	char title[TITLE_SIZE], url[512];
 
 	charset_to_field(fields->title, charset, title, sizeof title);
 	charset_to_field(fields->url, charset, url, sizeof url);
