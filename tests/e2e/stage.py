@@ -285,7 +285,10 @@ class Server:
 
     def bytes_read(self, name):
         """How much of a mount's encoder has arrived."""
-        found = self.admin(f"stats?mount={name}").xml.find("source/total_bytes_read")
+        answer = self.admin(f"stats?mount={name}")
+        if answer.status == 404:
+            return 0
+        found = answer.xml.find("source/total_bytes_read")
         return int(found.text) if found is not None else 0
 
     def set_title(self, mount, query):
