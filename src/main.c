@@ -16,9 +16,11 @@
 #include "core/core_conf.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "core/writer.h"
 #include "edge/auth.h"
 #include "edge/edge.h"
 #include "edge/page.h"
+#include "edge/proto/url.h"
 #include "options.h"
 #include "radio/radio.h"
 #include "secrets.h"
@@ -31,6 +33,7 @@ static const struct worker_hooks *const hooks[] = {&edge_hooks, &radio_hooks, NU
 static const char *const secret_names[] = {"admin.password", "radio.source_password"};
 
 struct server {
+	const struct options *options;
 	uv_loop_t *loop;
 	struct conf *conf;
 	const char *data;
@@ -132,32 +135,71 @@ static bool print_and_end(const struct options *options, int *code)
 
 static void print_secret(const char *what, const char *user, const char *password)
 {
-	printf("  %-10s user %s, password %s\n", what, user, password);
+	printf("  %-12s user %s, password %s\n", what, user, password);
+}
+
+/* A line that works as it stands, with no music at hand; what a URL cannot hold is encoded. */
+static void print_publish(const char *user, const char *password, unsigned port)
+{
+	char buf[1024];
+	struct writer w = writer_of(buf, sizeof buf - 1);
+
+	url_encode_component(&w, bytes_str(user));
+	writer_u8(&w, ':');
+	url_encode_component(&w, bytes_str(password));
+	if (!writer_ok(&w))
+		return; /* a password that fits no command line either */
+	buf[writer_done(&w).len] = '\0';
+	printf("  Publish:     ffmpeg -re -f lavfi -i sine=220 -c:a libmp3lame -b:a 128k "
+	       "-content_type audio/mpeg -f mp3 icecast://%s@localhost:%u/live\n",
+	       buf, port);
+	printf("               (-i music.mp3 in place of -f lavfi -i sine=220 sends music)\n");
+	printf("  Then hear:   http://localhost:%u/live\n", port);
 }
 
 static void welcome(const struct server *server, bool show)
 {
 	const struct edge_conf *edge = edge_conf_of(server->conf);
 	const struct radio_conf *radio = radio_conf_of(server->conf);
+	const char *user = radio->source_user[0] ? radio->source_user : "source";
 	unsigned port = edge_port();
 
 	printf("\nringmain %s is ready.\n\n", RINGMAIN_VERSION);
-	printf("  Look:      http://localhost:%u/\n", port);
+	printf("  Look:        http://localhost:%u/\n", port);
 	if (server->demo)
-		printf("  Listen:    http://localhost:%u/demo\n", port);
-	printf("  Publish:   ffmpeg -re -i music.mp3 -c:a libmp3lame -b:a 128k -content_type "
-	       "audio/mpeg -f mp3 icecast://source:%s@localhost:%u/live\n",
-	       show ? radio->source_password : "PASSWORD", port);
-	printf("  Then hear: http://localhost:%u/live\n\n", port);
+		printf("  Listen:      http://localhost:%u/demo (a browser, mpv, VLC, a radio)\n",
+		       port);
+	print_publish(user, show ? radio->source_password : "PASSWORD", port);
+	printf("\n");
 	if (show) {
-		print_secret("Encoders:", radio->source_user[0] ? radio->source_user : "source",
-			     radio->source_password);
+		print_secret("Encoders:", user, radio->source_password);
 		print_secret("Admin:", edge->admin_user, edge->admin_password);
 	}
+	printf("  State:       curl -u %s:%s http://localhost:%u/admin/stats\n", edge->admin_user,
+	       show ? edge->admin_password : "PASSWORD", port);
 	if (server->invented || show)
-		printf("  Passwords that were invented are kept in %s/passwords.\n", server->data);
-	printf("\n");
+		printf("  Passwords that nobody has set are kept in %s/passwords.\n", server->data);
+	printf("  --help lists every setting, --example prints them as a file for --config.\n\n");
 	fflush(stdout);
+}
+
+/* What to do when the server does not start; the log has said why. */
+static void explain_start(int error, const char *at)
+{
+	if (!at[0])
+		return;
+	if (error == -EADDRINUSE)
+		fprintf(stderr,
+			"\nringmain: another program serves %s already. Choose another port, "
+			"for example:\n    --set 'http.listen=[::]:8010'\n"
+			"The port above it is for SHOUTcast encoders; "
+			"--set radio.shoutcast_port=no does without.\n\n",
+			at);
+	else if (error == -EACCES)
+		fprintf(stderr,
+			"\nringmain: %s is not for ordinary users. Choose a port above 1023:\n"
+			"    --set 'http.listen=[::]:8000'\n\n",
+			at);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -169,16 +211,79 @@ static void on_end(uv_signal_t *handle, int number)
 	uv_stop(handle->loop);
 }
 
-static void on_hangup(uv_signal_t *handle, int number)
+/* Settings that were in force until a reload; freed when nobody can still be reading them. */
+struct retired {
+	struct baton baton;
+	struct conf *conf;
+};
+
+static void retired_home(struct baton *baton)
 {
+	struct retired *retired = container_of(baton, struct retired, baton);
+
+	conf_free(&retired->conf);
+	free(retired);
+}
+
+RUNS_ON(on_control) static bool put_in_force(struct server *server, struct conf *conf)
+{
+	const struct edge_conf *edge = edge_conf_of(conf);
+	const struct core_conf *core = core_conf_of(conf);
+	char at[64] = "";
 	int error;
 
-	(void)handle;
+	error = edge_listen(server->loop, &edge->http_listen, radio_conf_of(conf)->shoutcast_port,
+			    at, sizeof at);
+	if (!error)
+		error = log_open(core->log_file[0] ? core->log_file : NULL,
+				 (enum log_level)core->log_level);
+	if (!error)
+		error = edge_configure(edge);
+	if (error)
+		log_warn_code(error, "core", "reload refused", kv_str("at", at));
+	return !error && radio_reload(conf);
+}
+
+/* The whole file or nothing of it: what is wrong is said, and the old settings stay. */
+RUNS_ON(on_control) static bool reload(struct server *server)
+{
+	struct conf *conf = load_with_secrets(server->options, server);
+	struct retired *retired = calloc(1, sizeof *retired);
+
+	if (!conf || !retired || !put_in_force(server, conf)) {
+		log_error("core", "not reloaded: the settings before stay in force");
+		conf_free(&conf);
+		free(retired);
+		return false;
+	}
+	retired->conf = server->conf;
+	retired->baton.visit = baton_pass;
+	retired->baton.home = retired_home;
+	baton_send(&retired->baton);
+	server->conf = conf;
+	log_info("core", "reloaded");
+	return true;
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+	struct server *server = container_of(handle, struct server, hangup);
+	int error;
+
 	(void)number;
 	enter_control();
 	error = log_reopen();
 	if (error)
 		log_warn_code(error, "core", "log not reopened");
+	reload(server);
+}
+
+/* For /admin/reloadconfig. There is one server in a process. */
+static struct server *the_server;
+
+RUNS_ON(on_control) static bool reload_asked(void)
+{
+	return reload(the_server);
 }
 
 static void watch_signal(struct server *server, uv_signal_t *handle, uv_signal_cb callback,
@@ -238,7 +343,7 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 
 	error = edge_configure(edge_conf_of(server->conf));
 	route_add(page_routes);
-	radio_configure(server->conf);
+	radio_configure(server->conf, reload_asked);
 	if (!error)
 		error = workers_start(worker_number(server->conf), hooks, server->loop);
 	if (error) {
@@ -247,11 +352,12 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	}
 	error = radio_start(server->loop, server->conf);
 	if (!error)
-		error = edge_start(server->loop, radio_conf_of(server->conf)->shoutcast_port, at,
-				   sizeof at);
+		error = edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
+				    radio_conf_of(server->conf)->shoutcast_port, at, sizeof at);
 	if (error)
 		log_error("core", "cannot start", kv_str("at", at),
 			  kv_str("error", uv_strerror(error)));
+	explain_start(error, at);
 	return error;
 }
 
@@ -261,6 +367,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	radio_stop();
 	workers_stop();
 	radio_fini();
+	edge_fini();
 	uv_close((uv_handle_t *)&server->terminate, NULL);
 	uv_close((uv_handle_t *)&server->interrupt, NULL);
 	uv_close((uv_handle_t *)&server->hangup, NULL);
@@ -315,7 +422,9 @@ int main(int argc, char **argv)
 	}
 	json_object_seed(0);
 	raise_descriptor_limit();
+	server.options = &options;
 	server.data = data_directory(&options);
+	the_server = &server;
 	server.conf = load_with_secrets(&options, &server);
 	if (!server.conf)
 		return 1;

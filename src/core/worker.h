@@ -17,6 +17,7 @@
 #include <uv.h>
 
 #include "core/mailbox.h"
+#include "core/mono.h"
 #include "core/role.h"
 
 #define WORKERS_MAX 64 /* one bit each in a ring's sleepers */
@@ -30,6 +31,9 @@ struct worker {
 	struct message errand; /* start, stop, end: one at a time, so none is allocated */
 	unsigned hooked;       /* hooks that have started */
 	int error;
+	uv_check_t turn_began;   /* after the wait of a turn */
+	uv_prepare_t turn_ended; /* before the wait of the next */
+	mono_t began;
 	uv_timer_t last_turns; /* once stopped: looks whether anybody is busy */
 	_Atomic bool idle;     /* once stopped: nobody is; relaxed, by the worker */
 };
@@ -67,6 +71,10 @@ struct worker *worker_place(void) RUNS_ON(on_control);
 
 void worker_post(struct worker *worker, struct message *message);
 void control_post(struct message *message);
+
+/* The visit of a baton that only wants to have been everywhere: when it comes home, no worker still
+ * uses what it found before the baton left. */
+void baton_pass(struct baton *baton, struct worker *worker);
 
 /* Sends a baton off. Any thread. */
 void baton_send(struct baton *baton);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/arena.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
@@ -42,6 +43,7 @@ struct conn {
 	bool idle;         /* between two requests, nothing of the next is here */
 	mono_t deadline;   /* of HEAD, BODY, WRITE */
 	struct address peer;
+	struct arena memory; /* of in, and of one larger for a body */
 	uint8_t *in;
 	size_t in_len, in_size, seen;
 	struct buffer head_out;
@@ -74,7 +76,7 @@ static void on_closed(uv_handle_t *handle)
 	struct conn *conn = container_of(handle, struct conn, poll);
 
 	enter_worker();
-	free(conn->in);
+	arena_fini(&conn->memory);
 	buffer_fini(&conn->head_out);
 	reply_fini(&conn->reply);
 	pool_give(&list.pool, conn);
@@ -128,12 +130,13 @@ void conn_start(struct worker *worker, int fd, const struct address *peer, bool 
 
 	if (conn) {
 		conn->in_size = settings->conf.http_header_size;
-		conn->in = malloc(conn->in_size);
+		arena_init(&conn->memory, 2 * conn->in_size + CONN_BODY_MAX + 64);
+		conn->in = arena_take(&conn->memory, conn->in_size);
 	}
 	if (!conn || !conn->in || uv_poll_init(&worker->loop, &conn->poll, fd) != 0) {
 		metric_add(METRIC_edge_out_of_memory, 1);
 		if (conn)
-			free(conn->in);
+			arena_fini(&conn->memory);
 		pool_give(&list.pool, conn);
 		close(fd);
 		edge_left(worker);
@@ -288,12 +291,13 @@ bool conn_body(struct conn *conn)
 	}
 	whole = head->used + (size_t)body.length;
 	if (whole > conn->in_size) {
-		/* The head points into the buffer: parse it again where it is now. */
-		larger = realloc(conn->in, whole);
+		/* The head is parsed again where it is then. */
+		larger = arena_take(&conn->memory, whole);
 		if (!larger) {
 			conn_refuse(conn, 503, "out of memory");
 			return true;
 		}
+		memcpy(larger, conn->in, conn->in_len);
 		conn->in = larger;
 		conn->in_size = whole;
 	}
@@ -439,11 +443,21 @@ static void write_head(struct writer *w, const struct conn *conn)
 	http_reply_end(w);
 }
 
+static void count_answer(unsigned status)
+{
+	metric_add(status < 300   ? METRIC_edge_answers_2xx
+		   : status < 400 ? METRIC_edge_answers_3xx
+		   : status < 500 ? METRIC_edge_answers_4xx
+				  : METRIC_edge_answers_5xx,
+		   1);
+}
+
 void conn_reply(struct conn *conn, struct reply *reply)
 {
 	struct writer w;
 
 	CHECK(conn->state != CONN_GONE && conn->state != CONN_WRITE);
+	count_answer(reply->status);
 	conn->reply = *reply;
 	*reply = (struct reply){0};
 	conn->keep_alive = conn->keep_alive && !conn->reply.close;

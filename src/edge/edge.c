@@ -9,16 +9,19 @@
 #include "core/tcp.h"
 #include "edge/conn.h"
 
-#define DOORS_MAX       32
 #define ACCEPT_BATCH    256
 #define ACCEPT_PAUSE_MS 100 /* how long to leave the queue alone when descriptors have run out */
 
 struct door {
+	struct door *next; /* doors */
 	uv_poll_t poll;
 	uv_timer_t pause;
+	unsigned open_handles;
 	int fd;
-	uint16_t port;
+	struct address at; /* as it was asked for */
+	uint16_t port;     /* as it is */
 	bool icy;
+	bool wanted;
 };
 
 struct arrival {
@@ -29,16 +32,15 @@ struct arrival {
 	bool icy_port;
 };
 
-static struct edge_settings settings;
-static struct cidr *networks;
-static struct door doors[DOORS_MAX];
-static unsigned door_count;
+static _Atomic(struct edge_settings *) settings;
+static struct door *doors OWNED_BY(on_control);
+static _Atomic uint16_t first_port;
 
 /* --- settings ------------------------------------------------------------------------------- */
 
 const struct edge_settings *edge_settings(void)
 {
-	return &settings;
+	return atomic_load_explicit(&settings, memory_order_acquire);
 }
 
 /* The texts were checked when the file was read. */
@@ -52,21 +54,37 @@ static struct cidr_list parse_networks(const struct conf_list *texts, struct cid
 	return list;
 }
 
+static void settings_home(struct baton *baton)
+{
+	free(container_of(baton, struct edge_settings, farewell));
+}
+
 int edge_configure(const struct edge_conf *conf)
 {
 	size_t count =
 		conf->http_allow.count + conf->http_deny.count + conf->http_trusted_proxies.count;
-	struct cidr *next = calloc(count + 1, sizeof *next);
+	struct edge_settings *made = calloc(1, sizeof *made + count * sizeof(struct cidr));
+	struct cidr *next;
 
-	if (!next)
+	if (!made)
 		return -ENOMEM;
-	free(networks);
-	networks = next;
-	settings.conf = *conf;
-	settings.allow = parse_networks(&conf->http_allow, &next);
-	settings.deny = parse_networks(&conf->http_deny, &next);
-	settings.trusted = parse_networks(&conf->http_trusted_proxies, &next);
+	next = made->networks;
+	made->conf = *conf;
+	made->allow = parse_networks(&conf->http_allow, &next);
+	made->deny = parse_networks(&conf->http_deny, &next);
+	made->trusted = parse_networks(&conf->http_trusted_proxies, &next);
+	made = atomic_exchange_explicit(&settings, made, memory_order_acq_rel);
+	if (made) {
+		made->farewell.visit = baton_pass;
+		made->farewell.home = settings_home;
+		baton_send(&made->farewell);
+	}
 	return 0;
+}
+
+void edge_fini(void)
+{
+	free(atomic_exchange_explicit(&settings, NULL, memory_order_relaxed));
 }
 
 /* --- accepting ------------------------------------------------------------------------------ */
@@ -97,9 +115,9 @@ static void deliver_arrival(struct message *message)
 
 static bool may_connect(const struct address *peer)
 {
-	if (cidr_list_holds(settings.deny, peer))
+	if (cidr_list_holds(edge_settings()->deny, peer))
 		return false;
-	return settings.allow.count == 0 || cidr_list_holds(settings.allow, peer);
+	return edge_settings()->allow.count == 0 || cidr_list_holds(edge_settings()->allow, peer);
 }
 
 RUNS_ON(on_control)
@@ -114,8 +132,9 @@ static void welcome(const struct door *door, int fd, const struct address *peer)
 		close(fd);
 		return;
 	}
-	arrival = edge_connections() < settings.conf.http_connections ? malloc(sizeof *arrival)
-								      : NULL;
+	arrival = edge_connections() < edge_settings()->conf.http_connections
+			  ? malloc(sizeof *arrival)
+			  : NULL;
 	if (!arrival) {
 		metric_add(METRIC_edge_connections_refused, 1);
 		(void)!tcp_send(fd, bytes_str(full));
@@ -190,80 +209,139 @@ static void fault_say(char *fault, size_t size, const struct address *at)
 	fault[w.len] = '\0';
 }
 
+static void on_door_closed(uv_handle_t *handle)
+{
+	struct door *door = handle->data;
+
+	if (--door->open_handles == 0)
+		free(door);
+}
+
+RUNS_ON(on_control) static void door_close(struct door *door)
+{
+	struct door **link = &doors;
+
+	while (*link != door)
+		link = &(*link)->next;
+	*link = door->next;
+	uv_close((uv_handle_t *)&door->poll, on_door_closed);
+	uv_close((uv_handle_t *)&door->pause, on_door_closed);
+	close(door->fd);
+}
+
+RUNS_ON(on_control) static struct door *door_find(const struct address *at, bool icy)
+{
+	struct door *door = doors;
+
+	while (door &&
+	       (door->icy != icy || door->at.port != at->port || !address_same_ip(&door->at, at)))
+		door = door->next;
+	return door;
+}
+
 RUNS_ON(on_control)
 static int door_open(uv_loop_t *loop, const struct address *at, bool icy)
 {
-	struct door *door = &doors[door_count];
 	struct tcp_end end = {.port = at->port};
+	struct door *door = door_find(at, icy);
 	int error;
 
-	if (door_count == DOORS_MAX)
-		return -E2BIG;
+	if (door) {
+		door->wanted = true;
+		return 0;
+	}
+	door = calloc(1, sizeof *door);
+	if (!door)
+		return -ENOMEM;
 	memcpy(end.ip, at->ip, sizeof end.ip);
 	door->fd = tcp_listen(&end);
-	if (door->fd < 0)
-		return door->fd;
-	door->port = tcp_port(door->fd);
-	door->icy = icy;
-	error = uv_poll_init(loop, &door->poll, door->fd);
+	error = door->fd < 0 ? door->fd : uv_poll_init(loop, &door->poll, door->fd);
 	if (error) {
-		close(door->fd);
+		if (door->fd >= 0)
+			close(door->fd);
+		free(door);
 		return error;
 	}
+	door->at = *at;
+	door->port = tcp_port(door->fd);
+	door->icy = icy;
+	door->wanted = true;
+	door->poll.data = door->pause.data = door;
+	door->open_handles = 2;
 	uv_timer_init(loop, &door->pause);
-	door_count++;
+	door->next = doors;
+	doors = door;
 	return uv_poll_start(&door->poll, UV_READABLE, on_knock);
 }
 
 /* SHOUTcast v1 sources connect to the port above the one that players use. Somebody else may have
  * it; then they still can use the first, and the log says so. */
-RUNS_ON(on_control) static void icy_door_open(uv_loop_t *loop, const struct address *at)
+RUNS_ON(on_control)
+static void icy_door_open(uv_loop_t *loop, const struct address *at, uint16_t port)
 {
 	struct address above = *at;
 	int error;
 
-	if (above.port == UINT16_MAX)
+	if (port == UINT16_MAX)
 		return;
-	above.port++;
+	above.port = (uint16_t)(port + 1);
 	error = door_open(loop, &above, true);
 	if (error)
 		log_warn_code(error, "edge", "no shoutcast port", kv_u64("port", above.port));
 }
 
-int edge_start(uv_loop_t *loop, bool icy_door, char *fault, size_t size)
+RUNS_ON(on_control) static void doors_close_unwanted(void)
 {
-	const struct conf_list *listen = &settings.conf.http_listen;
+	struct door *next;
 
+	for (struct door *door = doors; door; door = next) {
+		next = door->next;
+		if (!door->wanted)
+			door_close(door);
+	}
+}
+
+/* A door that was opened just now and not before is the only kind that fails to be wanted twice. */
+int edge_listen(uv_loop_t *loop, const struct conf_list *listen, bool icy_door, char *fault,
+		size_t size)
+{
+	struct door *before = doors;
+
+	for (struct door *door = doors; door; door = door->next)
+		door->wanted = false;
 	for (size_t i = 0; i < listen->count; i++) {
 		struct address at;
+		struct door *door;
 		int error = -EINVAL;
 
 		if (address_parse_listen(bytes_str(listen->at[i]), &at))
 			error = door_open(loop, &at, false);
 		if (error) {
 			fault_say(fault, size, &at);
+			/* All stays as it was: what is new goes, what was there stays. */
+			while (doors != before)
+				door_close(doors);
 			return error;
 		}
-		at.port = doors[door_count - 1].port;
+		door = door_find(&at, false);
+		if (i == 0)
+			atomic_store_explicit(&first_port, door->port, memory_order_relaxed);
 		if (icy_door)
-			icy_door_open(loop, &at);
+			icy_door_open(loop, &at, door->port);
 	}
+	doors_close_unwanted();
 	return 0;
 }
 
 void edge_stop(void)
 {
-	for (unsigned i = 0; i < door_count; i++) {
-		uv_close((uv_handle_t *)&doors[i].poll, NULL);
-		uv_close((uv_handle_t *)&doors[i].pause, NULL);
-		close(doors[i].fd);
-	}
-	door_count = 0;
+	while (doors)
+		door_close(doors);
 }
 
 uint16_t edge_port(void)
 {
-	return door_count ? doors[0].port : 0;
+	return atomic_load_explicit(&first_port, memory_order_relaxed);
 }
 
 const struct worker_hooks edge_hooks = {

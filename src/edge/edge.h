@@ -14,24 +14,33 @@
 struct edge_settings {
 	struct edge_conf conf;
 	struct cidr_list allow, deny, trusted;
+	struct baton farewell;
+	struct cidr networks[];
 };
 
 extern const struct worker_hooks edge_hooks;
 
 const struct edge_settings *edge_settings(void);
 
-/* Takes the settings. They must last. 0, or -errno when there is no memory. */
+/* Puts settings in force, at the start and at a reload; what conf points to must last until the next
+ * ones are and a baton has passed. 0, or -ENOMEM: then nothing has changed. */
 MUST_CHECK int edge_configure(const struct edge_conf *conf);
 
-/* Begins to listen and accept; after the workers run. With icy_door, the port above each is opened
- * for SHOUTcast v1 sources too. 0, or -errno, with *fault saying at what. */
+/* Frees the settings, when all workers have stopped. */
+void edge_fini(void);
+
+/* Listens at these addresses, at the start (after the workers run) and at a reload: opens what is
+ * new, and then closes what is not wanted any more; connections stay. With icy_door, the port above
+ * each is opened for SHOUTcast v1 sources too. 0; or -errno with *fault saying at what, and all is
+ * as it was before. */
 RUNS_ON(on_control)
-MUST_CHECK int edge_start(uv_loop_t *loop, bool icy_door, char *fault, size_t size);
+MUST_CHECK int edge_listen(uv_loop_t *loop, const struct conf_list *listen, bool icy_door,
+			   char *fault, size_t size);
 
 /* Closes the doors. Connections are the workers'. */
 RUNS_ON(on_control) void edge_stop(void);
 
-/* The port of the first door (useful when 0 was asked for). Any thread, after edge_start. */
+/* The port of the first door (useful when 0 was asked for). Any thread, after edge_listen. */
 uint16_t edge_port(void);
 
 /* This connection, placed on worker by edge, is no more. Any worker. */

@@ -9,11 +9,13 @@
 #include "radio/radio_source.h"
 #include "radio/radio_status.h"
 
-static const struct conf *settings;
+static _Atomic(const struct conf *) settings;
+static bool (*reload_all)(void);
 
-void radio_configure(const struct conf *conf)
+void radio_configure(const struct conf *conf, bool (*reload)(void))
 {
-	settings = conf;
+	atomic_store_explicit(&settings, conf, memory_order_release);
+	reload_all = reload;
 	route_add(radio_routes);
 	protocol_add(&login_protocol);
 	page_add_metrics(status_metrics);
@@ -21,12 +23,27 @@ void radio_configure(const struct conf *conf)
 
 const struct radio_conf *radio_conf(void)
 {
-	return radio_conf_of(settings);
+	return radio_conf_of(atomic_load_explicit(&settings, memory_order_acquire));
+}
+
+bool radio_reload(const struct conf *conf)
+{
+	const struct conf *before = atomic_exchange_explicit(&settings, conf, memory_order_acq_rel);
+
+	if (mount_hub_reload(conf))
+		return true;
+	atomic_store_explicit(&settings, before, memory_order_release);
+	return false;
+}
+
+bool radio_ask_reload(void)
+{
+	return reload_all();
 }
 
 const struct mount_conf *radio_mount_conf(const char *name)
 {
-	return mount_conf_for(settings, name);
+	return mount_conf_for(atomic_load_explicit(&settings, memory_order_acquire), name);
 }
 
 enum charset radio_charset_of(unsigned choice)

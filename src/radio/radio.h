@@ -9,8 +9,15 @@
 
 extern const struct worker_hooks radio_hooks;
 
-/* Takes the settings and hands in the routes. conf must last. */
-void radio_configure(const struct conf *conf);
+/* Takes the settings and hands in the routes. conf must last until another is put in its place and a
+ * baton has passed. reload: what /admin/reloadconfig does; true when it was done. */
+void radio_configure(const struct conf *conf, bool (*reload)(void));
+
+/* Puts other settings in force. False: no memory; then some of them may be. */
+RUNS_ON(on_control) bool radio_reload(const struct conf *conf);
+
+/* Runs the reload that radio_configure was given. */
+RUNS_ON(on_control) bool radio_ask_reload(void);
 
 const struct radio_conf *radio_conf(void);
 

@@ -91,7 +91,7 @@ RUNS_ON(on_control) static void run_streamlist(struct call *call, struct mount *
 	do {
 		w = buffer_writer(&call->reply.body);
 		for (const struct mount *m = mount_first(); m; m = m->next)
-			if (m->heard && !m->conf.hidden) {
+			if (m->heard && !mount_conf(m)->hidden) {
 				writer_str(&w, m->name);
 				writer_str(&w, "\r\n");
 			}
@@ -129,13 +129,23 @@ RUNS_ON(on_control) static void run_manageauth(struct call *call, struct mount *
 	answer_fault(call, 400, "mountpoint does not have a listener authenticator");
 }
 
+RUNS_ON(on_control) static void run_reloadconfig(struct call *call, struct mount *mount)
+{
+	(void)mount;
+	log_order(call, "");
+	if (radio_ask_reload())
+		answer_done(call, 200, true, "Config reloaded");
+	else
+		answer_done(call, 500, false, "Config not reloaded: see the log");
+}
+
 /* --- titles --------------------------------------------------------------------------------- */
 
 /* A parameter, read in the charset that the call names or the mount is set to. */
 static bool title_param(const struct call *call, const char *name, enum charset charset, char *out,
 			size_t size)
 {
-	char raw[4096];
+	char raw[8192]; /* more than a title may have: it is cut between characters */
 
 	out[0] = '\0';
 	if (!call_param(call, name, raw, sizeof raw))
@@ -147,7 +157,7 @@ static bool title_param(const struct call *call, const char *name, enum charset 
 /* song, or artist and title, whichever there is. */
 static bool title_of(const struct call *call, enum charset charset, char *out, size_t size)
 {
-	char artist[1024], title[1024];
+	char artist[TITLE_SIZE], title[TITLE_SIZE];
 	bool has_artist, has_title;
 	struct writer w = writer_of(out, size - 1);
 
@@ -167,8 +177,8 @@ static bool title_of(const struct call *call, enum charset charset, char *out, s
 
 RUNS_ON(on_control) static void run_metadata(struct call *call, struct mount *mount)
 {
-	enum charset charset = radio_charset_of(mount->conf.charset);
-	char mode[16], named[32], title[1024], url[512];
+	enum charset charset = radio_charset_of(mount_conf(mount)->charset);
+	char mode[16], named[32], title[TITLE_SIZE], url[512];
 
 	/* libshout says Keep-Alive and then reads to the end of the connection. */
 	call->reply.close = true;
@@ -393,6 +403,7 @@ static void visit_move(struct baton *baton, struct worker *worker)
 				i++;
 				continue;
 			}
+			outlet_remove_at(from, s, i);
 			round->done++;
 		}
 }
@@ -450,6 +461,7 @@ static const struct admin_call admin_calls[] = {
 	{"fallback", NEED_MOUNT, run_fallbacks},
 	{"manageauth", NEED_MOUNT, run_manageauth},
 	{"buildm3u", NEED_MOUNT, run_buildm3u},
+	{"reloadconfig", NEED_NOTHING, run_reloadconfig},
 };
 
 /* NAME of /admin/NAME, /admin/NAME.json and /admin/NAME.xsl. */

@@ -7,6 +7,7 @@
 #include "core/tcp.h"
 #include "edge/edge.h"
 #include "edge/proto/http_date.h"
+#include "edge/proto/url.h"
 #include "radio/proto/client_profile.h"
 #include "radio/proto/listener_answer.h"
 #include "radio/proto/playlist.h"
@@ -54,9 +55,10 @@ static const char *limit_word(enum limit limit)
 
 static bool may_listen(const struct mount *mount, const struct address *peer)
 {
-	if (cidr_list_holds(mount->deny, peer))
+	if (cidr_list_holds(mount_rules(mount)->deny, peer))
 		return false;
-	return mount->allow.count == 0 || cidr_list_holds(mount->allow, peer);
+	return mount_rules(mount)->allow.count == 0 ||
+	       cidr_list_holds(mount_rules(mount)->allow, peer);
 }
 
 /* Titles go only into streams that have no place of their own for them and bear to be cut. */
@@ -77,7 +79,7 @@ static void join_look(struct join *join, const struct request *request, struct o
 	join->range =
 		listener_range_policy(http1_header_get(&request->head, BYTES("Range")), join->icy);
 	if (join->icy && kind_takes_icy(outlet->tap->feed->kind))
-		join->metaint = (uint32_t)outlet->mount->conf.icy_interval;
+		join->metaint = (uint32_t)mount_conf(outlet->mount)->icy_interval;
 }
 
 RUNS_ON(on_worker)
@@ -86,7 +88,7 @@ static struct bytes join_answer(const struct join *join, enum listener_answer_ki
 {
 	char date_room[32];
 	struct writer date = writer_of(date_room, sizeof date_room);
-	const char *type = join->outlet->mount->conf.content_type;
+	const char *type = mount_conf(join->outlet->mount)->content_type;
 	struct listener_answer answer = {
 		.kind = kind,
 		.quirks = join->quirks,
@@ -145,34 +147,53 @@ static enum limit join_take_place(struct join *join, const struct request *reque
 	for (unsigned depth = 0;; depth++) {
 		struct mount *mount = join->outlet->mount;
 		struct limit_rules rules = {conf->max_listeners, conf->max_listeners_per_address,
-					    conf->max_bandwidth, &mount->conf};
+					    conf->max_bandwidth, mount_conf(mount)};
 		struct outlet *next = NULL;
 		enum limit limit;
 
 		*bytes_per_second =
 			atomic_load_explicit(&mount->count.bitrate, memory_order_relaxed) / 8;
 		limit = limit_take(&rules, &mount->count, &request->peer, *bytes_per_second);
-		if (limit == LIMIT_MOUNT && mount->conf.fallback_when_full && depth < 8)
-			next = outlet_find(bytes_str(mount->conf.fallback));
+		if (limit == LIMIT_MOUNT && mount_conf(mount)->fallback_when_full && depth < 8)
+			next = outlet_find(bytes_str(mount_conf(mount)->fallback));
 		if (!next || !next->tap)
 			return limit;
 		join_look(join, request, next);
 	}
 }
 
+RUNS_ON(on_worker)
+static void join_redirect(struct conn *conn, const char *base, const char *mount)
+{
+	struct reply reply = {.close = true};
+	char room[2048];
+	struct writer w = writer_of(room, sizeof room);
+
+	writer_str(&w, base);
+	url_encode_path(&w, bytes_str(mount));
+	reply_text(&reply, 302, "this server is full, another is not");
+	reply_header(&reply, "Location", writer_done(&w));
+	reply_header(&reply, "Access-Control-Allow-Origin", BYTES("*"));
+	conn_reply(conn, &reply);
+}
+
 RUNS_ON(on_worker) static void join_get(struct conn *conn, struct join *join)
 {
 	const struct request *request = conn_request(conn);
+	const struct mount *mount = join->outlet->mount;
 	uint32_t bytes_per_second;
 	enum limit limit;
 
 	limit = join_take_place(join, request, &bytes_per_second);
-	if (limit != LIMIT_NONE) {
-		metric_add(METRIC_radio_listeners_full, 1);
-		join_refuse(conn, 503, limit_word(limit));
+	if (limit == LIMIT_NONE) {
+		join_stream(conn, join, bytes_per_second);
 		return;
 	}
-	join_stream(conn, join, bytes_per_second);
+	metric_add(METRIC_radio_listeners_full, 1);
+	if (mount_conf(mount)->redirect[0])
+		join_redirect(conn, mount_conf(mount)->redirect, mount->name);
+	else
+		join_refuse(conn, 503, limit_word(limit));
 }
 
 /* --- play lists ----------------------------------------------------------------------------- */

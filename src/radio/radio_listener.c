@@ -18,8 +18,8 @@
 
 #define LOOK_IDLE_US 4000000 /* who was sent something more lately is there */
 
-/* The rest of a frame, copied away before the writer overwrote it. Only for those who were lapped
- * in the middle of one. */
+/* The rest of a frame, put aside before the writer can overwrite it. Only for those who are far
+ * behind and whose socket filled up in the middle of one. */
 struct tail {
 	struct tail *next;
 	uint32_t row;
@@ -77,15 +77,16 @@ void listener_tails_free(void)
 	}
 }
 
-/* Keeps the rest of the frame that the listener is in. False when it is at the beginning of one, or
- * the frame is gone. */
+/* Puts the rest of the frame that the listener is in aside; its pos is then behind the frame. False
+ * when it is at the beginning of one, or the frame is gone. */
 static bool tail_keep(struct listener *listener, uint32_t row, const struct ring *ring)
 {
 	struct record record;
 	struct tail *tail;
 	uint64_t end;
 
-	if (!ring_find_pos(ring, listener->pos, &record) || record.pos == listener->pos)
+	if (listener->flags & LISTENER_AT_EDGE || !ring_find_pos(ring, listener->pos, &record) ||
+	    record.pos == listener->pos)
 		return false;
 	end = record.pos + record.len;
 	tail = malloc(sizeof *tail + (size_t)(end - listener->pos));
@@ -98,8 +99,18 @@ static bool tail_keep(struct listener *listener, uint32_t row, const struct ring
 		return false;
 	}
 	tails = tail;
-	listener->flags |= LISTENER_TAIL;
+	listener->pos = end;
+	listener->flags |= LISTENER_TAIL | LISTENER_AT_EDGE;
 	return true;
+}
+
+/* The listener goes elsewhere: the rest of its frame first. */
+static void tail_keep_or_count(struct listener *listener, uint32_t row, const struct ring *ring)
+{
+	bool inside = !(listener->flags & LISTENER_AT_EDGE);
+
+	if (inside && !tail_keep(listener, row, ring) && !ring_keeps(ring, listener->pos, 0))
+		metric_add(METRIC_radio_torn_frames, 1);
 }
 
 /* 1: all of it is sent. 0: the socket is full. Or -errno. */
@@ -123,6 +134,20 @@ static int tail_send(struct listener *listener, uint32_t row, struct tap *tap)
 
 /* --- places --------------------------------------------------------------------------------- */
 
+static uint64_t guard_of(const struct ring *ring)
+{
+	uint64_t eighth = (ring->data_mask + 1) / 8;
+
+	return eighth < GUARD_MAX ? eighth : GUARD_MAX;
+}
+
+static void listener_owes_headers(struct listener *listener, uint64_t seq)
+{
+	listener->flags |= LISTENER_HEADERS;
+	listener->headers_seq = seq;
+	listener->headers_sent = 0;
+}
+
 /* Puts the listener where it starts in a feed: at a KEY record, behind the headers of its chain. */
 RUNS_ON(on_worker)
 static void listener_place(struct listener *listener, const struct tap *tap, uint64_t back_bytes,
@@ -132,10 +157,14 @@ static void listener_place(struct listener *listener, const struct tap *tap, uin
 	struct record start, headers;
 	bool found = ring_find_start(ring, back_bytes, back_us, &start);
 
+	/* A time may reach further back than the ring does; who starts at its end is lapped at once. */
+	if (found && !ring_keeps(ring, start.pos, 2 * guard_of(ring)))
+		found = ring_find_start(ring, (ring_head_pos(ring) - ring_kept_pos(ring)) / 2, 0,
+					&start);
 	if (found && start.pos < min_pos)
 		found = ring_find_key(ring, min_pos, &start);
 	listener->feed = tap->id;
-	listener->headers_seq = listener->headers_sent = 0;
+	listener->flags = (listener->flags | LISTENER_AT_EDGE) & ~LISTENER_HEADERS;
 	if (!found) {
 		/* Nothing yet but perhaps the headers: all there is, from where they begin. */
 		listener->pos = min_pos ? ring_head_pos(ring) : ring_kept_pos(ring);
@@ -147,13 +176,22 @@ static void listener_place(struct listener *listener, const struct tap *tap, uin
 	if (start.pos < headers.word[1])
 		listener->pos = headers.word[0];
 	else
-		listener->headers_seq = headers.seq;
+		listener_owes_headers(listener, headers.seq);
 }
 
 static void burst_of(const struct mount *mount, uint64_t *bytes, int64_t *us)
 {
-	*us = (int64_t)mount->conf.burst_time * 1000;
-	*bytes = *us ? UINT64_MAX : mount->conf.burst;
+	*us = (int64_t)mount_conf(mount)->burst_time * 1000;
+	*bytes = *us ? UINT64_MAX : mount_conf(mount)->burst;
+}
+
+/* It is on what its outlet plays, or on another feed that it may hear to its end. */
+static bool is_at_home(const struct outlet *outlet, const struct listener *listener,
+		       const struct tap *tap)
+{
+	bool sticks = outlet->sticky && !(listener->flags & LISTENER_MOVED);
+
+	return tap == outlet->tap || (sticks && !tap->ended);
 }
 
 /* How far in the feed that it is on it may go. Who is to move goes to the end of what there was when
@@ -165,7 +203,7 @@ static uint64_t listener_until(const struct outlet *outlet, const struct listene
 	struct record record;
 	uint64_t head = ring_head_pos(tap_ring(tap));
 
-	if (tap == outlet->tap || (outlet->sticky && !tap->ended))
+	if (is_at_home(outlet, listener, tap))
 		return head;
 	if (listener->feed == outlet->from_feed && listener->pos <= outlet->from_end)
 		return outlet->from_end;
@@ -183,10 +221,12 @@ static bool listener_move_on(const struct outlet *outlet, struct listener *liste
 	int64_t gap = mono_since_us(now, listener->last_sent);
 
 	*served = SERVED_ALL;
-	if (tap && (tap == outlet->tap || (outlet->sticky && !tap->ended))) {
-		listener->slow_since = (mono_t){0};
+	if (tap && is_at_home(outlet, listener, tap)) {
+		listener->flags &= ~LISTENER_SLOW;
 		return false;
 	}
+	if (!outlet->tap && outlet->expecting)
+		return false;
 	if (!outlet->tap || outlet->tap->feed->kind != listener->kind) {
 		*served = SERVED_GONE;
 		return false;
@@ -198,40 +238,53 @@ static bool listener_move_on(const struct outlet *outlet, struct listener *liste
 	else
 		listener_place(listener, outlet->tap, UINT64_MAX, gap, outlet->min_pos);
 	listener->title_seq = 0;
+	listener->flags &= ~LISTENER_MOVED;
 	return true;
 }
 
-/* The writer is about to lap it: on to the burst point, after the rest of the frame it is in. False:
- * it has been behind for too long. */
+/* The writer is about to overwrite what it wants next. */
+static bool is_lapped(const struct listener *listener, const struct tap *tap)
+{
+	const struct ring *ring = tap_ring(tap);
+
+	return listener->pos < ring_head_pos(ring) &&
+	       !ring_keeps(ring, listener->pos, guard_of(ring));
+}
+
+/* It is lapped: has it been so for too long? */
+static bool is_too_slow(const struct outlet *outlet, struct listener *listener, mono_t now)
+{
+	if (!(listener->flags & LISTENER_SLOW)) {
+		listener->flags |= LISTENER_SLOW;
+		listener->slow_since = now;
+	}
+	return mono_since_us(now, listener->slow_since) >
+	       (int64_t)mount_conf(outlet->mount)->lag_limit * 1000;
+}
+
+/* On to the burst point, after the rest of the frame it is in. */
 RUNS_ON(on_worker)
-static bool listener_skip(const struct outlet *outlet, struct listener *listener, uint32_t row,
-			  const struct tap *tap, mono_t now)
+static void listener_skip(const struct outlet *outlet, struct listener *listener, uint32_t row,
+			  const struct tap *tap)
 {
 	uint64_t was = listener->pos, bytes;
 	struct record headers;
 	bool known;
 	int64_t us;
 
-	if (listener->slow_since.us == 0)
-		listener->slow_since = now;
-	else if (mono_since_us(now, listener->slow_since) >
-		 (int64_t)outlet->mount->conf.lag_limit * 1000)
-		return false;
-	if (!tail_keep(listener, row, tap_ring(tap)) && !ring_keeps(tap_ring(tap), was, 0))
-		metric_add(METRIC_radio_torn_frames, 1);
+	tail_keep_or_count(listener, row, tap_ring(tap));
 	known = feed_headers_at(tap->feed, was, &headers);
 	burst_of(outlet->mount, &bytes, &us);
 	listener_place(listener, tap, bytes, us, 0);
 	/* In the same chain the player has its headers already, and would stumble over a second
 	 * beginning. */
 	if (known && headers.seq == listener->headers_seq)
-		listener->headers_seq = 0;
+		listener->flags &= ~LISTENER_HEADERS;
 	if (listener->pos > was)
 		listener->lost += listener->pos - was;
 	listener->skips++;
 	metric_add(METRIC_radio_skips, 1);
 	atomic_fetch_add_explicit(&outlet->mount->count.skips, 1, memory_order_relaxed);
-	return true;
 }
 
 /* --- serving -------------------------------------------------------------------------------- */
@@ -257,15 +310,8 @@ RUNS_ON(on_worker) static int headers_send(struct listener *listener, const stru
 	listener->sent += (uint64_t)sent;
 	if ((size_t)sent < rest.len)
 		return 0;
-	listener->headers_seq = 0;
+	listener->flags &= ~LISTENER_HEADERS;
 	return 1;
-}
-
-static uint64_t guard_of(const struct ring *ring)
-{
-	uint64_t eighth = (ring->data_mask + 1) / 8;
-
-	return eighth < GUARD_MAX ? eighth : GUARD_MAX;
 }
 
 /* What must go out before the bytes at pos. As headers_send. */
@@ -276,16 +322,16 @@ static int listener_prelude(struct listener *listener, uint32_t row, struct tap 
 
 	if (listener->flags & LISTENER_TAIL)
 		went = tail_send(listener, row, tap);
-	if (went == 1 && listener->headers_seq)
+	if (went == 1 && (listener->flags & LISTENER_HEADERS))
 		went = headers_send(listener, tap);
 	return went;
 }
 
 /* Sends from pos to until. 1: all sent. 0: the socket is full. Or -errno. */
 RUNS_ON(on_worker)
-static int listener_send(struct outlet *outlet, struct listener *listener, struct tap *tap,
-			 uint64_t until)
+static int listener_send(struct outlet *outlet, uint32_t row, struct tap *tap, uint64_t until)
 {
+	struct listener *listener = table_row(outlet_table(), row);
 	const struct ring *ring = tap_ring(tap);
 	uint64_t pos = listener->pos;
 	ssize_t sent = radio_send(listener, tap, ring_bytes(ring, pos, until), pos);
@@ -293,12 +339,21 @@ static int listener_send(struct outlet *outlet, struct listener *listener, struc
 	if (sent < 0)
 		return (int)sent;
 	listener->pos += (uint64_t)sent;
+	if (listener->pos == until)
+		listener->flags |= LISTENER_AT_EDGE;
+	else if (sent)
+		listener->flags &= ~LISTENER_AT_EDGE;
 	/* The kernel has copied by now. If the writer came this far while it did, some of it was
 	 * wrong: the guard distance is there so that this is never seen. */
 	if (!ring_keeps(ring, pos, 0))
 		metric_add(METRIC_radio_torn_frames, 1);
 	outlet->bytes_out += (uint64_t)sent;
-	return listener->pos == until;
+	if (listener->pos == until)
+		return 1;
+	/* The writer may come here before the next turn: what is begun can then still be ended. */
+	if (!ring_keeps(ring, listener->pos, (ring->data_mask + 1) / 2))
+		(void)tail_keep(listener, row, ring);
+	return 0;
 }
 
 static enum leave why_gone(int error)
@@ -313,22 +368,46 @@ static enum served listener_gone(struct outlet *outlet, uint32_t row, enum leave
 	return SERVED_GONE;
 }
 
+/* The quality of delivery: how long it waited for this, and how far behind it still is. */
+static void listener_was_sent(struct listener *listener, const struct tap *tap, mono_t now)
+{
+	uint64_t behind = ring_head_pos(tap_ring(tap)) - listener->pos;
+	uint64_t rate = listener->bytes_per_second;
+
+	metric_observe(METRIC_radio_gap_milliseconds,
+		       (uint64_t)mono_since_us(now, listener->last_sent) / 1000);
+	metric_observe(METRIC_radio_lag_milliseconds, rate ? behind * 1000 / rate : 0);
+	listener->last_sent = now;
+}
+
 enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now)
 {
 	struct listener *listener = table_row(outlet_table(), row);
 
-	/* Each round sends, moves, skips or ends; a listener can move once and skip once a turn. */
+	/* Each round sends, moves, skips or ends; a listener does each but once a turn. */
 	for (;;) {
 		struct tap *tap = outlet->tap && listener->feed == outlet->tap->id
 					  ? outlet->tap
 					  : tap_find(listener->feed);
 		enum served served;
 		uint64_t until, sent = listener->sent;
+		bool headers = listener->flags & LISTENER_HEADERS;
 		int went;
 
 		if (!tap)
 			return listener_leave_feed(outlet, row, now);
+		/* First of all: who takes nothing, not even the rest of a frame, is lapped too. */
+		if (is_lapped(listener, tap)) {
+			if (is_too_slow(outlet, listener, now))
+				return listener_gone(outlet, row, LEAVE_SLOW);
+			if (!headers)
+				listener_skip(outlet, listener, row, tap);
+			if (!headers && is_lapped(listener, tap))
+				return SERVED_FULL;
+		}
 		went = listener_prelude(listener, row, tap);
+		if (went == 1 && headers && is_lapped(listener, tap))
+			continue;
 		if (went == 1) {
 			until = listener_until(outlet, listener, tap);
 			if (listener->pos >= until) {
@@ -338,15 +417,10 @@ enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now)
 					return listener_gone(outlet, row, LEAVE_SOURCE);
 				return served;
 			}
-			if (!ring_keeps(tap_ring(tap), listener->pos, guard_of(tap_ring(tap)))) {
-				if (!listener_skip(outlet, listener, row, tap, now))
-					return listener_gone(outlet, row, LEAVE_SLOW);
-				continue;
-			}
-			went = listener_send(outlet, listener, tap, until);
+			went = listener_send(outlet, row, tap, until);
 		}
 		if (listener->sent != sent)
-			listener->last_sent = now;
+			listener_was_sent(listener, tap, now);
 		if (went < 0)
 			return listener_gone(outlet, row, why_gone(went));
 		if (went == 0)
@@ -357,15 +431,16 @@ enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now)
 enum served listener_leave_feed(struct outlet *outlet, uint32_t row, mono_t now)
 {
 	struct listener *listener = table_row(outlet_table(), row);
+	const struct tap *tap = tap_find(listener->feed);
 	enum served served;
 
-	tail_free(listener, row);
-	listener->headers_seq = 0;
+	if (tap)
+		tail_keep_or_count(listener, row, tap_ring(tap));
+	listener->flags &= ~LISTENER_HEADERS;
 	if (listener->block_len)
-		listener->block_seq = UINT64_MAX; /* the title went with the feed */
-	if (listener_move_on(outlet, listener, NULL, now, &served))
-		return SERVED_FULL;
-	return listener_gone(outlet, row, LEAVE_SOURCE);
+		listener->block_seq = BLOCK_LOST; /* the title goes with the feed */
+	(void)listener_move_on(outlet, listener, NULL, now, &served);
+	return served == SERVED_GONE ? listener_gone(outlet, row, LEAVE_SOURCE) : SERVED_FULL;
 }
 
 enum served listener_look(struct outlet *outlet, uint32_t row, mono_t now)
@@ -390,7 +465,7 @@ RUNS_ON(on_worker) static uint64_t next_id(void)
 bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
 		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second)
 {
-	const struct mount_conf *conf = &outlet->mount->conf;
+	const struct mount_conf *conf = mount_conf(outlet->mount);
 	mono_t now = mono_now();
 	struct listener *listener;
 	uint64_t bytes;
@@ -461,6 +536,7 @@ bool listener_move(struct outlet *from, struct outlet *to, uint32_t row)
 		CHECK(limit_move(&to->mount->count, &from->mount->count, &peer));
 		return false;
 	}
+	listener->flags |= LISTENER_MOVED;
 	outlet_wake();
 	return true;
 }

@@ -15,6 +15,7 @@
 
 #define FALLBACK_DEPTH_MAX 16
 #define HEALTH_MS          1000
+#define TAKEOVER_MS        2000
 #define STALLED_US         3000000
 #define MEAN_RECORD        256u
 
@@ -47,27 +48,75 @@ unsigned mount_sources(void)
 	return source_count;
 }
 
-static struct cidr_list networks_of(const struct conf_list *texts)
+/* The texts were checked when the file was read. */
+static bool parse_networks(const struct conf_list *texts, struct cidr_list *list)
 {
 	struct cidr *networks = calloc(texts->count + 1, sizeof *networks);
-	struct cidr_list list = {networks, 0};
 
+	*list = (struct cidr_list){networks, 0};
 	for (size_t i = 0; networks && i < texts->count; i++)
-		list.count += cidr_parse(bytes_str(texts->at[i]), &networks[list.count]);
-	return list;
+		list->count += cidr_parse(bytes_str(texts->at[i]), &networks[list->count]);
+	return networks;
+}
+
+static void rules_free(struct mount_rules *rules)
+{
+	if (!rules)
+		return;
+	free((void *)(uintptr_t)rules->allow.at);
+	free((void *)(uintptr_t)rules->deny.at);
+	free(rules);
+}
+
+/* NULL when there is no memory. */
+static struct mount_rules *rules_make(const struct mount_conf *conf)
+{
+	struct mount_rules *rules = calloc(1, sizeof *rules);
+
+	if (!rules)
+		return NULL;
+	rules->conf = *conf;
+	if (!parse_networks(&conf->allow, &rules->allow) ||
+	    !parse_networks(&conf->deny, &rules->deny)) {
+		rules_free(rules);
+		return NULL;
+	}
+	return rules;
+}
+
+static void rules_home(struct baton *baton)
+{
+	rules_free(container_of(baton, struct mount_rules, farewell));
+}
+
+/* In force from now on; the old ones go when nobody reads them any more. */
+RUNS_ON(on_control) static void rules_put(struct mount *mount, struct mount_rules *rules)
+{
+	struct mount_rules *old =
+		atomic_exchange_explicit(&mount->rules, rules, memory_order_acq_rel);
+
+	if (!old)
+		return;
+	old->farewell.visit = baton_pass;
+	old->farewell.home = rules_home;
+	baton_send(&old->farewell);
 }
 
 RUNS_ON(on_control) static struct mount *mount_make(struct bytes name, bool configured)
 {
 	struct mount *mount = calloc(1, sizeof *mount);
 	struct mount **last = &mounts;
+	struct mount_rules *rules;
 
 	if (!mount)
 		return NULL;
 	bytes_to_str(name, mount->name, sizeof mount->name);
-	mount->conf = *radio_mount_conf(mount->name);
-	mount->allow = networks_of(&mount->conf.allow);
-	mount->deny = networks_of(&mount->conf.deny);
+	rules = rules_make(radio_mount_conf(mount->name));
+	if (!rules) {
+		free(mount);
+		return NULL;
+	}
+	rules_put(mount, rules);
 	mount->configured = configured;
 	uv_timer_init(loop, &mount->linger);
 	while (*last)
@@ -80,8 +129,8 @@ static void on_mount_closed(uv_handle_t *handle)
 {
 	struct mount *mount = container_of(handle, struct mount, linger);
 
-	free((void *)(uintptr_t)mount->allow.at);
-	free((void *)(uintptr_t)mount->deny.at);
+	rules_free(atomic_load_explicit(&mount->rules, memory_order_relaxed));
+	free(mount->fallback_said);
 	free(mount);
 }
 
@@ -118,12 +167,12 @@ struct station mount_station(const struct mount *mount)
 {
 	struct station station = mount->source.station;
 
-	word_over(station.name, sizeof station.name, mount->conf.name);
-	word_over(station.description, sizeof station.description, mount->conf.description);
-	word_over(station.genre, sizeof station.genre, mount->conf.genre);
-	word_over(station.url, sizeof station.url, mount->conf.url);
-	if (mount->conf.public_ != MOUNT_PUBLIC_ENCODER)
-		station.is_public = mount->conf.public_ == MOUNT_PUBLIC_YES;
+	word_over(station.name, sizeof station.name, mount_conf(mount)->name);
+	word_over(station.description, sizeof station.description, mount_conf(mount)->description);
+	word_over(station.genre, sizeof station.genre, mount_conf(mount)->genre);
+	word_over(station.url, sizeof station.url, mount_conf(mount)->url);
+	if (mount_conf(mount)->public_ != MOUNT_PUBLIC_ENCODER)
+		station.is_public = mount_conf(mount)->public_ == MOUNT_PUBLIC_YES;
 	return station;
 }
 
@@ -134,6 +183,17 @@ const char *mount_state_name(const struct mount *mount)
 	if (mount->state == MOUNT_LINGERING)
 		return "lingering";
 	return mount->heard ? "fallback" : "off";
+}
+
+const struct mount *mount_heard_from(const struct mount *mount)
+{
+	const struct mount *from = mounts;
+
+	if (mount->state != MOUNT_OFF)
+		return mount;
+	while (from && (!mount->heard || from->feed != mount->heard))
+		from = from->next;
+	return from ? from : mount;
 }
 
 /* --- what is heard -------------------------------------------------------------------------- */
@@ -147,14 +207,18 @@ RUNS_ON(on_control) static struct feed *feed_to_hear(const struct mount *mount, 
 
 	if (mount->state != MOUNT_OFF && mount->feed)
 		return mount->feed;
-	if (depth < FALLBACK_DEPTH_MAX && mount->conf.fallback && mount->conf.fallback[0]) {
-		fallback = mount_find(bytes_str(mount->conf.fallback));
-		if (fallback)
-			feed = feed_to_hear(fallback, depth + 1);
-	}
+	fallback = mount_find(bytes_str(mount_fallback(mount)));
+	if (depth < FALLBACK_DEPTH_MAX && fallback && fallback != mount)
+		feed = feed_to_hear(fallback, depth + 1);
 	if (!feed && mount->player)
 		feed = player_feed(mount->player);
 	return feed;
+}
+
+/* The file is being opened: who listens waits for it. */
+RUNS_ON(on_control) static bool is_expecting(const struct mount *mount, const struct feed *feed)
+{
+	return !feed && mount->player && player_is_starting(mount->player);
 }
 
 RUNS_ON(on_control) static void mount_tune(struct mount *mount, struct feed *feed)
@@ -163,28 +227,32 @@ RUNS_ON(on_control) static void mount_tune(struct mount *mount, struct feed *fee
 	struct tuning tuning = {
 		.mount = mount,
 		.feed = feed,
+		.expecting = is_expecting(mount, feed),
 		.min_pos = home ? mount->first_pos : 0,
-		.sticky = home && !mount->conf.fallback_override,
+		.sticky = home && !mount_conf(mount)->fallback_override,
 		.station = mount_station(mount),
 	};
 
 	if (mount->heard != feed && mount->heard && feed)
 		metric_add(METRIC_radio_fallbacks, 1);
 	mount->heard = feed;
+	mount->expecting = tuning.expecting;
 	outlet_tune_all(&tuning);
 }
 
 /* The file plays only while nothing else is there to be heard. */
-RUNS_ON(on_control) static void mount_want_player(struct mount *mount, const struct feed *feed)
+RUNS_ON(on_control) static void player_begin(struct mount *mount)
 {
-	bool has_file = mount->conf.fallback_file && mount->conf.fallback_file[0];
+	const char *file = mount_conf(mount)->fallback_file;
 
-	if (has_file && !feed && !mount->player && !stopping) {
+	if (file && file[0] && !mount->player && !stopping)
 		mount->player = player_start(mount, loop);
-	} else if (mount->player && feed && feed != player_feed(mount->player)) {
-		player_stop(mount->player);
-		mount->player = NULL;
-	}
+}
+
+RUNS_ON(on_control) static void player_end(struct mount *mount)
+{
+	player_stop(mount->player);
+	mount->player = NULL;
 }
 
 /* Something changed: tells the workers of each mount that is to hear something else now. */
@@ -193,9 +261,13 @@ RUNS_ON(on_control) static void retune(void)
 	for (struct mount *mount = mounts; mount; mount = mount->next) {
 		struct feed *feed = feed_to_hear(mount, 0);
 
-		if (feed != mount->heard)
+		if (!feed)
+			player_begin(mount);
+		if (feed != mount->heard || is_expecting(mount, feed) != mount->expecting)
 			mount_tune(mount, feed);
-		mount_want_player(mount, feed);
+		/* Not before its listeners know where to go instead. */
+		if (mount->player && feed && feed != player_feed(mount->player))
+			player_end(mount);
 	}
 }
 
@@ -206,6 +278,12 @@ void mount_player_changed(struct mount *mount)
 		retune();
 }
 
+/* The mount that this one falls back to: an administrator's word before the file's. */
+RUNS_ON(on_control) const char *mount_fallback(const struct mount *mount)
+{
+	return mount->fallback_said ? mount->fallback_said : mount_conf(mount)->fallback;
+}
+
 bool mount_set_fallback(struct mount *mount, struct bytes fallback)
 {
 	const struct mount *at = mount_find(fallback);
@@ -214,14 +292,14 @@ bool mount_set_fallback(struct mount *mount, struct bytes fallback)
 	for (unsigned depth = 0; at; depth++) {
 		if (at == mount || depth == FALLBACK_DEPTH_MAX)
 			return false;
-		at = at->conf.fallback ? mount_find(bytes_str(at->conf.fallback)) : NULL;
+		at = mount_find(bytes_str(mount_fallback(at)));
 	}
-	/* Lives as long as the mount's settings do, which is until the next reload: a few bytes. */
 	name = malloc(fallback.len + 1);
 	if (!name)
 		return false;
 	bytes_to_str(fallback, name, fallback.len + 1);
-	mount->conf.fallback = name;
+	free(mount->fallback_said);
+	mount->fallback_said = name;
 	retune();
 	return true;
 }
@@ -271,19 +349,20 @@ RUNS_ON(on_control) static void claim_answer(struct claim *claim);
 RUNS_ON(on_control) static void mount_lost_source(struct mount *mount)
 {
 	struct claim *next = mount->waiting;
+	uint64_t linger = mount_conf(mount)->linger;
 
 	mount->has_source = false;
 	mount->waiting = NULL;
 	source_count--;
-	if (next) {
+	if (next)
 		hub_claim(next);
-		if (mount->state == MOUNT_LIVE)
-			mount->state = MOUNT_LINGERING;
-	} else if (mount->state == MOUNT_LIVE) {
+	if (mount->state == MOUNT_LIVE)
 		mount->state = MOUNT_LINGERING;
-	}
+	/* Who takes over is at the door already: nobody is sent away for the moment in between. */
+	if (next && linger < TAKEOVER_MS)
+		linger = TAKEOVER_MS;
 	if (mount->state == MOUNT_LINGERING)
-		uv_timer_start(&mount->linger, on_linger_over, mount->conf.linger, 0);
+		uv_timer_start(&mount->linger, on_linger_over, linger, 0);
 	else if (!mount->configured && !next && !stopping)
 		mount_drop(mount);
 }
@@ -317,7 +396,7 @@ struct hub_message {
 	uint64_t first_pos;
 	const char *why;
 	struct mount_source about;
-	char title[1024];
+	char title[TITLE_SIZE];
 	char url[512];
 };
 
@@ -479,7 +558,7 @@ RUNS_ON(on_control) static void claim_grant(struct claim *claim, struct mount *m
 	claim->about.since_wall_us = wall_now_us();
 	claim->granted = mount;
 	claim->feed = mount->feed;
-	claim->shape = feed_shape_for(mount->conf.ring, MEAN_RECORD, HEADERS_MAX);
+	claim->shape = feed_shape_for(mount_conf(mount)->ring, MEAN_RECORD, HEADERS_MAX);
 	mount->has_source = true;
 	mount->source = claim->about;
 	mount->title[0] = '\0';
@@ -495,7 +574,7 @@ static void deliver_claim(struct message *message)
 	enter_control();
 	mount = mount_find(bytes_str(claim->mount));
 	if (mount && mount->has_source) {
-		if (!mount->conf.takeover) {
+		if (!mount_conf(mount)->takeover) {
 			claim_refuse(claim, 403, "Mountpoint in use");
 		} else if (mount->waiting) {
 			claim_refuse(claim, 403, "Mountpoint in use, and about to be taken over");
@@ -559,22 +638,66 @@ static void on_health(uv_timer_t *timer)
 
 /* --- life ----------------------------------------------------------------------------------- */
 
+/* Makes the mounts that stand in the file and are not there; marks which do. */
+RUNS_ON(on_control) static bool mounts_of_file(const struct conf *conf)
+{
+	for (struct mount *mount = mounts; mount; mount = mount->next)
+		mount->configured = false;
+	for (size_t i = 0; i < conf_entry_count(conf, &mount_conf_section); i++) {
+		const char *name = conf_entry_name(conf, &mount_conf_section, i);
+		struct mount *mount = mount_find(bytes_str(name));
+
+		if (conf_entry_is_pattern(name))
+			continue;
+		if (mount) {
+			mount->configured = true;
+			continue;
+		}
+		mount = mount_make(bytes_str(name), true);
+		if (!mount)
+			return false;
+		/* Every worker gets to know it, so that a mount that is off is told from none. */
+		mount_tune(mount, NULL);
+	}
+	return true;
+}
+
 int mount_hub_start(uv_loop_t *control_loop, const struct conf *conf)
 {
 	loop = control_loop;
-	for (size_t i = 0; i < conf_entry_count(conf, &mount_conf_section); i++) {
-		const char *name = conf_entry_name(conf, &mount_conf_section, i);
-
-		if (!conf_entry_is_pattern(name) && !mount_make(bytes_str(name), true))
-			return -ENOMEM;
-	}
+	if (!mounts_of_file(conf))
+		return -ENOMEM;
 	uv_timer_init(loop, &health);
 	uv_timer_start(&health, on_health, HEALTH_MS, HEALTH_MS);
-	/* Every worker gets to know every mount, so that a mount that is off is told from none. */
-	for (struct mount *mount = mounts; mount; mount = mount->next)
-		mount_tune(mount, NULL);
 	retune();
 	return 0;
+}
+
+bool mount_hub_reload(const struct conf *conf)
+{
+	struct mount *next;
+
+	if (!mounts_of_file(conf))
+		return false;
+	for (struct mount *mount = mounts; mount; mount = next) {
+		struct mount_rules *rules = rules_make(radio_mount_conf(mount->name));
+
+		next = mount->next;
+		if (rules)
+			rules_put(mount, rules);
+		free(mount->fallback_said);
+		mount->fallback_said = NULL;
+		/* Another file, or none: the one that plays ends. */
+		if (mount->player && rules) {
+			player_stop(mount->player);
+			mount->player = NULL;
+		}
+		mount_tune(mount, mount->heard);
+		if (!mount->configured && !mount->has_source && mount->state == MOUNT_OFF)
+			mount_drop(mount);
+	}
+	retune();
+	return true;
 }
 
 void mount_hub_stop(void)
@@ -594,10 +717,8 @@ void mount_hub_fini(void)
 		struct mount *mount = mounts;
 
 		mounts = mount->next;
-		if (mount->feed) {
-			feed_close(mount->feed);
-			free(mount->feed);
-		}
+		if (mount->feed)
+			radio_feed_free(container_of(mount->feed, struct radio_feed, feed));
 		uv_close((uv_handle_t *)&mount->linger, on_mount_closed);
 	}
 }

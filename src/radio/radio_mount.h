@@ -17,6 +17,9 @@
 #include "radio/proto/station.h"
 #include "radio/radio_conf.h"
 
+/* Bytes of a title with its NUL: no player can be told more (ICY_TEXT_MAX). */
+#define TITLE_SIZE 4096u
+
 struct source;
 struct claim;
 struct player;
@@ -32,6 +35,14 @@ struct mount_count {
 	_Atomic uint64_t joins;
 	_Atomic uint64_t skips;
 	_Atomic uint64_t slow_drops;
+};
+
+/* The settings of one mount, ready for use. A reload puts new ones in their place and frees the old
+ * ones when a baton has been everywhere; nobody keeps a pointer beyond the event at hand. */
+struct mount_rules {
+	struct mount_conf conf;
+	struct cidr_list allow, deny; /* of conf, parsed */
+	struct baton farewell;
 };
 
 enum mount_state { MOUNT_OFF, MOUNT_LIVE, MOUNT_LINGERING };
@@ -53,8 +64,7 @@ struct mount_source {
 struct mount {
 	struct mount *next;
 	char name[FEED_NAME_MAX + 1];
-	struct mount_conf conf;
-	struct cidr_list allow, deny; /* of conf, parsed */
+	_Atomic(struct mount_rules *) rules; /* see mount_rules() */
 	struct mount_count count;
 	enum mount_state state;
 	bool configured; /* stands in the file: stays when nobody uses it */
@@ -65,17 +75,36 @@ struct mount {
 	struct feed *feed;          /* own; NULL before the first unit of the first source */
 	uint64_t first_pos;         /* where the present source begins in it */
 	struct feed *heard;         /* what outlets were last told to play; NULL: nothing */
+	bool expecting;             /* and that something will come at once */
+	char *fallback_said;        /* by an administrator, until the next reload; or NULL */
 	struct player *player;      /* of the fallback file, while it is wanted */
-	char title[1024];
+	char title[TITLE_SIZE];
 	char title_url[512];
 	int64_t title_since_us;
 	uv_timer_t linger;
 	uint64_t bytes_in_before;
+	struct baton farewell; /* its own, so that the end needs no memory */
 	void (*gone)(struct mount *mount);
 };
 
+/* The rules in force; any thread. Acquire: pairs with the release of a reload. */
+static inline const struct mount_rules *mount_rules(const struct mount *mount)
+{
+	return atomic_load_explicit(&mount->rules, memory_order_acquire);
+}
+
+static inline const struct mount_conf *mount_conf(const struct mount *mount)
+{
+	return &mount_rules(mount)->conf;
+}
+
 RUNS_ON(on_control) MUST_CHECK int mount_hub_start(uv_loop_t *loop, const struct conf *conf);
 RUNS_ON(on_control) void mount_hub_stop(void);
+
+/* New settings are in force: gives all mounts their rules, makes those that are new in the file, and
+ * lets go of those that are not in it any more when they are off. False: no memory, and nothing has
+ * changed. */
+RUNS_ON(on_control) bool mount_hub_reload(const struct conf *conf);
 RUNS_ON(on_control) void mount_hub_fini(void);
 
 /* All mounts, in the order of their making. */
@@ -84,6 +113,9 @@ RUNS_ON(on_control) struct mount *mount_find(struct bytes name);
 
 /* What a mount's listeners are told of it: the settings' words before the encoder's. */
 RUNS_ON(on_control) struct station mount_station(const struct mount *mount);
+
+/* The mount whose encoder the listeners of this one hear; itself when it is nobody's. */
+RUNS_ON(on_control) const struct mount *mount_heard_from(const struct mount *mount);
 
 /* "live" "stalled" "lingering" "fallback" "off" */
 RUNS_ON(on_control) const char *mount_state_name(const struct mount *mount);
@@ -94,6 +126,9 @@ bool mount_set_title(struct mount *mount, struct bytes title, struct bytes url);
 
 /* Sends the source away. */
 RUNS_ON(on_control) void mount_kill_source(struct mount *mount);
+
+/* The name of the mount that this one falls back to; "" for none. */
+RUNS_ON(on_control) const char *mount_fallback(const struct mount *mount);
 
 /* Sets or, empty, takes away the fallback mount. False: it would be a loop. */
 RUNS_ON(on_control) bool mount_set_fallback(struct mount *mount, struct bytes fallback);

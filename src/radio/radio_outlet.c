@@ -51,6 +51,16 @@ struct outlet *outlet_find(struct bytes mount)
 
 /* --- slots ---------------------------------------------------------------------------------- */
 
+/* An outlet with low latency is woken by every publish while somebody listens. */
+RUNS_ON(on_worker) static void outlet_arm(const struct outlet *outlet)
+{
+	const struct ring *ring = outlet->tap ? tap_ring(outlet->tap) : NULL;
+
+	if (ring && outlet->low_latency && outlet->listeners &&
+	    !ring_sleep(ring, here->worker->id, ring_head_seq(ring)))
+		uv_async_send(&here->bell);
+}
+
 bool outlet_add(struct outlet *outlet, uint32_t row)
 {
 	struct listener *listener = table_row(&here->listeners, row);
@@ -67,8 +77,9 @@ bool outlet_add(struct outlet *outlet, uint32_t row)
 	}
 	listener->slot = (uint16_t)outlet->next_slot;
 	slot->rows[slot->count++] = row;
-	outlet->listeners++;
 	outlet->next_slot = (outlet->next_slot + 1) % TURN_SLOTS;
+	if (outlet->listeners++ == 0)
+		outlet_arm(outlet);
 	return true;
 }
 
@@ -90,6 +101,11 @@ void outlet_remove(struct outlet *outlet, uint32_t row)
 			return;
 		}
 	abort(); /* a listener is in the slot that its row names */
+}
+
+void outlet_remove_at(struct outlet *outlet, unsigned slot, uint32_t at)
+{
+	slot_drop(outlet, &outlet->slot[slot], at);
 }
 
 /* --- turns ---------------------------------------------------------------------------------- */
@@ -124,12 +140,12 @@ static bool slot_serve(struct outlet *outlet, struct outlet_slot *slot, mono_t n
 
 /* Asks the rings of all that somebody here hears to wake this worker. False when one of them has
  * moved on meanwhile. */
-RUNS_ON(on_worker) static bool sleep_on_rings(bool only_low_latency)
+RUNS_ON(on_worker) static bool sleep_on_rings(void)
 {
 	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next) {
 		const struct ring *ring = outlet->tap ? tap_ring(outlet->tap) : NULL;
 
-		if (!ring || outlet->listeners == 0 || (only_low_latency && !outlet->low_latency))
+		if (!ring || outlet->listeners == 0)
 			continue;
 		if (!ring_sleep(ring, here->worker->id, ring_head_seq(ring)))
 			return false;
@@ -167,7 +183,7 @@ static void on_tick(uv_timer_t *timer)
 		return;
 	here->idle_ticks = 0;
 	/* The bits first, then the look: what is published in between knocks. */
-	if (!sleep_on_rings(false) || anybody_behind())
+	if (!sleep_on_rings() || anybody_behind())
 		return;
 	uv_timer_stop(&here->wheel);
 	here->turning = false;
@@ -177,23 +193,37 @@ void outlet_wake(void)
 {
 	uint64_t tick = radio_conf()->turn / TURN_SLOTS;
 
+	tick = tick ? tick : 1;
 	here->idle_ticks = 0;
-	if (here->turning)
+	/* A reload may have changed the turn. */
+	if (here->turning && uv_timer_get_repeat(&here->wheel) == tick)
 		return;
 	here->turning = true;
-	uv_timer_start(&here->wheel, on_tick, tick ? tick : 1, tick ? tick : 1);
+	uv_timer_start(&here->wheel, on_tick, tick, tick);
+}
+
+/* Serves an outlet with low latency and asks to be woken again. False: more has come meanwhile. */
+RUNS_ON(on_worker) static bool outlet_serve_now(struct outlet *outlet, mono_t now)
+{
+	const struct ring *ring = outlet->tap ? tap_ring(outlet->tap) : NULL;
+	uint64_t seq = ring ? ring_head_seq(ring) : 0;
+
+	for (unsigned s = 0; s < TURN_SLOTS; s++)
+		slot_serve(outlet, &outlet->slot[s], now);
+	return !ring || outlet->listeners == 0 || ring_sleep(ring, here->worker->id, seq);
 }
 
 static void on_bell(uv_async_t *bell)
 {
 	mono_t now = mono_now();
+	bool quiet = true;
 
 	(void)bell;
 	enter_worker();
 	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
-		for (unsigned s = 0; outlet->low_latency && s < TURN_SLOTS; s++)
-			slot_serve(outlet, &outlet->slot[s], now);
-	if (!sleep_on_rings(true))
+		if (outlet->low_latency)
+			quiet &= outlet_serve_now(outlet, now);
+	if (!quiet)
 		uv_async_send(&here->bell);
 	outlet_wake();
 }
@@ -226,6 +256,7 @@ static void on_look(uv_timer_t *timer)
 struct tune_message {
 	struct message message;
 	struct tuning tuning;
+	uint64_t ended; /* a feed's id, in an order of that kind */
 };
 
 /* Who hears the feed that we leave goes on to where it ends now, and moves there-> */
@@ -238,13 +269,14 @@ RUNS_ON(on_worker) static void outlet_tune(struct outlet *outlet, const struct t
 		outlet->from_end = ring_head_pos(tap_ring(outlet->tap));
 	}
 	outlet->tap = tap;
+	outlet->expecting = tuning->expecting;
 	outlet->min_pos = tuning->min_pos;
 	outlet->sticky = tuning->sticky;
 	outlet->station = tuning->station;
+	outlet->low_latency = mount_conf(outlet->mount)->low_latency;
 	if (tap)
 		tap->ended = false;
-	if (outlet->low_latency && tap)
-		ring_sleep(tap_ring(tap), here->worker->id, ring_head_seq(tap_ring(tap)));
+	outlet_arm(outlet);
 	outlet_wake();
 }
 
@@ -263,7 +295,6 @@ static void deliver_tune(struct message *message)
 		outlet = calloc(1, sizeof *outlet);
 		if (outlet) {
 			outlet->mount = mount;
-			outlet->low_latency = mount->conf.low_latency;
 			outlet->next = here->outlets;
 			here->outlets = outlet;
 		}
@@ -288,48 +319,32 @@ void outlet_tune_all(const struct tuning *tuning)
 	}
 }
 
-struct feed_baton {
-	struct baton baton;
-	struct feed *feed;
-	uint64_t id;
-};
-
-static void nothing_home(struct baton *baton)
+static void deliver_ended(struct message *message)
 {
-	free(container_of(baton, struct feed_baton, baton));
-}
-
-static void visit_ended(struct baton *baton, struct worker *worker)
-{
+	struct tune_message *tune = container_of(message, struct tune_message, message);
 	struct tap *tap;
 
-	(void)worker;
 	enter_worker();
-	tap = tap_find(container_of(baton, struct feed_baton, baton)->id);
+	tap = tap_find(tune->ended);
 	if (tap)
 		tap->ended = true;
 	outlet_wake();
-}
-
-RUNS_ON(on_control)
-static void feed_baton_send(struct feed *feed, uint64_t id,
-			    void (*visit)(struct baton *, struct worker *),
-			    void (*home)(struct baton *))
-{
-	struct feed_baton *baton = calloc(1, sizeof *baton);
-
-	/* Without it a feed would be lost from sight for ever; there is nothing better to do. */
-	CHECK(baton);
-	baton->feed = feed;
-	baton->id = id;
-	baton->baton.visit = visit;
-	baton->baton.home = home;
-	baton_send(&baton->baton);
+	free(tune);
 }
 
 void outlet_feed_ended(const struct feed *feed)
 {
-	feed_baton_send(NULL, feed->id, visit_ended, nothing_home);
+	for (unsigned i = 0; i < workers_count(); i++) {
+		struct tune_message *tune = calloc(1, sizeof *tune);
+
+		if (!tune) {
+			metric_add(METRIC_radio_out_of_memory, 1);
+			return;
+		}
+		tune->message.deliver = deliver_ended;
+		tune->ended = feed->id;
+		worker_post(worker_of(i), &tune->message);
+	}
 }
 
 /* Whoever still hears the feed has no more time to: it moves now, or is let go. */
@@ -355,7 +370,7 @@ RUNS_ON(on_worker) static void outlet_leave_feed(struct outlet *outlet, uint64_t
 
 static void visit_drop_feed(struct baton *baton, struct worker *worker)
 {
-	uint64_t id = container_of(baton, struct feed_baton, baton)->id;
+	uint64_t id = container_of(baton, struct radio_feed, farewell)->feed.id;
 
 	(void)worker;
 	enter_worker();
@@ -366,23 +381,30 @@ static void visit_drop_feed(struct baton *baton, struct worker *worker)
 
 static void home_drop_feed(struct baton *baton)
 {
-	struct feed_baton *feed_baton = container_of(baton, struct feed_baton, baton);
-
-	feed_close(feed_baton->feed);
-	free(feed_baton->feed);
-	free(feed_baton);
+	radio_feed_free(container_of(baton, struct radio_feed, farewell));
 }
 
 void outlet_feed_drop(struct feed *feed)
 {
-	feed_baton_send(feed, feed->id, visit_drop_feed, home_drop_feed);
+	struct radio_feed *radio = container_of(feed, struct radio_feed, feed);
+
+	radio->farewell.visit = visit_drop_feed;
+	radio->farewell.home = home_drop_feed;
+	baton_send(&radio->farewell);
 }
 
-struct mount_baton {
-	struct baton baton;
-	struct mount *mount;
-	void (*gone)(struct mount *mount);
-};
+struct feed *radio_feed_make(void)
+{
+	struct radio_feed *radio = calloc(1, sizeof *radio);
+
+	return radio ? &radio->feed : NULL;
+}
+
+void radio_feed_free(struct radio_feed *radio)
+{
+	feed_close(&radio->feed);
+	free(radio);
+}
 
 RUNS_ON(on_worker) static void outlet_destroy(struct outlet *outlet, enum leave why)
 {
@@ -401,12 +423,12 @@ RUNS_ON(on_worker) static void outlet_destroy(struct outlet *outlet, enum leave 
 
 static void visit_drop_mount(struct baton *baton, struct worker *worker)
 {
-	struct mount_baton *mount_baton = container_of(baton, struct mount_baton, baton);
+	struct mount *mount = container_of(baton, struct mount, farewell);
 
 	(void)worker;
 	enter_worker();
 	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
-		if (outlet->mount == mount_baton->mount) {
+		if (outlet->mount == mount) {
 			outlet_destroy(outlet, LEAVE_MOUNT);
 			return;
 		}
@@ -414,22 +436,17 @@ static void visit_drop_mount(struct baton *baton, struct worker *worker)
 
 static void home_drop_mount(struct baton *baton)
 {
-	struct mount_baton *mount_baton = container_of(baton, struct mount_baton, baton);
+	struct mount *mount = container_of(baton, struct mount, farewell);
 
-	mount_baton->gone(mount_baton->mount);
-	free(mount_baton);
+	mount->gone(mount);
 }
 
 void outlet_mount_drop(struct mount *mount, void (*gone)(struct mount *mount))
 {
-	struct mount_baton *baton = calloc(1, sizeof *baton);
-
-	CHECK(baton);
-	baton->mount = mount;
-	baton->gone = gone;
-	baton->baton.visit = visit_drop_mount;
-	baton->baton.home = home_drop_mount;
-	baton_send(&baton->baton);
+	mount->gone = gone;
+	mount->farewell.visit = visit_drop_mount;
+	mount->farewell.home = home_drop_mount;
+	baton_send(&mount->farewell);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */

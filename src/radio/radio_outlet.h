@@ -29,7 +29,8 @@ struct outlet {
 	uint64_t min_pos;    /* who moves here starts at or behind this position */
 	uint64_t from_feed;  /* the feed before: who is on it still hears it until from_end */
 	uint64_t from_end;
-	bool sticky; /* who is on another feed that still runs, stays */
+	bool expecting; /* of tuning */
+	bool sticky;    /* who is on another feed that still runs, stays */
 	bool low_latency;
 	struct station station;
 	uint64_t bytes_out; /* not yet added to the mount's */
@@ -42,6 +43,7 @@ struct outlet {
 struct tuning {
 	struct mount *mount;
 	struct feed *feed; /* NULL: nothing is to be heard */
+	bool expecting;    /* but soon something will be: the listeners stay */
 	uint64_t min_pos;
 	bool sticky;
 	struct station station;
@@ -51,6 +53,19 @@ RUNS_ON(on_control) void outlet_tune_all(const struct tuning *tuning);
 
 /* No more will be published on this feed (who sticks to it moves on at its end). */
 RUNS_ON(on_control) void outlet_feed_ended(const struct feed *feed);
+
+/* A feed of the radio: with the baton that will one day take it away, so that the end needs no
+ * memory. All feeds of sources and players are made and freed here. */
+struct radio_feed {
+	struct feed feed;
+	struct baton farewell;
+};
+
+/* Zeroed, for feed_create; NULL when there is no memory. */
+struct feed *radio_feed_make(void);
+
+/* Closes and frees; no worker may know it. */
+void radio_feed_free(struct radio_feed *radio);
 
 /* Takes the feed away from all workers, then closes and frees it. */
 RUNS_ON(on_control) void outlet_feed_drop(struct feed *feed);
@@ -70,6 +85,9 @@ RUNS_ON(on_worker) MUST_CHECK bool outlet_add(struct outlet *outlet, uint32_t ro
 
 /* Takes a listener, wherever it is, out of its slot. */
 RUNS_ON(on_worker) void outlet_remove(struct outlet *outlet, uint32_t row);
+
+/* Takes the listener at this place of a slot out; the last one of the slot takes its place. */
+RUNS_ON(on_worker) void outlet_remove_at(struct outlet *outlet, unsigned slot, uint32_t at);
 
 /* The worker's wheel turns (again): somebody has something to send. */
 RUNS_ON(on_worker) void outlet_wake(void);

@@ -26,6 +26,7 @@ struct player {
 	bool closing;
 	bool published; /* publisher is in use */
 	bool announced;
+	bool failed; /* at least once */
 	struct publisher publisher;
 	mono_t began;
 	int64_t offset;
@@ -37,6 +38,11 @@ RUNS_ON(on_control) static void player_next(struct player *player);
 struct feed *player_feed(const struct player *player)
 {
 	return player->announced ? player->publisher.feed : NULL;
+}
+
+bool player_is_starting(const struct player *player)
+{
+	return !player->announced && !player->failed;
 }
 
 /* --- the end -------------------------------------------------------------------------------- */
@@ -107,6 +113,7 @@ RUNS_ON(on_control) static void player_fail(struct player *player, const char *w
 
 	log_warnx("radio", "fallback file does not play", kv_str("mount", mount->name),
 		  kv_str("file", player->path), kv_str("why", why));
+	player->failed = true;
 	player_silence(player);
 	player_close_file(player);
 	player_later(player, RETRY_MS);
@@ -181,7 +188,7 @@ RUNS_ON(on_control) static bool player_prepare(struct player *player)
 	struct mount *mount = player->mount;
 	struct publish_plan plan = {
 		.name = bytes_str(mount->name),
-		.shape = feed_shape_for(mount->conf.ring, 256, HEADERS_MAX),
+		.shape = feed_shape_for(mount_conf(mount)->ring, 256, HEADERS_MAX),
 		.writer = ++players_made,
 	};
 
@@ -230,7 +237,8 @@ struct player *player_start(struct mount *mount, uv_loop_t *loop)
 		return NULL;
 	player->mount = mount;
 	player->file = -1;
-	bytes_to_str(bytes_str(mount->conf.fallback_file), player->path, sizeof player->path);
+	bytes_to_str(bytes_str(mount_conf(mount)->fallback_file), player->path,
+		     sizeof player->path);
 	uv_timer_init(loop, &player->pace);
 	player_later(player, 0);
 	return player;

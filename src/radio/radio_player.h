@@ -16,5 +16,8 @@ RUNS_ON(on_control) struct player *player_start(struct mount *mount, uv_loop_t *
 /* Ends it; the feed goes when the workers have let go of it. */
 RUNS_ON(on_control) void player_stop(struct player *player);
 
+/* Whether it has neither played nor failed yet. */
+RUNS_ON(on_control) bool player_is_starting(const struct player *player);
+
 /* Its feed; NULL while nothing is out yet. */
 RUNS_ON(on_control) struct feed *player_feed(const struct player *player);

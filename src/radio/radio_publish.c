@@ -46,7 +46,7 @@ static int publisher_open(struct publisher *publisher, enum framer_kind kind)
 	if (old && old->kind == kind && bytes_equal(bytes_str(old->type), type)) {
 		publisher->feed = old;
 	} else {
-		publisher->feed = calloc(1, sizeof *publisher->feed);
+		publisher->feed = radio_feed_make();
 		if (!publisher->feed)
 			return -ENOMEM;
 		error = feed_create(
@@ -54,7 +54,7 @@ static int publisher_open(struct publisher *publisher, enum framer_kind kind)
 			atomic_fetch_add_explicit(&feeds_made, 1, memory_order_relaxed) + 1,
 			bytes_str(publisher->name), type, kind, &plan->shape);
 		if (error) {
-			free(publisher->feed);
+			radio_feed_free(container_of(publisher->feed, struct radio_feed, feed));
 			publisher->feed = NULL;
 			return error;
 		}
@@ -105,6 +105,8 @@ static void publish(struct publisher *publisher, enum feed_ring which, struct re
 		metric_add(METRIC_radio_oversized, 1);
 		return;
 	}
+	metric_add(METRIC_core_ring_records, 1);
+	metric_add(METRIC_core_ring_bytes, (int64_t)payload.len);
 	if (wake) {
 		metric_add(METRIC_core_doorbells, 1);
 		outlet_ring(wake);
@@ -239,10 +241,8 @@ void publisher_fini(struct publisher *publisher)
 {
 	if (publisher->feed) {
 		feed_let_go(publisher->feed);
-		if (!publisher->live && publisher->feed != publisher->plan.old_feed) {
-			feed_close(publisher->feed);
-			free(publisher->feed);
-		}
+		if (!publisher->live && publisher->feed != publisher->plan.old_feed)
+			radio_feed_free(container_of(publisher->feed, struct radio_feed, feed));
 	}
 	free(publisher->buffer);
 	free(publisher->headers);

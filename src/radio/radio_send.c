@@ -2,6 +2,9 @@
 
 #include "core/tcp.h"
 
+/* A block of one unit of 16 bytes, as icy_metadata_write() makes it of nothing. */
+#define NO_TITLE "\1StreamTitle='';\0"
+
 /* Bytes of the block under way that are still to be sent. A title that has been overtaken by many
  * newer ones cannot be had any more in the middle of its block: then the rest is NULs, which keeps
  * the count right, and the next block brings the newest. */
@@ -9,10 +12,13 @@ RUNS_ON(on_worker)
 static struct bytes block_rest(const struct listener *listener, struct tap *tap)
 {
 	static const uint8_t nuls[ICY_BLOCK_MAX];
+	const struct bytes no_title = BYTES(NO_TITLE);
 	const struct tap_title *title;
 
-	if (listener->block_seq == 0)
+	if (listener->block_seq == BLOCK_EMPTY)
 		return bytes_skip(icy_empty(), listener->block_sent);
+	if (listener->block_seq == BLOCK_NO_TITLE)
+		return bytes_skip(no_title, listener->block_sent);
 	title = tap_title_seq(tap, listener->block_seq);
 	if (title && title->len == listener->block_len)
 		return bytes_skip(bytes_of(title->block, title->len), listener->block_sent);
@@ -29,8 +35,12 @@ static void block_begin(struct listener *listener, struct tap *tap, uint64_t pos
 	if (title && title->seq != listener->title_seq) {
 		listener->block_seq = title->seq;
 		listener->block_len = title->len;
+	} else if (!title && (listener->flags & LISTENER_TITLED)) {
+		/* It shows the title of the feed that it came from. */
+		listener->block_seq = BLOCK_NO_TITLE;
+		listener->block_len = sizeof NO_TITLE - 1;
 	} else {
-		listener->block_seq = 0;
+		listener->block_seq = BLOCK_EMPTY;
 		listener->block_len = 1;
 	}
 }
@@ -41,8 +51,12 @@ static void block_sent(struct listener *listener, size_t n)
 	listener->block_sent += (uint32_t)n;
 	if (listener->block_sent < listener->block_len)
 		return;
-	if (listener->block_seq)
+	if (listener->block_seq == BLOCK_NO_TITLE) {
+		listener->flags &= ~LISTENER_TITLED;
+	} else if (listener->block_seq != BLOCK_EMPTY && listener->block_seq != BLOCK_LOST) {
 		listener->title_seq = listener->block_seq;
+		listener->flags |= LISTENER_TITLED;
+	}
 	listener->block_len = 0;
 	icy_phase_block_sent(&listener->icy);
 }

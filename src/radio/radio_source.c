@@ -124,8 +124,8 @@ RUNS_ON(on_worker) static const char *source_publish(struct source *source, stru
 RUNS_ON(on_worker)
 static void source_stream_title(struct source *source, const struct icy_fields *fields)
 {
-	enum charset charset = radio_charset_of(source->mount->conf.charset);
-	char title[1024], url[512];
+	enum charset charset = radio_charset_of(mount_conf(source->mount)->charset);
+	char title[TITLE_SIZE], url[512];
 
 	charset_to_field(fields->title, charset, title, sizeof title);
 	charset_to_field(fields->url, charset, url, sizeof url);
@@ -316,7 +316,7 @@ RUNS_ON(on_worker) static struct source *source_make(const struct claim *claim)
 	source->mount = claim->granted;
 	source->id = claim->about.id;
 	source->about = claim->about;
-	source->timeout_ms = claim->granted->conf.source_timeout;
+	source->timeout_ms = mount_conf(claim->granted)->source_timeout;
 	source->last_data = mono_now();
 	source->logged_in = claim->icy;
 	source->body.framing = HTTP1_UNTIL_CLOSE;

@@ -101,10 +101,12 @@ static uint32_t peak_of(const struct mount *mount)
 }
 
 /* kbit/s: what the encoder said, else what its frames say, else what comes in. */
-static uint32_t bitrate_of(const struct mount *mount)
+RUNS_ON(on_control) static uint32_t bitrate_of(const struct mount *mount)
 {
-	uint32_t measured = atomic_load_explicit(&mount->count.bitrate, memory_order_relaxed);
+	uint32_t measured;
 
+	mount = mount_heard_from(mount);
+	measured = atomic_load_explicit(&mount->count.bitrate, memory_order_relaxed);
 	if (mount->source.station.bitrate)
 		return mount->source.station.bitrate;
 	if (mount->source.about.bitrate)
@@ -114,8 +116,8 @@ static uint32_t bitrate_of(const struct mount *mount)
 
 static const char *type_of(const struct mount *mount)
 {
-	if (mount->conf.content_type && mount->conf.content_type[0])
-		return mount->conf.content_type;
+	if (mount_conf(mount)->content_type && mount_conf(mount)->content_type[0])
+		return mount_conf(mount)->content_type;
 	return mount->heard ? mount->heard->type : mount->source.content_type;
 }
 
@@ -138,25 +140,28 @@ RUNS_ON(on_control) static void put_server(json_t *tree)
 RUNS_ON(on_control)
 static void put_source(json_t *tree, const struct mount *mount, struct bytes host)
 {
+	const struct mount_source *heard = &mount_heard_from(mount)->source;
 	struct station station = mount_station(mount);
 
 	put_said(tree, "audio_info", station.audio_info);
 	put_known(tree, "bitrate", bitrate_of(mount));
-	put_known(tree, "channels", mount->source.about.channels);
+	put_known(tree, "channels", heard->about.channels);
 	put_said(tree, "genre", station.genre);
 	put_known(tree, "ice-bitrate", station.bitrate);
 	put_number(tree, "listener_peak", peak_of(mount));
 	put_number(tree, "listeners", listeners_of(mount));
 	put_listen_url(tree, "listenurl", mount, host);
-	put_known(tree, "samplerate", mount->source.about.sample_rate);
+	put_known(tree, "samplerate", heard->about.sample_rate);
 	put_text(tree, "server_description",
 		 station.description[0] ? station.description : "Unspecified description");
 	put_text(tree, "server_name", station.name[0] ? station.name : "no name");
 	put_text(tree, "server_type", type_of(mount));
 	put_said(tree, "server_url", station.url);
-	put_date(tree, "stream_start", mount->source.since_wall_us, http_date_write_mail);
-	put_date(tree, "stream_start_iso8601", mount->source.since_wall_us, http_date_write_iso);
-	put_said(tree, "title", mount->title);
+	if (heard->since_wall_us) {
+		put_date(tree, "stream_start", heard->since_wall_us, http_date_write_mail);
+		put_date(tree, "stream_start_iso8601", heard->since_wall_us, http_date_write_iso);
+	}
+	put_said(tree, "title", mount_heard_from(mount)->title);
 }
 
 json_t *status_public(struct bytes host)
@@ -167,7 +172,7 @@ json_t *status_public(struct bytes host)
 	for (const struct mount *mount = mount_first(); mount; mount = mount->next) {
 		json_t *source;
 
-		if (!mount->heard || mount->conf.hidden)
+		if (!mount->heard || mount_conf(mount)->hidden)
 			continue;
 		source = json_object();
 		put_source(source, mount, host);
@@ -192,8 +197,8 @@ RUNS_ON(on_control) static json_t *admin_source(const struct mount *mount, struc
 
 	put_text(source, "@mount", mount->name);
 	put_source(source, mount, host);
-	if (mount->conf.max_listeners)
-		put_number(source, "max_listeners", mount->conf.max_listeners);
+	if (mount_conf(mount)->max_listeners)
+		put_number(source, "max_listeners", mount_conf(mount)->max_listeners);
 	else
 		put_text(source, "max_listeners", "unlimited");
 	put_number(source, "public", is_public);
@@ -235,13 +240,14 @@ json_t *status_mounts(void)
 
 	for (const struct mount *mount = mount_first(); mount; mount = mount->next) {
 		json_t *source;
-		int64_t since = wall_now_us() - mount->source.since_wall_us;
+		int64_t began = mount_heard_from(mount)->source.since_wall_us;
+		int64_t since = began ? wall_now_us() - began : 0;
 
 		if (!mount->heard)
 			continue;
 		source = json_object();
 		put_text(source, "@mount", mount->name);
-		put_text(source, "fallback", mount->conf.fallback ? mount->conf.fallback : "");
+		put_text(source, "fallback", mount_fallback(mount));
 		put_number(source, "listeners", listeners_of(mount));
 		put_number(source, "Connected", (uint64_t)(since / 1000000));
 		put_text(source, "content-type", type_of(mount));
@@ -255,6 +261,7 @@ json_t *status_mounts(void)
 
 RUNS_ON(on_control) static json_t *page_mount(const struct mount *mount, struct bytes host)
 {
+	const struct mount_source *heard = &mount_heard_from(mount)->source;
 	struct station station = mount_station(mount);
 	json_t *tree = json_object();
 
@@ -264,13 +271,13 @@ RUNS_ON(on_control) static json_t *page_mount(const struct mount *mount, struct 
 	put_text(tree, "genre", station.genre);
 	put_text(tree, "url", station.url);
 	put_text(tree, "content_type", type_of(mount));
-	put_text(tree, "codec", mount->source.about.codec);
+	put_text(tree, "codec", heard->about.codec);
 	put_number(tree, "bitrate", bitrate_of(mount));
-	put_number(tree, "sample_rate", mount->source.about.sample_rate);
-	put_number(tree, "channels", mount->source.about.channels);
+	put_number(tree, "sample_rate", heard->about.sample_rate);
+	put_number(tree, "channels", heard->about.channels);
 	put_number(tree, "listeners", listeners_of(mount));
 	put_number(tree, "listeners_peak", peak_of(mount));
-	put_text(tree, "title", mount->title);
+	put_text(tree, "title", mount_heard_from(mount)->title);
 	if (mount->title_since_us)
 		put_date(tree, "title_since", mount->title_since_us, http_date_write_iso);
 	put_text(tree, "state", mount_state_name(mount));
@@ -293,7 +300,7 @@ json_t *status_page(struct bytes host)
 	put_number(server, "listeners", limit_listeners());
 	json_object_set_new(tree, "server", server);
 	for (const struct mount *mount = mount_first(); mount; mount = mount->next)
-		if (!mount->conf.hidden)
+		if (!mount_conf(mount)->hidden)
 			json_array_append_new(list, page_mount(mount, host));
 	json_object_set_new(tree, "mounts", list);
 	return tree;
@@ -320,7 +327,7 @@ void status_write_7(struct writer *w, const struct mount *mount)
 	bool up = mount && mount->heard;
 	uint64_t numbers[6] = {
 		up ? listeners_of(mount) : 0, up,
-		mount ? peak_of(mount) : 0,   mount ? mount->conf.max_listeners : 0,
+		mount ? peak_of(mount) : 0,   mount ? mount_conf(mount)->max_listeners : 0,
 		up ? listeners_of(mount) : 0, up ? bitrate_of(mount) : 0,
 	};
 

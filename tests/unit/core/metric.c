@@ -23,7 +23,7 @@ static void *count_much(void *arg)
 	if (registered)
 		assert_int_equal(metric_thread_start(), 0);
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		metric_add(METRIC_edge_bytes_in, 3);
+		metric_add(METRIC_radio_bytes_in, 3);
 		metric_add(METRIC_edge_connections, i % 2 ? -1 : 1);
 		metric_observe(METRIC_radio_gap_milliseconds, i % 3 ? 50 : 51);
 	}
@@ -48,12 +48,12 @@ static void threads_are_summed_while_they_count(void **state)
 {
 	(void)state;
 	pthread_t threads[THREADS];
-	int64_t before = metric_sum(METRIC_edge_bytes_in), last = before;
+	int64_t before = metric_sum(METRIC_radio_bytes_in), last = before;
 
 	for (uintptr_t i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, count_much, (void *)i), 0);
 	for (unsigned i = 0; i < 50; i++) {
-		int64_t now = metric_sum(METRIC_edge_bytes_in);
+		int64_t now = metric_sum(METRIC_radio_bytes_in);
 
 		assert_true(now >= last);
 		assert_int_equal((now - before) % 3, 0);
@@ -62,7 +62,7 @@ static void threads_are_summed_while_they_count(void **state)
 	}
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	assert_int_equal(metric_sum(METRIC_edge_bytes_in) - before, 3 * THREADS * ROUNDS);
+	assert_int_equal(metric_sum(METRIC_radio_bytes_in) - before, 3 * THREADS * ROUNDS);
 	assert_int_equal(metric_sum(METRIC_edge_connections), 0);
 	assert_int_equal(metric_sum(METRIC_radio_gap_milliseconds), THREADS * ROUNDS);
 }
@@ -71,7 +71,7 @@ static void *add_one(void *arg)
 {
 	(void)arg;
 	assert_int_equal(metric_thread_start(), 0);
-	metric_add(METRIC_edge_bytes_out, 1);
+	metric_add(METRIC_radio_bytes_out, 1);
 	metric_thread_stop();
 	return NULL;
 }
@@ -84,7 +84,7 @@ static void what_ended_threads_counted_stays(void **state)
 
 		assert_int_equal(pthread_create(&thread, NULL, add_one, NULL), 0);
 		pthread_join(thread, NULL);
-		assert_int_equal(metric_sum(METRIC_edge_bytes_out), i + 1);
+		assert_int_equal(metric_sum(METRIC_radio_bytes_out), i + 1);
 	}
 }
 
@@ -99,14 +99,14 @@ static void the_exposition_has_help_type_and_value(void **state)
 	(void)state;
 	metric_add(METRIC_radio_listeners, 5);
 	metric_add(METRIC_radio_listeners, -2);
-	metric_add(METRIC_edge_requests_2xx, 7);
+	metric_add(METRIC_edge_answers_2xx, 7);
 	char *text = exposition();
 
 	assert_has(text, "# HELP ringmain_radio_listeners Listeners that are connected.\n"
 			 "# TYPE ringmain_radio_listeners gauge\n"
 			 "ringmain_radio_listeners 3\n");
-	assert_has(text, "# TYPE ringmain_edge_requests_2xx_total counter\n"
-			 "ringmain_edge_requests_2xx_total 7\n");
+	assert_has(text, "# TYPE ringmain_edge_answers_2xx_total counter\n"
+			 "ringmain_edge_answers_2xx_total 7\n");
 	assert_has(text, "\nringmain_core_log_lines_lost_total 0\n");
 	free(text);
 }

@@ -1,0 +1,18 @@
+#!/bin/sh
+# commits: the subject of each commit is "room: what is true after it", at most 75 characters (65 is
+# better), no final period, an empty line below. Merges and the first commit are exempt.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+
+bad=$(git log --no-merges --min-parents=1 --format='%h%x09%s%x09%w(0,0,0)%B%x00' | tr '\n\0' '\001\n' |
+	awk -F '\t' '
+	{ sub(/^\001/, "", $1) }
+	$1 == "" || $2 ~ /^Merge / { next }
+	length($2) > 75 { print $1 " " $2 "    <- longer than 75" }
+	$2 !~ /^[a-z0-9_.-]+(, [a-z0-9_.-]+)*: [^ ]/ { print $1 " " $2 "    <- no room" }
+	$2 ~ /\.$/ { print $1 " " $2 "    <- final period" }
+	$3 ~ /^[^\001]+\001[^\001]/ { print $1 " " $2 "    <- no empty line" }')
+[ -z "$bad" ] || {
+	printf '%s\n' "$bad"
+	exit 1
+}
