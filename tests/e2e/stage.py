@@ -222,8 +222,7 @@ class Server:
         self.source_password, self.admin_password = SOURCE_PASSWORD, ADMIN_PASSWORD
         args = [PROGRAM, "--data", pathlib.Path(directory) / f"data-{self.port}"]
         for name, value in {"http.listen": self.host, "radio.source_password": SOURCE_PASSWORD,
-                            "admin.password": ADMIN_PASSWORD, "workers": 2,
-                            **(settings or {})}.items():
+                            "admin.password": ADMIN_PASSWORD, **(settings or {})}.items():
             args += ["--set", f"{name}={value}"]
         self.process = crew.start(args, "ringmain")
         await_true(lambda: re.search(r" info core ready port=\d+", self.log())

@@ -301,7 +301,7 @@ def mp3_frames(sounds):
 
 @pytest.fixture(scope="module")
 def server(shared_serve, sounds):
-    server = shared_serve()
+    server = shared_serve({"mount./login.linger": "0"})
     frames = mp3_frames(sounds)
     plus = sounds.file("aac").read_bytes()
     with raw_source(server, "/live", "audio/mpeg", (
