@@ -156,8 +156,7 @@ def liquidsoap_send(crew, server, sounds, room, outputs):
     """One liquidsoap, which takes long to start, for all of [(encoder, mount, password)]."""
     room = open_to_nobody(room / "liquidsoap")
     script = room / "radio.liq"
-    tags = 'artist="The Readers",title="Round the Ring"'
-    script.write_text(f"s = single('annotate:{tags}:{sounds.wav}')\n" + "".join(
+    script.write_text(f's = single("{sounds.file("flac")}")\n' + "".join(
         f"""output.icecast({encoder}, host="127.0.0.1", port={server.port},
   password="{password or server.source_password}", mount="{mount}", name="{NAME}",
   genre="{GENRE}", description="{ABOUT}", s)

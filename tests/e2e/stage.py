@@ -222,8 +222,7 @@ class Server:
         self.source_password, self.admin_password = SOURCE_PASSWORD, ADMIN_PASSWORD
         args = [PROGRAM, "--data", pathlib.Path(directory) / f"data-{self.port}"]
         for name, value in {"http.listen": self.host, "radio.source_password": SOURCE_PASSWORD,
-                            "admin.password": ADMIN_PASSWORD, "workers": 2,
-                            **(settings or {})}.items():
+                            "admin.password": ADMIN_PASSWORD, **(settings or {})}.items():
             args += ["--set", f"{name}={value}"]
         self.process = crew.start(args, "ringmain")
         await_true(lambda: re.search(r" info core ready port=\d+", self.log())
@@ -285,7 +284,10 @@ class Server:
 
     def bytes_read(self, name):
         """How much of a mount's encoder has arrived."""
-        found = self.admin(f"stats?mount={name}").xml.find("source/total_bytes_read")
+        answer = self.admin(f"stats?mount={name}")
+        if answer.status == 404:
+            return 0
+        found = answer.xml.find("source/total_bytes_read")
         return int(found.text) if found is not None else 0
 
     def set_title(self, mount, query):

@@ -197,7 +197,9 @@ def test_an_encoder_with_a_wrong_password_is_told_so(studio, name, program, send
 def test_liquidsoap_with_a_wrong_password_is_told_so(studio):
     need("liquidsoap")
     process = studio.process["/liquidsoap-refused"]
-    await_true(lambda: "Connection failed: 401, Unauthorized" in process.said(), 60, process.said)
+    await_true(lambda: "Connection failed: 401, Unauthorized" in process.said() or
+               not process.running(), 60, process.said)
+    assert process.running(), process.said()
     assert not studio.server.mount("/liquidsoap-refused")
 
 
