@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from fault_harness import (ADMIN, SOURCE, Encoder, Listener, Server, assert_whole, await_, read_all,
-                           run, runs_of, swarm, swarm_report, swarm_start)
+from fault_harness import (ADMIN, SOURCE, Encoder, Listener, Server, assert_whole, await_, basic,
+                           read_all, run, runs_of, swarm, swarm_report, swarm_start)
 
 SANITIZED = b"__asan_init" in open(os.environ["RINGMAIN"], "rb").read() \
     if "RINGMAIN" in os.environ else False
@@ -82,7 +82,9 @@ def test_a_disk_that_fills_up_and_is_emptied_is_logged_on_again(full_disk):
     log = full_disk / "log"
     with Server({"log.file": str(log)}) as server, Encoder(server, title_every=0.1):
         fill(full_disk / "filler")
-        await_("lines are lost", lambda: server.metric("core_log_lines_lost_total") > 0)
+        wrong = basic("source", "wrong")
+        await_("lines are lost", lambda: server.get("/x", wrong, method="SOURCE").status == 401 and
+               server.metric("core_log_lines_lost_total") > 0)
         assert_serves(server)
         (full_disk / "filler").unlink()
         size = log.stat().st_size
