@@ -162,6 +162,21 @@ def test_those_who_never_catch_up_are_dropped_after_the_limit():
         assert server.stats("/live")["slow_listeners"] == 2
 
 
+@pytest.mark.parametrize("ring,speed", [("64k", 30), ("512k", 250)])
+def test_an_encoder_that_sends_a_ring_full_in_one_turn_tears_nothing(ring, speed):
+    # Eight rings a second, two in each turn: everybody is lapped all the time.
+    with Server({"workers": 2, "radio.ring": ring, "radio.burst": "8k", "radio.lag_limit": "1m"}) \
+         as server, Encoder(server, ready=False, speed=speed, seconds=60) as flood:
+        flood.await_event("connected")
+        report = swarm(server, listeners=40, slow_fraction=0.25, slow_rate=20, icy=0.5, check=True,
+                       seconds=2)
+        for who in (report["check"], report["slow"]):
+            assert who["frames"] > 500 and who["gaps"] > 0
+            assert who["torn"] == who["torn_at_start"] == who["repeats"] == who["icy_bad"] == 0
+        assert report["disconnected"] == report["failed"] == 0
+        assert server.metric("radio_torn_frames_total") == 0
+
+
 # --- titles --------------------------------------------------------------------------------------
 
 
