@@ -158,7 +158,8 @@ class Server:
             if kind is None:
                 self.stop()
             else:
-                print("--- log\n" + "\n".join(self.log().splitlines()[-60:]))
+                lines = [l for l in self.log().splitlines() if "listener gone" not in l]
+                print("--- log\n" + "\n".join(lines[-40:]))
         finally:
             if self.process.poll() is None:
                 self.process.kill()
