@@ -16,6 +16,8 @@
  * SOURCE_TURN_MAX bytes in one turn of its worker; this is several. */
 #define GUARD_MAX (64u << 10)
 
+#define TAIL_BUCKETS 4096u
+
 #define LOOK_IDLE_US 4000000 /* who was sent something more lately is there */
 
 /* However little somebody is behind, an encoder may send a ring full in one turn. A rest of this size
@@ -38,7 +40,8 @@ static const char *const leave_names[] = {
 	[LEAVE_STOP] = "server stops",
 };
 
-static _Thread_local struct tail *tails;
+/* By row: each turn looks up the tail of everybody who has one, and all may have. */
+static _Thread_local struct tail *tails[TAIL_BUCKETS];
 static _Thread_local uint64_t ids_given;
 
 static struct address listener_address(const struct listener *listener)
@@ -53,7 +56,7 @@ static struct address listener_address(const struct listener *listener)
 
 static struct tail **tail_link(uint32_t row)
 {
-	struct tail **link = &tails;
+	struct tail **link = &tails[row % TAIL_BUCKETS];
 
 	while (*link && (*link)->row != row)
 		link = &(*link)->next;
@@ -73,12 +76,13 @@ static void tail_free(struct listener *listener, uint32_t row)
 
 void listener_tails_free(void)
 {
-	while (tails) {
-		struct tail *next = tails->next;
+	for (size_t i = 0; i < TAIL_BUCKETS; i++)
+		while (tails[i]) {
+			struct tail *next = tails[i]->next;
 
-		free(tails);
-		tails = next;
-	}
+			free(tails[i]);
+			tails[i] = next;
+		}
 }
 
 /* Puts the rest of the frame that the listener is in aside, if it is at most so long; its pos is then
@@ -99,13 +103,15 @@ static bool tail_keep(struct listener *listener, uint32_t row, const struct ring
 	tail = malloc(sizeof *tail + (size_t)(end - listener->pos));
 	if (!tail)
 		return false;
-	*tail = (struct tail){tails, row, (uint32_t)(end - listener->pos), 0, listener->pos};
+	*tail = (struct tail){
+		.row = row, .len = (uint32_t)(end - listener->pos), .pos = listener->pos};
 	ring_copy(ring, listener->pos, tail->bytes, tail->len);
 	if (!ring_keeps(ring, listener->pos, 0)) {
 		free(tail);
 		return false;
 	}
-	tails = tail;
+	tail->next = tails[row % TAIL_BUCKETS];
+	tails[row % TAIL_BUCKETS] = tail;
 	listener->pos = end;
 	listener->flags |= LISTENER_TAIL | LISTENER_AT_EDGE;
 	return true;

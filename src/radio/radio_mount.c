@@ -26,6 +26,7 @@ static bool stopping OWNED_BY(on_control);
 static unsigned source_count OWNED_BY(on_control);
 
 static void on_linger_over(uv_timer_t *timer);
+RUNS_ON(on_control) static void retune(void);
 
 /* --- mounts --------------------------------------------------------------------------------- */
 
@@ -150,10 +151,13 @@ RUNS_ON(on_control) static void mount_drop(struct mount *mount)
 	while (*link != mount)
 		link = &(*link)->next;
 	*link = mount->next;
-	if (mount->player)
-		player_stop(mount->player);
-	mount->player = NULL;
 	uv_timer_stop(&mount->linger);
+	/* Other mounts may hear its file: they are told first. */
+	if (mount->player) {
+		retune();
+		player_stop(mount->player);
+	}
+	mount->player = NULL;
 	outlet_mount_drop(mount, on_mount_gone);
 }
 
@@ -198,6 +202,15 @@ const struct mount *mount_heard_from(const struct mount *mount)
 
 /* --- what is heard -------------------------------------------------------------------------- */
 
+/* The mount that this one falls back to, if there is one now. */
+RUNS_ON(on_control) static const struct mount *mount_behind(const struct mount *mount)
+{
+	const char *name = mount_fallback(mount);
+	const struct mount *behind = name[0] ? mount_find(bytes_str(name)) : NULL;
+
+	return behind == mount ? NULL : behind;
+}
+
 /* A mount's own feed while it is on the air or may come back, else what the chain of fallbacks has.
  * depth ends what an administrator's call could make a loop of; the file's loops are refused. */
 RUNS_ON(on_control) static struct feed *feed_to_hear(const struct mount *mount, unsigned depth)
@@ -207,18 +220,23 @@ RUNS_ON(on_control) static struct feed *feed_to_hear(const struct mount *mount, 
 
 	if (mount->state != MOUNT_OFF && mount->feed)
 		return mount->feed;
-	fallback = mount_find(bytes_str(mount_fallback(mount)));
-	if (depth < FALLBACK_DEPTH_MAX && fallback && fallback != mount)
+	fallback = mount_behind(mount);
+	if (depth < FALLBACK_DEPTH_MAX && fallback)
 		feed = feed_to_hear(fallback, depth + 1);
 	if (!feed && mount->player)
 		feed = player_feed(mount->player);
 	return feed;
 }
 
-/* The file is being opened: who listens waits for it. */
+/* Nothing is to be heard, but a file in the chain is being opened: who listens waits for it. */
 RUNS_ON(on_control) static bool is_expecting(const struct mount *mount, const struct feed *feed)
 {
-	return !feed && mount->player && player_is_starting(mount->player);
+	for (unsigned depth = 0; !feed && mount && depth <= FALLBACK_DEPTH_MAX; depth++) {
+		if (mount->player && player_is_starting(mount->player))
+			return true;
+		mount = mount_behind(mount);
+	}
+	return false;
 }
 
 RUNS_ON(on_control) static void mount_tune(struct mount *mount, struct feed *feed)
@@ -249,26 +267,25 @@ RUNS_ON(on_control) static void player_begin(struct mount *mount)
 		mount->player = player_start(mount, loop);
 }
 
-RUNS_ON(on_control) static void player_end(struct mount *mount)
+/* Something changed: tells the workers of each mount that is to hear something else now. Files begin
+ * before anybody is told what to wait for, and end when all who hear them know where to go instead:
+ * one file may be heard on several mounts. */
+static void retune(void)
 {
-	player_stop(mount->player);
-	mount->player = NULL;
-}
-
-/* Something changed: tells the workers of each mount that is to hear something else now. */
-RUNS_ON(on_control) static void retune(void)
-{
+	for (struct mount *mount = mounts; mount; mount = mount->next)
+		if (!mount->player && !feed_to_hear(mount, 0))
+			player_begin(mount);
 	for (struct mount *mount = mounts; mount; mount = mount->next) {
 		struct feed *feed = feed_to_hear(mount, 0);
 
-		if (!feed)
-			player_begin(mount);
 		if (feed != mount->heard || is_expecting(mount, feed) != mount->expecting)
 			mount_tune(mount, feed);
-		/* Not before its listeners know where to go instead. */
-		if (mount->player && feed && feed != player_feed(mount->player))
-			player_end(mount);
 	}
+	for (struct mount *mount = mounts; mount; mount = mount->next)
+		if (mount->player && mount->heard && mount->heard != player_feed(mount->player)) {
+			player_stop(mount->player);
+			mount->player = NULL;
+		}
 }
 
 void mount_player_changed(struct mount *mount)
@@ -530,8 +547,6 @@ static void deliver_gone(struct message *message)
 
 void hub_source_gone(struct hub_message *hub, struct mount *mount, uint64_t id, const char *why)
 {
-	if (!hub)
-		return;
 	hub->mount = mount;
 	hub->id = id;
 	hub->why = why;
@@ -687,30 +702,54 @@ int mount_hub_start(uv_loop_t *control_loop, const struct conf *conf)
 	return 0;
 }
 
+/* Its file is to end; who hears it is told by the next retune(). */
+RUNS_ON(on_control) static void player_part(struct mount *mount)
+{
+	mount->leaving = mount->player;
+	mount->player = NULL;
+}
+
+/* After that. */
+RUNS_ON(on_control) static void players_dismiss(void)
+{
+	for (struct mount *mount = mounts; mount; mount = mount->next) {
+		if (mount->leaving)
+			player_stop(mount->leaving);
+		mount->leaving = NULL;
+	}
+}
+
+/* The settings of a mount that stays. The file that it plays ends when there is to be another. */
+RUNS_ON(on_control) static bool mount_renew(struct mount *mount)
+{
+	struct mount_rules *rules = rules_make(radio_mount_conf(mount->name));
+
+	free(mount->fallback_said);
+	mount->fallback_said = NULL;
+	if (!rules)
+		return false;
+	rules_put(mount, rules);
+	if (mount->player && !player_plays(mount->player, rules->conf.fallback_file))
+		player_part(mount);
+	return true;
+}
+
 bool mount_hub_reload(const struct conf *conf)
 {
 	struct mount *next;
+	bool done = mounts_of_file(conf);
 
-	if (!mounts_of_file(conf))
-		return false;
-	for (struct mount *mount = mounts; mount; mount = next) {
-		struct mount_rules *rules = rules_make(radio_mount_conf(mount->name));
-
-		next = mount->next;
-		if (rules)
-			rules_put(mount, rules);
-		free(mount->fallback_said);
-		mount->fallback_said = NULL;
-		/* Another file, or none: the one that plays ends. */
-		if (mount->player && rules) {
-			player_stop(mount->player);
-			mount->player = NULL;
-		}
+	for (struct mount *mount = mounts; mount; mount = mount->next)
+		done &= mount_renew(mount);
+	retune();
+	players_dismiss();
+	for (struct mount *mount = mounts; mount; mount = mount->next)
 		mount_tune(mount, mount->heard);
+	for (struct mount *mount = mounts; mount; mount = next) {
+		next = mount->next;
 		mount_drop_unused(mount);
 	}
-	retune();
-	return true;
+	return done;
 }
 
 void mount_hub_stop(void)
@@ -718,10 +757,9 @@ void mount_hub_stop(void)
 	stopping = true;
 	uv_close((uv_handle_t *)&health, NULL);
 	for (struct mount *mount = mounts; mount; mount = mount->next)
-		if (mount->player) {
-			player_stop(mount->player);
-			mount->player = NULL;
-		}
+		player_part(mount);
+	retune();
+	players_dismiss();
 }
 
 void mount_hub_fini(void)

@@ -78,6 +78,7 @@ struct mount {
 	bool expecting;             /* and that something will come at once */
 	char *fallback_said;        /* by an administrator, until the next reload; or NULL */
 	struct player *player;      /* of the fallback file, while it is wanted */
+	struct player *leaving;     /* of the file before a reload, until nobody hears it */
 	char title[TITLE_SIZE];
 	char title_url[512];
 	int64_t title_since_us;
@@ -102,8 +103,8 @@ RUNS_ON(on_control) MUST_CHECK int mount_hub_start(uv_loop_t *loop, const struct
 RUNS_ON(on_control) void mount_hub_stop(void);
 
 /* New settings are in force: gives all mounts their rules, makes those that are new in the file, and
- * lets go of those that are not in it any more when they are off. False: no memory, and nothing has
- * changed. */
+ * lets go of those that are not in it any more when they are off. False: no memory; then some mounts
+ * have the new rules and some the old. */
 RUNS_ON(on_control) bool mount_hub_reload(const struct conf *conf);
 RUNS_ON(on_control) void mount_hub_fini(void);
 

@@ -310,12 +310,12 @@ def run(*args, environment=None, prefix=()):
 class Encoder:
     """ringmain-encoder on a mount; options as keywords, with _ for -."""
 
-    def __init__(self, server, mount="/live", ready=True, **options):
+    def __init__(self, server, mount="/live", ready=True, password=SOURCE_PASSWORD, **options):
         options.setdefault("seconds", 300)
         self.server = server
         self.mount = mount
         self.own = tempfile.NamedTemporaryFile(prefix="ringmain-e2e-encoder-")
-        url = f"http://source:{SOURCE_PASSWORD}@127.0.0.1:{server.port}{mount}"
+        url = f"http://source:{password}@127.0.0.1:{server.port}{mount}"
         args = [os.path.join(CLIENTS, "ringmain-encoder"), "--url", url]
         for name, value in options.items():
             args.append("--" + name.replace("_", "-"))
