@@ -48,7 +48,8 @@ def await_true(condition, seconds, what=None):
         if value:
             return value
         if time.monotonic() > end:
-            pytest.fail(f"not within {seconds} s: {what() if callable(what) else what or condition}")
+            said = what() if callable(what) else what or condition
+            pytest.fail(f"not within {seconds} s: {said}")
         time.sleep(0.02)
 
 
@@ -280,7 +281,8 @@ class Server:
                                                  f"{process.said()[-2000:] if process else ''}")
 
     def await_no_mount(self, name, seconds=15):
-        await_true(lambda: not self.mount(name), seconds, lambda: f"{name} gone\n{self.log()[-3000:]}")
+        await_true(lambda: not self.mount(name), seconds,
+                   lambda: f"{name} gone\n{self.log()[-3000:]}")
 
     def bytes_read(self, name):
         """How much of a mount's encoder has arrived."""
@@ -295,4 +297,5 @@ class Server:
                         auth=("source", SOURCE_PASSWORD))
 
     def source_url(self, mount, scheme="http", password=None):
-        return f"{scheme}://source:{(password or SOURCE_PASSWORD).replace(' ', '%20')}@{self.host}{mount}"
+        password = (password or SOURCE_PASSWORD).replace(" ", "%20")
+        return f"{scheme}://source:{password}@{self.host}{mount}"
