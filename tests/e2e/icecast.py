@@ -36,7 +36,7 @@ class Icecast:
         if os.getuid() == 0:  # it refuses to run as root
             user = pwd.getpwnam("icecast2")
             args = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
-                    "--clear-groups", *args]
+                    "--clear-groups", "--pdeathsig=KILL", *args]
         self.process = crew.start(args)
 
         def up():

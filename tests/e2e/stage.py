@@ -86,7 +86,8 @@ class Process:
     """A program that runs beside the test; what it says is in .said()."""
 
     def __init__(self, args, log, stdin=None, **options):
-        self.args = [str(a) for a in args]
+        # Also when the tests are killed themselves and nobody is left to end it.
+        self.args = ["setpriv", "--pdeathsig=KILL", *(str(a) for a in args)]
         self.log = pathlib.Path(log)
         with open(self.log, "wb") as out:
             self.popen = subprocess.Popen(self.args, stdout=out, stderr=subprocess.STDOUT,

@@ -26,9 +26,10 @@ class Studio:
         self.process["/http-put"] = encoders.http_put_send(crew, server, sounds, "mp3", "/http-put")
         self.process["/http-put-ogg"] = encoders.http_put_send(crew, server, sounds, "vorbis",
                                                                "/http-put-ogg")
-        self.process["/curl"] = encoders.curl_send(crew, server, sounds, "mp3", "/curl")
+        self.process["/curl"] = encoders.curl_send(crew, server, sounds, "mp3", "/curl",
+                                                   times=20)
         self.process["/curl-chunked"] = encoders.curl_send(crew, server, sounds, "aac",
-                                                           "/curl-chunked", chunked=True)
+                                                           "/curl-chunked", chunked=True, times=20)
         if self.has("ezstream"):
             for form in ("mp3", "vorbis"):
                 self.process[f"/ezstream-{form}"] = encoders.ezstream_send(
