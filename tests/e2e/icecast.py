@@ -25,7 +25,8 @@ class Icecast:
   <listen-socket><port>{self.port}</port><bind-address>127.0.0.1</bind-address></listen-socket>
   <fileserve>0</fileserve>
   <paths><basedir>/usr/share/icecast2</basedir><logdir>{room}</logdir>
-    <webroot>/usr/share/icecast2/web</webroot><adminroot>/usr/share/icecast2/admin</adminroot></paths>
+    <webroot>/usr/share/icecast2/web</webroot>
+    <adminroot>/usr/share/icecast2/admin</adminroot></paths>
   <logging><accesslog>-</accesslog><errorlog>-</errorlog><loglevel>2</loglevel></logging>
   <security><chroot>0</chroot></security>
 </icecast>
@@ -35,7 +36,7 @@ class Icecast:
         if os.getuid() == 0:  # it refuses to run as root
             user = pwd.getpwnam("icecast2")
             args = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
-                    "--clear-groups", *args]
+                    "--clear-groups", "--pdeathsig=KILL", *args]
         self.process = crew.start(args)
 
         def up():

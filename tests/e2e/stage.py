@@ -48,7 +48,8 @@ def await_true(condition, seconds, what=None):
         if value:
             return value
         if time.monotonic() > end:
-            pytest.fail(f"not within {seconds} s: {what() if callable(what) else what or condition}")
+            said = what() if callable(what) else what or condition
+            pytest.fail(f"not within {seconds} s: {said}")
         time.sleep(0.02)
 
 
@@ -85,7 +86,8 @@ class Process:
     """A program that runs beside the test; what it says is in .said()."""
 
     def __init__(self, args, log, stdin=None, **options):
-        self.args = [str(a) for a in args]
+        # Also when the tests are killed themselves and nobody is left to end it.
+        self.args = ["setpriv", "--pdeathsig=KILL", *(str(a) for a in args)]
         self.log = pathlib.Path(log)
         with open(self.log, "wb") as out:
             self.popen = subprocess.Popen(self.args, stdout=out, stderr=subprocess.STDOUT,
@@ -280,7 +282,8 @@ class Server:
                                                  f"{process.said()[-2000:] if process else ''}")
 
     def await_no_mount(self, name, seconds=15):
-        await_true(lambda: not self.mount(name), seconds, lambda: f"{name} gone\n{self.log()[-3000:]}")
+        await_true(lambda: not self.mount(name), seconds,
+                   lambda: f"{name} gone\n{self.log()[-3000:]}")
 
     def bytes_read(self, name):
         """How much of a mount's encoder has arrived."""
@@ -295,4 +298,5 @@ class Server:
                         auth=("source", SOURCE_PASSWORD))
 
     def source_url(self, mount, scheme="http", password=None):
-        return f"{scheme}://source:{(password or SOURCE_PASSWORD).replace(' ', '%20')}@{self.host}{mount}"
+        password = (password or SOURCE_PASSWORD).replace(" ", "%20")
+        return f"{scheme}://source:{password}@{self.host}{mount}"

@@ -316,7 +316,8 @@ def server(shared_serve, sounds):
 
 
 def masked(head):
-    head = re.sub(r"(?mi)^(date): [A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$", r"\1: #", head)
+    head = re.sub(r"(?mi)^(date): [A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$",
+                  r"\1: #", head)
     return re.sub(r"(?mi)^(server: ringmain)/[\d.]+$", r"\1/#", head)
 
 
@@ -421,7 +422,8 @@ Content-Length: 4000000
 Expect: 100-continue
 """, CONTINUE + GOOD),
     "ices 0.4": (f"SOURCE /m ICE/1.0\ncontent-type: audio/mpeg\n{AUTH}ice-name: x\n", GOOD),
-    "Barix Instreamer": (f"SOURCE /m HTTP/1.0\n{AUTH}ice-name: Barix\nContent-Type: audio/mpeg\n", GOOD),
+    "Barix Instreamer": (
+        f"SOURCE /m HTTP/1.0\n{AUTH}ice-name: Barix\nContent-Type: audio/mpeg\n", GOOD),
     "any user's name will do": (f"""SOURCE /m HTTP/1.0
 Authorization: {basic('dj.anna', SOURCE_PASSWORD)}
 Content-Type: audio/mpeg
@@ -484,8 +486,8 @@ Accept-Encoding: chunked
     ("SOURCE /status-json.xsl HTTP/1.0", 403), ("PUT /metrics HTTP/1.1", 403),
     ("PUT /api/v1/mounts HTTP/1.1", 403), ("SOURCE /dir/ HTTP/1.0", 403)])
 def test_a_mount_cannot_hide_a_page(server, request_line, status):
-    got = exchange(server.port, (f"{request_line}\r\nHost: x\r\n{AUTH}".replace("\n", "\r\n").replace(
-        "\r\r", "\r") + "Content-Type: audio/mpeg\r\n\r\n").encode(), has_head)
+    request = f"{request_line}\nHost: x\n{AUTH}Content-Type: audio/mpeg\n\n"
+    got = exchange(server.port, request.replace("\n", "\r\n").encode(), has_head)
     assert re.match(rf"HTTP/1\.[01] {status} ".encode(), got), got
 
 
