@@ -134,7 +134,7 @@ class Server:
         self.address = "127.0.0.1"
 
     def start(self):
-        environment = {"ASAN_OPTIONS": "detect_leaks=1", **os.environ, **self.environment}
+        environment = {"ASAN_OPTIONS": "detect_leaks=1:quarantine_size_mb=8", **os.environ, **self.environment}
         with open(self.log_path, "wb") as log, open(self.out_path, "wb") as out:
             self.process = subprocess.Popen(self.prefix + [SERVER] + self.args, stderr=log,
                                             stdout=out, stdin=subprocess.DEVNULL,
