@@ -16,9 +16,11 @@
 #include "core/core_conf.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "core/writer.h"
 #include "edge/auth.h"
 #include "edge/edge.h"
 #include "edge/page.h"
+#include "edge/proto/url.h"
 #include "options.h"
 #include "radio/radio.h"
 #include "secrets.h"
@@ -133,32 +135,71 @@ static bool print_and_end(const struct options *options, int *code)
 
 static void print_secret(const char *what, const char *user, const char *password)
 {
-	printf("  %-10s user %s, password %s\n", what, user, password);
+	printf("  %-12s user %s, password %s\n", what, user, password);
+}
+
+/* A line that works as it stands, with no music at hand; what a URL cannot hold is encoded. */
+static void print_publish(const char *user, const char *password, unsigned port)
+{
+	char buf[1024];
+	struct writer w = writer_of(buf, sizeof buf - 1);
+
+	url_encode_component(&w, bytes_str(user));
+	writer_u8(&w, ':');
+	url_encode_component(&w, bytes_str(password));
+	if (!writer_ok(&w))
+		return; /* a password that fits no command line either */
+	buf[writer_done(&w).len] = '\0';
+	printf("  Publish:     ffmpeg -re -f lavfi -i sine=220 -c:a libmp3lame -b:a 128k "
+	       "-content_type audio/mpeg -f mp3 icecast://%s@localhost:%u/live\n",
+	       buf, port);
+	printf("               (-i music.mp3 in place of -f lavfi -i sine=220 sends music)\n");
+	printf("  Then hear:   http://localhost:%u/live\n", port);
 }
 
 static void welcome(const struct server *server, bool show)
 {
 	const struct edge_conf *edge = edge_conf_of(server->conf);
 	const struct radio_conf *radio = radio_conf_of(server->conf);
+	const char *user = radio->source_user[0] ? radio->source_user : "source";
 	unsigned port = edge_port();
 
 	printf("\nringmain %s is ready.\n\n", RINGMAIN_VERSION);
-	printf("  Look:      http://localhost:%u/\n", port);
+	printf("  Look:        http://localhost:%u/\n", port);
 	if (server->demo)
-		printf("  Listen:    http://localhost:%u/demo\n", port);
-	printf("  Publish:   ffmpeg -re -i music.mp3 -c:a libmp3lame -b:a 128k -content_type "
-	       "audio/mpeg -f mp3 icecast://source:%s@localhost:%u/live\n",
-	       show ? radio->source_password : "PASSWORD", port);
-	printf("  Then hear: http://localhost:%u/live\n\n", port);
+		printf("  Listen:      http://localhost:%u/demo (a browser, mpv, VLC, a radio)\n",
+		       port);
+	print_publish(user, show ? radio->source_password : "PASSWORD", port);
+	printf("\n");
 	if (show) {
-		print_secret("Encoders:", radio->source_user[0] ? radio->source_user : "source",
-			     radio->source_password);
+		print_secret("Encoders:", user, radio->source_password);
 		print_secret("Admin:", edge->admin_user, edge->admin_password);
 	}
+	printf("  State:       curl -u %s:%s http://localhost:%u/admin/stats\n", edge->admin_user,
+	       show ? edge->admin_password : "PASSWORD", port);
 	if (server->invented || show)
-		printf("  Passwords that were invented are kept in %s/passwords.\n", server->data);
-	printf("\n");
+		printf("  Passwords that nobody has set are kept in %s/passwords.\n", server->data);
+	printf("  --help lists every setting, --example prints them as a file for --config.\n\n");
 	fflush(stdout);
+}
+
+/* What to do when the server does not start; the log has said why. */
+static void explain_start(int error, const char *at)
+{
+	if (!at[0])
+		return;
+	if (error == -EADDRINUSE)
+		fprintf(stderr,
+			"\nringmain: another program serves %s already. Choose another port, "
+			"for example:\n    --set 'http.listen=[::]:8010'\n"
+			"The port above it is for SHOUTcast encoders; "
+			"--set radio.shoutcast_port=no does without.\n\n",
+			at);
+	else if (error == -EACCES)
+		fprintf(stderr,
+			"\nringmain: %s is not for ordinary users. Choose a port above 1023:\n"
+			"    --set 'http.listen=[::]:8000'\n\n",
+			at);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -316,6 +357,7 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	if (error)
 		log_error("core", "cannot start", kv_str("at", at),
 			  kv_str("error", uv_strerror(error)));
+	explain_start(error, at);
 	return error;
 }
 

@@ -454,14 +454,16 @@ void ring_copy(const struct ring *ring, uint64_t pos, void *to, size_t len)
 	copy_out(to, bytes_of(ring->data + (pos & ring->data_mask), len));
 }
 
-/* Whether the entries run out before guard bytes more are written, if records go on as they are.
- * Then the past is shorter than the data area, and kept_pos moves in step with the head. */
+/* Whether the entries run out before guard bytes more are written, if records go on as they are;
+ * the first few of a ring say nothing about that. Then the past is shorter than the data area, and
+ * kept_pos moves in step with the head. */
 static bool index_is_short(const struct ring *ring, uint64_t past, uint64_t guard)
 {
 	uint64_t records = ring_head_seq(ring) - ring_kept_seq(ring);
-	uint64_t mean = records && past > records ? past / records : 1;
 
-	return records + guard / mean + 1 > ring->entry_mask + 1;
+	if (records <= ring->entry_mask / 2)
+		return false;
+	return records + guard / (past > records ? past / records : 1) > ring->entry_mask;
 }
 
 bool ring_keeps(const struct ring *ring, uint64_t pos, uint64_t guard)

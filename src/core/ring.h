@@ -105,7 +105,7 @@ size_t ring_file_size(const struct ring_shape *shape);
  * bad shape, or -errno. */
 MUST_CHECK int ring_format(int fd, int64_t at, const struct ring_shape *shape);
 
-/* Maps the ring at offset at of fd. writable: this view may become the writer. 0, -EPROTO when it
+/* Maps the ring at offset at of fd. writable: this view may become the writer, and sleep. 0, -EPROTO when it
  * is no ring of this layout or its sizes do not fit the file, or -errno. */
 MUST_CHECK int ring_open(struct ring *ring, int fd, int64_t at, bool writable);
 void ring_close(struct ring *ring);
@@ -143,15 +143,19 @@ bool ring_peek(const struct ring *ring, uint64_t seq, struct record *out);
 enum ring_status ring_read(const struct ring *ring, struct ring_cursor *cursor,
 			   struct record *record, void *buf, size_t size, struct ring_loss *loss);
 
-/* Bytes from pos up to the head, in place: contiguous, at most data_size. The caller must have
- * asked ring_keeps() with a guard before it uses them, and asks again with 0 afterwards. */
+/* Bytes from pos up to the head, in place: contiguous, at most data_size. The caller loads
+ * head_pos first, then asks ring_keeps() with a guard (so the two cannot lie further apart than the
+ * ring is large), then uses the bytes, and asks again with 0. */
 struct bytes ring_bytes(const struct ring *ring, uint64_t pos, uint64_t head_pos);
 
 /* Copies len bytes from pos on out; ask ring_keeps(pos, 0) afterwards. */
 void ring_copy(const struct ring *ring, uint64_t pos, void *to, size_t len);
 
 /* Whether all from pos on was still whole at this moment, and intent is at least guard bytes away
- * from it. With guard 0 after use: false means that what was used is void. */
+ * from it. With guard 0 after use: false means that what was used is void. guard: what may be
+ * written while the bytes are used, and one record of the largest kind, as intent moves by whole
+ * records. In a ring whose entries run out before its bytes it is an estimate from the mean record,
+ * and at most a quarter of what is kept: there, leave room. */
 bool ring_keeps(const struct ring *ring, uint64_t pos, uint64_t guard);
 
 /* The record that holds the byte at pos. False when it is not kept. */
@@ -166,7 +170,7 @@ bool ring_find_start(const struct ring *ring, uint64_t back_bytes, int64_t back_
 /* The first KEY record at or behind pos. False when there is none yet. */
 bool ring_find_key(const struct ring *ring, uint64_t pos, struct record *out);
 
-/* --- doorbells ------------------------------------------------------------------------------ */
+/* --- doorbells: for views that were opened writable ----------------------------------------- */
 
 /* Says that the sleeper with this bit (0 … 63) wants to be woken by the next publish. False when
  * records from seq on are there already: do not sleep. The publisher gets the bit back once, and

@@ -149,6 +149,13 @@ static uint64_t guard_of(const struct ring *ring)
 	return eighth < GUARD_MAX ? eighth : GUARD_MAX;
 }
 
+static void listener_owes_headers(struct listener *listener, uint64_t seq)
+{
+	listener->flags |= LISTENER_HEADERS;
+	listener->headers_seq = seq;
+	listener->headers_sent = 0;
+}
+
 /* Puts the listener where it starts in a feed: at a KEY record, behind the headers of its chain. */
 RUNS_ON(on_worker)
 static void listener_place(struct listener *listener, const struct tap *tap, uint64_t back_bytes,
@@ -165,8 +172,7 @@ static void listener_place(struct listener *listener, const struct tap *tap, uin
 	if (found && start.pos < min_pos)
 		found = ring_find_key(ring, min_pos, &start);
 	listener->feed = tap->id;
-	listener->flags |= LISTENER_AT_EDGE;
-	listener->headers_seq = listener->headers_sent = 0;
+	listener->flags = (listener->flags | LISTENER_AT_EDGE) & ~LISTENER_HEADERS;
 	if (!found) {
 		/* Nothing yet but perhaps the headers: all there is, from where they begin. */
 		listener->pos = min_pos ? ring_head_pos(ring) : ring_kept_pos(ring);
@@ -178,7 +184,7 @@ static void listener_place(struct listener *listener, const struct tap *tap, uin
 	if (start.pos < headers.word[1])
 		listener->pos = headers.word[0];
 	else
-		listener->headers_seq = headers.seq;
+		listener_owes_headers(listener, headers.seq);
 }
 
 static void burst_of(const struct mount *mount, uint64_t *bytes, int64_t *us)
@@ -224,7 +230,7 @@ static bool listener_move_on(const struct outlet *outlet, struct listener *liste
 
 	*served = SERVED_ALL;
 	if (tap && is_at_home(outlet, listener, tap)) {
-		listener->slow_since = (mono_t){0};
+		listener->flags &= ~LISTENER_SLOW;
 		return false;
 	}
 	if (!outlet->tap && outlet->expecting)
@@ -256,8 +262,10 @@ static bool is_lapped(const struct listener *listener, const struct tap *tap)
 /* It is lapped: has it been so for too long? */
 static bool is_too_slow(const struct outlet *outlet, struct listener *listener, mono_t now)
 {
-	if (listener->slow_since.us == 0)
+	if (!(listener->flags & LISTENER_SLOW)) {
+		listener->flags |= LISTENER_SLOW;
 		listener->slow_since = now;
+	}
 	return mono_since_us(now, listener->slow_since) >
 	       (int64_t)mount_conf(outlet->mount)->lag_limit * 1000;
 }
@@ -279,7 +287,7 @@ static void listener_skip(const struct outlet *outlet, struct listener *listener
 	/* In the same chain the player has its headers already, and would stumble over a second
 	 * beginning. */
 	if (known && headers.seq == listener->headers_seq)
-		listener->headers_seq = 0;
+		listener->flags &= ~LISTENER_HEADERS;
 	if (listener->pos > was)
 		listener->lost += listener->pos - was;
 	listener->skips++;
@@ -310,7 +318,7 @@ RUNS_ON(on_worker) static int headers_send(struct listener *listener, const stru
 	listener->sent += (uint64_t)sent;
 	if ((size_t)sent < rest.len)
 		return 0;
-	listener->headers_seq = 0;
+	listener->flags &= ~LISTENER_HEADERS;
 	return 1;
 }
 
@@ -322,7 +330,7 @@ static int listener_prelude(struct listener *listener, uint32_t row, struct tap 
 
 	if (listener->flags & LISTENER_TAIL)
 		went = tail_send(listener, row, tap);
-	if (went == 1 && listener->headers_seq)
+	if (went == 1 && (listener->flags & LISTENER_HEADERS))
 		went = headers_send(listener, tap);
 	return went;
 }
@@ -392,7 +400,7 @@ enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now)
 					  : tap_find(listener->feed);
 		enum served served;
 		uint64_t until, sent = listener->sent;
-		bool headers = listener->headers_seq != 0;
+		bool headers = listener->flags & LISTENER_HEADERS;
 		int went;
 
 		if (!tap)
@@ -439,7 +447,7 @@ enum served listener_leave_feed(struct outlet *outlet, uint32_t row, mono_t now)
 
 	if (tap)
 		tail_keep_or_count(listener, row, tap_ring(tap));
-	listener->headers_seq = 0;
+	listener->flags &= ~LISTENER_HEADERS;
 	if (listener->block_len)
 		listener->block_seq = BLOCK_LOST; /* the title goes with the feed */
 	(void)listener_move_on(outlet, listener, NULL, now, &served);

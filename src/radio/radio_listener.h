@@ -19,39 +19,43 @@
 #define LISTENER_AGENT_MAX 96u
 
 #define LISTENER_TAIL    1u /* the rest of a frame that the ring may no longer keep goes out first */
-#define LISTENER_AT_EDGE 2u /* pos is surely between two frames */
-#define LISTENER_TITLED  4u /* the player shows a title */
-#define LISTENER_MOVED   8u /* by an administrator: it does not stick to the feed it is on */
+#define LISTENER_AT_EDGE 2u  /* pos is surely between two frames */
+#define LISTENER_TITLED  4u  /* the player shows a title */
+#define LISTENER_MOVED   8u  /* by an administrator: it does not stick to the feed it is on */
+#define LISTENER_HEADERS 16u /* the headers of its chain are to be sent before pos */
+#define LISTENER_SLOW    32u /* it was lapped and has not caught up since */
 
 /* Values of block_seq that are no title's number. */
 #define BLOCK_EMPTY    0                /* "no change" */
 #define BLOCK_NO_TITLE UINT64_MAX       /* the title goes away */
 #define BLOCK_LOST     (UINT64_MAX - 1) /* the rest cannot be had any more: NULs */
 
+/* All that a turn needs of a listener without titles lies in the first cache line. */
 struct listener {
 	uint64_t in_use; /* struct table_row */
-	uint64_t id;
 	uint64_t feed;
 	uint64_t pos;
 	int32_t fd;
 	uint32_t flags;
 	struct icy_phase icy;
+	uint64_t sent; /* bytes */
+	mono_t last_sent;
+	uint32_t bytes_per_second;
+	uint32_t kind; /* enum framer_kind */
+	/* titles */
 	uint64_t title_seq; /* the title the player knows; 0: none */
+	uint64_t block_seq; /* the title of the block under way, or BLOCK_… */
 	uint32_t block_len; /* the ICY block under way; 0: none */
 	uint32_t block_sent;
 	/* what a turn seldom needs */
-	uint64_t block_seq;   /* the title of the block under way; 0: "no change" */
-	uint64_t headers_seq; /* the headers to be sent before pos; 0: none */
+	uint64_t headers_seq; /* with LISTENER_HEADERS: which */
 	uint64_t headers_sent;
-	mono_t last_sent;
-	mono_t slow_since; /* 0: it is not behind */
+	mono_t slow_since; /* with LISTENER_SLOW */
 	mono_t leaves;     /* max_duration; MONO_NEVER */
+	uint64_t id;
 	int64_t since_wall_us;
-	uint64_t sent; /* bytes */
 	uint64_t lost; /* bytes skipped */
 	uint32_t skips;
-	uint32_t kind; /* enum framer_kind */
-	uint32_t bytes_per_second;
 	uint16_t port;
 	uint16_t slot;
 	uint8_t ip[16];
@@ -59,6 +63,7 @@ struct listener {
 	uint8_t pad[56];
 };
 
+static_assert(offsetof(struct listener, title_seq) == 64, "one cache line for most");
 static_assert(sizeof(struct listener) % 64 == 0, "rows are whole cache lines");
 
 enum served {

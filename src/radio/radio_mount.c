@@ -306,6 +306,18 @@ bool mount_set_fallback(struct mount *mount, struct bytes fallback)
 
 /* --- states --------------------------------------------------------------------------------- */
 
+/* A mount that stands in no file lasts as long as its encoder, and then as long as somebody hears
+ * its fallback: where that came from a pattern of the file or from an administrator's call. */
+RUNS_ON(on_control) static void mount_drop_unused(struct mount *mount)
+{
+	bool heard = (mount->heard || mount->expecting) &&
+		     atomic_load_explicit(&mount->count.listeners, memory_order_relaxed) > 0;
+
+	if (!mount->configured && !mount->has_source && mount->state == MOUNT_OFF && !heard &&
+	    !stopping)
+		mount_drop(mount);
+}
+
 /* The time to come back is over. */
 RUNS_ON(on_control) static void mount_off(struct mount *mount)
 {
@@ -314,8 +326,7 @@ RUNS_ON(on_control) static void mount_off(struct mount *mount)
 	if (mount->feed)
 		outlet_feed_ended(mount->feed);
 	retune();
-	if (!mount->configured && !mount->has_source && !stopping)
-		mount_drop(mount);
+	mount_drop_unused(mount);
 }
 
 static void on_linger_over(uv_timer_t *timer)
@@ -363,8 +374,8 @@ RUNS_ON(on_control) static void mount_lost_source(struct mount *mount)
 		linger = TAKEOVER_MS;
 	if (mount->state == MOUNT_LINGERING)
 		uv_timer_start(&mount->linger, on_linger_over, linger, 0);
-	else if (!mount->configured && !next && !stopping)
-		mount_drop(mount);
+	else if (!next)
+		mount_drop_unused(mount);
 }
 
 void mount_kill_source(struct mount *mount)
@@ -632,8 +643,11 @@ static void on_health(uv_timer_t *timer)
 
 	(void)timer;
 	enter_control();
-	for (struct mount *mount = mounts; mount; mount = mount->next)
+	for (struct mount *mount = mounts, *next; mount; mount = next) {
+		next = mount->next;
 		mount_health(mount, now);
+		mount_drop_unused(mount);
+	}
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -693,8 +707,7 @@ bool mount_hub_reload(const struct conf *conf)
 			mount->player = NULL;
 		}
 		mount_tune(mount, mount->heard);
-		if (!mount->configured && !mount->has_source && mount->state == MOUNT_OFF)
-			mount_drop(mount);
+		mount_drop_unused(mount);
 	}
 	retune();
 	return true;

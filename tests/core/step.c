@@ -5,11 +5,83 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "core/check.h"
 
-#define STEPS_AT_MOST 25000u /* for one action: about 0.1 s */
+/* Up to 400 instructions, each is tried. A sanitizer has far more, and other things to say. */
+#ifdef __SANITIZE_ADDRESS__
+#	define STEPS_AT_MOST 400u
+#	define EACH          32
+#else
+#	define STEPS_AT_MOST 80000u
+#	define EACH          1
+#endif
+
+/* --- in this thread ------------------------------------------------------------------------- */
+
+#define TRAP_FLAG 0x100
+
+static struct {
+	unsigned count, at; /* instructions so far; where there is called, 0: at each */
+	void (*there)(void *arg);
+	void *arg;
+} through;
+
+static void on_trap(int signal, siginfo_t *info, void *context)
+{
+	ucontext_t *at = context;
+
+	(void)signal;
+	(void)info;
+	through.count++;
+	if (through.at ? through.count < through.at : through.count % EACH)
+		return;
+	if (through.at)
+		at->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+	through.there(through.arg);
+}
+
+/* The red zone below the stack pointer is the caller's. */
+static inline __attribute__((always_inline)) void trap_set(void)
+{
+	__asm__ volatile(
+		"lea -128(%%rsp), %%rsp; pushfq; orq %0, (%%rsp); popfq; lea 128(%%rsp), %%rsp" ::
+			"i"(TRAP_FLAG)
+		: "memory", "cc");
+}
+
+static inline __attribute__((always_inline)) void trap_clear(void)
+{
+	__asm__ volatile(
+		"lea -128(%%rsp), %%rsp; pushfq; andq %0, (%%rsp); popfq; lea 128(%%rsp), %%rsp" ::
+			"i"(~TRAP_FLAG)
+		: "memory", "cc");
+}
+
+unsigned step_through(void (*action)(void *arg), void *arg, unsigned n, void (*there)(void *arg))
+{
+	/* A test that fails leaves there() by longjmp: the signal must not stay blocked. */
+	struct sigaction on = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_NODEFER};
+
+	CHECK(sigaction(SIGTRAP, &on, NULL) == 0);
+	through.count = 0;
+	through.at = n;
+	through.there = there;
+	through.arg = arg;
+	trap_set();
+	action(arg);
+	trap_clear();
+	return through.count;
+}
+
+unsigned step_through_each(void (*action)(void *arg), void *arg, void (*there)(void *arg))
+{
+	return step_through(action, arg, 0, there);
+}
+
+/* --- in a child ----------------------------------------------------------------------------- */
 
 struct step_shared {
 	_Atomic bool done;
@@ -85,17 +157,6 @@ void step_kill(struct step *step)
 {
 	CHECK(kill(step->pid, SIGKILL) == 0);
 	gone(step, true);
-}
-
-unsigned step_count(void (*action)(void *arg), void *arg)
-{
-	struct step step = step_start(action, arg);
-	unsigned n = 0;
-
-	while (step_once(&step))
-		n++;
-	step_run(&step);
-	return n;
 }
 
 unsigned step_stride(unsigned n)

@@ -1,18 +1,29 @@
-/* step: a child process that is stopped after any one of its instructions.
+/* step: runs an action so that something else happens after any one of its instructions.
  *
- *   parent:  step_start(action) ── step_once() ── step_once() … ── step_run() or step_kill()
- *   child:        stopped before action │ one instruction │ …      action done, exits
+ *   in this thread:  step_through ── action │ there() │ action goes on
+ *   in a child:      step_start ── step_once ── step_once … ── step_run or step_kill
  *
- * So another can look, write or read at each point that a thread on another core could hit, and a
- * death at each instruction can be tried, all without timing. The action shares memory with the
- * parent through its views of a memfd and whatever it mapped shared. x86-64. Thread: the caller's.
+ * So the other side of a ring can look, write or read at each point at which another core could,
+ * and a death at each instruction can be tried, all without timing: what is found once is found
+ * each time. step_through() is the fast one, by the processor's trap flag and a signal; a child is
+ * stepped by ptrace, and shares with its parent what they both mapped. x86-64. One at a time.
  *
- * What N instructions cost when each is tried in a run of its own grows with N²; step_stride()
- * keeps that in bounds where a sanitizer makes N large. */
+ * Trying each of N instructions in a run of its own costs N²; step_stride() says how many to go
+ * forward from one to the next where a sanitizer makes N large. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* Runs action(arg), and there(arg) after its n-th instruction, in between. Returns how many there
+ * were up to there, or in all when they were fewer than n. */
+unsigned step_through(void (*action)(void *arg), void *arg, unsigned n, void (*there)(void *arg));
+
+/* The same with there(arg) after each instruction. */
+unsigned step_through_each(void (*action)(void *arg), void *arg, void (*there)(void *arg));
+
+/* The distance between the points to try of n instructions, 1 where all can be. */
+unsigned step_stride(unsigned n);
 
 struct step {
 	int pid;
@@ -33,9 +44,3 @@ void step_run(struct step *step);
 
 /* Kills the child where it is. */
 void step_kill(struct step *step);
-
-/* How many instructions action(arg) takes. It is done then. */
-unsigned step_count(void (*action)(void *arg), void *arg);
-
-/* The distance between the points to try of n instructions, 1 where all can be. */
-unsigned step_stride(unsigned n);

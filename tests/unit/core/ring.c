@@ -344,6 +344,24 @@ static void the_guard_is_a_distance(void **state)
 	close(fd);
 }
 
+/* One small record at the beginning is no reason to take the whole ring for one of such. */
+static void the_guard_lets_the_first_reader_begin(void **state)
+{
+	(void)state;
+	for (size_t len = 1; len < 100; len++) {
+		int fd = ring_box(1 << 20, 1024);
+		struct ring ring = ring_view(fd, true);
+
+		assert_int_equal(ring_claim(&ring, 1, false), 0);
+		for (int i = 0; i < 100; i++) {
+			ring_put(&ring, payload, len, 0);
+			assert_true(ring_keeps(&ring, 0, 20000));
+		}
+		ring_close(&ring);
+		close(fd);
+	}
+}
+
 static void who_sleeps_is_named_once(void **state)
 {
 	int fd = ring_box(4096, 64);
@@ -645,6 +663,7 @@ int main(void)
 		cmocka_unit_test(a_lapped_reader_need_not_ask_what_it_lost),
 		cmocka_unit_test(one_writer_at_a_time),
 		cmocka_unit_test(the_guard_is_a_distance),
+		cmocka_unit_test(the_guard_lets_the_first_reader_begin),
 		cmocka_unit_test(who_sleeps_is_named_once),
 		cmocka_unit_test(waiting_ends_with_the_record_or_the_time),
 		cmocka_unit_test(processes_wake_each_other),
