@@ -64,7 +64,7 @@ FAULTS = [
     ("radio:\n  burst: 64q\n", "2:10", "radio.burst", "a size such as 64k"),
     ("radio:\n  burst: 17M\n", "2:10", "radio.burst", "between 0 and 16M"),
     ("radio:\n  turn: soon\n", "2:9", "radio.turn", "a duration such as 250ms"),
-    ("radio:\n  turn: 1ms\n", "2:9", "radio.turn", "between 5ms and 2s"),
+    ("radio:\n  turn: 1ms\n", "2:9", "radio.turn", "between 10ms and 2s"),
     ("radio:\n  takeover: perhaps\n", "2:13", "radio.takeover", "yes or no"),
     ("radio:\n  charset: ebcdic\n", "2:12", "radio.charset", "auto"),
     ("http:\n  listen: nowhere\n", "2:11", "http.listen", "ADDRESS:PORT"),
