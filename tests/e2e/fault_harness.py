@@ -36,6 +36,20 @@ CLIENTS = os.environ.get("RINGMAIN_CLIENTS", os.path.join(BUILD, "clients"))
 SOURCE_PASSWORD = "hackme"
 ADMIN_PASSWORD = "headmaster"
 
+
+
+def _sanitized():
+    """Whether the server is a sanitizer's build, or a script that starts one."""
+    with open(SERVER, "rb") as f:
+        text = f.read()
+    if text.startswith(b"#!"):
+        with open(re.search(rb'exec "?([^"\s]+)', text).group(1), "rb") as f:
+            text = f.read()
+    return b"__asan_init" in text or b"__tsan_init" in text
+
+
+SANITIZED = os.path.exists(SERVER) and _sanitized()
+
 # A loaded machine and a sanitizer's build are slower than this one; a condition that never comes
 # true costs this long and no more.
 PATIENCE = float(os.environ.get("FAULT_PATIENCE", "20"))
