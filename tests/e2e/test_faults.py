@@ -10,11 +10,8 @@ import time
 
 import pytest
 
-from fault_harness import (ADMIN, SOURCE, Encoder, Listener, Server, assert_whole, await_, basic,
+from fault_harness import (ADMIN, SANITIZED, SOURCE, Encoder, Listener, Server, assert_whole, await_, basic,
                            read_all, run, runs_of, swarm, swarm_report, swarm_start)
-
-SANITIZED = b"__asan_init" in open(os.environ["RINGMAIN"], "rb").read() \
-    if "RINGMAIN" in os.environ else False
 
 
 def assert_serves(server, mount="/live"):
