@@ -36,7 +36,6 @@ struct conn {
 	struct conn *prev, *next; /* conn_list */
 	int fd;
 	enum conn_state state;
-	bool icy_port;
 	bool proxy_header; /* a PROXY header must come first */
 	bool keep_alive;   /* after the answer under way */
 	bool has_body;     /* request.body is whole */
@@ -53,7 +52,6 @@ struct conn {
 	size_t sent;
 	void (*sent_then)(struct conn *conn);
 	void (*verified)(struct conn *conn, enum verdict verdict);
-	void *owner;
 	struct auth_check auth;
 	struct request request;
 	char path[CONN_PATH_MAX];
@@ -125,7 +123,7 @@ RUNS_ON(on_worker) static void conn_watch(struct conn *conn, int events)
 		uv_poll_stop(&conn->poll);
 }
 
-void conn_start(struct worker *worker, int fd, const struct address *peer, bool icy_port)
+void conn_start(struct worker *worker, int fd, const struct address *peer)
 {
 	const struct edge_settings *settings = edge_settings();
 	struct conn *conn = list.stopping ? NULL : pool_take(&list.pool);
@@ -147,7 +145,6 @@ void conn_start(struct worker *worker, int fd, const struct address *peer, bool 
 	conn->worker = worker;
 	conn->fd = fd;
 	conn->peer = *peer;
-	conn->icy_port = icy_port;
 	conn->proxy_header =
 		settings->conf.http_proxy_protocol && cidr_list_holds(settings->trusted, peer);
 	conn->next = list.first;
@@ -248,10 +245,8 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 
 	metric_add(METRIC_edge_requests, 1);
 	conn->has_body = false;
-	conn->owner = NULL;
 	request->body = (struct bytes){0};
 	request->text = bytes_of(conn->in, request->head.used);
-	request->icy_port = conn->icy_port;
 	conn_watch(conn, 0);
 	if (!http1_body_of(&request->head, &body)) {
 		conn_refuse(conn, 400, body.fault);
@@ -282,10 +277,10 @@ RUNS_ON(on_worker) static void conn_head(struct conn *conn)
 		conn->idle = false;
 		conn_expect(conn, edge_settings()->conf.http_header_timeout);
 	}
-	switch (protocol_look(in, conn->icy_port, &ours)) {
+	switch (protocol_look(in, &ours)) {
 	case ROUTE_FIRST_OURS:
 		conn_watch(conn, 0);
-		conn->request = (struct request){.peer = conn->peer, .icy_port = conn->icy_port};
+		conn->request = (struct request){.peer = conn->peer};
 		conn->state = CONN_WAIT;
 		ours->serve(conn);
 		return;
@@ -600,16 +595,6 @@ bool conn_user(const struct conn *conn, char *out, size_t size)
 void conn_wait(struct conn *conn)
 {
 	CHECK(conn->state == CONN_WAIT);
-}
-
-void conn_set_owner(struct conn *conn, void *owner)
-{
-	conn->owner = owner;
-}
-
-void *conn_owner(const struct conn *conn)
-{
-	return conn->owner;
 }
 
 const struct request *conn_request(const struct conn *conn)

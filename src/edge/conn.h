@@ -34,7 +34,6 @@ struct request {
 	struct bytes body;   /* after conn_body() */
 	struct address peer; /* who asks: behind trusted proxies the one they name */
 	struct bytes host;   /* how the client calls us: "radio.example:8000"; may be empty */
-	bool icy_port;       /* came in at the SHOUTcast port */
 };
 
 /* How the credentials of a request or a handshake were judged. */
@@ -47,7 +46,7 @@ enum verdict {
 
 /* A new connection, on its worker. */
 RUNS_ON(on_worker)
-void conn_start(struct worker *worker, int fd, const struct address *peer, bool icy_port);
+void conn_start(struct worker *worker, int fd, const struct address *peer);
 
 RUNS_ON(on_worker) const struct request *conn_request(const struct conn *conn);
 struct worker *conn_worker(const struct conn *conn);
@@ -79,10 +78,6 @@ void conn_send(struct conn *conn, struct bytes out, void (*then)(struct conn *co
 
 /* Stays in WAIT until whoever waits goes on with one of the above. */
 RUNS_ON(on_worker) void conn_wait(struct conn *conn);
-
-/* A place for who made it wait; NULL at first. Freed by nobody. */
-RUNS_ON(on_worker) void conn_set_owner(struct conn *conn, void *owner);
-RUNS_ON(on_worker) void *conn_owner(const struct conn *conn);
 
 /* Gives the descriptor away, with the bytes that came behind the head (which hold until the end
  * of this turn of the loop). The conn is gone. */

@@ -22,6 +22,7 @@ struct door {
 	uint16_t port;     /* as it is */
 	bool icy;
 	bool wanted;
+	bool starved; /* the last accept found no descriptor: said in the log */
 };
 
 struct arrival {
@@ -29,7 +30,6 @@ struct arrival {
 	struct worker *worker;
 	struct address peer;
 	int fd;
-	bool icy_port;
 };
 
 static _Atomic(struct edge_settings *) settings;
@@ -109,7 +109,7 @@ static void deliver_arrival(struct message *message)
 	struct arrival *arrival = container_of(message, struct arrival, message);
 
 	enter_worker();
-	conn_start(arrival->worker, arrival->fd, &arrival->peer, arrival->icy_port);
+	conn_start(arrival->worker, arrival->fd, &arrival->peer);
 	free(arrival);
 }
 
@@ -121,7 +121,7 @@ static bool may_connect(const struct address *peer)
 }
 
 RUNS_ON(on_control)
-static void welcome(const struct door *door, int fd, const struct address *peer)
+static void welcome(int fd, const struct address *peer)
 {
 	static const char full[] = "HTTP/1.0 503 Service Unavailable\r\nRetry-After: 30\r\n"
 				   "Content-Length: 0\r\nConnection: close\r\n\r\n";
@@ -146,7 +146,6 @@ static void welcome(const struct door *door, int fd, const struct address *peer)
 		.worker = worker_place(),
 		.peer = *peer,
 		.fd = fd,
-		.icy_port = door->icy,
 	};
 	atomic_fetch_add_explicit(&arrival->worker->load, 1, memory_order_relaxed);
 	metric_add(METRIC_edge_connections, 1);
@@ -169,8 +168,9 @@ static void on_pause_over(uv_timer_t *timer)
 RUNS_ON(on_control) static void pause_accepting(struct door *door, int error)
 {
 	metric_add(METRIC_edge_accept_pauses, 1);
-	if (!uv_is_active((uv_handle_t *)&door->pause))
+	if (!door->starved)
 		log_warn_code(error, "edge", "accept paused", kv_u64("port", door->port));
+	door->starved = true;
 	uv_poll_stop(&door->poll);
 	uv_timer_start(&door->pause, on_pause_over, ACCEPT_PAUSE_MS, 0);
 }
@@ -193,9 +193,10 @@ static void on_knock(uv_poll_t *poll, int status, int events)
 			pause_accepting(door, -fd);
 			return;
 		}
+		door->starved = false;
 		memcpy(peer.ip, end.ip, sizeof peer.ip);
 		peer.port = end.port;
-		welcome(door, fd, &peer);
+		welcome(fd, &peer);
 	}
 }
 
@@ -306,6 +307,7 @@ int edge_listen(uv_loop_t *loop, const struct conf_list *listen, bool icy_door, 
 		size_t size)
 {
 	struct door *before = doors;
+	uint16_t first = 0;
 
 	for (struct door *door = doors; door; door = door->next)
 		door->wanted = false;
@@ -325,10 +327,11 @@ int edge_listen(uv_loop_t *loop, const struct conf_list *listen, bool icy_door, 
 		}
 		door = door_find(&at, false);
 		if (i == 0)
-			atomic_store_explicit(&first_port, door->port, memory_order_relaxed);
+			first = door->port;
 		if (icy_door)
 			icy_door_open(loop, &at, door->port);
 	}
+	atomic_store_explicit(&first_port, first, memory_order_relaxed);
 	doors_close_unwanted();
 	return 0;
 }

@@ -73,12 +73,12 @@ void methods_write(unsigned methods, struct writer *w)
 		}
 }
 
-enum route_first protocol_look(struct bytes first, bool icy_port, const struct protocol **ours)
+enum route_first protocol_look(struct bytes first, const struct protocol **ours)
 {
 	enum route_first verdict = ROUTE_FIRST_OTHER;
 
 	for (unsigned i = 0; i < protocol_count; i++) {
-		enum route_first one = protocols[i]->look(first, icy_port);
+		enum route_first one = protocols[i]->look(first);
 
 		if (one == ROUTE_FIRST_OURS) {
 			*ours = protocols[i];

@@ -33,7 +33,7 @@ enum route_first {
 };
 
 struct protocol {
-	enum route_first (*look)(struct bytes first, bool icy_port);
+	enum route_first (*look)(struct bytes first);
 	void (*serve)(struct conn *conn); /* all bytes so far are in conn_take */
 };
 
@@ -52,4 +52,4 @@ void methods_write(unsigned methods, struct writer *w);
 unsigned method_of(struct bytes name);
 
 /* Asks all protocols; *ours is set when it is ROUTE_FIRST_OURS. */
-enum route_first protocol_look(struct bytes first, bool icy_port, const struct protocol **ours);
+enum route_first protocol_look(struct bytes first, const struct protocol **ours);

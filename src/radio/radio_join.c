@@ -151,8 +151,7 @@ static enum limit join_take_place(struct join *join, const struct request *reque
 		struct outlet *next = NULL;
 		enum limit limit;
 
-		*bytes_per_second =
-			atomic_load_explicit(&mount->count.bitrate, memory_order_relaxed) / 8;
+		*bytes_per_second = atomic_load_explicit(&mount->count.cost, memory_order_relaxed);
 		limit = limit_take(&rules, &mount->count, &request->peer, *bytes_per_second);
 		if (limit == LIMIT_MOUNT && mount_conf(mount)->fallback_when_full && depth < 8)
 			next = outlet_find(bytes_str(mount_conf(mount)->fallback));

@@ -144,9 +144,8 @@ void login_serve_source(struct conn *conn)
 
 /* --- SHOUTcast ------------------------------------------------------------------------------ */
 
-static enum route_first login_look(struct bytes first, bool icy_port)
+static enum route_first login_look(struct bytes first)
 {
-	(void)icy_port;
 	switch (shoutcast_is_handshake(first)) {
 	case SHOUTCAST_FIRST_MORE: return ROUTE_FIRST_MORE;
 	case SHOUTCAST_FIRST_OTHER: return ROUTE_FIRST_OTHER;

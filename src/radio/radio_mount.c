@@ -179,8 +179,10 @@ struct station mount_station(const struct mount *mount)
 	word_over(station.description, sizeof station.description, mount_conf(mount)->description);
 	word_over(station.genre, sizeof station.genre, mount_conf(mount)->genre);
 	word_over(station.url, sizeof station.url, mount_conf(mount)->url);
-	if (mount_conf(mount)->public_ != MOUNT_PUBLIC_ENCODER)
+	if (mount_conf(mount)->public_ != MOUNT_PUBLIC_ENCODER) {
+		station.public_said = true;
 		station.is_public = mount_conf(mount)->public_ == MOUNT_PUBLIC_YES;
+	}
 	return station;
 }
 
@@ -243,6 +245,19 @@ RUNS_ON(on_control) static bool is_expecting(const struct mount *mount, const st
 	return false;
 }
 
+/* What comes in from the encoder that is heard; while that is new, what it says of itself. */
+RUNS_ON(on_control) static void cost_update(struct mount *mount)
+{
+	const struct mount *from = mount_heard_from(mount);
+	uint32_t rate = atomic_load_explicit(&from->count.bitrate, memory_order_relaxed);
+
+	if (!rate)
+		rate = from->source.about.bitrate;
+	if (!rate)
+		rate = from->source.station.bitrate * 1000;
+	atomic_store_explicit(&mount->count.cost, rate / 8, memory_order_relaxed);
+}
+
 RUNS_ON(on_control) static void mount_tune(struct mount *mount, struct feed *feed)
 {
 	bool home = feed && feed == mount->feed;
@@ -259,6 +274,7 @@ RUNS_ON(on_control) static void mount_tune(struct mount *mount, struct feed *fee
 		metric_add(METRIC_radio_fallbacks, 1);
 	mount->heard = feed;
 	mount->expecting = tuning.expecting;
+	cost_update(mount);
 	outlet_tune_all(&tuning);
 }
 
@@ -458,6 +474,9 @@ static void on_health(uv_timer_t *timer)
 		mount_health(mount, now);
 		mount_drop_unused(mount);
 	}
+	for (struct mount *mount = mounts; mount; mount = mount->next)
+		if (mount->heard)
+			cost_update(mount);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ struct mount_count {
 	_Atomic uint32_t listeners;
 	_Atomic uint32_t peak;
 	_Atomic uint32_t bitrate;     /* bit/s that come in, over the last seconds */
+	_Atomic uint32_t cost;        /* bytes a second to each listener, of whatever is heard */
 	_Atomic int64_t last_unit_us; /* mono time of the newest unit; 0: none yet */
 	_Atomic uint64_t bytes_in;
 	_Atomic uint64_t bytes_out;

@@ -36,11 +36,6 @@ struct table *outlet_table(void)
 	return &here->listeners;
 }
 
-struct outlet *outlet_first(void)
-{
-	return here->outlets;
-}
-
 struct outlet *outlet_find(struct bytes mount)
 {
 	struct outlet *outlet = here->outlets;
@@ -260,7 +255,7 @@ struct tune_message {
 	uint64_t ended; /* a feed's id, in an order of that kind */
 };
 
-/* Who hears the feed that we leave goes on to where it ends now, and moves there-> */
+/* Who hears the feed that we leave goes on to where it ends now, and moves there. */
 RUNS_ON(on_worker) static void outlet_tune(struct outlet *outlet, const struct tuning *tuning)
 {
 	struct tap *tap = tuning->feed ? tap_open(tuning->feed) : NULL;

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from fault_harness import (ADMIN, Encoder, SOURCE, SOURCE_PASSWORD, Server, basic, free_port,
-                           read_all)
+from fault_harness import (ADMIN, Encoder, Listener, SOURCE, SOURCE_PASSWORD, Server, await_,
+                           basic, free_port, read_all)
 
 
 # --- requests ------------------------------------------------------------------------------------
@@ -54,6 +54,23 @@ def test_a_reload_invents_no_other_passwords_where_none_can_be_kept():
             server.process.send_signal(signal.SIGHUP)
             server.await_log("core reloaded", i)
             assert server.get("/admin/stats", basic("admin", password)).status == 200
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+def test_bandwidth_is_limited_from_the_first_second_on_and_on_a_fallback():
+    """Two listeners at 128 kbit/s fit into 40 KiB a second."""
+    with Server({"radio.max_bandwidth": "40k", "mount./live.fallback": "/b"}) as server, \
+         Encoder(server, "/b"):
+        for mount in ("/b", "/live"):
+            listeners = []
+            for status in (200, 200, 503, 503):
+                listeners.append(Listener(server, mount))
+                assert listeners[-1].reply().status == status
+            for listener in listeners:
+                listener.close()
+            await_("all have gone", lambda: server.listeners() == 0)
 
 
 # --- addresses -----------------------------------------------------------------------------------
