@@ -45,6 +45,7 @@ struct server {
 	char *demo_argv[6];
 	char *demo_environment[2];
 	bool invented;
+	bool stopping;
 };
 
 /* --- settings ------------------------------------------------------------------------------- */
@@ -225,34 +226,48 @@ static void retired_home(struct baton *baton)
 	free(retired);
 }
 
-RUNS_ON(on_control) static bool put_in_force(struct server *server, struct conf *conf)
+static int log_open_by(const struct conf *conf)
+{
+	const struct core_conf *core = core_conf_of(conf);
+
+	return log_open(core->log_file[0] ? core->log_file : NULL, (enum log_level)core->log_level);
+}
+
+enum forced { FORCED_ALL, FORCED_NOTHING, FORCED_PARTLY };
+
+/* What the world may refuse comes first and is taken back; behind it only memory can be wanting. */
+RUNS_ON(on_control)
+static enum forced put_in_force(struct server *server, const struct conf *conf)
 {
 	const struct edge_conf *edge = edge_conf_of(conf);
-	const struct core_conf *core = core_conf_of(conf);
 	char at[64] = "";
-	int error;
+	int error = log_open_by(conf);
 
-	error = edge_listen(server->loop, &edge->http_listen, radio_conf_of(conf)->shoutcast_port,
-			    at, sizeof at);
-	if (!error)
-		error = log_open(core->log_file[0] ? core->log_file : NULL,
-				 (enum log_level)core->log_level);
-	if (!error)
-		error = edge_configure(edge);
-	if (error)
+	if (!error) {
+		error = edge_listen(server->loop, &edge->http_listen,
+				    radio_conf_of(conf)->shoutcast_port, at, sizeof at);
+		if (error)
+			(void)!log_open_by(server->conf);
+	}
+	if (error) {
 		log_warn_code(error, "core", "reload refused", kv_str("at", at));
-	return !error && radio_reload(conf);
+		return FORCED_NOTHING;
+	}
+	return edge_configure(edge) == 0 && radio_reload(conf) ? FORCED_ALL : FORCED_PARTLY;
 }
 
 /* The whole file or nothing of it: what is wrong is said, and the old settings stay. */
 RUNS_ON(on_control) static bool reload(struct server *server)
 {
-	struct conf *conf = load_with_secrets(server->options, server);
+	struct conf *conf = server->stopping ? NULL : load_with_secrets(server->options, server);
 	struct retired *retired = calloc(1, sizeof *retired);
+	enum forced forced = conf && retired ? put_in_force(server, conf) : FORCED_NOTHING;
 
-	if (!conf || !retired || !put_in_force(server, conf)) {
+	if (forced != FORCED_ALL) {
 		log_error("core", "not reloaded: the settings before stay in force");
-		conf_free(&conf);
+		/* Where memory ran out half way, both are in use from now on. */
+		if (forced == FORCED_NOTHING)
+			conf_free(&conf);
 		free(retired);
 		return false;
 	}
@@ -363,6 +378,8 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 
 RUNS_ON(on_control) static void rooms_stop(struct server *server)
 {
+	/* The loop still turns, and could be asked to open the doors again. */
+	server->stopping = true;
 	edge_stop();
 	radio_stop();
 	workers_stop();
@@ -428,9 +445,7 @@ int main(int argc, char **argv)
 	server.conf = load_with_secrets(&options, &server);
 	if (!server.conf)
 		return 1;
-	error = log_open(
-		core_conf_of(server.conf)->log_file[0] ? core_conf_of(server.conf)->log_file : NULL,
-		(enum log_level)core_conf_of(server.conf)->log_level);
+	error = log_open_by(server.conf);
 	if (error) {
 		fprintf(stderr, "ringmain: log.file: %s\n", strerror(-error));
 		return 1;

@@ -68,8 +68,10 @@ bool secret_for(const char *dir, const char *name, char out[SECRET_SIZE], bool *
 	snprintf(path, sizeof path, "%s/passwords", dir);
 	if (find(path, name, out))
 		return true;
-	*invented = true;
-	invent(value);
-	snprintf(out, SECRET_SIZE, "%s=%s", name, value);
+	if (!out[0]) {
+		*invented = true;
+		invent(value);
+		snprintf(out, SECRET_SIZE, "%s=%s", name, value);
+	}
 	return append(path, out);
 }

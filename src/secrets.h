@@ -9,6 +9,6 @@
 
 #define SECRET_SIZE 128 /* "name=value" with its NUL */
 
-/* Puts "name=value" for --set into out: read from DIR/passwords, or invented and added to it. False
- * when it was invented and could not be kept. */
+/* Puts "name=value" for --set into out: read from DIR/passwords, or what out holds from an earlier
+ * time, or else invented; the latter two are added to the file. False when that could not be. */
 bool secret_for(const char *dir, const char *name, char out[SECRET_SIZE], bool *invented);

@@ -203,9 +203,11 @@ void workers_stop(void)
 		worker_send(&workers[i], deliver_stop);
 	for (unsigned i = 0; i < count; i++)
 		uv_sem_wait(&answered);
+	/* At least once: what the hooks said last must not arrive when the workers are gone. */
+	uv_run(control_loop, UV_RUN_NOWAIT);
 	while (!all_idle()) {
-		uv_run(control_loop, UV_RUN_NOWAIT);
 		uv_sleep(1);
+		uv_run(control_loop, UV_RUN_NOWAIT);
 	}
 	for (unsigned i = 0; i < count; i++) {
 		worker_send(&workers[i], deliver_end);

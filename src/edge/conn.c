@@ -41,6 +41,8 @@ struct conn {
 	bool keep_alive;   /* after the answer under way */
 	bool has_body;     /* request.body is whole */
 	bool idle;         /* between two requests, nothing of the next is here */
+	bool advancing;    /* conn_advance is at work on this one */
+	bool again;        /* and what was asked is answered: it goes on with the next */
 	mono_t deadline;   /* of HEAD, BODY, WRITE */
 	struct address peer;
 	struct arena memory; /* of in, and of one larger for a body */
@@ -167,6 +169,16 @@ RUNS_ON(on_worker) static void conn_refuse(struct conn *conn, unsigned status, c
 	conn_reply(conn, &reply);
 }
 
+/* Those who come through a proxy are known only now. */
+static bool is_denied(const struct address *peer)
+{
+	bool denied = cidr_list_holds(edge_settings()->deny, peer);
+
+	if (denied)
+		metric_add(METRIC_edge_connections_denied, 1);
+	return denied;
+}
+
 /* True when what came first is no PROXY header or was one. */
 RUNS_ON(on_worker) static bool conn_proxy_header(struct conn *conn)
 {
@@ -185,6 +197,10 @@ RUNS_ON(on_worker) static bool conn_proxy_header(struct conn *conn)
 	}
 	if (info.known)
 		conn->peer = info.source;
+	if (is_denied(&conn->peer)) {
+		conn_drop(conn);
+		return false;
+	}
 	conn->proxy_header = false;
 	conn->in_len -= info.used;
 	memmove(conn->in, conn->in + info.used, conn->in_len);
@@ -244,6 +260,10 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 	status = request_prepare(request, &conn->peer, conn->path, &fault);
 	if (status) {
 		conn_refuse(conn, status, fault);
+		return;
+	}
+	if (!address_same_ip(&request->peer, &conn->peer) && is_denied(&request->peer)) {
+		conn_refuse(conn, 403, "your address may not connect");
 		return;
 	}
 	/* A body that nobody has read stands between us and the next head. */
@@ -360,7 +380,7 @@ RUNS_ON(on_worker) static void conn_read(struct conn *conn)
 	conn_advance(conn);
 }
 
-static void conn_advance(struct conn *conn)
+RUNS_ON(on_worker) static void conn_step(struct conn *conn)
 {
 	if (conn->state == CONN_BODY) {
 		conn_serve_body(conn);
@@ -371,6 +391,22 @@ static void conn_advance(struct conn *conn)
 	if (conn->proxy_header && !conn_proxy_header(conn))
 		return;
 	conn_head(conn);
+}
+
+/* Requests that came in one piece are served one behind the other, and not one within the other:
+ * as many fit into the buffer as would fill a stack. A connection that was closed or taken meanwhile
+ * is still memory until the loop's next turn. */
+static void conn_advance(struct conn *conn)
+{
+	conn->again = true;
+	if (conn->advancing)
+		return;
+	conn->advancing = true;
+	while (conn->again) {
+		conn->again = false;
+		conn_step(conn);
+	}
+	conn->advancing = false;
 }
 
 /* --- answering ------------------------------------------------------------------------------ */
@@ -410,7 +446,8 @@ RUNS_ON(on_worker) static void conn_write(struct conn *conn)
 			bytes_skip(body, conn->sent > head.len ? conn->sent - head.len : 0)};
 		ssize_t n = tcp_sendv(conn->fd, out, to_head ? 1 : 2);
 
-		if (n < 0) {
+		/* Nobody looks at deadlines any more when the worker stops. */
+		if (n < 0 || (n == 0 && list.stopping)) {
 			conn_drop(conn);
 			return;
 		}

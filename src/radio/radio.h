@@ -13,7 +13,8 @@ extern const struct worker_hooks radio_hooks;
  * baton has passed. reload: what /admin/reloadconfig does; true when it was done. */
 void radio_configure(const struct conf *conf, bool (*reload)(void));
 
-/* Puts other settings in force. False: no memory; then some of them may be. */
+/* Puts other settings in force. False: no memory; then some are and some are not, so that both the
+ * old and the new must last. */
 RUNS_ON(on_control) bool radio_reload(const struct conf *conf);
 
 /* Runs the reload that radio_configure was given. */

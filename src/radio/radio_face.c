@@ -94,6 +94,14 @@ RUNS_ON(on_worker) static void verify_admin(struct conn *conn)
 		    on_admin_verdict);
 }
 
+/* Whose title is set, and so whose password counts: the mount of SHOUTcast encoders unless said. The
+ * control thread comes to the same mount. */
+RUNS_ON(on_worker) static void metadata_mount(struct conn *conn, char mount[FEED_NAME_MAX + 1])
+{
+	if (!request_param(conn_request(conn), "mount", mount, FEED_NAME_MAX + 1))
+		bytes_to_str(bytes_str(radio_conf()->shoutcast_mount), mount, FEED_NAME_MAX + 1);
+}
+
 /* Titles: the encoder's own password will do, or the administrator's. */
 RUNS_ON(on_worker) static void serve_metadata(struct conn *conn)
 {
@@ -107,21 +115,19 @@ RUNS_ON(on_worker) static void serve_metadata(struct conn *conn)
 		verify_admin(conn);
 		return;
 	}
-	if (!request_param(conn_request(conn), "mount", mount, sizeof mount))
-		mount[0] = '\0';
+	metadata_mount(conn, mount);
 	conn_verify(conn, BYTES(""), radio_mount_conf(mount)->password, (struct bytes){0},
 		    on_admin_verdict);
 }
 
-/* SHOUTcast's: the password is a parameter, the mount is the one of SHOUTcast encoders unless said. */
+/* SHOUTcast's: the password is a parameter. */
 RUNS_ON(on_worker) static void serve_admin_cgi(struct conn *conn)
 {
 	char password[256], mount[FEED_NAME_MAX + 1];
 
 	if (conn_body(conn))
 		return;
-	if (!request_param(conn_request(conn), "mount", mount, sizeof mount))
-		bytes_to_str(bytes_str(radio_conf()->shoutcast_mount), mount, sizeof mount);
+	metadata_mount(conn, mount);
 	if (!request_param(conn_request(conn), "pass", password, sizeof password)) {
 		serve_metadata(conn);
 		return;

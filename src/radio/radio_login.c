@@ -56,7 +56,8 @@ RUNS_ON(on_worker) static struct claim *claim_make(struct conn *conn, struct byt
 {
 	struct claim *claim = calloc(1, sizeof *claim);
 
-	if (!claim) {
+	if (!claim || !(claim->farewell = hub_message_make())) {
+		free(claim);
 		metric_add(METRIC_radio_out_of_memory, 1);
 		refuse(conn, 503, "out of memory");
 		return NULL;

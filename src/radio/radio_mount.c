@@ -17,7 +17,6 @@
 #define HEALTH_MS          1000
 #define TAKEOVER_MS        2000
 #define STALLED_US         3000000
-#define MEAN_RECORD        256u
 
 static struct mount *mounts OWNED_BY(on_control);
 static uv_loop_t *loop OWNED_BY(on_control);
@@ -26,6 +25,7 @@ static bool stopping OWNED_BY(on_control);
 static unsigned source_count OWNED_BY(on_control);
 
 static void on_linger_over(uv_timer_t *timer);
+RUNS_ON(on_control) static void retune(void);
 
 /* --- mounts --------------------------------------------------------------------------------- */
 
@@ -41,6 +41,11 @@ struct mount *mount_find(struct bytes name)
 	while (mount && !bytes_equal(bytes_str(mount->name), name))
 		mount = mount->next;
 	return mount;
+}
+
+bool mount_hub_stopping(void)
+{
+	return stopping;
 }
 
 unsigned mount_sources(void)
@@ -102,7 +107,7 @@ RUNS_ON(on_control) static void rules_put(struct mount *mount, struct mount_rule
 	baton_send(&old->farewell);
 }
 
-RUNS_ON(on_control) static struct mount *mount_make(struct bytes name, bool configured)
+struct mount *mount_make(struct bytes name, bool configured)
 {
 	struct mount *mount = calloc(1, sizeof *mount);
 	struct mount **last = &mounts;
@@ -150,10 +155,13 @@ RUNS_ON(on_control) static void mount_drop(struct mount *mount)
 	while (*link != mount)
 		link = &(*link)->next;
 	*link = mount->next;
-	if (mount->player)
-		player_stop(mount->player);
-	mount->player = NULL;
 	uv_timer_stop(&mount->linger);
+	/* Other mounts may hear its file: they are told first. */
+	if (mount->player) {
+		retune();
+		player_stop(mount->player);
+	}
+	mount->player = NULL;
 	outlet_mount_drop(mount, on_mount_gone);
 }
 
@@ -198,6 +206,15 @@ const struct mount *mount_heard_from(const struct mount *mount)
 
 /* --- what is heard -------------------------------------------------------------------------- */
 
+/* The mount that this one falls back to, if there is one now. */
+RUNS_ON(on_control) static const struct mount *mount_behind(const struct mount *mount)
+{
+	const char *name = mount_fallback(mount);
+	const struct mount *behind = name[0] ? mount_find(bytes_str(name)) : NULL;
+
+	return behind == mount ? NULL : behind;
+}
+
 /* A mount's own feed while it is on the air or may come back, else what the chain of fallbacks has.
  * depth ends what an administrator's call could make a loop of; the file's loops are refused. */
 RUNS_ON(on_control) static struct feed *feed_to_hear(const struct mount *mount, unsigned depth)
@@ -207,18 +224,23 @@ RUNS_ON(on_control) static struct feed *feed_to_hear(const struct mount *mount, 
 
 	if (mount->state != MOUNT_OFF && mount->feed)
 		return mount->feed;
-	fallback = mount_find(bytes_str(mount_fallback(mount)));
-	if (depth < FALLBACK_DEPTH_MAX && fallback && fallback != mount)
+	fallback = mount_behind(mount);
+	if (depth < FALLBACK_DEPTH_MAX && fallback)
 		feed = feed_to_hear(fallback, depth + 1);
 	if (!feed && mount->player)
 		feed = player_feed(mount->player);
 	return feed;
 }
 
-/* The file is being opened: who listens waits for it. */
+/* Nothing is to be heard, but a file in the chain is being opened: who listens waits for it. */
 RUNS_ON(on_control) static bool is_expecting(const struct mount *mount, const struct feed *feed)
 {
-	return !feed && mount->player && player_is_starting(mount->player);
+	for (unsigned depth = 0; !feed && mount && depth <= FALLBACK_DEPTH_MAX; depth++) {
+		if (mount->player && player_is_starting(mount->player))
+			return true;
+		mount = mount_behind(mount);
+	}
+	return false;
 }
 
 RUNS_ON(on_control) static void mount_tune(struct mount *mount, struct feed *feed)
@@ -249,26 +271,25 @@ RUNS_ON(on_control) static void player_begin(struct mount *mount)
 		mount->player = player_start(mount, loop);
 }
 
-RUNS_ON(on_control) static void player_end(struct mount *mount)
+/* Something changed: tells the workers of each mount that is to hear something else now. Files begin
+ * before anybody is told what to wait for, and end when all who hear them know where to go instead:
+ * one file may be heard on several mounts. */
+static void retune(void)
 {
-	player_stop(mount->player);
-	mount->player = NULL;
-}
-
-/* Something changed: tells the workers of each mount that is to hear something else now. */
-RUNS_ON(on_control) static void retune(void)
-{
+	for (struct mount *mount = mounts; mount; mount = mount->next)
+		if (!mount->player && !feed_to_hear(mount, 0))
+			player_begin(mount);
 	for (struct mount *mount = mounts; mount; mount = mount->next) {
 		struct feed *feed = feed_to_hear(mount, 0);
 
-		if (!feed)
-			player_begin(mount);
 		if (feed != mount->heard || is_expecting(mount, feed) != mount->expecting)
 			mount_tune(mount, feed);
-		/* Not before its listeners know where to go instead. */
-		if (mount->player && feed && feed != player_feed(mount->player))
-			player_end(mount);
 	}
+	for (struct mount *mount = mounts; mount; mount = mount->next)
+		if (mount->player && mount->heard && mount->heard != player_feed(mount->player)) {
+			player_stop(mount->player);
+			mount->player = NULL;
+		}
 }
 
 void mount_player_changed(struct mount *mount)
@@ -335,8 +356,7 @@ static void on_linger_over(uv_timer_t *timer)
 	mount_off(container_of(timer, struct mount, linger));
 }
 
-RUNS_ON(on_control)
-static void mount_live(struct mount *mount, struct feed *feed, uint64_t first_pos)
+void mount_live(struct mount *mount, struct feed *feed, uint64_t first_pos)
 {
 	struct feed *old = mount->feed;
 
@@ -355,9 +375,15 @@ static void mount_live(struct mount *mount, struct feed *feed, uint64_t first_po
 			     bytes_str(mount->title_url));
 }
 
-RUNS_ON(on_control) static void claim_answer(struct claim *claim);
+void mount_take_source(struct mount *mount, const struct mount_source *source)
+{
+	mount->has_source = true;
+	mount->source = *source;
+	mount->title[0] = '\0';
+	source_count++;
+}
 
-RUNS_ON(on_control) static void mount_lost_source(struct mount *mount)
+void mount_lost_source(struct mount *mount)
 {
 	struct claim *next = mount->waiting;
 	uint64_t linger = mount_conf(mount)->linger;
@@ -395,222 +421,6 @@ bool mount_set_title(struct mount *mount, struct bytes title, struct bytes url)
 	return !mount->has_source ||
 	       source_title(mount->source.worker, mount->source.id, bytes_str(mount->title),
 			    bytes_str(mount->title_url));
-}
-
-/* --- messages of sources -------------------------------------------------------------------- */
-
-struct hub_message {
-	struct message message;
-	struct mount *mount;
-	struct feed *feed;
-	uint64_t id;
-	uint64_t first_pos;
-	const char *why;
-	struct mount_source about;
-	char title[TITLE_SIZE];
-	char url[512];
-};
-
-struct hub_message *hub_message_make(void)
-{
-	struct hub_message *message = calloc(1, sizeof *message);
-
-	if (!message)
-		metric_add(METRIC_radio_out_of_memory, 1);
-	return message;
-}
-
-static void hub_post(struct hub_message *message, void (*deliver)(struct message *message))
-{
-	message->message.deliver = deliver;
-	control_post(&message->message);
-}
-
-static bool is_current(const struct mount *mount, uint64_t id)
-{
-	return mount->has_source && mount->source.id == id;
-}
-
-static void deliver_live(struct message *message)
-{
-	struct hub_message *hub = container_of(message, struct hub_message, message);
-	char address[ADDRESS_TEXT_MAX + 1];
-
-	enter_control();
-	if (is_current(hub->mount, hub->about.id)) {
-		hub->mount->source = hub->about;
-		log_info("radio", "source live", kv_str("mount", hub->mount->name),
-			 kv_str("address", address_text(&hub->about.address, address)),
-			 kv_str("agent", hub->about.agent), kv_str("type", hub->feed->type),
-			 kv_str("codec", hub->about.about.codec),
-			 kv_u64("rate", hub->about.about.sample_rate));
-		mount_live(hub->mount, hub->feed, hub->first_pos);
-	}
-	free(hub);
-}
-
-void hub_source_live(struct mount *mount, const struct mount_source *about, struct feed *feed,
-		     uint64_t first_pos)
-{
-	struct hub_message *hub = hub_message_make();
-
-	if (!hub)
-		return;
-	hub->mount = mount;
-	hub->about = *about;
-	hub->feed = feed;
-	hub->first_pos = first_pos;
-	hub_post(hub, deliver_live);
-}
-
-static void deliver_station(struct message *message)
-{
-	struct hub_message *hub = container_of(message, struct hub_message, message);
-
-	enter_control();
-	if (is_current(hub->mount, hub->about.id))
-		hub->mount->source = hub->about;
-	free(hub);
-}
-
-void hub_source_station(struct mount *mount, const struct mount_source *about)
-{
-	struct hub_message *hub = hub_message_make();
-
-	if (!hub)
-		return;
-	hub->mount = mount;
-	hub->about = *about;
-	hub_post(hub, deliver_station);
-}
-
-static void deliver_title(struct message *message)
-{
-	struct hub_message *hub = container_of(message, struct hub_message, message);
-	struct mount *mount = hub->mount;
-
-	enter_control();
-	if (is_current(mount, hub->id)) {
-		bytes_to_str(bytes_str(hub->title), mount->title, sizeof mount->title);
-		bytes_to_str(bytes_str(hub->url), mount->title_url, sizeof mount->title_url);
-		mount->title_since_us = wall_now_us();
-		log_info("radio", "title", kv_str("mount", mount->name),
-			 kv_str("title", mount->title));
-	}
-	free(hub);
-}
-
-void hub_source_title(struct mount *mount, uint64_t id, struct bytes title, struct bytes url)
-{
-	struct hub_message *hub = hub_message_make();
-
-	if (!hub)
-		return;
-	hub->mount = mount;
-	hub->id = id;
-	bytes_to_str(charset_cut(title, sizeof hub->title - 1), hub->title, sizeof hub->title);
-	bytes_to_str(charset_cut(url, sizeof hub->url - 1), hub->url, sizeof hub->url);
-	hub_post(hub, deliver_title);
-}
-
-static void deliver_gone(struct message *message)
-{
-	struct hub_message *hub = container_of(message, struct hub_message, message);
-
-	enter_control();
-	if (is_current(hub->mount, hub->id)) {
-		log_info("radio", "source gone", kv_str("mount", hub->mount->name),
-			 kv_str("why", hub->why),
-			 kv_u64("bytes", atomic_load_explicit(&hub->mount->count.bytes_in,
-							      memory_order_relaxed)));
-		mount_lost_source(hub->mount);
-	}
-	free(hub);
-}
-
-void hub_source_gone(struct hub_message *hub, struct mount *mount, uint64_t id, const char *why)
-{
-	if (!hub)
-		return;
-	hub->mount = mount;
-	hub->id = id;
-	hub->why = why;
-	hub_post(hub, deliver_gone);
-}
-
-/* --- claims --------------------------------------------------------------------------------- */
-
-static void deliver_answer(struct message *message)
-{
-	enter_worker();
-	source_claimed(container_of(message, struct claim, message));
-}
-
-static void claim_answer(struct claim *claim)
-{
-	claim->message.deliver = deliver_answer;
-	worker_post(claim->worker, &claim->message);
-}
-
-RUNS_ON(on_control)
-static void claim_refuse(struct claim *claim, unsigned status, const char *why)
-{
-	log_info("radio", "source refused", kv_str("mount", claim->mount), kv_str("why", why));
-	claim->refuse_status = status;
-	claim->refuse_why = why;
-	claim_answer(claim);
-}
-
-RUNS_ON(on_control) static void claim_grant(struct claim *claim, struct mount *mount)
-{
-	static uint64_t ids;
-
-	claim->about.id = ++ids;
-	claim->about.since_wall_us = wall_now_us();
-	claim->granted = mount;
-	claim->feed = mount->feed;
-	claim->shape = feed_shape_for(mount_conf(mount)->ring, MEAN_RECORD, HEADERS_MAX);
-	mount->has_source = true;
-	mount->source = claim->about;
-	mount->title[0] = '\0';
-	source_count++;
-	claim_answer(claim);
-}
-
-static void deliver_claim(struct message *message)
-{
-	struct claim *claim = container_of(message, struct claim, message);
-	struct mount *mount;
-
-	enter_control();
-	mount = mount_find(bytes_str(claim->mount));
-	if (mount && mount->has_source) {
-		if (!mount_conf(mount)->takeover) {
-			claim_refuse(claim, 403, "Mountpoint in use");
-		} else if (mount->waiting) {
-			claim_refuse(claim, 403, "Mountpoint in use, and about to be taken over");
-		} else {
-			mount->waiting = claim;
-			source_stop(mount->source.worker, mount->source.id, "taken over");
-		}
-		return;
-	}
-	if (source_count >= radio_conf()->max_sources || stopping) {
-		claim_refuse(claim, 403, "too many sources connected");
-		return;
-	}
-	if (!mount)
-		mount = mount_make(bytes_str(claim->mount), false);
-	if (mount)
-		claim_grant(claim, mount);
-	else
-		claim_refuse(claim, 503, "out of memory");
-}
-
-void hub_claim(struct claim *claim)
-{
-	claim->message.deliver = deliver_claim;
-	control_post(&claim->message);
 }
 
 /* --- health --------------------------------------------------------------------------------- */
@@ -687,30 +497,54 @@ int mount_hub_start(uv_loop_t *control_loop, const struct conf *conf)
 	return 0;
 }
 
+/* Its file is to end; who hears it is told by the next retune(). */
+RUNS_ON(on_control) static void player_part(struct mount *mount)
+{
+	mount->leaving = mount->player;
+	mount->player = NULL;
+}
+
+/* After that. */
+RUNS_ON(on_control) static void players_dismiss(void)
+{
+	for (struct mount *mount = mounts; mount; mount = mount->next) {
+		if (mount->leaving)
+			player_stop(mount->leaving);
+		mount->leaving = NULL;
+	}
+}
+
+/* The settings of a mount that stays. The file that it plays ends when there is to be another. */
+RUNS_ON(on_control) static bool mount_renew(struct mount *mount)
+{
+	struct mount_rules *rules = rules_make(radio_mount_conf(mount->name));
+
+	free(mount->fallback_said);
+	mount->fallback_said = NULL;
+	if (!rules)
+		return false;
+	rules_put(mount, rules);
+	if (mount->player && !player_plays(mount->player, rules->conf.fallback_file))
+		player_part(mount);
+	return true;
+}
+
 bool mount_hub_reload(const struct conf *conf)
 {
 	struct mount *next;
+	bool done = mounts_of_file(conf);
 
-	if (!mounts_of_file(conf))
-		return false;
-	for (struct mount *mount = mounts; mount; mount = next) {
-		struct mount_rules *rules = rules_make(radio_mount_conf(mount->name));
-
-		next = mount->next;
-		if (rules)
-			rules_put(mount, rules);
-		free(mount->fallback_said);
-		mount->fallback_said = NULL;
-		/* Another file, or none: the one that plays ends. */
-		if (mount->player && rules) {
-			player_stop(mount->player);
-			mount->player = NULL;
-		}
+	for (struct mount *mount = mounts; mount; mount = mount->next)
+		done &= mount_renew(mount);
+	retune();
+	players_dismiss();
+	for (struct mount *mount = mounts; mount; mount = mount->next)
 		mount_tune(mount, mount->heard);
+	for (struct mount *mount = mounts; mount; mount = next) {
+		next = mount->next;
 		mount_drop_unused(mount);
 	}
-	retune();
-	return true;
+	return done;
 }
 
 void mount_hub_stop(void)
@@ -718,10 +552,9 @@ void mount_hub_stop(void)
 	stopping = true;
 	uv_close((uv_handle_t *)&health, NULL);
 	for (struct mount *mount = mounts; mount; mount = mount->next)
-		if (mount->player) {
-			player_stop(mount->player);
-			mount->player = NULL;
-		}
+		player_part(mount);
+	retune();
+	players_dismiss();
 }
 
 void mount_hub_fini(void)

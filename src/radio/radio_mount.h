@@ -78,6 +78,7 @@ struct mount {
 	bool expecting;             /* and that something will come at once */
 	char *fallback_said;        /* by an administrator, until the next reload; or NULL */
 	struct player *player;      /* of the fallback file, while it is wanted */
+	struct player *leaving;     /* of the file before a reload, until nobody hears it */
 	char title[TITLE_SIZE];
 	char title_url[512];
 	int64_t title_since_us;
@@ -102,8 +103,8 @@ RUNS_ON(on_control) MUST_CHECK int mount_hub_start(uv_loop_t *loop, const struct
 RUNS_ON(on_control) void mount_hub_stop(void);
 
 /* New settings are in force: gives all mounts their rules, makes those that are new in the file, and
- * lets go of those that are not in it any more when they are off. False: no memory, and nothing has
- * changed. */
+ * lets go of those that are not in it any more when they are off. False: no memory; then some mounts
+ * have the new rules and some the old. */
 RUNS_ON(on_control) bool mount_hub_reload(const struct conf *conf);
 RUNS_ON(on_control) void mount_hub_fini(void);
 
@@ -133,8 +134,25 @@ RUNS_ON(on_control) const char *mount_fallback(const struct mount *mount);
 /* Sets or, empty, takes away the fallback mount. False: it would be a loop. */
 RUNS_ON(on_control) bool mount_set_fallback(struct mount *mount, struct bytes fallback);
 
-/* Mounts of which a listener exists; with sources. */
+/* Sources that were let in. */
 RUNS_ON(on_control) unsigned mount_sources(void);
 
 /* The player of a mount's fallback file went live or ended; radio_player.c calls it. */
 RUNS_ON(on_control) void mount_player_changed(struct mount *mount);
+
+/* --- for the hub's side doors, radio_hub.c ---------------------------------------------------- */
+
+/* NULL when there is no memory. */
+RUNS_ON(on_control) struct mount *mount_make(struct bytes name, bool configured);
+
+/* A source was let in; nothing of it is out yet. */
+RUNS_ON(on_control)
+void mount_take_source(struct mount *mount, const struct mount_source *source);
+
+/* Its first unit is out, in this feed, from first_pos on. */
+RUNS_ON(on_control) void mount_live(struct mount *mount, struct feed *feed, uint64_t first_pos);
+
+/* It is no more: who waits takes over, else listeners linger. */
+RUNS_ON(on_control) void mount_lost_source(struct mount *mount);
+
+RUNS_ON(on_control) bool mount_hub_stopping(void);

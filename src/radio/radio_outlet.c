@@ -24,6 +24,7 @@ struct radio_worker {
 	unsigned slot;
 	unsigned idle_ticks;
 	bool turning;
+	bool stopped; /* orders still arrive, and are for nobody */
 };
 
 /* Not thread-local: a doorbell may be rung for a worker that has just ended. */
@@ -291,7 +292,7 @@ static void deliver_tune(struct message *message)
 	outlet = here->outlets;
 	while (outlet && outlet->mount != mount)
 		outlet = outlet->next;
-	if (!outlet) {
+	if (!outlet && !here->stopped) {
 		outlet = calloc(1, sizeof *outlet);
 		if (outlet) {
 			outlet->mount = mount;
@@ -476,6 +477,7 @@ int outlet_worker_start(struct worker *worker)
 void outlet_worker_stop(struct worker *worker)
 {
 	(void)worker;
+	here->stopped = true;
 	while (here->outlets)
 		outlet_destroy(here->outlets, LEAVE_STOP);
 	listener_tails_free();

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -26,6 +27,7 @@ struct player {
 	bool closing;
 	bool published; /* publisher is in use */
 	bool announced;
+	bool hidden; /* its feed goes away: nobody is told any more to hear it */
 	bool failed; /* at least once */
 	struct publisher publisher;
 	mono_t began;
@@ -37,12 +39,17 @@ RUNS_ON(on_control) static void player_next(struct player *player);
 
 struct feed *player_feed(const struct player *player)
 {
-	return player->announced ? player->publisher.feed : NULL;
+	return player->announced && !player->hidden ? player->publisher.feed : NULL;
 }
 
 bool player_is_starting(const struct player *player)
 {
 	return !player->announced && !player->failed;
+}
+
+bool player_plays(const struct player *player, const char *file)
+{
+	return strcmp(player->path, file) == 0;
 }
 
 /* --- the end -------------------------------------------------------------------------------- */
@@ -55,13 +62,13 @@ static void on_closed(uv_handle_t *handle)
 /* Publishes no more; who has the feed keeps it until the baton has been everywhere. */
 RUNS_ON(on_control) static void player_silence(struct player *player)
 {
-	struct feed *feed = player_feed(player);
+	struct feed *feed = player->announced ? player->publisher.feed : NULL;
 
 	if (!player->published)
 		return;
 	publisher_fini(&player->publisher);
 	player->published = false;
-	player->announced = false;
+	player->announced = player->hidden = false;
 	if (feed) {
 		outlet_feed_ended(feed);
 		outlet_feed_drop(feed);
@@ -114,10 +121,14 @@ RUNS_ON(on_control) static void player_fail(struct player *player, const char *w
 	log_warnx("radio", "fallback file does not play", kv_str("mount", mount->name),
 		  kv_str("file", player->path), kv_str("why", why));
 	player->failed = true;
+	/* Who hears it goes elsewhere, before there is nothing to be heard any more. */
+	player->hidden = true;
+	mount_player_changed(mount);
+	if (!player->mount)
+		return;
 	player_silence(player);
 	player_close_file(player);
 	player_later(player, RETRY_MS);
-	mount_player_changed(mount);
 }
 
 RUNS_ON(on_control) static void player_publish(struct player *player, struct bytes in)

@@ -19,5 +19,8 @@ RUNS_ON(on_control) void player_stop(struct player *player);
 /* Whether it has neither played nor failed yet. */
 RUNS_ON(on_control) bool player_is_starting(const struct player *player);
 
+/* Whether this is the file that it was started for. */
+RUNS_ON(on_control) bool player_plays(const struct player *player, const char *file);
+
 /* Its feed; NULL while nothing is out yet. */
 RUNS_ON(on_control) struct feed *player_feed(const struct player *player);

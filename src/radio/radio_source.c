@@ -39,9 +39,8 @@ struct source {
 	struct icy_demux *icy; /* of an encoder that sends titles in its stream */
 	struct mount_source about;
 	struct publisher publisher;
-	struct hub_message *farewell; /* made at the beginning: the end must not fail */
+	struct hub_message *farewell; /* the claim's */
 	mono_t last_data;
-	uint64_t timeout_ms;
 };
 
 static _Thread_local struct source *sources;
@@ -284,8 +283,10 @@ static void on_sweep(uv_timer_t *timer)
 	(void)timer;
 	enter_worker();
 	for (struct source *source = sources; source; source = next) {
+		int64_t timeout_ms = (int64_t)mount_conf(source->mount)->source_timeout;
+
 		next = source->next;
-		if (mono_since_us(now, source->last_data) > (int64_t)source->timeout_ms * 1000)
+		if (mono_since_us(now, source->last_data) > timeout_ms * 1000)
 			source_end(source, "timeout");
 	}
 }
@@ -316,18 +317,16 @@ RUNS_ON(on_worker) static struct source *source_make(const struct claim *claim)
 	source->mount = claim->granted;
 	source->id = claim->about.id;
 	source->about = claim->about;
-	source->timeout_ms = mount_conf(claim->granted)->source_timeout;
 	source->last_data = mono_now();
 	source->logged_in = claim->icy;
 	source->body.framing = HTTP1_UNTIL_CLOSE;
 	shoutcast_init(&source->shoutcast);
-	source->farewell = hub_message_make();
 	if (claim->icy_metaint) {
 		source->icy = malloc(sizeof *source->icy);
 		if (source->icy)
 			icy_demux_init(source->icy, claim->icy_metaint);
 	}
-	if (!source->farewell || (claim->icy_metaint && !source->icy) ||
+	if ((claim->icy_metaint && !source->icy) ||
 	    publisher_init(&source->publisher, &plan) != 0) {
 		source_free(source);
 		return NULL;
@@ -389,9 +388,12 @@ void source_claimed(struct claim *claim)
 	struct source *source = claim->granted ? source_make(claim) : NULL;
 
 	if (source && source_welcome(claim, conn_fd(claim->conn))) {
+		source->farewell = claim->farewell;
+		claim->farewell = NULL;
 		source_start(source, claim->conn);
 	} else if (claim->granted) {
-		hub_source_gone(hub_message_make(), claim->granted, claim->about.id, "not begun");
+		hub_source_gone(claim->farewell, claim->granted, claim->about.id, "not begun");
+		claim->farewell = NULL;
 		if (source)
 			source_free(source);
 		claim->refuse_status = 503;
@@ -400,6 +402,7 @@ void source_claimed(struct claim *claim)
 	} else {
 		source_refuse(claim);
 	}
+	free(claim->farewell);
 	free(claim);
 }
 

@@ -25,6 +25,7 @@ struct claim {
 	bool xaudiocast; /* a login in the x-audiocast dialect */
 	bool expects;    /* wants 100 Continue */
 	uint32_t icy_metaint;
+	struct hub_message *farewell; /* made beforehand: to give a mount back must not fail */
 	/* the answer */
 	struct mount *granted; /* NULL: refused */
 	struct feed *feed;     /* to go on with, if the kind is the same; else NULL */

@@ -385,6 +385,40 @@ def test_mount_mount_file_and_all_the_way_back(mp3):
         b.kill()
 
 
+def test_a_file_heard_through_another_mount_hands_over_to_that_mounts_encoder(mp3):
+    """The mount with the file stands first, so that it is also the first to be told."""
+    with Server({**NO_LINGER, "mount./b.fallback_file": mp3, "mount./live.fallback": "/b",
+                 "workers": 3}) as server:
+        await_("the file plays", lambda: server.state("/live") == "fallback")
+        listeners = hear(server) + hear(server, "/b")
+        await_files(listeners, [0])
+        with Encoder(server, "/b", stream_id=2):
+            await_files(listeners, [0, 2])
+        await_files(listeners, [0, 2, 0])
+        close(listeners)
+
+
+def test_reloads_do_not_touch_who_hears_a_file(mp3, tmp_path):
+    other = tmp_path / "other.mp3"
+    other.write_bytes(open(mp3, "rb").read())
+    mounts = "mount: {{ /b: {{ fallback_file: {} }}, /live: {{ fallback: /b }} }}\n"
+    with Server({**NO_LINGER, "workers": 3}, config=mounts.format(mp3)) as server:
+        await_("the file plays", lambda: server.state("/live") == "fallback")
+        listeners = hear(server) + hear(server, "/b")
+        await_files(listeners, [0])
+        for i in range(1, 11):
+            # The same file, and another one.
+            with open(server.config_path, "w", encoding="utf-8") as f:
+                f.write(mounts.format(other if i % 4 >= 2 else mp3))
+            server.process.send_signal(signal.SIGHUP)
+            server.await_log("core reloaded", i)
+            before = [len(listener.body) for listener in listeners]
+            await_("all hear more", lambda: all(
+                l.ended or len(l.body) > n + 8000 for l, n in zip(listeners, before)))
+            assert not any(listener.ended for listener in listeners)
+        close(listeners)
+
+
 def test_the_file_begins_without_a_hole_and_the_encoder_comes_back(mp3):
     """From mount straight to file, over and over: the moment when the file is being opened too."""
     with Server({**NO_LINGER, "mount./live.fallback_file": mp3, "workers": 2}) as server:
@@ -511,7 +545,7 @@ def test_an_encoder_that_comes_back_in_another_format_lets_its_listeners_go(tmp_
                 frames_of(listener.audio())
                 assert b"OggS" not in listener.raw
             with Listener(server) as newcomer:
-                newcomer.await_bytes(4000)
+                await_("the newcomer hears it", lambda: len(newcomer.body) > 4000)
                 assert newcomer.body.startswith(b"OggS")
         close(listeners)
 
