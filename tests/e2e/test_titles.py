@@ -11,7 +11,7 @@ from icy_stream import IcyPlayer
 from sounds import hear
 from stage import CLIENTS, SOURCE_PASSWORD, await_true, basic, http_get, need, run
 
-METAINT = 4096
+METAINT = 1024
 STEP = 12 * 1024  # sent at a time: some frames and a piece of one
 
 
@@ -105,6 +105,15 @@ WAYS = {
 }
 
 
+def check_place(audio, player, title, set_at):
+    """It stands in the first gap for titles behind the frame that was last on the air."""
+    joined = audio.find(player.audio[:2000])
+    assert joined >= 0 and audio.startswith(player.audio, joined)
+    place = joined + title.at
+    frame = 418
+    assert set_at - frame <= place <= set_at + METAINT, (place, set_at)
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_title_is_heard_at_its_place(server, audio, way):
     set_title, title, url = WAYS[way]
@@ -120,14 +129,14 @@ def test_a_title_is_heard_at_its_place(server, audio, way):
             assert "<return>1</return>" in answer.text, answer.text
             # On the air from here on: behind the last whole frame of what was sent before.
             set_at = deck.sent
-            deck.send(STEP)
-            player.listen_until(lambda p: p.titles and len(p.audio) > set_at)
-            joined = audio.find(player.audio[:2000])
-            assert joined >= 0 and audio.startswith(player.audio, joined)
-            place = joined + player.titles[0].at
-            frame = 418
-            assert set_at - frame <= place <= set_at + METAINT, (place, set_at)
-            assert [(t.title, t.url or "") for t in player.titles] == [(title, url)]
+            # Who joins now begins in the past, in which it was not yet set.
+            with IcyPlayer(server.port, mount) as second:
+                deck.send(STEP)
+                for one in (player, second):
+                    one.listen_until(lambda p: p.titles and len(p.audio) > set_at)
+                    check_place(audio, one, one.titles[0], set_at)
+                    assert [(t.title, t.url or "") for t in one.titles] == [(title, url)]
+                assert second.titles[0].at > 4 * METAINT
         # Who comes later, and does not hear the moment when it was set, is told at once.
         with IcyPlayer(server.port, mount) as late:
             late.listen_until(lambda p: p.titles)
@@ -191,12 +200,9 @@ def test_titles_within_an_encoders_stream_are_heard_at_their_place(server, audio
                 block_at = (deck.sent // interval + 1) * interval
                 deck.send(STEP)
                 player.listen_until(lambda p: len(p.titles) > i and len(p.audio) > METAINT)
-                joined = audio.find(player.audio[:2000])
-                assert joined >= 0 and audio.startswith(player.audio, joined)
                 assert player.titles[i].fields == {"StreamTitle": f"Part {i} isn't over",
                                                    "StreamUrl": f"http://x.org/{i}"}
-                place = joined + player.titles[i].at
-                assert block_at - 418 <= place <= block_at + METAINT, (place, block_at)
+                check_place(audio, player, player.titles[i], block_at)
         assert server.mount("/in-stream")["title"] == "Part 2 isn't over"
 
 
