@@ -504,6 +504,8 @@ void admin_answer(struct call *call)
 	enter_control();
 	if (bytes_equal(call->request.path, BYTES("/admin.cgi")))
 		name = BYTES("metadata");
+	if (name.len == 0)
+		name = BYTES("stats");
 	for (size_t i = 0; i < COUNT_OF(admin_calls); i++)
 		if (bytes_equal(name, bytes_str(admin_calls[i].name))) {
 			run_call(call, &admin_calls[i]);

@@ -214,6 +214,12 @@ def test_status_json_may_be_read_by_any_page(pair):
     assert "transfer-encoding" not in answer.headers
 
 
+def test_icecasts_front_pages_lead_to_ours(pair):
+    page = pair.ringmain.get("/status.xsl")
+    assert (page.status, page.headers["Location"]) == (302, "/")
+    assert shape(pair.ringmain.admin("").xml) == shape(pair.ringmain.admin("stats").xml)
+
+
 def test_seven_html_has_seven_fields(shared_serve, sounds):
     server = shared_serve({"radio.shoutcast_mount": "/seven"})
     fields = lambda: re.fullmatch(r"<html><body>(.*)</body></html>",
