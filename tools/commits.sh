@@ -1,14 +1,18 @@
 #!/bin/sh
-# commits: the subject of each commit is "room: what is true after it", at most 75 characters (65 is
-# better), no final period, an empty line below. Merges and the first commit are exempt.
+# commits: the subject of each commit is "room: what is true after it", at most 72 characters (65 is
+# better), no final period, an empty line below. Exempt are merges, the first commit, and what was
+# there before this was looked at.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
-bad=$(git log --no-merges --min-parents=1 --format='%h%x09%s%x09%w(0,0,0)%B%x00' | tr '\n\0' '\001\n' |
+before=97ad8c77b559cac36705f18744f7c69d6cf232a2
+range=HEAD
+git merge-base --is-ancestor $before HEAD 2>/dev/null && range=$before..HEAD
+bad=$(git log $range --no-merges --min-parents=1 --format='%h%x09%s%x09%w(0,0,0)%B%x00' | tr '\n\0' '\001\n' |
 	awk -F '\t' '
 	{ sub(/^\001/, "", $1) }
 	$1 == "" || $2 ~ /^Merge / { next }
-	length($2) > 75 { print $1 " " $2 "    <- longer than 75" }
+	length($2) > 72 { print $1 " " $2 "    <- longer than 72" }
 	$2 !~ /^[a-z0-9_.-]+(, [a-z0-9_.-]+)*: [^ ]/ { print $1 " " $2 "    <- no room" }
 	$2 ~ /\.$/ { print $1 " " $2 "    <- final period" }
 	$3 ~ /^[^\001]+\001[^\001]/ { print $1 " " $2 "    <- no empty line" }')

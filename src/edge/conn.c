@@ -204,16 +204,32 @@ RUNS_ON(on_worker) static bool conn_proxy_header(struct conn *conn)
 	return true;
 }
 
+/* A 405 says which methods the path does take: RFC 9110 section 15.5.6. */
+RUNS_ON(on_worker) static void conn_refuse_method(struct conn *conn, unsigned allowed)
+{
+	struct reply reply = {.close = true};
+	uint8_t room[64];
+	struct writer w = writer_of(room, sizeof room);
+
+	metric_add(METRIC_edge_requests_bad, 1);
+	methods_write(allowed, &w);
+	reply_text(&reply, 405, "this path does not take that method");
+	reply_header(&reply, "Allow", writer_done(&w));
+	conn_reply(conn, &reply);
+}
+
 RUNS_ON(on_worker) static void conn_route(struct conn *conn)
 {
 	struct request *request = &conn->request;
 	const struct route *route;
-	bool known;
+	unsigned allowed;
 
-	route = route_find(request->path, method_of(request->method), &known);
+	route = route_find(request->path, method_of(request->method), &allowed);
 	if (!route) {
-		conn_refuse(conn, known ? 405 : 404,
-			    known ? "this path does not take that method" : "no such path here");
+		if (allowed)
+			conn_refuse_method(conn, allowed);
+		else
+			conn_refuse(conn, 404, "no such path here");
 		return;
 	}
 	conn->state = CONN_WAIT;

@@ -22,6 +22,7 @@ struct door {
 	uint16_t port;     /* as it is */
 	bool icy;
 	bool wanted;
+	bool starved; /* the last accept found no descriptor: said in the log */
 };
 
 struct arrival {
@@ -167,8 +168,9 @@ static void on_pause_over(uv_timer_t *timer)
 RUNS_ON(on_control) static void pause_accepting(struct door *door, int error)
 {
 	metric_add(METRIC_edge_accept_pauses, 1);
-	if (!uv_is_active((uv_handle_t *)&door->pause))
+	if (!door->starved)
 		log_warn_code(error, "edge", "accept paused", kv_u64("port", door->port));
+	door->starved = true;
 	uv_poll_stop(&door->poll);
 	uv_timer_start(&door->pause, on_pause_over, ACCEPT_PAUSE_MS, 0);
 }
@@ -191,6 +193,7 @@ static void on_knock(uv_poll_t *poll, int status, int events)
 			pause_accepting(door, -fd);
 			return;
 		}
+		door->starved = false;
 		memcpy(peer.ip, end.ip, sizeof peer.ip);
 		peer.port = end.port;
 		welcome(fd, &peer);

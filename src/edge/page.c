@@ -33,6 +33,7 @@ RUNS_ON(on_worker) static void serve_file(struct conn *conn)
 	struct reply reply = {.cache = true};
 
 	CHECK(file);
+	metric_add(METRIC_edge_files, 1);
 	reply.status = 200;
 	reply.type = file->type;
 	reply.fixed = bytes_of(file->at, file->len);

@@ -30,35 +30,47 @@ static bool route_fits(const struct route *route, struct bytes path)
 					     bytes_start_with(path, wanted));
 }
 
-const struct route *route_find(struct bytes path, unsigned method, bool *known)
+const struct route *route_find(struct bytes path, unsigned method, unsigned *allowed)
 {
-	*known = false;
+	*allowed = 0;
 	for (unsigned t = 0; t < table_count; t++)
 		for (const struct route *route = tables[t]; route->serve; route++) {
 			if (!route_fits(route, path))
 				continue;
-			*known = true;
+			*allowed |= route->methods;
 			if (route->methods & method)
 				return route;
 		}
 	return NULL;
 }
 
+static const struct {
+	const char *name;
+	unsigned method;
+} methods_known[] = {
+	{"GET", METHOD_GET},       {"HEAD", METHOD_HEAD},     {"POST", METHOD_POST},
+	{"PUT", METHOD_PUT},       {"SOURCE", METHOD_SOURCE}, {"OPTIONS", METHOD_OPTIONS},
+	{"DELETE", METHOD_DELETE},
+};
+
 unsigned method_of(struct bytes name)
 {
-	static const struct {
-		const char *name;
-		unsigned method;
-	} methods[] = {
-		{"GET", METHOD_GET},       {"HEAD", METHOD_HEAD},     {"POST", METHOD_POST},
-		{"PUT", METHOD_PUT},       {"SOURCE", METHOD_SOURCE}, {"OPTIONS", METHOD_OPTIONS},
-		{"DELETE", METHOD_DELETE},
-	};
-
-	for (size_t i = 0; i < COUNT_OF(methods); i++)
-		if (bytes_equal(name, bytes_str(methods[i].name)))
-			return methods[i].method;
+	for (size_t i = 0; i < COUNT_OF(methods_known); i++)
+		if (bytes_equal(name, bytes_str(methods_known[i].name)))
+			return methods_known[i].method;
 	return 0;
+}
+
+void methods_write(unsigned methods, struct writer *w)
+{
+	const char *comma = "";
+
+	for (size_t i = 0; i < COUNT_OF(methods_known); i++)
+		if (methods & methods_known[i].method) {
+			writer_str(w, comma);
+			writer_str(w, methods_known[i].name);
+			comma = ", ";
+		}
 }
 
 enum route_first protocol_look(struct bytes first, const struct protocol **ours)

@@ -41,9 +41,12 @@ struct protocol {
 void route_add(const struct route *table);
 void protocol_add(const struct protocol *protocol);
 
-/* The route for this request; NULL when there is none for the path (*known false: 404) or only for
- * other methods (*known true: 405). */
-const struct route *route_find(struct bytes path, unsigned method, bool *known);
+/* The route for this request; NULL when there is none for the path (*allowed 0: 404) or only for
+ * other methods (405), which *allowed then names. */
+const struct route *route_find(struct bytes path, unsigned method, unsigned *allowed);
+
+/* "GET, HEAD": the value of an Allow header. */
+void methods_write(unsigned methods, struct writer *w);
 
 /* METHOD_…, or 0 for one that nobody serves. */
 unsigned method_of(struct bytes name);

@@ -365,7 +365,8 @@ static void home_kill(struct baton *baton)
 	enter_control();
 	snprintf(message, sizeof message, "Client %llu %s", (unsigned long long)round->id,
 		 round->done ? "removed" : "not found");
-	answer_done(round->call, round->done ? 200 : 404, round->done > 0, message);
+	/* 200 either way, as Icecast: what was done is in the answer. */
+	answer_done(round->call, 200, round->done > 0, message);
 	free(round);
 }
 
@@ -449,7 +450,7 @@ RUNS_ON(on_control) static void run_moveclients(struct call *call, struct mount 
 static const struct admin_call admin_calls[] = {
 	{"stats", NEED_NOTHING, run_stats},
 	{"listmounts", NEED_NOTHING, run_listmounts},
-	{"streamlist", NEED_NOTHING, run_streamlist},
+	{"streamlist", NEED_NOTHING, run_listmounts},
 	{"streamlist.txt", NEED_NOTHING, run_streamlist},
 	{"listclients", NEED_MOUNT, run_listclients},
 	{"metadata", NEED_MOUNT, run_metadata},
@@ -503,6 +504,8 @@ void admin_answer(struct call *call)
 	enter_control();
 	if (bytes_equal(call->request.path, BYTES("/admin.cgi")))
 		name = BYTES("metadata");
+	if (name.len == 0)
+		name = BYTES("stats");
 	for (size_t i = 0; i < COUNT_OF(admin_calls); i++)
 		if (bytes_equal(name, bytes_str(admin_calls[i].name))) {
 			run_call(call, &admin_calls[i]);

@@ -66,6 +66,16 @@ RUNS_ON(on_worker) static void serve_7(struct conn *conn)
 	conn_call(conn, answer_7);
 }
 
+/* Icecast's status page; ours is at the root. */
+RUNS_ON(on_worker) static void serve_home(struct conn *conn)
+{
+	struct reply reply = {0};
+
+	reply_text(&reply, 302, "the page is at /");
+	reply_header(&reply, "Location", BYTES("/"));
+	conn_reply(conn, &reply);
+}
+
 /* --- the administrator's -------------------------------------------------------------------- */
 
 RUNS_ON(on_worker) static void busy(struct conn *conn)
@@ -150,6 +160,7 @@ RUNS_ON(on_worker) static void serve_admin(struct conn *conn)
 const struct route radio_routes[] = {
 	{"/status-json.xsl", READ, serve_status, NULL},
 	{"/api/v1/mounts", READ, serve_page, NULL},
+	{"/status.xsl", READ, serve_home, NULL},
 	{"/7.html", READ, serve_7, NULL},
 	{"/admin/metadata", READ | METHOD_POST, serve_metadata, NULL},
 	{"/admin/metadata.json", READ | METHOD_POST, serve_metadata, NULL},

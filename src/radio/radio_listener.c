@@ -20,8 +20,12 @@
 
 #define LOOK_IDLE_US 4000000 /* who was sent something more lately is there */
 
-/* The rest of a frame, put aside before the writer can overwrite it. Only for those who are far
- * behind and whose socket filled up in the middle of one. */
+/* However little somebody is behind, an encoder may send a ring full in one turn. A rest of this size
+ * is put aside at once; a larger one (pages, pictures) only for who is far behind. */
+#define TAIL_EARLY_MAX 4096u
+
+/* The rest of a frame, put aside before the writer can overwrite it, when the socket filled up in the
+ * middle of it. */
 struct tail {
 	struct tail *next;
 	uint32_t row;
@@ -81,9 +85,10 @@ void listener_tails_free(void)
 		}
 }
 
-/* Puts the rest of the frame that the listener is in aside; its pos is then behind the frame. False
- * when it is at the beginning of one, or the frame is gone. */
-static bool tail_keep(struct listener *listener, uint32_t row, const struct ring *ring)
+/* Puts the rest of the frame that the listener is in aside, if it is at most so long; its pos is then
+ * behind the frame. False when it is at the beginning of one, or the frame is gone. */
+static bool tail_keep(struct listener *listener, uint32_t row, const struct ring *ring,
+		      uint64_t most)
 {
 	struct record record;
 	struct tail *tail;
@@ -93,6 +98,8 @@ static bool tail_keep(struct listener *listener, uint32_t row, const struct ring
 	    record.pos == listener->pos)
 		return false;
 	end = record.pos + record.len;
+	if (end - listener->pos > most)
+		return false;
 	tail = malloc(sizeof *tail + (size_t)(end - listener->pos));
 	if (!tail)
 		return false;
@@ -115,7 +122,8 @@ static void tail_keep_or_count(struct listener *listener, uint32_t row, const st
 {
 	bool inside = !(listener->flags & LISTENER_AT_EDGE);
 
-	if (inside && !tail_keep(listener, row, ring) && !ring_keeps(ring, listener->pos, 0))
+	if (inside && !tail_keep(listener, row, ring, UINT64_MAX) &&
+	    !ring_keeps(ring, listener->pos, 0))
 		metric_add(METRIC_radio_torn_frames, 1);
 }
 
@@ -340,6 +348,7 @@ static int listener_send(struct outlet *outlet, uint32_t row, struct tap *tap, u
 	struct listener *listener = table_row(outlet_table(), row);
 	const struct ring *ring = tap_ring(tap);
 	uint64_t pos = listener->pos;
+	bool far;
 	ssize_t sent = radio_send(listener, tap, ring_bytes(ring, pos, until), pos);
 
 	if (sent < 0)
@@ -357,8 +366,8 @@ static int listener_send(struct outlet *outlet, uint32_t row, struct tap *tap, u
 	if (listener->pos == until)
 		return 1;
 	/* The writer may come here before the next turn: what is begun can then still be ended. */
-	if (!ring_keeps(ring, listener->pos, (ring->data_mask + 1) / 2))
-		(void)tail_keep(listener, row, ring);
+	far = !ring_keeps(ring, listener->pos, (ring->data_mask + 1) / 2);
+	(void)tail_keep(listener, row, ring, far ? UINT64_MAX : TAIL_EARLY_MAX);
 	return 0;
 }
 
@@ -412,8 +421,6 @@ enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now)
 				return SERVED_FULL;
 		}
 		went = listener_prelude(listener, row, tap);
-		if (went == 1 && headers && is_lapped(listener, tap))
-			continue;
 		if (went == 1) {
 			until = listener_until(outlet, listener, tap);
 			if (listener->pos >= until) {
@@ -423,6 +430,10 @@ enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now)
 					return listener_gone(outlet, row, LEAVE_SOURCE);
 				return served;
 			}
+			/* Again, behind the look at head: an encoder that sends a ring full in
+			 * between has made of "until" what no ring holds. */
+			if (is_lapped(listener, tap))
+				return SERVED_FULL;
 			went = listener_send(outlet, row, tap, until);
 		}
 		if (listener->sent != sent)

@@ -118,8 +118,8 @@ RUNS_ON(on_worker) static void on_source_verdict(struct conn *conn, enum verdict
 /* A mount's name is a path that no page and no call has. */
 static bool is_mount_path(struct bytes path)
 {
-	bool known;
-	const struct route *route = route_find(path, METHOD_GET, &known);
+	unsigned allowed;
+	const struct route *route = route_find(path, METHOD_GET, &allowed);
 
 	return path.len > 1 && path.len <= FEED_NAME_MAX && path.at[0] == '/' &&
 	       !bytes_end_with(path, BYTES("/")) && charset_is_utf8(path) &&

@@ -17,7 +17,6 @@
 #define HEALTH_MS          1000
 #define TAKEOVER_MS        2000
 #define STALLED_US         3000000
-#define MEAN_RECORD        256u
 
 static struct mount *mounts OWNED_BY(on_control);
 static uv_loop_t *loop OWNED_BY(on_control);
@@ -42,6 +41,16 @@ struct mount *mount_find(struct bytes name)
 	while (mount && !bytes_equal(bytes_str(mount->name), name))
 		mount = mount->next;
 	return mount;
+}
+
+bool mount_hub_stopping(void)
+{
+	return stopping;
+}
+
+unsigned mount_sources(void)
+{
+	return source_count;
 }
 
 /* The texts were checked when the file was read. */
@@ -98,7 +107,7 @@ RUNS_ON(on_control) static void rules_put(struct mount *mount, struct mount_rule
 	baton_send(&old->farewell);
 }
 
-RUNS_ON(on_control) static struct mount *mount_make(struct bytes name, bool configured)
+struct mount *mount_make(struct bytes name, bool configured)
 {
 	struct mount *mount = calloc(1, sizeof *mount);
 	struct mount **last = &mounts;
@@ -334,6 +343,18 @@ bool mount_set_fallback(struct mount *mount, struct bytes fallback)
 
 /* --- states --------------------------------------------------------------------------------- */
 
+/* A mount that stands in no file lasts as long as its encoder, and then as long as somebody hears
+ * its fallback: where that came from a pattern of the file or from an administrator's call. */
+RUNS_ON(on_control) static void mount_drop_unused(struct mount *mount)
+{
+	bool heard = (mount->heard || mount->expecting) &&
+		     atomic_load_explicit(&mount->count.listeners, memory_order_relaxed) > 0;
+
+	if (!mount->configured && !mount->has_source && mount->state == MOUNT_OFF && !heard &&
+	    !stopping)
+		mount_drop(mount);
+}
+
 /* The time to come back is over. */
 RUNS_ON(on_control) static void mount_off(struct mount *mount)
 {
@@ -342,8 +363,7 @@ RUNS_ON(on_control) static void mount_off(struct mount *mount)
 	if (mount->feed)
 		outlet_feed_ended(mount->feed);
 	retune();
-	if (!mount->configured && !mount->has_source && !stopping)
-		mount_drop(mount);
+	mount_drop_unused(mount);
 }
 
 static void on_linger_over(uv_timer_t *timer)
@@ -352,8 +372,7 @@ static void on_linger_over(uv_timer_t *timer)
 	mount_off(container_of(timer, struct mount, linger));
 }
 
-RUNS_ON(on_control)
-static void mount_live(struct mount *mount, struct feed *feed, uint64_t first_pos)
+void mount_live(struct mount *mount, struct feed *feed, uint64_t first_pos)
 {
 	struct feed *old = mount->feed;
 
@@ -372,9 +391,15 @@ static void mount_live(struct mount *mount, struct feed *feed, uint64_t first_po
 			     bytes_str(mount->title_url));
 }
 
-RUNS_ON(on_control) static void claim_answer(struct claim *claim);
+void mount_take_source(struct mount *mount, const struct mount_source *source)
+{
+	mount->has_source = true;
+	mount->source = *source;
+	mount->title[0] = '\0';
+	source_count++;
+}
 
-RUNS_ON(on_control) static void mount_lost_source(struct mount *mount)
+void mount_lost_source(struct mount *mount)
 {
 	struct claim *next = mount->waiting;
 	uint64_t linger = mount_conf(mount)->linger;
@@ -391,8 +416,8 @@ RUNS_ON(on_control) static void mount_lost_source(struct mount *mount)
 		linger = TAKEOVER_MS;
 	if (mount->state == MOUNT_LINGERING)
 		uv_timer_start(&mount->linger, on_linger_over, linger, 0);
-	else if (!mount->configured && !next && !stopping)
-		mount_drop(mount);
+	else if (!next)
+		mount_drop_unused(mount);
 }
 
 void mount_kill_source(struct mount *mount)
@@ -412,220 +437,6 @@ bool mount_set_title(struct mount *mount, struct bytes title, struct bytes url)
 	return !mount->has_source ||
 	       source_title(mount->source.worker, mount->source.id, bytes_str(mount->title),
 			    bytes_str(mount->title_url));
-}
-
-/* --- messages of sources -------------------------------------------------------------------- */
-
-struct hub_message {
-	struct message message;
-	struct mount *mount;
-	struct feed *feed;
-	uint64_t id;
-	uint64_t first_pos;
-	const char *why;
-	struct mount_source about;
-	char title[TITLE_SIZE];
-	char url[512];
-};
-
-struct hub_message *hub_message_make(void)
-{
-	struct hub_message *message = calloc(1, sizeof *message);
-
-	if (!message)
-		metric_add(METRIC_radio_out_of_memory, 1);
-	return message;
-}
-
-static void hub_post(struct hub_message *message, void (*deliver)(struct message *message))
-{
-	message->message.deliver = deliver;
-	control_post(&message->message);
-}
-
-static bool is_current(const struct mount *mount, uint64_t id)
-{
-	return mount->has_source && mount->source.id == id;
-}
-
-static void deliver_live(struct message *message)
-{
-	struct hub_message *hub = container_of(message, struct hub_message, message);
-	char address[ADDRESS_TEXT_MAX + 1];
-
-	enter_control();
-	if (is_current(hub->mount, hub->about.id)) {
-		hub->mount->source = hub->about;
-		log_info("radio", "source live", kv_str("mount", hub->mount->name),
-			 kv_str("address", address_text(&hub->about.address, address)),
-			 kv_str("agent", hub->about.agent), kv_str("type", hub->feed->type),
-			 kv_str("codec", hub->about.about.codec),
-			 kv_u64("rate", hub->about.about.sample_rate));
-		mount_live(hub->mount, hub->feed, hub->first_pos);
-	}
-	free(hub);
-}
-
-void hub_source_live(struct mount *mount, const struct mount_source *about, struct feed *feed,
-		     uint64_t first_pos)
-{
-	struct hub_message *hub = hub_message_make();
-
-	if (!hub)
-		return;
-	hub->mount = mount;
-	hub->about = *about;
-	hub->feed = feed;
-	hub->first_pos = first_pos;
-	hub_post(hub, deliver_live);
-}
-
-static void deliver_station(struct message *message)
-{
-	struct hub_message *hub = container_of(message, struct hub_message, message);
-
-	enter_control();
-	if (is_current(hub->mount, hub->about.id))
-		hub->mount->source = hub->about;
-	free(hub);
-}
-
-void hub_source_station(struct mount *mount, const struct mount_source *about)
-{
-	struct hub_message *hub = hub_message_make();
-
-	if (!hub)
-		return;
-	hub->mount = mount;
-	hub->about = *about;
-	hub_post(hub, deliver_station);
-}
-
-static void deliver_title(struct message *message)
-{
-	struct hub_message *hub = container_of(message, struct hub_message, message);
-	struct mount *mount = hub->mount;
-
-	enter_control();
-	if (is_current(mount, hub->id)) {
-		bytes_to_str(bytes_str(hub->title), mount->title, sizeof mount->title);
-		bytes_to_str(bytes_str(hub->url), mount->title_url, sizeof mount->title_url);
-		mount->title_since_us = wall_now_us();
-		log_info("radio", "title", kv_str("mount", mount->name),
-			 kv_str("title", mount->title));
-	}
-	free(hub);
-}
-
-void hub_source_title(struct mount *mount, uint64_t id, struct bytes title, struct bytes url)
-{
-	struct hub_message *hub = hub_message_make();
-
-	if (!hub)
-		return;
-	hub->mount = mount;
-	hub->id = id;
-	bytes_to_str(charset_cut(title, sizeof hub->title - 1), hub->title, sizeof hub->title);
-	bytes_to_str(charset_cut(url, sizeof hub->url - 1), hub->url, sizeof hub->url);
-	hub_post(hub, deliver_title);
-}
-
-static void deliver_gone(struct message *message)
-{
-	struct hub_message *hub = container_of(message, struct hub_message, message);
-
-	enter_control();
-	if (is_current(hub->mount, hub->id)) {
-		log_info("radio", "source gone", kv_str("mount", hub->mount->name),
-			 kv_str("why", hub->why),
-			 kv_u64("bytes", atomic_load_explicit(&hub->mount->count.bytes_in,
-							      memory_order_relaxed)));
-		mount_lost_source(hub->mount);
-	}
-	free(hub);
-}
-
-void hub_source_gone(struct hub_message *hub, struct mount *mount, uint64_t id, const char *why)
-{
-	hub->mount = mount;
-	hub->id = id;
-	hub->why = why;
-	hub_post(hub, deliver_gone);
-}
-
-/* --- claims --------------------------------------------------------------------------------- */
-
-static void deliver_answer(struct message *message)
-{
-	enter_worker();
-	source_claimed(container_of(message, struct claim, message));
-}
-
-static void claim_answer(struct claim *claim)
-{
-	claim->message.deliver = deliver_answer;
-	worker_post(claim->worker, &claim->message);
-}
-
-RUNS_ON(on_control)
-static void claim_refuse(struct claim *claim, unsigned status, const char *why)
-{
-	log_info("radio", "source refused", kv_str("mount", claim->mount), kv_str("why", why));
-	claim->refuse_status = status;
-	claim->refuse_why = why;
-	claim_answer(claim);
-}
-
-RUNS_ON(on_control) static void claim_grant(struct claim *claim, struct mount *mount)
-{
-	static uint64_t ids;
-
-	claim->about.id = ++ids;
-	claim->about.since_wall_us = wall_now_us();
-	claim->granted = mount;
-	claim->feed = mount->feed;
-	claim->shape = feed_shape_for(mount_conf(mount)->ring, MEAN_RECORD, HEADERS_MAX);
-	mount->has_source = true;
-	mount->source = claim->about;
-	mount->title[0] = '\0';
-	source_count++;
-	claim_answer(claim);
-}
-
-static void deliver_claim(struct message *message)
-{
-	struct claim *claim = container_of(message, struct claim, message);
-	struct mount *mount;
-
-	enter_control();
-	mount = mount_find(bytes_str(claim->mount));
-	if (mount && mount->has_source) {
-		if (!mount_conf(mount)->takeover) {
-			claim_refuse(claim, 403, "Mountpoint in use");
-		} else if (mount->waiting) {
-			claim_refuse(claim, 403, "Mountpoint in use, and about to be taken over");
-		} else {
-			mount->waiting = claim;
-			source_stop(mount->source.worker, mount->source.id, "taken over");
-		}
-		return;
-	}
-	if (source_count >= radio_conf()->max_sources || stopping) {
-		claim_refuse(claim, 403, "too many sources connected");
-		return;
-	}
-	if (!mount)
-		mount = mount_make(bytes_str(claim->mount), false);
-	if (mount)
-		claim_grant(claim, mount);
-	else
-		claim_refuse(claim, 503, "out of memory");
-}
-
-void hub_claim(struct claim *claim)
-{
-	claim->message.deliver = deliver_claim;
-	control_post(&claim->message);
 }
 
 /* --- health --------------------------------------------------------------------------------- */
@@ -658,8 +469,11 @@ static void on_health(uv_timer_t *timer)
 
 	(void)timer;
 	enter_control();
-	for (struct mount *mount = mounts; mount; mount = mount->next)
+	for (struct mount *mount = mounts, *next; mount; mount = next) {
+		next = mount->next;
 		mount_health(mount, now);
+		mount_drop_unused(mount);
+	}
 	for (struct mount *mount = mounts; mount; mount = mount->next)
 		if (mount->heard)
 			cost_update(mount);
@@ -747,8 +561,7 @@ bool mount_hub_reload(const struct conf *conf)
 		mount_tune(mount, mount->heard);
 	for (struct mount *mount = mounts; mount; mount = next) {
 		next = mount->next;
-		if (!mount->configured && !mount->has_source && mount->state == MOUNT_OFF)
-			mount_drop(mount);
+		mount_drop_unused(mount);
 	}
 	return done;
 }

@@ -135,5 +135,25 @@ RUNS_ON(on_control) const char *mount_fallback(const struct mount *mount);
 /* Sets or, empty, takes away the fallback mount. False: it would be a loop. */
 RUNS_ON(on_control) bool mount_set_fallback(struct mount *mount, struct bytes fallback);
 
+/* Sources that were let in. */
+RUNS_ON(on_control) unsigned mount_sources(void);
+
 /* The player of a mount's fallback file went live or ended; radio_player.c calls it. */
 RUNS_ON(on_control) void mount_player_changed(struct mount *mount);
+
+/* --- for the hub's side doors, radio_hub.c ---------------------------------------------------- */
+
+/* NULL when there is no memory. */
+RUNS_ON(on_control) struct mount *mount_make(struct bytes name, bool configured);
+
+/* A source was let in; nothing of it is out yet. */
+RUNS_ON(on_control)
+void mount_take_source(struct mount *mount, const struct mount_source *source);
+
+/* Its first unit is out, in this feed, from first_pos on. */
+RUNS_ON(on_control) void mount_live(struct mount *mount, struct feed *feed, uint64_t first_pos);
+
+/* It is no more: who waits takes over, else listeners linger. */
+RUNS_ON(on_control) void mount_lost_source(struct mount *mount);
+
+RUNS_ON(on_control) bool mount_hub_stopping(void);

@@ -349,6 +349,7 @@ RUNS_ON(on_worker) static void source_start(struct source *source, struct conn *
 		source->next->prev = source;
 	sources = source;
 	metric_add(METRIC_radio_sources, 1);
+	metric_add(METRIC_radio_sources_come, 1);
 	uv_poll_init(&source->worker->loop, &source->poll, source->fd);
 	uv_poll_start(&source->poll, UV_READABLE, on_readable);
 	if (rest.len)

@@ -148,6 +148,8 @@ static void put_source(json_t *tree, const struct mount *mount, struct bytes hos
 	put_known(tree, "channels", heard->about.channels);
 	put_said(tree, "genre", station.genre);
 	put_known(tree, "ice-bitrate", station.bitrate);
+	put_known(tree, "ice-channels", station.channels);
+	put_known(tree, "ice-samplerate", station.samplerate);
 	put_number(tree, "listener_peak", peak_of(mount));
 	put_number(tree, "listeners", listeners_of(mount));
 	put_listen_url(tree, "listenurl", mount, host);
@@ -215,7 +217,7 @@ RUNS_ON(on_control) static json_t *admin_source(const struct mount *mount, struc
 json_t *status_admin(const struct mount *only, struct bytes host)
 {
 	json_t *tree = json_object(), *sources = json_array();
-	uint64_t live = 0;
+	uint64_t live = 0, come = (uint64_t)metric_sum(METRIC_radio_sources_come);
 
 	put_server(tree);
 	put_number(tree, "clients", edge_connections());
@@ -223,6 +225,13 @@ json_t *status_admin(const struct mount *only, struct bytes host)
 	put_number(tree, "connections", (uint64_t)metric_sum(METRIC_edge_connections_accepted));
 	put_number(tree, "listeners", limit_listeners());
 	put_number(tree, "listener_connections", (uint64_t)metric_sum(METRIC_radio_listeners_come));
+	put_number(tree, "file_connections", (uint64_t)metric_sum(METRIC_edge_files));
+	put_number(tree, "source_client_connections", come);
+	put_number(tree, "source_total_connections", come);
+	/* Readers expect Icecast's relays and its STATS clients; here there are none. */
+	put_number(tree, "source_relay_connections", 0);
+	put_number(tree, "stats", 0);
+	put_number(tree, "stats_connections", 0);
 	for (const struct mount *mount = mount_first(); mount; mount = mount->next) {
 		live += mount->has_source;
 		if ((only && mount != only) || (!only && !mount->heard))

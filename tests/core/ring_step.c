@@ -24,6 +24,7 @@ struct told {
 	enum ring_status status;
 	int result;
 	bool yes;
+	_Atomic bool going;
 	uint64_t wake;
 	struct ring_cursor cursor;
 	struct ring_loss loss;
@@ -587,10 +588,10 @@ static void who_waited_for_the_last_record_of_the_dead_is_woken(void **state)
 	(void)state;
 	if (waiter == 0) {
 		/* Told so that the parent can await it: from here on it is on its way to sleep. */
-		scene->told->yes = true;
+		atomic_store(&scene->told->going, true);
 		_exit(ring_wait(&scene->reader, scene->filled + 1, 2000) != 0);
 	}
-	while (!*(volatile bool *)&scene->told->yes)
+	while (!atomic_load(&scene->told->going))
 		nanosleep(&pause, NULL);
 	for (int i = 0; i < 50; i++) /* asleep by now; if not, this proves less, and fails not */
 		nanosleep(&pause, NULL);
@@ -606,7 +607,8 @@ static void who_waited_for_the_last_record_of_the_dead_is_woken(void **state)
 	scene_destroy(scene);
 }
 
-int main(void)
+/* usage: test_ring_step [PATTERN]: the tests whose names match. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_instant_of_a_publish_is_whole),
@@ -622,5 +624,7 @@ int main(void)
 		cmocka_unit_test(so_is_its_successor),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,7 +88,8 @@ def as_nobody(args):
     """ices2 and liquidsoap will not run as root."""
     if os.getuid() != 0:
         return args
-    return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *args]
+    return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+            "--pdeathsig=KILL", *args]
 
 
 def open_to_nobody(path):
@@ -156,8 +157,7 @@ def liquidsoap_send(crew, server, sounds, room, outputs):
     """One liquidsoap, which takes long to start, for all of [(encoder, mount, password)]."""
     room = open_to_nobody(room / "liquidsoap")
     script = room / "radio.liq"
-    tags = 'artist="The Readers",title="Round the Ring"'
-    script.write_text(f"s = single('annotate:{tags}:{sounds.wav}')\n" + "".join(
+    script.write_text(f's = single("{sounds.file("flac")}")\n' + "".join(
         f"""output.icecast({encoder}, host="127.0.0.1", port={server.port},
   password="{password or server.source_password}", mount="{mount}", name="{NAME}",
   genre="{GENRE}", description="{ABOUT}", s)
@@ -166,16 +166,18 @@ def liquidsoap_send(crew, server, sounds, room, outputs):
                       env={**os.environ, "HOME": str(room)})
 
 
-def curl_send(crew, server, sounds, form, mount, chunked=False, rate="24k", password=None):
+def curl_send(crew, server, sounds, form, mount, chunked=False, rate="24k", password=None,
+              times=1):
     """curl -T at a limited rate: with a Content-Length, or chunked from its standard input."""
+    path = crew.directory / f"upload{mount.replace('/', '-')}"
+    path.write_bytes(sounds.file(form).read_bytes() * times)
     args = ["curl", "-sS", "-f", "-u", f"source:{password or server.source_password}",
             "--limit-rate", rate, "-H", f"Content-Type: {FORMATS[form].content_type}",
             "-H", "Expect: 100-continue", "-H", f"Ice-Name: {NAME}", "-H", f"Ice-Genre: {GENRE}",
-            "-H", f"Ice-Description: {ABOUT}", "-T", "-" if chunked else sounds.file(form),
-            server.url + mount]
+            "-H", f"Ice-Description: {ABOUT}", "-T", "-" if chunked else path, server.url + mount]
     if not chunked:
         return crew.start(args)
-    with open(sounds.file(form), "rb") as data:
+    with open(path, "rb") as data:
         return crew.start(args, stdin=data)
 
 

@@ -36,6 +36,20 @@ CLIENTS = os.environ.get("RINGMAIN_CLIENTS", os.path.join(BUILD, "clients"))
 SOURCE_PASSWORD = "hackme"
 ADMIN_PASSWORD = "headmaster"
 
+
+
+def _sanitized():
+    """Whether the server is a sanitizer's build, or a script that starts one."""
+    with open(SERVER, "rb") as f:
+        text = f.read()
+    if text.startswith(b"#!"):
+        with open(re.search(rb'exec "?([^"\s]+)', text).group(1), "rb") as f:
+            text = f.read()
+    return b"__asan_init" in text or b"__tsan_init" in text
+
+
+SANITIZED = os.path.exists(SERVER) and _sanitized()
+
 # A loaded machine and a sanitizer's build are slower than this one; a condition that never comes
 # true costs this long and no more.
 PATIENCE = float(os.environ.get("FAULT_PATIENCE", "20"))
@@ -134,7 +148,7 @@ class Server:
         self.address = "127.0.0.1"
 
     def start(self):
-        environment = {"ASAN_OPTIONS": "detect_leaks=1", **os.environ, **self.environment}
+        environment = {"ASAN_OPTIONS": "detect_leaks=1:quarantine_size_mb=8", **os.environ, **self.environment}
         with open(self.log_path, "wb") as log, open(self.out_path, "wb") as out:
             self.process = subprocess.Popen(self.prefix + [SERVER] + self.args, stderr=log,
                                             stdout=out, stdin=subprocess.DEVNULL,
@@ -158,7 +172,8 @@ class Server:
             if kind is None:
                 self.stop()
             else:
-                print("--- log\n" + "\n".join(self.log().splitlines()[-60:]))
+                lines = [l for l in self.log().splitlines() if "listener gone" not in l]
+                print("--- log\n" + "\n".join(lines[-40:]))
         finally:
             if self.process.poll() is None:
                 self.process.kill()

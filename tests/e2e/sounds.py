@@ -10,7 +10,6 @@ import math
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 
@@ -40,7 +39,8 @@ class Format:
 
 
 def _format(name, suffix, content_type, muxer, codec, video="", told=""):
-    return Format(name, suffix, content_type, muxer, tuple(codec.split()), tuple(video.split()), told)
+    return Format(name, suffix, content_type, muxer, tuple(codec.split()), tuple(video.split()),
+                  told)
 
 
 FORMATS = {f.name: f for f in [
@@ -170,7 +170,7 @@ class Heard:
         levels = list(self.levels())[6:]
         assert self.seconds >= seconds - 0.5, f"only {self.seconds:.2f} s of {seconds} were heard"
         quiet = [i for i, level in enumerate(levels) if level < 300]
-        assert not quiet, f"silence in {len(quiet)} of {len(levels)} pieces, from {quiet[0] * 0.05:.2f} s"
+        assert not quiet, f"silence in {len(quiet)} of {len(levels)} pieces, first {quiet[0]}"
 
 
 def hear(source, seconds=3, video=False, data=None, within=25, options=()):

@@ -48,7 +48,8 @@ def await_true(condition, seconds, what=None):
         if value:
             return value
         if time.monotonic() > end:
-            pytest.fail(f"not within {seconds} s: {what() if callable(what) else what or condition}")
+            said = what() if callable(what) else what or condition
+            pytest.fail(f"not within {seconds} s: {said}")
         time.sleep(0.02)
 
 
@@ -85,7 +86,8 @@ class Process:
     """A program that runs beside the test; what it says is in .said()."""
 
     def __init__(self, args, log, stdin=None, **options):
-        self.args = [str(a) for a in args]
+        # Also when the tests are killed themselves and nobody is left to end it.
+        self.args = ["setpriv", "--pdeathsig=KILL", *(str(a) for a in args)]
         self.log = pathlib.Path(log)
         with open(self.log, "wb") as out:
             self.popen = subprocess.Popen(self.args, stdout=out, stderr=subprocess.STDOUT,
@@ -222,8 +224,7 @@ class Server:
         self.source_password, self.admin_password = SOURCE_PASSWORD, ADMIN_PASSWORD
         args = [PROGRAM, "--data", pathlib.Path(directory) / f"data-{self.port}"]
         for name, value in {"http.listen": self.host, "radio.source_password": SOURCE_PASSWORD,
-                            "admin.password": ADMIN_PASSWORD, "workers": 2,
-                            **(settings or {})}.items():
+                            "admin.password": ADMIN_PASSWORD, **(settings or {})}.items():
             args += ["--set", f"{name}={value}"]
         self.process = crew.start(args, "ringmain")
         await_true(lambda: re.search(r" info core ready port=\d+", self.log())
@@ -281,11 +282,15 @@ class Server:
                                                  f"{process.said()[-2000:] if process else ''}")
 
     def await_no_mount(self, name, seconds=15):
-        await_true(lambda: not self.mount(name), seconds, lambda: f"{name} gone\n{self.log()[-3000:]}")
+        await_true(lambda: not self.mount(name), seconds,
+                   lambda: f"{name} gone\n{self.log()[-3000:]}")
 
     def bytes_read(self, name):
         """How much of a mount's encoder has arrived."""
-        found = self.admin(f"stats?mount={name}").xml.find("source/total_bytes_read")
+        answer = self.admin(f"stats?mount={name}")
+        if answer.status == 404:
+            return 0
+        found = answer.xml.find("source/total_bytes_read")
         return int(found.text) if found is not None else 0
 
     def set_title(self, mount, query):
@@ -293,4 +298,5 @@ class Server:
                         auth=("source", SOURCE_PASSWORD))
 
     def source_url(self, mount, scheme="http", password=None):
-        return f"{scheme}://source:{(password or SOURCE_PASSWORD).replace(' ', '%20')}@{self.host}{mount}"
+        password = (password or SOURCE_PASSWORD).replace(" ", "%20")
+        return f"{scheme}://source:{password}@{self.host}{mount}"

@@ -4,6 +4,8 @@ Encoders send numbered MP3 frames; a listener must hear a run of whole ones from
 however the stream came in, with and without titles, on one worker and on several. Whoever reads too
 slowly loses whole frames and nothing else."""
 
+import signal
+
 import pytest
 
 from fault_harness import (Encoder, Listener, Server, assert_never_back, assert_whole, await_,
@@ -160,6 +162,21 @@ def test_those_who_never_catch_up_are_dropped_after_the_limit():
         assert server.stats("/live")["slow_listeners"] == 2
 
 
+@pytest.mark.parametrize("ring,speed", [("64k", 30), ("512k", 250)])
+def test_an_encoder_that_sends_a_ring_full_in_one_turn_tears_nothing(ring, speed):
+    # Eight rings a second, two in each turn: everybody is lapped all the time.
+    with Server({"workers": 2, "radio.ring": ring, "radio.burst": "8k", "radio.lag_limit": "1m"}) \
+         as server, Encoder(server, ready=False, speed=speed, seconds=60) as flood:
+        flood.await_event("connected")
+        report = swarm(server, listeners=40, slow_fraction=0.25, slow_rate=20, icy=0.5, check=True,
+                       seconds=2)
+        for who in (report["check"], report["slow"]):
+            assert who["frames"] > 500 and who["gaps"] > 0
+            assert who["torn"] == who["torn_at_start"] == who["repeats"] == who["icy_bad"] == 0
+        assert report["disconnected"] == report["failed"] == 0
+        assert server.metric("radio_torn_frames_total") == 0
+
+
 # --- titles --------------------------------------------------------------------------------------
 
 
@@ -283,3 +300,26 @@ def test_a_title_belongs_to_its_place_in_the_audio():
                 frame_of[who] = max(f.number for f in listener.frames() if f.at < place)
             assert late.frames()[0].number < frame_of["late"]
             assert abs(frame_of["early"] - frame_of["late"]) <= 1000 // 417 + 1
+
+
+# --- while the settings change -------------------------------------------------------------------
+
+
+def test_a_changed_file_touches_no_listener():
+    def text(extra):
+        return f"radio:\n  icy_interval: 2000\nmount:\n  /live:\n    password: hackme\n{extra}"
+
+    with Server({"workers": 2}, config=text("")) as server, Encoder(server, title_every=0.3):
+        running = swarm_start(server, listeners=100, icy=0.5, check=True, seconds=3)
+        await_("all listen", lambda: server.listeners("/live") == 100)
+        for i in range(10):
+            # A good one, and one that is refused whole.
+            for extra in (f"    name: Round {i}\n    icy_interval: {3000 + i}\n", "    burst: x\n"):
+                with open(server.config_path, "w", encoding="utf-8") as f:
+                    f.write(text(extra))
+                server.process.send_signal(signal.SIGHUP)
+                server.await_log("core reloaded" if "Round" in extra else "core \"?not reloaded", i + 1)
+        with Listener(server, icy=True) as listener:
+            headers = listener.reply().headers
+            assert headers["icy-name"] == "Round 9" and headers["icy-metaint"] == "3009"
+        assert_whole(swarm_report(running))

@@ -4,7 +4,8 @@
 usage: ring.py SOURCE_ROOT BUILD_DIR CC...
 
 A mutation is a piece of ring.c, what it becomes, and the program that must turn red: unit (the ring
-against a model), step (the other side acts at each instruction) or bell (two cores). Those marked
+against a model), step (the other side acts at each instruction; which of its tests, when the others
+would take long) or bell (two cores). Those marked
 "maybe" differ only in what a processor may do and this one might not: they are reported, not
 judged. The unmutated copy must be green under all three.
 """
@@ -59,9 +60,9 @@ MUTANTS = [
      [("ring->kept_pos + size < ring->next_pos + len", "ring->kept_pos + size + 1 < ring->next_pos + len")]),
     ("who sleeps does not look again", "unit", "bool ring_sleep(",
      [("if (ring_head_seq(ring) <= seq)\n", "if (ring->shared)\n")]),
-    ("who waits does not look again", "step", "int ring_wait(",
+    ("who waits does not look again", "step who_wait*", "int ring_wait(",
      [("if (ring_head_seq(ring) > seq)\n\t\t\tbreak;", "")]),
-    ("the bell is read after the flag is set", "step", "int ring_wait(",
+    ("the bell is read after the flag is set", "step who_wait*", "int ring_wait(",
      [("uint32_t bell = LOAD_ACQUIRE(shared->bell);", "uint32_t bell;"),
       (FENCE, FENCE + " if (ring_head_seq(ring) > seq) break; bell = LOAD_ACQUIRE(shared->bell);"),
       ("if (ring_head_seq(ring) > seq)\n\t\t\tbreak;", "")]),
@@ -73,7 +74,7 @@ MUTANTS = [
      [("error = finish_half_published(ring);", "error = 0;")]),
     ("what is half announced is not completed", "step", "int ring_claim(",
      [("finish_half_announced(ring);", "ring->kept_seq = LOAD(shared->kept_seq);\n\tring->kept_pos = LOAD(shared->kept_pos);")]),
-    ("a claim rings no bell", "step", "int ring_claim(",
+    ("a claim rings no bell", "step who_wait*", "int ring_claim(",
      [("ring_waiters_wake(shared);", "")]),
     ("a second writer is let in", "unit", "int ring_claim(",
      [("return -EBUSY;", ";")]),
@@ -127,12 +128,13 @@ def is_red(work, number, source, programs, tries=1):
         file.write(source)
     compile_or_stop(["-c", path, "-o", path + ".o"])
     for program in programs:
+        program, *pattern = program.split()
         binary = path + "." + program
         objects = [os.path.join(work, os.path.basename(name) + ".o") for name in PROGRAMS[program]]
         compile_or_stop([path + ".o", *objects, "-o", binary, *LINK])
         # A core that two others use may make two threads take turns: several tries.
         for _ in range(tries):
-            status, output = run(binary)
+            status, output = run(binary, *pattern)
             if status:
                 if number == 0:
                     print(output)
