@@ -508,9 +508,10 @@ RUNS_ON(on_control) static bool mounts_of_file(const struct conf *conf)
 int mount_hub_start(uv_loop_t *control_loop, const struct conf *conf)
 {
 	loop = control_loop;
+	/* First, for mount_hub_stop() closes it whatever happens. */
+	uv_timer_init(loop, &health);
 	if (!mounts_of_file(conf))
 		return -ENOMEM;
-	uv_timer_init(loop, &health);
 	uv_timer_start(&health, on_health, HEALTH_MS, HEALTH_MS);
 	retune();
 	return 0;

@@ -344,13 +344,20 @@ RUNS_ON(on_worker) static void source_start(struct source *source, struct conn *
 		(void)http1_body_of(&request.head, &source->body);
 	source->body_left = source->body.length;
 	source->fd = conn_take(conn, &rest);
+	if (uv_poll_init(&source->worker->loop, &source->poll, source->fd) != 0) {
+		close(source->fd);
+		edge_left(source->worker);
+		hub_source_gone(source->farewell, source->mount, source->id, "not begun");
+		source->farewell = NULL;
+		source_free(source);
+		return;
+	}
 	source->next = sources;
 	if (source->next)
 		source->next->prev = source;
 	sources = source;
 	metric_add(METRIC_radio_sources, 1);
 	metric_add(METRIC_radio_sources_come, 1);
-	uv_poll_init(&source->worker->loop, &source->poll, source->fd);
 	uv_poll_start(&source->poll, UV_READABLE, on_readable);
 	if (rest.len)
 		source_take(source, rest);
