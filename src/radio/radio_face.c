@@ -1,6 +1,6 @@
 #include "radio/radio_face.h"
 
-#include "core/metric.h"
+#include "core/log.h"
 #include "edge/document.h"
 #include "edge/edge.h"
 #include "edge/request.h"
@@ -88,12 +88,19 @@ RUNS_ON(on_worker) static void busy(struct conn *conn)
 
 RUNS_ON(on_worker) static void on_admin_verdict(struct conn *conn, enum verdict verdict)
 {
+	const struct request *request = conn_request(conn);
+	char address[ADDRESS_TEXT_MAX + 1];
+
 	switch (verdict) {
 	case VERDICT_YES: conn_call(conn, admin_answer); return;
-	case VERDICT_NO:
+	case VERDICT_NO: break;
 	case VERDICT_NONE: login_unauthorized(conn); return;
 	case VERDICT_BUSY: busy(conn); return;
 	}
+	log_warnx("radio", "admin login failed",
+		  kv_str("address", address_text(&request->peer, address)),
+		  kv_bytes("path", request->path.at, request->path.len));
+	login_unauthorized(conn);
 }
 
 RUNS_ON(on_worker) static void verify_admin(struct conn *conn)

@@ -42,6 +42,7 @@ def test_the_common_source_password_sets_no_title_on_a_mount_with_its_own():
             reply = server.get(f"/admin.cgi?mode=updinfo&pass={SOURCE_PASSWORD}&song=x{query}")
             assert reply.status == 401, reply.raw
         assert not server.stats("/own").get("title")
+        server.await_log(r'admin login failed address=127\.0\.0\.1 path=/admin\.cgi')
         # Its own does, with and without the mount's name.
         assert server.get("/admin/metadata?mode=updinfo&song=x", basic("source", "other")).status == 200
         assert server.get("/admin.cgi?mode=updinfo&song=y&pass=other").status == 200
