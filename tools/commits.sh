@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
-before=97ad8c77b559cac36705f18744f7c69d6cf232a2
+before=5e29d3006b6b43a85840cdb176a5fd79f3ba817c
 range=HEAD
 git merge-base --is-ancestor $before HEAD 2>/dev/null && range=$before..HEAD
 bad=$(git log $range --no-merges --min-parents=1 --format='%h%x09%s%x09%w(0,0,0)%B%x00' | tr '\n\0' '\001\n' |
