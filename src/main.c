@@ -17,11 +17,13 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/writer.h"
+#include "edge/account.h"
 #include "edge/auth.h"
 #include "edge/edge.h"
 #include "edge/page.h"
 #include "edge/proto/address.h"
 #include "edge/proto/url.h"
+#include "edge/session.h"
 #include "options.h"
 #include "radio/radio.h"
 #include "secrets.h"
@@ -395,6 +397,7 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	int error;
 
 	error = edge_configure(edge_conf_of(server->conf));
+	route_add(session_routes);
 	route_add(page_routes);
 	radio_configure(server->conf, reload_asked);
 	if (!error)
@@ -422,6 +425,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	radio_stop();
 	workers_stop();
 	radio_fini();
+	account_fini();
 	edge_fini();
 	uv_close((uv_handle_t *)&server->terminate, NULL);
 	uv_close((uv_handle_t *)&server->interrupt, NULL);
