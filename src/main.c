@@ -17,6 +17,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/writer.h"
+#include "edge/account.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
 #include "edge/auth.h"
@@ -25,6 +26,7 @@
 #include "edge/events.h"
 #include "edge/page.h"
 #include "edge/proto/url.h"
+#include "edge/session.h"
 #include "edge/trend.h"
 #include "options.h"
 #include "radio/radio.h"
@@ -350,6 +352,7 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	settings_owner.file = server->options->config;
 	api_settings_own(&settings_owner);
 	api_add(api_operations);
+	api_add(session_operations);
 	api_add(server_operations);
 	api_add(settings_operations);
 	api_add(ban_operations);
@@ -456,6 +459,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	radio_fini();
 	trend_fini();
 	ban_fini();
+	account_fini();
 	edge_fini();
 	uv_close((uv_handle_t *)&server->terminate, NULL);
 	uv_close((uv_handle_t *)&server->interrupt, NULL);

@@ -138,7 +138,7 @@ static void reply_tree(struct reply *reply, unsigned status, json_t *tree)
 	json_decref(tree);
 }
 
-static void reply_fault(struct reply *reply, unsigned status, const char *code, const char *message)
+void api_reply_fault(struct reply *reply, unsigned status, const char *code, const char *message)
 {
 	json_t *error = json_object(), *tree = json_object();
 
@@ -203,7 +203,7 @@ void api_fault(struct call *call, unsigned status, const char *code, const char 
 	va_start(args, format);
 	vsnprintf(message, sizeof message, format, args);
 	va_end(args);
-	reply_fault(&call->reply, status, code, message);
+	api_reply_fault(&call->reply, status, code, message);
 	call_reply(call);
 }
 
@@ -211,7 +211,7 @@ void api_refuse(struct conn *conn, unsigned status, const char *code, const char
 {
 	struct reply reply = {.close = status >= 500};
 
-	reply_fault(&reply, status, code, message);
+	api_reply_fault(&reply, status, code, message);
 	conn_reply(conn, &reply);
 }
 
@@ -276,7 +276,7 @@ RUNS_ON(on_worker) static void refuse_method(struct conn *conn, unsigned allowed
 	struct writer w = writer_of(room, sizeof room);
 
 	methods_write(allowed, &w);
-	reply_fault(&reply, 405, "bad_method", "this path does not take that method");
+	api_reply_fault(&reply, 405, "bad_method", "this path does not take that method");
 	reply_header(&reply, "Allow", writer_done(&w));
 	conn_reply(conn, &reply);
 }
@@ -296,8 +296,11 @@ RUNS_ON(on_worker) static void api_serve(struct conn *conn)
 			api_refuse(conn, 404, "no_such_operation", "there is no such operation");
 		return;
 	}
-	access_require(conn, match.operation->rank, bytes_str(mount_text(&match, mount)),
-		       on_let_in);
+	if (match.operation->rank == RANK_NONE)
+		on_let_in(conn);
+	else
+		access_require(conn, match.operation->rank, bytes_str(mount_text(&match, mount)),
+			       on_let_in);
 }
 
 /* --- for handlers --------------------------------------------------------------------------- */
@@ -331,24 +334,13 @@ void api_log_order(const struct call *call, const char *mount)
 
 /* --- what there is -------------------------------------------------------------------------- */
 
-static const char *rank_word(enum rank rank)
-{
-	switch (rank) {
-	case RANK_NONE: return "none";
-	case RANK_DJ: return "dj";
-	case RANK_OPERATOR: return "operator";
-	case RANK_ADMIN: return "admin";
-	}
-	return "admin";
-}
-
 static json_t *operation_tree(const struct api_operation *op)
 {
 	json_t *tree = json_object();
 
 	json_object_set_new(tree, "method", json_string(op->method));
 	json_object_set_new(tree, "path", json_string(op->path));
-	json_object_set_new(tree, "rank", json_string(rank_word(op->rank)));
+	json_object_set_new(tree, "rank", json_string(rank_name(op->rank)));
 	json_object_set_new(tree, "summary", json_string(op->summary));
 	json_object_set_new(tree, "request", op->request ? json_string(op->request) : json_null());
 	json_object_set_new(tree, "response",

@@ -31,13 +31,13 @@ struct api_input {
 struct api_operation {
 	const char *method; /* "GET" serves HEAD too */
 	const char *path;
-	enum rank rank;
+	enum rank rank; /* NONE: open to all, or serve() lets in by itself */
 	/* On the control thread; ends in api_answer, api_done or api_fault, now or later. */
 	void (*answer)(struct call *call, const struct api_input *input);
 	const char *summary;
 	const char *request;  /* the schema of the body in docs/openapi.json; NULL: there is none */
 	const char *response; /* and of a good answer; NULL: 204 */
-	void (*serve)(struct conn *conn); /* instead of answer: on the worker, already let in */
+	void (*serve)(struct conn *conn); /* instead of answer: on the worker, let in */
 };
 
 extern const struct route api_routes[];
@@ -63,6 +63,9 @@ __attribute__((format(printf, 4, 5))) void api_fault(struct call *call, unsigned
 /* The same where the request still is on its worker. */
 RUNS_ON(on_worker)
 void api_refuse(struct conn *conn, unsigned status, const char *code, const char *message);
+
+/* The fault alone, for replies that get further headers. */
+void api_reply_fault(struct reply *reply, unsigned status, const char *code, const char *message);
 
 /* A text member of the body; NULL when it is not there or no text. */
 const char *api_text(const struct api_input *input, const char *name);

@@ -10,7 +10,7 @@
 #include "core/metric.h"
 #include "core/pool.h"
 #include "core/tcp.h"
-#include "edge/auth.h"
+#include "edge/access.h"
 #include "edge/ban.h"
 #include "edge/call.h"
 #include "edge/edge.h"
@@ -54,8 +54,9 @@ struct conn {
 	void (*sent_then)(struct conn *conn);
 	void *holder;
 	void (*gone)(void *holder); /* or NULL */
-	void (*verified)(struct conn *conn, enum verdict verdict);
+	void (*verified)(struct conn *conn, enum auth_result result);
 	struct auth_check auth;
+	struct access_work access;
 	struct request request;
 	char path[CONN_PATH_MAX];
 };
@@ -250,6 +251,7 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 
 	metric_add(METRIC_edge_requests, 1);
 	conn->has_body = false;
+	conn->access.access = (struct access){0};
 	request->body = (struct bytes){0};
 	request->text = bytes_of(conn->in, request->head.used);
 	conn_watch(conn, 0);
@@ -544,14 +546,9 @@ void conn_send(struct conn *conn, struct bytes out, void (*then)(struct conn *co
 static void on_verified(struct auth_check *check, enum auth_result result)
 {
 	struct conn *conn = container_of(check, struct conn, auth);
-	enum verdict verdict = result == AUTH_YES  ? VERDICT_YES
-			       : result == AUTH_NO ? VERDICT_NO
-						   : VERDICT_BUSY;
 
 	enter_worker();
-	if (verdict == VERDICT_NO)
-		metric_add(METRIC_edge_auth_failures, 1);
-	conn->verified(conn, verdict);
+	conn->verified(conn, result);
 }
 
 static bool basic_of(const struct conn *conn, struct writer *w, struct basic_auth *basic)
@@ -561,26 +558,10 @@ static bool basic_of(const struct conn *conn, struct writer *w, struct basic_aut
 	return basic_auth_parse(value, w, basic) == BASIC_AUTH_OK;
 }
 
-void conn_verify(struct conn *conn, struct bytes user, const char *stored, struct bytes given,
-		 void (*then)(struct conn *conn, enum verdict verdict))
+void conn_verify(struct conn *conn, const char *stored, struct bytes given,
+		 void (*then)(struct conn *conn, enum auth_result result))
 {
-	uint8_t room[512];
-	struct writer w = writer_of(room, sizeof room);
-	struct basic_auth basic;
-
 	conn->verified = then;
-	if (!given.at) {
-		if (!basic_of(conn, &w, &basic)) {
-			then(conn, VERDICT_NONE);
-			return;
-		}
-		if (user.len && !bytes_equal(user, basic.user)) {
-			metric_add(METRIC_edge_auth_failures, 1);
-			then(conn, VERDICT_NO);
-			return;
-		}
-		given = basic.password;
-	}
 	auth_start(&conn->auth, &conn->worker->loop, stored, given, on_verified);
 }
 
@@ -594,6 +575,11 @@ bool conn_user(const struct conn *conn, char *out, size_t size)
 		return false;
 	bytes_to_str(basic.user, out, size);
 	return true;
+}
+
+struct access_work *conn_access(struct conn *conn)
+{
+	return &conn->access;
 }
 
 /* --- for others ----------------------------------------------------------------------------- */
