@@ -80,8 +80,8 @@ struct mount {
 	char *fallback_said;        /* by an administrator, until the next reload; or NULL */
 	bool hidden_is_said;        /* by an administrator, until the next reload */
 	bool hidden_said;
-	struct player *player;      /* of the fallback file, while it is wanted */
-	struct player *leaving;     /* of the file before a reload, until nobody hears it */
+	struct player *player;  /* of the fallback file, while it is wanted */
+	struct player *leaving; /* of the file before a reload, until nobody hears it */
 	char title[TITLE_SIZE];
 	char title_url[512];
 	int64_t title_since_us;
