@@ -21,11 +21,15 @@
 #include "edge/edge.h"
 #include "edge/page.h"
 #include "edge/proto/url.h"
+#include "edge/tls_crypto.h"
+#include "edge/tls_room.h"
+#include "edge/tls_ticket.h"
 #include "options.h"
 #include "radio/radio.h"
 #include "secrets.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &radio_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &tls_conf_room,
+						&radio_conf_room};
 
 static const struct worker_hooks *const hooks[] = {&edge_hooks, &radio_hooks, NULL};
 
@@ -240,9 +244,14 @@ RUNS_ON(on_control)
 static enum forced put_in_force(struct server *server, const struct conf *conf)
 {
 	const struct edge_conf *edge = edge_conf_of(conf);
-	char at[64] = "";
-	int error = log_open_by(conf);
+	char at[64] = "", fault[512];
+	int error;
 
+	if (tls_prepare(tls_conf_of(conf), fault, sizeof fault) != 0) {
+		log_error("core", "reload refused", kv_str("why", fault));
+		return FORCED_NOTHING;
+	}
+	error = log_open_by(conf);
 	if (!error) {
 		error = edge_listen(server->loop, &edge->http_listen,
 				    radio_conf_of(conf)->shoutcast_port, at, sizeof at);
@@ -251,8 +260,10 @@ static enum forced put_in_force(struct server *server, const struct conf *conf)
 	}
 	if (error) {
 		log_warn_code(error, "core", "reload refused", kv_str("at", at));
+		tls_abandon();
 		return FORCED_NOTHING;
 	}
+	tls_commit();
 	return edge_configure(edge) == 0 && radio_reload(conf) ? FORCED_ALL : FORCED_PARTLY;
 }
 
@@ -354,9 +365,15 @@ RUNS_ON(on_control) static void demo_start(struct server *server)
 
 RUNS_ON(on_control) static int rooms_start(struct server *server)
 {
-	char at[64] = "";
+	char at[64] = "", fault[512];
 	int error;
 
+	error = tls_prepare(tls_conf_of(server->conf), fault, sizeof fault);
+	if (error) {
+		log_error("core", "cannot start", kv_str("why", fault));
+		return error;
+	}
+	tls_commit();
 	error = edge_configure(edge_conf_of(server->conf));
 	route_add(page_routes);
 	radio_configure(server->conf, reload_asked);
@@ -367,6 +384,8 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 		return error;
 	}
 	error = radio_start(server->loop, server->conf);
+	if (!error)
+		error = tls_start(server->loop);
 	if (!error)
 		error = edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
 				    radio_conf_of(server->conf)->shoutcast_port, at, sizeof at);
@@ -382,10 +401,12 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	/* The loop still turns, and could be asked to open the doors again. */
 	server->stopping = true;
 	edge_stop();
+	tls_stop();
 	radio_stop();
 	workers_stop();
 	radio_fini();
 	edge_fini();
+	tls_fini();
 	uv_close((uv_handle_t *)&server->terminate, NULL);
 	uv_close((uv_handle_t *)&server->interrupt, NULL);
 	uv_close((uv_handle_t *)&server->hangup, NULL);
@@ -436,6 +457,10 @@ int main(int argc, char **argv)
 		return code;
 	if (!auth_init()) {
 		fprintf(stderr, "ringmain: no random numbers to be had\n");
+		return 1;
+	}
+	if (!tls_crypto_init() || !tls_ticket_init()) {
+		fprintf(stderr, "ringmain: OpenSSL cannot be used\n");
 		return 1;
 	}
 	json_object_seed(0);

@@ -1,7 +1,9 @@
 #include "core/tcp.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -157,6 +159,20 @@ bool tcp_alive(int fd)
 	ssize_t n = recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
 
 	return n > 0 || (n == -1 && (errno == EAGAIN || errno == EINTR));
+}
+
+bool tcp_carried(int fd, uint64_t *out, uint64_t *in)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof info;
+	int unacked, unread;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1 ||
+	    ioctl(fd, SIOCOUTQ, &unacked) == -1 || ioctl(fd, SIOCINQ, &unread) == -1)
+		return false;
+	*out = info.tcpi_bytes_acked + (uint64_t)unacked;
+	*in = info.tcpi_bytes_received - (uint64_t)unread;
+	return true;
 }
 
 void tcp_tune_stream(int fd, size_t send_buffer)
