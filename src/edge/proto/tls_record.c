@@ -119,9 +119,9 @@ static enum tls_news fault(uint8_t *alert, enum tls_alert what)
 static enum tls_news take_alert(struct tls_inbound *in, enum tls_shape shape, uint8_t level,
 				uint8_t what, uint8_t *alert)
 {
+	*alert = what;
 	if (what == TLS_CLOSE_NOTIFY)
 		return TLS_NEWS_CLOSED;
-	*alert = what;
 	/* RFC 8446 section 6: but for those two every alert is the end, whatever its level. */
 	if (level != LEVEL_WARNING || (shape == TLS_SHAPE_13 && what != TLS_USER_CANCELED))
 		return TLS_NEWS_ENDED;
