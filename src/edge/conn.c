@@ -353,7 +353,9 @@ bool conn_body(struct conn *conn)
 	}
 	whole = head->used + (size_t)body.length;
 	if (whole > conn->in_size) {
-		/* The head is parsed again where it is then. */
+		/* The head is parsed again where it is then. Once, for the largest: a connection may
+		 * bring many. */
+		whole = conn->in_size + CONN_BODY_MAX;
 		larger = arena_take(&conn->memory, whole);
 		if (!larger) {
 			conn_refuse(conn, 503, "out of memory");

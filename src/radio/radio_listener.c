@@ -39,6 +39,9 @@ static const char *const leave_names[] = {
 	[LEAVE_STOP] = "server stops",
 };
 
+/* Bytes in all tails of this worker, at most its share of radio.tails. */
+static _Thread_local uint64_t tails_bytes;
+
 /* By row: each turn looks up the tail of everybody who has one, and all may have. */
 static _Thread_local struct tail *tails[TAIL_BUCKETS];
 static _Thread_local uint64_t ids_given;
@@ -67,8 +70,10 @@ static void tail_free(struct listener *listener, uint32_t row)
 	struct tail **link = tail_link(row);
 	struct tail *tail = *link;
 
-	if (tail)
+	if (tail) {
 		*link = tail->next;
+		tails_bytes -= tail->len;
+	}
 	free(tail);
 	listener->flags &= ~LISTENER_TAIL;
 }
@@ -85,7 +90,7 @@ void listener_tails_free(void)
 }
 
 /* Puts the rest of the frame that the listener is in aside, if it is at most so long; its pos is then
- * behind the frame. False when it is at the beginning of one, or the frame is gone. */
+ * behind the frame. True: it is at the end of a frame now. False when that cannot be. */
 static bool tail_keep(struct listener *listener, uint32_t row, const struct ring *ring,
 		      uint64_t most)
 {
@@ -93,11 +98,15 @@ static bool tail_keep(struct listener *listener, uint32_t row, const struct ring
 	struct tail *tail;
 	uint64_t end;
 
-	if (listener->flags & LISTENER_AT_EDGE || !ring_find_pos(ring, listener->pos, &record) ||
-	    record.pos == listener->pos)
+	if (listener->flags & LISTENER_AT_EDGE || listener->pos == ring_head_pos(ring))
+		return true;
+	if (!ring_find_pos(ring, listener->pos, &record))
 		return false;
+	if (record.pos == listener->pos)
+		return true;
 	end = record.pos + record.len;
-	if (end - listener->pos > most)
+	if (end - listener->pos > most ||
+	    tails_bytes + end - listener->pos > radio_conf()->tails / workers_count())
 		return false;
 	tail = malloc(sizeof *tail + (size_t)(end - listener->pos));
 	if (!tail)
@@ -111,6 +120,7 @@ static bool tail_keep(struct listener *listener, uint32_t row, const struct ring
 	}
 	tail->next = tails[row % TAIL_BUCKETS];
 	tails[row % TAIL_BUCKETS] = tail;
+	tails_bytes += tail->len;
 	listener->pos = end;
 	listener->flags |= LISTENER_TAIL | LISTENER_AT_EDGE;
 	return true;
@@ -119,10 +129,7 @@ static bool tail_keep(struct listener *listener, uint32_t row, const struct ring
 /* The listener goes elsewhere: the rest of its frame first. */
 static void tail_keep_or_count(struct listener *listener, uint32_t row, const struct ring *ring)
 {
-	bool inside = !(listener->flags & LISTENER_AT_EDGE);
-
-	if (inside && !tail_keep(listener, row, ring, UINT64_MAX) &&
-	    !ring_keeps(ring, listener->pos, 0))
+	if (!tail_keep(listener, row, ring, UINT64_MAX))
 		metric_add(METRIC_radio_torn_frames, 1);
 }
 
@@ -525,9 +532,10 @@ void listener_end(struct outlet *outlet, uint32_t row, enum leave why)
 
 	if (listener->flags & LISTENER_TAIL)
 		tail_free(listener, row);
-	log_debug("radio", "listener gone", kv_str("mount", outlet->mount->name),
-		  kv_u64("id", listener->id), kv_str("why", leave_names[why]),
-		  kv_u64("sent", listener->sent), kv_u64("lost", listener->lost));
+	log_event(why == LEAVE_SLOW ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "radio", "listener gone",
+		  kv_str("mount", outlet->mount->name), kv_u64("id", listener->id),
+		  kv_str("why", leave_names[why]), kv_u64("sent", listener->sent),
+		  kv_u64("lost", listener->lost));
 	link_close_gently(listener->link);
 	edge_left(worker_here());
 	metric_add(METRIC_radio_listeners, -1);
