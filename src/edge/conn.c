@@ -12,6 +12,7 @@
 #include "edge/auth.h"
 #include "edge/call.h"
 #include "edge/edge.h"
+#include "edge/https.h"
 #include "edge/proto/basic_auth.h"
 #include "edge/proto/http_reply.h"
 #include "edge/proto/proxy_protocol.h"
@@ -242,7 +243,8 @@ RUNS_ON(on_worker) static void conn_route(struct conn *conn)
 		return;
 	}
 	conn->state = CONN_WAIT;
-	route->serve(conn);
+	if (!https_redirect(conn, route->path != NULL))
+		route->serve(conn);
 }
 
 RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
@@ -256,6 +258,7 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 	conn->has_body = false;
 	request->body = (struct bytes){0};
 	request->text = bytes_of(conn->in, request->head.used);
+	request->secure = conn->link.tls != 0;
 	conn_watch(conn, 0);
 	if (!http1_body_of(&request->head, &body)) {
 		conn_refuse(conn, 400, body.fault);
@@ -556,6 +559,16 @@ RUNS_ON(on_worker) static void conn_begin_write(struct conn *conn)
 	conn_write(conn);
 }
 
+/* RFC 6797 section 7.2: only over TLS. */
+static void write_hsts(struct writer *w, const struct conn *conn)
+{
+	if (!conn->link.tls || !tls_settings()->hsts)
+		return;
+	writer_str(w, "Strict-Transport-Security: max-age=");
+	writer_dec(w, tls_settings()->hsts / 1000);
+	writer_str(w, "\r\n");
+}
+
 static void write_head(struct writer *w, const struct conn *conn)
 {
 	const struct reply *reply = &conn->reply;
@@ -573,6 +586,7 @@ static void write_head(struct writer *w, const struct conn *conn)
 	};
 
 	http_reply_begin(w, &head);
+	write_hsts(w, conn);
 	writer_put(w, bytes_of(reply->headers, reply->headers_len));
 	http_reply_end(w);
 }
@@ -686,6 +700,11 @@ void conn_wait(struct conn *conn)
 const struct request *conn_request(const struct conn *conn)
 {
 	return &conn->request;
+}
+
+bool conn_is_proxied(const struct conn *conn)
+{
+	return cidr_list_holds(edge_settings()->trusted, &conn->peer);
 }
 
 struct bytes conn_bytes(const struct conn *conn)

@@ -35,7 +35,19 @@ struct request {
 	struct bytes body;   /* after conn_body() */
 	struct address peer; /* who asks: behind trusted proxies the one they name */
 	struct bytes host;   /* how the client calls us: "radio.example:8000"; may be empty */
+	bool secure;         /* it came over TLS, to us or to a trusted proxy that says so */
 };
+
+/* How a client reaches us, for the addresses that it is given. */
+struct site {
+	struct bytes host;
+	bool secure;
+};
+
+static inline struct site request_site(const struct request *request)
+{
+	return (struct site){request->host, request->secure};
+}
 
 /* How the credentials of a request or a handshake were judged. */
 enum verdict {
@@ -52,6 +64,9 @@ void conn_start(struct worker *worker, int fd, const struct address *peer);
 RUNS_ON(on_worker) const struct request *conn_request(const struct conn *conn);
 struct worker *conn_worker(const struct conn *conn);
 struct link conn_link(const struct conn *conn);
+
+/* It came from a trusted proxy. */
+RUNS_ON(on_worker) bool conn_is_proxied(const struct conn *conn);
 
 /* Answers, frees what the reply holds, and goes on with the next request or closes. */
 RUNS_ON(on_worker) void conn_reply(struct conn *conn, struct reply *reply);

@@ -196,6 +196,20 @@ bool tls_identity_in_force(void)
 	return atomic_load_explicit(&in_force, memory_order_relaxed) != NULL;
 }
 
+bool tls_identity_has(const char *name)
+{
+	const struct tls_identity *identity = atomic_load_explicit(&in_force, memory_order_acquire);
+
+	for (size_t i = 0; identity && i < identity->count; i++) {
+		X509 *certificate = SSL_CTX_get0_certificate(identity->contexts[i]);
+
+		if (X509_check_host(certificate, name, 0, 0, NULL) == 1 ||
+		    X509_check_ip_asc(certificate, name, 0) == 1)
+			return true;
+	}
+	return false;
+}
+
 SSL *tls_identity_handshake(void)
 {
 	const struct tls_identity *identity = atomic_load_explicit(&in_force, memory_order_acquire);
