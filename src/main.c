@@ -17,6 +17,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/writer.h"
+#include "edge/acme.h"
 #include "edge/auth.h"
 #include "edge/edge.h"
 #include "edge/page.h"
@@ -402,9 +403,12 @@ RUNS_ON(on_control) static void demo_start(struct server *server)
 
 RUNS_ON(on_control) static int rooms_start(struct server *server)
 {
-	char at[64] = "", fault[512];
+	char at[64] = "", fault[512], hook[4096];
 	int error;
 
+	if (!child_find("ringmain-acme-hook", hook, sizeof hook))
+		hook[0] = '\0';
+	acme_place(server->data, hook);
 	error = tls_prepare(tls_conf_of(server->conf), fault, sizeof fault);
 	if (error) {
 		log_error("core", "cannot start", kv_str("why", fault));
@@ -413,6 +417,7 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	tls_commit();
 	error = edge_configure(edge_conf_of(server->conf));
 	route_add(page_routes);
+	route_add(acme_routes);
 	radio_configure(server->conf, reload_asked);
 	if (!error)
 		error = workers_start(worker_number(server->conf), hooks, server->loop);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "core/writer.h"
+#include "edge/tls_challenge.h"
 #include "edge/tls_handshake.h"
 #include "edge/tls_ticket.h"
 
@@ -24,7 +25,25 @@ struct tls_identity {
 
 static _Atomic(struct tls_identity *) in_force;
 
+/* Where a handshake says that its client is an authority. */
+static int asks_index = -1;
+
 /* --- choosing ------------------------------------------------------------------------------- */
+
+/* RFC 8737 section 4: told before a certificate is chosen. */
+static int on_hello(SSL *ssl, int *alert, void *argument)
+{
+	const unsigned char *alpn;
+	size_t len;
+
+	(void)alert;
+	(void)argument;
+	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation,
+				      &alpn, &len) == 1 &&
+	    tls_challenge_asks(bytes_of(alpn, len)))
+		SSL_set_ex_data(ssl, asks_index, ssl);
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
 
 /* RFC 6066 section 3: the name that the client asks for. Nobody is turned away for asking. */
 static int on_server_name(SSL *ssl, int *alert, void *argument)
@@ -37,6 +56,13 @@ static int on_server_name(SSL *ssl, int *alert, void *argument)
 	(void)argument;
 	if (!name || !identity)
 		return SSL_TLSEXT_ERR_NOACK;
+	if (SSL_get_ex_data(ssl, asks_index)) {
+		SSL_CTX *challenge = tls_challenge_find(name);
+
+		if (challenge)
+			SSL_set_SSL_CTX(ssl, challenge);
+		return challenge ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+	}
 	for (size_t i = 0; i < identity->count; i++)
 		if (X509_check_host(SSL_CTX_get0_certificate(identity->contexts[i]), name, 0, 0,
 				    NULL) == 1) {
@@ -88,6 +114,7 @@ static SSL_CTX *context_make(const struct tls_conf *conf)
 	SSL_CTX_set_timeout(context, (long)(conf->ticket_lifetime / 1000));
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(context, tls_ticket_key);
 	SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);
+	SSL_CTX_set_client_hello_cb(context, on_hello, NULL);
 	SSL_CTX_set_keylog_callback(context, tls_handshake_secret);
 	if (SSL_CTX_set_session_id_context(context, (const unsigned char *)"ringmain", 8) != 1 ||
 	    SSL_CTX_set_min_proto_version(context, conf->min_version == TLS_MIN_1_3
@@ -142,6 +169,8 @@ struct tls_identity *tls_identity_load(const struct tls_conf *conf, const struct
 	struct tls_identity *made = calloc(1, sizeof *made + count * sizeof(SSL_CTX *));
 
 	snprintf(fault, size, "out of memory");
+	if (asks_index == -1)
+		asks_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 	for (; made && made->count < count; made->count++) {
 		SSL_CTX *context = context_make(conf);
 		int64_t ends;

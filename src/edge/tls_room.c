@@ -8,14 +8,17 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "edge/acme.h"
 #include "edge/page.h"
 #include "edge/proto/http_date.h"
+#include "edge/tls_challenge.h"
 #include "edge/tls_crypto.h"
 #include "edge/tls_identity.h"
 #include "edge/tls_ticket.h"
 
 #define PAIRS_MAX  64u
 #define FAULT_SIZE 512u
+#define PATH_SIZE  4500u
 #define DAY_S      86400
 #define WARN_DAYS  14 /* before a certificate ends */
 
@@ -32,8 +35,10 @@ struct sign {
 };
 
 struct pairs {
-	struct tls_pair at[PAIRS_MAX];
-	struct sign signs[2 * PAIRS_MAX];
+	struct tls_pair at[PAIRS_MAX + 1];
+	char obtained[2][PATH_SIZE]; /* the files of the last, if it is one of ACME's */
+	bool has_obtained;
+	struct sign signs[2 * (PAIRS_MAX + 1)];
 	size_t count;
 };
 
@@ -78,7 +83,18 @@ static void pairs_look(struct pairs *pairs)
 	}
 }
 
-static void pairs_of(const struct tls_conf *conf, struct pairs *pairs)
+/* It was copied: its own texts have moved. */
+static void pairs_point(struct pairs *pairs)
+{
+	if (pairs->has_obtained)
+		pairs->at[pairs->count - 1] =
+			(struct tls_pair){pairs->obtained[0], pairs->obtained[1]};
+}
+
+/* make: a self-signed certificate where one is still to be obtained. False: fault says why not. */
+RUNS_ON(on_control)
+static bool pairs_of(const struct tls_conf *conf, bool make, struct pairs *pairs, char *fault,
+		     size_t size)
 {
 	*pairs = (struct pairs){.count = conf->certificate.count};
 	if (pairs->count > PAIRS_MAX)
@@ -87,7 +103,17 @@ static void pairs_of(const struct tls_conf *conf, struct pairs *pairs)
 		pairs->at[i] = (struct tls_pair){conf->certificate.at[i],
 						 conf->key.count ? conf->key.at[i]
 								 : conf->certificate.at[i]};
+	if (conf->acme_domains.count) {
+		if (!acme_files(conf, make, pairs->obtained[0], pairs->obtained[1], PATH_SIZE,
+				fault, size))
+			return false;
+		pairs->has_obtained = true;
+		pairs->count++;
+		pairs_point(pairs);
+	}
+	/* Before they are read: what changes meanwhile is seen at the next look. */
 	pairs_look(pairs);
+	return true;
 }
 
 /* --- settings ------------------------------------------------------------------------------- */
@@ -101,8 +127,10 @@ int tls_prepare(const struct tls_conf *conf, char *fault, size_t size)
 	if (!made)
 		return -ENOMEM;
 	made->conf = *conf;
-	/* Before they are read: what changes meanwhile is seen at the next look. */
-	pairs_of(conf, &room.next_pairs);
+	if (!pairs_of(conf, true, &room.next_pairs, fault, size)) {
+		free(made);
+		return -EINVAL;
+	}
 	if (room.next_pairs.count) {
 		room.next_identity = tls_identity_load(conf, room.next_pairs.at,
 						       room.next_pairs.count, fault, size);
@@ -163,10 +191,12 @@ void tls_commit(void)
 	CHECK(room.next);
 	tls_identity_use(room.next_identity);
 	room.pairs = room.next_pairs;
+	pairs_point(&room.pairs);
 	room.next = NULL;
 	room.next_identity = NULL;
 	certificate_say();
 	timers_start();
+	acme_reload();
 	if (before) {
 		before->farewell.visit = baton_pass;
 		before->farewell.home = settings_home;
@@ -177,19 +207,21 @@ void tls_commit(void)
 /* --- the watch ------------------------------------------------------------------------------ */
 
 /* A pair that is no good is said once, and tried again when its files change again. */
-RUNS_ON(on_control) static void look_at_files(void)
+void tls_look(void)
 {
-	struct pairs now = room.pairs;
+	static struct pairs now;
 	struct tls_identity *made;
 	char fault[FAULT_SIZE];
 	bool changed = false;
 
-	pairs_look(&now);
+	if (!pairs_of(tls_settings(), false, &now, fault, sizeof fault))
+		return;
 	for (size_t i = 0; i < 2 * now.count; i++)
 		changed |= !sign_same(&now.signs[i], &room.pairs.signs[i]);
 	if (!changed)
 		return;
 	room.pairs = now;
+	pairs_point(&room.pairs);
 	made = tls_identity_load(tls_settings(), now.at, now.count, fault, sizeof fault);
 	if (!made) {
 		log_error("edge", "certificate refused, the one before stays",
@@ -218,7 +250,7 @@ static void on_check(uv_timer_t *timer)
 {
 	(void)timer;
 	enter_control();
-	look_at_files();
+	tls_look();
 	look_at_end();
 }
 
@@ -248,6 +280,7 @@ int tls_start(uv_loop_t *loop)
 	timers_start();
 	look_at_end();
 	page_add_metrics(write_metrics);
+	acme_start(loop);
 	return 0;
 }
 
@@ -256,6 +289,7 @@ void tls_stop(void)
 	if (!room.runs)
 		return;
 	room.runs = false;
+	acme_stop();
 	uv_close((uv_handle_t *)&room.check, NULL);
 	uv_close((uv_handle_t *)&room.rotate, NULL);
 }
@@ -263,6 +297,7 @@ void tls_stop(void)
 void tls_fini(void)
 {
 	tls_identity_fini();
+	tls_challenge_fini();
 	free(atomic_exchange_explicit(&settings, NULL, memory_order_relaxed));
 	tls_crypto_fini();
 }

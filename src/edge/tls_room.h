@@ -20,7 +20,10 @@ MUST_CHECK int tls_prepare(const struct tls_conf *conf, char *fault, size_t size
 RUNS_ON(on_control) void tls_commit(void);
 RUNS_ON(on_control) void tls_abandon(void);
 
-/* Watches files and changes the keys of tickets. 0 or -errno. */
+/* Looks whether the files have changed, now. */
+RUNS_ON(on_control) void tls_look(void);
+
+/* Watches files, changes the keys of tickets, and obtains certificates (acme.h). 0 or -errno. */
 RUNS_ON(on_control) MUST_CHECK int tls_start(uv_loop_t *loop);
 RUNS_ON(on_control) void tls_stop(void);
 

@@ -20,7 +20,11 @@ static bool add_names(X509 *certificate, const struct conf_list *names)
 	bool added;
 
 	for (size_t i = 0; i < names->count; i++) {
-		writer_str(&w, i ? ",DNS:" : "DNS:");
+		ASN1_OCTET_STRING *ip = a2i_IPADDRESS(names->at[i]);
+
+		writer_str(&w, i ? "," : "");
+		writer_str(&w, ip ? "IP:" : "DNS:");
+		ASN1_OCTET_STRING_free(ip);
 		writer_str(&w, names->at[i]);
 	}
 	if (!writer_ok(&w))
@@ -32,7 +36,8 @@ static bool add_names(X509 *certificate, const struct conf_list *names)
 	return added;
 }
 
-static bool fill(X509 *certificate, EVP_PKEY *key, const struct conf_list *names, int days)
+static bool fill(X509 *certificate, EVP_PKEY *key, const struct conf_list *names, int days,
+		 X509_EXTENSION *extension)
 {
 	X509_NAME *subject = X509_get_subject_name(certificate);
 	uint64_t serial;
@@ -47,7 +52,19 @@ static bool fill(X509 *certificate, EVP_PKEY *key, const struct conf_list *names
 					  0) == 1 &&
 	       X509_set_issuer_name(certificate, subject) == 1 &&
 	       X509_set_pubkey(certificate, key) == 1 && add_names(certificate, names) &&
+	       (!extension || X509_add_ext(certificate, extension, -1) == 1) &&
 	       X509_sign(certificate, key, EVP_sha256()) > 0;
+}
+
+X509 *tls_self_make(EVP_PKEY *key, const struct conf_list *names, int days,
+		    X509_EXTENSION *extension)
+{
+	X509 *certificate = X509_new();
+
+	if (certificate && fill(certificate, key, names, days, extension))
+		return certificate;
+	X509_free(certificate);
+	return NULL;
 }
 
 static bool write_pem(const char *file, X509 *certificate, EVP_PKEY *key)
@@ -66,12 +83,11 @@ static bool write_pem(const char *file, X509 *certificate, EVP_PKEY *key)
 bool tls_self_write(const char *file, const struct conf_list *names, int days)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *certificate = X509_new();
+	X509 *certificate = key ? tls_self_make(key, names, days, NULL) : NULL;
 	bool written;
 
 	errno = ENOMEM;
-	written = key && certificate && fill(certificate, key, names, days) &&
-		  write_pem(file, certificate, key);
+	written = certificate && write_pem(file, certificate, key);
 	X509_free(certificate);
 	EVP_PKEY_free(key);
 	return written;
