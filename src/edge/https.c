@@ -28,6 +28,7 @@ static bool is_page(struct bytes path)
 
 /* A proxy that does not say how its client came may well have had it over TLS: it would go round for
  * ever. */
+RUNS_ON(on_worker)
 static bool is_told(const struct conn *conn, const struct request *request)
 {
 	return !conn_is_proxied(conn) ||

@@ -6,17 +6,13 @@
 
 #include "core/log.h"
 #include "core/metric.h"
+#include "edge/access.h"
 #include "edge/proto/charset.h"
 #include "radio/proto/playlist.h"
 #include "radio/proto/shoutcast.h"
 #include "radio/radio.h"
 #include "radio/radio_hub.h"
 #include "radio/radio_source.h"
-
-static const char *stored_password(const char *mount)
-{
-	return radio_mount_conf(mount)->password;
-}
 
 RUNS_ON(on_worker) static void refuse(struct conn *conn, unsigned status, const char *why)
 {
@@ -106,7 +102,10 @@ RUNS_ON(on_worker) static void on_source_verdict(struct conn *conn, enum verdict
 	switch (verdict) {
 	case VERDICT_YES: source_let_in(conn); return;
 	case VERDICT_NONE: login_unauthorized(conn); return;
-	case VERDICT_BUSY: refuse(conn, 503, "too many logins at once"); return;
+	case VERDICT_BUSY:
+	case VERDICT_WAIT:
+	case VERDICT_DENIED:
+	case VERDICT_FOREIGN: access_refuse(conn, verdict); return;
 	case VERDICT_NO: break;
 	}
 	log_warnx("radio", "source login failed",
@@ -131,6 +130,7 @@ static bool is_mount_path(struct bytes path)
 void login_serve_source(struct conn *conn)
 {
 	const struct request *request = conn_request(conn);
+	struct access_need need = {.rank = RANK_DJ, .mount = request->path};
 	const struct mount_conf *conf;
 	char mount[FEED_NAME_MAX + 1];
 
@@ -140,8 +140,9 @@ void login_serve_source(struct conn *conn)
 	}
 	bytes_to_str(request->path, mount, sizeof mount);
 	conf = radio_mount_conf(mount);
-	conn_verify(conn, bytes_str(conf->user), conf->password, (struct bytes){0},
-		    on_source_verdict);
+	need.encoder = conf->password;
+	need.encoder_user = bytes_str(conf->user);
+	access_judge(conn, &need, on_source_verdict);
 }
 
 /* --- SHOUTcast ------------------------------------------------------------------------------ */
@@ -202,6 +203,7 @@ RUNS_ON(on_worker) static void login_serve_shoutcast(struct conn *conn)
 {
 	struct shoutcast shoutcast;
 	struct shoutcast_part part;
+	struct access_need need = {.rank = RANK_DJ};
 	char mount[FEED_NAME_MAX + 1];
 
 	if (!login_part(conn_bytes(conn), &shoutcast, &part)) {
@@ -214,7 +216,10 @@ RUNS_ON(on_worker) static void login_serve_shoutcast(struct conn *conn)
 		conn_drop(conn);
 		return;
 	}
-	conn_verify(conn, BYTES(""), stored_password(mount), part.password, on_login_verdict);
+	need.mount = bytes_str(mount);
+	need.encoder = radio_mount_conf(mount)->password;
+	need.given = part.password;
+	access_judge(conn, &need, on_login_verdict);
 }
 
 const struct protocol login_protocol = {.look = login_look, .serve = login_serve_shoutcast};
