@@ -17,13 +17,10 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/writer.h"
-<<<<<<< HEAD
-#include "edge/acme.h"
-=======
 #include "edge/account.h"
+#include "edge/acme.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
->>>>>>> main
 #include "edge/auth.h"
 #include "edge/ban.h"
 #include "edge/edge.h"
@@ -31,14 +28,11 @@
 #include "edge/page.h"
 #include "edge/proto/address.h"
 #include "edge/proto/url.h"
-<<<<<<< HEAD
+#include "edge/session.h"
 #include "edge/tls_crypto.h"
 #include "edge/tls_room.h"
 #include "edge/tls_ticket.h"
-=======
-#include "edge/session.h"
 #include "edge/trend.h"
->>>>>>> main
 #include "options.h"
 #include "radio/radio.h"
 #include "secrets.h"
@@ -294,12 +288,9 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 	}
 	if (error) {
 		log_warn_code(error, "core", "reload refused", kv_str("at", at));
-<<<<<<< HEAD
 		tls_abandon();
-=======
 		if (faults)
 			fprintf(faults, "%s: %s\n", at[0] ? at : "log.file", strerror(-error));
->>>>>>> main
 		return FORCED_NOTHING;
 	}
 	tls_commit();
@@ -492,11 +483,8 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	tls_commit();
 	error = edge_configure(edge_conf_of(server->conf));
 	route_add(page_routes);
-<<<<<<< HEAD
 	route_add(acme_routes);
-=======
 	api_configure(server);
->>>>>>> main
 	radio_configure(server->conf, reload_asked);
 	if (!error)
 		error = workers_start(worker_number(server->conf), hooks, server->loop);
@@ -526,12 +514,9 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	server->stopping = true;
 	server_ready(false);
 	edge_stop();
-<<<<<<< HEAD
 	tls_stop();
-=======
 	events_stop();
 	trend_stop();
->>>>>>> main
 	radio_stop();
 	workers_stop();
 	radio_fini();

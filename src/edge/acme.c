@@ -25,7 +25,7 @@
 #define OUT_OF_TIME "it did not end in time"
 
 /* What an authority may ask for. */
-struct token {
+struct challenge {
 	char token[128];
 	char answer[256];
 };
@@ -48,7 +48,7 @@ static struct {
 	char *argv[DOMAINS_MAX + 24];
 	char texts[8][PATH_SIZE + 64];
 	char names[DOMAINS_MAX][256];
-	struct token tokens[TOKENS_MAX];
+	struct challenge tokens[TOKENS_MAX];
 	struct acme_state state;
 	char error[LINE_SIZE];
 	char domain[256];
@@ -123,7 +123,7 @@ bool acme_files(const struct tls_conf *conf, bool make, char *certificate, char 
 
 /* --- challenges ----------------------------------------------------------------------------- */
 
-RUNS_ON(on_control) static struct token *token_find(struct bytes name)
+RUNS_ON(on_control) static struct challenge *challenge_find(struct bytes name)
 {
 	for (size_t i = 0; i < TOKENS_MAX; i++)
 		if (acme.tokens[i].token[0] && bytes_equal(name, bytes_str(acme.tokens[i].token)))
@@ -136,10 +136,10 @@ static void answer_challenge(struct call *call)
 {
 	struct bytes name =
 		bytes_skip(call->request.path, BYTES("/.well-known/acme-challenge/").len);
-	const struct token *token;
+	const struct challenge *token;
 
 	enter_control();
-	token = token_find(name);
+	token = challenge_find(name);
 	if (token) {
 		call->reply.status = 200;
 		call->reply.type = "application/octet-stream";
@@ -160,7 +160,7 @@ const struct route acme_routes[] = {
 	{0},
 };
 
-static bool token_put(struct token *token, struct bytes name, struct bytes answer)
+static bool challenge_put(struct challenge *token, struct bytes name, struct bytes answer)
 {
 	if (name.len == 0 || name.len >= sizeof token->token || answer.len >= sizeof token->answer)
 		return false;
@@ -175,7 +175,7 @@ RUNS_ON(on_control) static bool hook_line(struct bytes line)
 	struct bytes method = bytes_cut(&line, ' '), type = bytes_cut(&line, ' ');
 	struct bytes ident = bytes_cut(&line, ' '), name = bytes_cut(&line, ' ');
 	bool alpn = tls_settings()->acme_challenge == TLS_ACME_ALPN;
-	struct token *token = token_find(name);
+	struct challenge *token = challenge_find(name);
 
 	if (!bytes_equal(type, alpn ? BYTES("tls-alpn-01") : BYTES("http-01")))
 		return false;
@@ -191,7 +191,7 @@ RUNS_ON(on_control) static bool hook_line(struct bytes line)
 	for (size_t i = 0; !token && i < TOKENS_MAX; i++)
 		if (!acme.tokens[i].token[0])
 			token = &acme.tokens[i];
-	return token && token_put(token, name, line);
+	return token && challenge_put(token, name, line);
 }
 
 /* --- uacme ---------------------------------------------------------------------------------- */

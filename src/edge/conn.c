@@ -705,11 +705,6 @@ const struct request *conn_request(const struct conn *conn)
 	return &conn->request;
 }
 
-bool conn_is_proxied(const struct conn *conn)
-{
-	return cidr_list_holds(edge_settings()->trusted, &conn->peer);
-}
-
 struct bytes conn_bytes(const struct conn *conn)
 {
 	return bytes_of(conn->in, conn->in_len);

@@ -41,7 +41,6 @@ struct request {
 	bool secure;         /* it came over TLS, to us or to a trusted proxy that says so */
 };
 
-<<<<<<< HEAD
 /* How a client reaches us, for the addresses that it is given. */
 struct site {
 	struct bytes host;
@@ -53,16 +52,6 @@ static inline struct site request_site(const struct request *request)
 	return (struct site){request->host, request->secure};
 }
 
-/* How the credentials of a request or a handshake were judged. */
-enum verdict {
-	VERDICT_YES,
-	VERDICT_NO,
-	VERDICT_NONE, /* there were no credentials: not a failed attempt */
-	VERDICT_BUSY, /* too many checks are under way; say 503 */
-};
-
-=======
->>>>>>> main
 /* A new connection, on its worker. */
 RUNS_ON(on_worker)
 void conn_start(struct worker *worker, int fd, const struct address *peer);
@@ -70,9 +59,6 @@ void conn_start(struct worker *worker, int fd, const struct address *peer);
 RUNS_ON(on_worker) const struct request *conn_request(const struct conn *conn);
 struct worker *conn_worker(const struct conn *conn);
 struct link conn_link(const struct conn *conn);
-
-/* It came from a trusted proxy. */
-RUNS_ON(on_worker) bool conn_is_proxied(const struct conn *conn);
 
 /* Answers, frees what the reply holds, and goes on with the next request or closes. */
 RUNS_ON(on_worker) void conn_reply(struct conn *conn, struct reply *reply);

@@ -28,10 +28,9 @@ static bool is_page(struct bytes path)
 
 /* A proxy that does not say how its client came may well have had it over TLS: it would go round for
  * ever. */
-RUNS_ON(on_worker)
-static bool is_told(const struct conn *conn, const struct request *request)
+static bool is_told(const struct request *request)
 {
-	return !conn_is_proxied(conn) ||
+	return !request->proxied ||
 	       http1_header_get(&request->head, BYTES("X-Forwarded-Proto")).len > 0;
 }
 
@@ -63,7 +62,7 @@ bool https_redirect(struct conn *conn, bool named)
 
 	if (request->secure || !named || !method || !tls_identity_in_force() ||
 	    !tls_settings()->redirect || !is_page(request->path) || !is_browser(&request->head) ||
-	    !is_told(conn, request) || !is_ours(host))
+	    !is_told(request) || !is_ours(host))
 		return false;
 	writer_str(&w, "https://");
 	writer_put(&w, host);

@@ -37,18 +37,12 @@ unsigned request_prepare(struct request *request, const struct address *peer,
 		*fault = url_status_text(status);
 		return status == URL_NO_ROOM ? 414 : 400;
 	}
-<<<<<<< HEAD
-	if (!cidr_list_holds(edge_settings()->trusted, peer))
+	request->proxied = cidr_list_holds(edge_settings()->trusted, peer);
+	if (!request->proxied)
 		return 0;
 	take_forwarded_proto(request);
 	(void)forwarded_client(head, FORWARDED_X_FORWARDED_FOR, peer, edge_settings()->trusted,
 			       &request->peer);
-=======
-	request->proxied = cidr_list_holds(edge_settings()->trusted, peer);
-	if (request->proxied)
-		(void)forwarded_client(head, FORWARDED_X_FORWARDED_FOR, peer,
-				       edge_settings()->trusted, &request->peer);
->>>>>>> main
 	return 0;
 }
 

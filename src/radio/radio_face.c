@@ -28,16 +28,6 @@ static void answer_status(struct call *call)
 	call_reply(call);
 }
 
-<<<<<<< HEAD
-static void answer_page(struct call *call)
-{
-	enter_control();
-	open_reply(call, status_page(request_site(&call->request)), NULL);
-	call_reply(call);
-}
-
-=======
->>>>>>> main
 /* SHOUTcast's one line of numbers: listeners, up, peak, most, unique, bitrate, title. */
 static void answer_7(struct call *call)
 {

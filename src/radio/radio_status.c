@@ -311,13 +311,8 @@ json_t *status_page(struct site site)
 	put_number(server, "listeners", limit_listeners());
 	json_object_set_new(tree, "server", server);
 	for (const struct mount *mount = mount_first(); mount; mount = mount->next)
-<<<<<<< HEAD
-		if (!mount_conf(mount)->hidden)
-			json_array_append_new(list, page_mount(mount, site));
-=======
 		if (!mount_hidden(mount))
-			json_array_append_new(list, page_mount(mount, host));
->>>>>>> main
+			json_array_append_new(list, page_mount(mount, site));
 	json_object_set_new(tree, "mounts", list);
 	return tree;
 }

@@ -18,23 +18,15 @@ RUNS_ON(on_control) json_t *status_admin(const struct mount *only, struct site s
 /* The tree of /admin/listmounts. */
 RUNS_ON(on_control) json_t *status_mounts(void);
 
-<<<<<<< HEAD
-/* The tree of /api/v1/mounts. */
-RUNS_ON(on_control) json_t *status_page(struct site site);
-
-/* The address of a mount for a client that calls us so. */
-struct bytes status_listen_url(struct site site, struct bytes mount, struct writer *w);
-=======
 /* The tree of /api/v1/station. */
-RUNS_ON(on_control) json_t *status_page(struct bytes host);
+RUNS_ON(on_control) json_t *status_page(struct site site);
 
 /* kbit/s and content type of what is heard on a mount. */
 RUNS_ON(on_control) uint32_t status_bitrate(const struct mount *mount);
 RUNS_ON(on_control) const char *status_type(const struct mount *mount);
 
-/* The address of a mount for a client that calls us host. */
-struct bytes status_listen_url(struct bytes host, struct bytes mount, struct writer *w);
->>>>>>> main
+/* The address of a mount for a client that calls us so. */
+struct bytes status_listen_url(struct site site, struct bytes mount, struct writer *w);
 
 /* The same with a listener's user and password in it. */
 void status_write_login_url(struct writer *w, struct site site, struct bytes mount,
