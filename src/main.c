@@ -18,6 +18,7 @@
 #include "core/metric.h"
 #include "core/writer.h"
 #include "edge/account.h"
+#include "edge/acme.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
 #include "edge/auth.h"
@@ -28,12 +29,16 @@
 #include "edge/proto/address.h"
 #include "edge/proto/url.h"
 #include "edge/session.h"
+#include "edge/tls_crypto.h"
+#include "edge/tls_room.h"
+#include "edge/tls_ticket.h"
 #include "edge/trend.h"
 #include "options.h"
 #include "radio/radio.h"
 #include "secrets.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &radio_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &tls_conf_room,
+						&radio_conf_room};
 
 static const struct worker_hooks *const hooks[] = {&edge_hooks, &radio_hooks, &events_hooks, NULL};
 
@@ -267,9 +272,14 @@ RUNS_ON(on_control)
 static enum forced put_in_force(struct server *server, const struct conf *conf, FILE *faults)
 {
 	const struct edge_conf *edge = edge_conf_of(conf);
-	char at[64] = "";
-	int error = log_open_by(conf);
+	char at[64] = "", fault[512];
+	int error;
 
+	if (tls_prepare(tls_conf_of(conf), fault, sizeof fault) != 0) {
+		log_error("core", "reload refused", kv_str("why", fault));
+		return FORCED_NOTHING;
+	}
+	error = log_open_by(conf);
 	if (!error) {
 		error = edge_listen(server->loop, &edge->http_listen,
 				    radio_conf_of(conf)->shoutcast_port, at, sizeof at);
@@ -278,10 +288,12 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 	}
 	if (error) {
 		log_warn_code(error, "core", "reload refused", kv_str("at", at));
+		tls_abandon();
 		if (faults)
 			fprintf(faults, "%s: %s\n", at[0] ? at : "log.file", strerror(-error));
 		return FORCED_NOTHING;
 	}
+	tls_commit();
 	return edge_configure(edge) == 0 && radio_reload(conf) ? FORCED_ALL : FORCED_PARTLY;
 }
 
@@ -457,11 +469,21 @@ RUNS_ON(on_control) static void demo_start(struct server *server)
 
 RUNS_ON(on_control) static int rooms_start(struct server *server)
 {
-	char at[64] = "";
+	char at[64] = "", fault[512], hook[4096];
 	int error;
 
+	if (!child_find("ringmain-acme-hook", hook, sizeof hook))
+		hook[0] = '\0';
+	acme_place(server->data, hook);
+	error = tls_prepare(tls_conf_of(server->conf), fault, sizeof fault);
+	if (error) {
+		log_error("core", "cannot start", kv_str("why", fault));
+		return error;
+	}
+	tls_commit();
 	error = edge_configure(edge_conf_of(server->conf));
 	route_add(page_routes);
+	route_add(acme_routes);
 	api_configure(server);
 	radio_configure(server->conf, reload_asked);
 	if (!error)
@@ -474,6 +496,8 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	events_start(server->loop);
 	error = radio_start(server->loop, server->conf);
 	server_ready(!error);
+	if (!error)
+		error = tls_start(server->loop);
 	if (!error)
 		error = edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
 				    radio_conf_of(server->conf)->shoutcast_port, at, sizeof at);
@@ -490,6 +514,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	server->stopping = true;
 	server_ready(false);
 	edge_stop();
+	tls_stop();
 	events_stop();
 	trend_stop();
 	radio_stop();
@@ -499,6 +524,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	ban_fini();
 	account_fini();
 	edge_fini();
+	tls_fini();
 	uv_close((uv_handle_t *)&server->terminate, NULL);
 	uv_close((uv_handle_t *)&server->interrupt, NULL);
 	uv_close((uv_handle_t *)&server->hangup, NULL);
@@ -549,6 +575,10 @@ int main(int argc, char **argv)
 		return code;
 	if (!auth_init()) {
 		fprintf(stderr, "ringmain: no random numbers to be had\n");
+		return 1;
+	}
+	if (!tls_crypto_init() || !tls_ticket_init()) {
+		fprintf(stderr, "ringmain: OpenSSL cannot be used\n");
 		return 1;
 	}
 	json_object_seed(0);
