@@ -22,6 +22,7 @@
 
 struct source;
 struct claim;
+struct dump;
 struct player;
 
 /* Relaxed atomics: written by workers, read by status pages. */
@@ -82,6 +83,7 @@ struct mount {
 	bool hidden_said;
 	struct player *player;  /* of the fallback file, while it is wanted */
 	struct player *leaving; /* of the file before a reload, until nobody hears it */
+	struct dump *dump;      /* while it is on the air and to be kept */
 	char title[TITLE_SIZE];
 	char title_url[512];
 	int64_t title_since_us;
