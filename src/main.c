@@ -24,6 +24,7 @@
 #include "edge/ban.h"
 #include "edge/edge.h"
 #include "edge/events.h"
+#include "edge/geoip.h"
 #include "edge/page.h"
 #include "edge/proto/url.h"
 #include "edge/session.h"
@@ -267,6 +268,7 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 			fprintf(faults, "%s: %s\n", at[0] ? at : "log.file", strerror(-error));
 		return FORCED_NOTHING;
 	}
+	geoip_open(edge->geoip_file);
 	return edge_configure(edge) == 0 && radio_reload(conf) ? FORCED_ALL : FORCED_PARTLY;
 }
 
@@ -364,6 +366,7 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	route_add(events_routes);
 	route_add(api_routes);
 	ban_start(server->data);
+	geoip_open(edge_conf_of(server->conf)->geoip_file);
 }
 
 static void watch_signal(struct server *server, uv_signal_t *handle, uv_signal_cb callback,
@@ -459,6 +462,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	radio_fini();
 	trend_fini();
 	ban_fini();
+	geoip_close();
 	account_fini();
 	edge_fini();
 	uv_close((uv_handle_t *)&server->terminate, NULL);

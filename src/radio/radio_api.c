@@ -10,7 +10,7 @@
 #include "edge/proto/charset.h"
 #include "edge/tree.h"
 #include "edge/trend.h"
-#include "radio/radio_crowd.h"
+#include "radio/radio_audience.h"
 #include "radio/radio_facts.h"
 #include "radio/radio_limit.h"
 #include "radio/radio_source.h"
@@ -326,6 +326,27 @@ static void answer_move(struct call *call, const struct api_input *input)
 	crowd_send(crowd);
 }
 
+/* --- who they are ---------------------------------------------------------------------------- */
+
+static void home_audience(struct crowd *crowd)
+{
+	enter_control();
+	if (crowd->no_memory)
+		api_fault(crowd->call, 503, "no_memory", "out of memory");
+	else
+		api_answer(crowd->call, audience_tree(crowd));
+}
+
+RUNS_ON(on_control)
+static void answer_audience(struct call *call, const struct api_input *input)
+{
+	struct crowd *crowd = crowd_for(call, CROWD_COPY, "", home_audience);
+
+	(void)input;
+	if (crowd)
+		crowd_send(crowd);
+}
+
 /* --- bans ----------------------------------------------------------------------------------- */
 
 static void home_banned(struct crowd *crowd)
@@ -384,6 +405,8 @@ const struct api_operation radio_operations[] = {
 	{"GET", MOUNT, RANK_DJ, answer_mount, "One mount.", NULL, "Mount", NULL},
 	{"GET", API_ROOT "/listeners", RANK_OPERATOR, answer_all_listeners,
 	 "Listeners of all mounts, by pages, as those of one.", NULL, "Listeners", NULL},
+	{"GET", API_ROOT "/audience", RANK_OPERATOR, answer_audience,
+	 "How many listen with what and from which country; most first.", NULL, "Audience", NULL},
 	{0},
 };
 
