@@ -418,6 +418,8 @@ static json_t *station_facts(void)
 
 	tree_text(tree, "name", conf->server_name);
 	tree_text(tree, "location", conf->server_location);
+	tree_text(tree, "contact", conf->server_contact);
+	tree_text(tree, "version", RINGMAIN_VERSION);
 	if (conf->server_show_listeners)
 		tree_number(tree, "listeners", limit_listeners());
 	return tree;

@@ -72,7 +72,7 @@ export function listenerTable({ path, withMount = false }) {
 		{ name: "Behind", kind: "num", order: "lag", text: (one) => lag(one.lag_ms) },
 		{ name: "Sent", kind: "num", order: "sent", text: (one) => bytes(one.sent) },
 		{ name: "Skips", kind: "num", text: (one) => number(one.skips) },
-		mayAct ? { name: "Actions", hideName: true, kind: "acts", make: (current) => h("div.acts", null,
+		mayAct ? { name: "Actions", hideName: true, kind: "act-cell", make: (current) => h("div.acts", null,
 			h("button.quiet-button", { type: "button", onclick: async () => {
 				await kick(current());
 				load();

@@ -20,7 +20,7 @@ export function logLine(line) {
 	const date = new Date(time);
 
 	return h(`li.log-line.level-${level}`, null,
-		h("time.log-time", { datetime: time, title: time }, Number.isNaN(date.getTime()) ? "" : date.toLocaleTimeString([], { hour12: false })),
+		h("time.log-time", { datetime: time, title: time }, Number.isNaN(date.getTime()) ? "" : date.toLocaleTimeString([], { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit" })),
 		h("span.log-level", null, level), h("span.log-room", null, room),
 		h("span.log-event", { dir: "auto" }, event, fields ? h("span.log-fields", null, ` ${fields}`) : null));
 }

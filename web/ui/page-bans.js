@@ -14,7 +14,7 @@ export function show(place, _, { tools }) {
 		{ name: "By", text: (one) => one.by || "–" },
 		{ name: "Since", text: (one) => ago(one.since) },
 		{ name: "Until", text: (one) => one.until ? dateTime(one.until) : "For ever" },
-		{ name: "Actions", hideName: true, kind: "acts", make: (current) => h("button.quiet-button", { type: "button", onclick: async () => {
+		{ name: "Actions", hideName: true, kind: "act-cell", make: (current) => h("button.quiet-button", { type: "button", onclick: async () => {
 			await attempt(() => del(`/bans/${current().network}`), `${current().network} may come again.`);
 			load();
 		} }, "Lift"), fill: (cell, one) => cell.firstChild.setAttribute("aria-label", `Lift the ban of ${one.network}`) },

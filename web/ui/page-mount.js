@@ -127,7 +127,7 @@ export function show(place, name, { heading, tools }) {
 		showState(state, mount.state);
 		setText(song, mount.state === "off" ? "Off air" : title.song || "No title");
 		setText(artist, mount.state === "off" ? "" : title.artist);
-		setText(now, [mount.name, mount.title_since ? `since ${ago(mount.title_since)}` : "", mount.state === "fallback" ? `from ${mount.heard_from}` : ""].filter(Boolean).join(" · "));
+		setText(now, [mount.name, mount.title_since ? `set ${ago(mount.title_since)}` : "", mount.state === "fallback" ? `from ${mount.heard_from}` : ""].filter(Boolean).join(" · "));
 		source.set("agent", from ? from.agent || "unnamed" : "None connected");
 		source.set("address", from?.address);
 		source.set("since", from ? `${since(from.since)} ago` : "");

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { Spark } from "./chart.js";
 import { h, setText } from "./dom.js";
-import { bytes, duration, number, rate } from "./format.js";
+import { bits, bytes, duration, number, rate } from "./format.js";
 import { icon } from "./icons.js";
 import { live } from "./live.js";
 import { logLine } from "./log-line.js";
@@ -36,7 +36,7 @@ export function show(place) {
 	};
 	const chart = trendCard({ title: "Listeners", format: number, height: 220,
 		lines: [{ series: "listeners", name: "Listeners" }] });
-	const traffic = trendCard({ title: "Traffic", format: rate, whole: false, height: 220,
+	const traffic = trendCard({ title: "Traffic", format: bits, scale: 8, whole: false, height: 220,
 		lines: [{ series: "bytes_out", name: "Out" }, { series: "bytes_in", name: "In", tone: "calm" }] });
 	const table = mountTable({ empty: "No mount yet. As soon as an encoder connects, it shows up here." });
 	const lines = h("ol.log.short");
