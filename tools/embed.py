@@ -4,7 +4,7 @@
     embed.py OUT.c FILE...
 
 The table is sorted by path, as web_file_find() needs it; index.html is the path "/", other pages go
-without their .html, and what lies in web/ui/ is below /ui/. Each file is
+without their .html, and what lies in a folder is below its name. Each file is
 there as it is and, where that is smaller, as gzip. The same files give the same C, byte for byte.
 """
 import gzip
@@ -37,8 +37,8 @@ def main():
     for name in sys.argv[2:]:
         source = pathlib.Path(name)
         path = "/" if source.name == "index.html" else f"/{source.name.removesuffix('.html')}"
-        if source.parent.name == "ui":
-            path = "/ui" + path
+        if source.parent.name in ("admin", "ui"):
+            path = f"/{source.parent.name}{path}"
         if source.suffix not in TYPES:
             sys.exit(f"{name}: no content type is known for {source.suffix}")
         if path in files:

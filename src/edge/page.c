@@ -27,6 +27,8 @@ static const struct web_file *file_of(struct bytes path)
 		path = BYTES("/player");
 	else if (bytes_start_with(path, BYTES("/embed/")))
 		path = BYTES("/embed");
+	else if (bytes_equal(path, BYTES("/player")) || bytes_equal(path, BYTES("/embed")))
+		return NULL; /* a mount may be called so */
 	return web_file_find(path);
 }
 

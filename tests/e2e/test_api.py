@@ -419,7 +419,7 @@ def test_health_is_asked_without_a_login(server):
 
 
 def test_pages_load_nothing_but_our_own_files(server):
-    for path in ("/", "/admin", "/login", "/player/live", "/player/talk/late", "/embed/live"):
+    for path in ("/", "/admin", "/admin/login", "/player/live", "/player/talk/late", "/embed/live"):
         answer = server.get(path)
         rules = dict(rule.strip().split(" ", 1)
                      for rule in answer.headers["Content-Security-Policy"].split(";"))

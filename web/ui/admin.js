@@ -31,7 +31,7 @@ const content = h("main.content", { id: "content", tabindex: -1 });
 const links = new Map();
 let end = () => {};
 
-onLoggedOut(() => location.replace(`/login${location.hash}`));
+onLoggedOut(() => location.replace(`/admin/login${location.hash}`));
 
 function isOffered({ page }) {
 	return page.offered ? page.offered({ can, me }) : true;
@@ -64,7 +64,7 @@ function nextTheme() {
 
 async function leave() {
 	await post("/logout").catch(() => {});
-	location.assign("/login");
+	location.assign("/admin/login");
 }
 
 function frame() {
