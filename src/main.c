@@ -18,6 +18,7 @@
 #include "core/metric.h"
 #include "core/writer.h"
 #include "edge/account.h"
+#include "edge/acme.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
 #include "edge/auth.h"
@@ -26,14 +27,19 @@
 #include "edge/events.h"
 #include "edge/geoip.h"
 #include "edge/page.h"
+#include "edge/proto/address.h"
 #include "edge/proto/url.h"
 #include "edge/session.h"
+#include "edge/tls_crypto.h"
+#include "edge/tls_room.h"
+#include "edge/tls_ticket.h"
 #include "edge/trend.h"
 #include "options.h"
 #include "radio/radio.h"
 #include "secrets.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &radio_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &tls_conf_room,
+						&radio_conf_room};
 
 static const struct worker_hooks *const hooks[] = {&edge_hooks, &radio_hooks, &events_hooks, NULL};
 
@@ -58,7 +64,15 @@ struct server {
 
 /* --- settings ------------------------------------------------------------------------------- */
 
-/* What is wrong is written to standard error, and to faults when that is not NULL. */
+/* At a reload nobody may be looking at standard error. */
+static void log_faults(const struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->count; i++)
+		log_error("core", "settings refused", kv_str("fault", errors->at[i].text));
+}
+
+/* What is wrong is written to standard error or, at a reload, to the log; and to faults when that is
+ * not NULL. */
 static struct conf *load(const struct options *options, const char *const *sets, size_t count,
 			 FILE *faults)
 {
@@ -66,7 +80,10 @@ static struct conf *load(const struct options *options, const char *const *sets,
 	struct conf_errors errors = {0};
 	struct conf *conf = conf_load(rooms, COUNT_OF(rooms), &source, &errors);
 
-	conf_errors_print(stderr, &errors);
+	if (workers_count())
+		log_faults(&errors);
+	else
+		conf_errors_print(stderr, &errors);
 	if (faults)
 		conf_errors_print(faults, &errors);
 	conf_errors_fini(&errors);
@@ -149,7 +166,10 @@ static bool print_and_end(const struct options *options, int *code)
 
 static void print_secret(const char *what, const char *user, const char *password)
 {
-	printf("  %-12s user %s, password %s\n", what, user, password);
+	bool hashed = strncmp(password, "$argon2", 7) == 0;
+
+	printf("  %-12s user %s, password %s\n", what, user,
+	       hashed ? "(the one that you hashed)" : password);
 }
 
 /* A line that works as it stands, with no music at hand; what a URL cannot hold is encoded. */
@@ -253,9 +273,14 @@ RUNS_ON(on_control)
 static enum forced put_in_force(struct server *server, const struct conf *conf, FILE *faults)
 {
 	const struct edge_conf *edge = edge_conf_of(conf);
-	char at[64] = "";
-	int error = log_open_by(conf);
+	char at[64] = "", fault[512];
+	int error;
 
+	if (tls_prepare(tls_conf_of(conf), fault, sizeof fault) != 0) {
+		log_error("core", "reload refused", kv_str("why", fault));
+		return FORCED_NOTHING;
+	}
+	error = log_open_by(conf);
 	if (!error) {
 		error = edge_listen(server->loop, &edge->http_listen,
 				    radio_conf_of(conf)->shoutcast_port, at, sizeof at);
@@ -264,11 +289,13 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 	}
 	if (error) {
 		log_warn_code(error, "core", "reload refused", kv_str("at", at));
+		tls_abandon();
 		if (faults)
 			fprintf(faults, "%s: %s\n", at[0] ? at : "log.file", strerror(-error));
 		return FORCED_NOTHING;
 	}
 	geoip_open(edge->geoip_file);
+	tls_commit();
 	return edge_configure(edge) == 0 && radio_reload(conf) ? FORCED_ALL : FORCED_PARTLY;
 }
 
@@ -396,17 +423,40 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+/* Where a program on this machine finds the first door: "127.0.0.1:8000". */
+static void own_door(const struct conf *conf, char *out, size_t size)
+{
+	static const uint8_t any_v6[16], any_v4[16] = {[10] = 0xff, [11] = 0xff};
+	struct writer w = writer_of(out, size - 1);
+	struct address door = {0};
+
+	if (!address_parse_listen(bytes_str(edge_conf_of(conf)->http_listen.at[0]), &door) ||
+	    memcmp(door.ip, any_v6, sizeof door.ip) == 0 ||
+	    memcmp(door.ip, any_v4, sizeof door.ip) == 0)
+		CHECK(address_parse_ip(BYTES("127.0.0.1"), &door));
+	door.port = edge_port();
+	address_write(&w, &door);
+	out[writer_done(&w).len] = '\0';
+}
+
 RUNS_ON(on_control) static void demo_start(struct server *server)
 {
 	static char demo_name[] = "ringmain-demo", url_option[] = "--url";
 	static char parent_option[] = "--parent";
 	const struct radio_conf *radio = radio_conf_of(server->conf);
 	const char *user = radio_mount_conf("/demo")->user;
+	char door[ADDRESS_TEXT_MAX + 1];
 
 	if (!radio->demo)
 		return;
-	snprintf(server->demo_url, sizeof server->demo_url, "http://%s@127.0.0.1:%u/demo",
-		 user[0] ? user : "source", edge_port());
+	if (strncmp(radio_mount_conf("/demo")->password, "$argon2", 7) == 0) {
+		log_warnx("core", "no demo: its password is known only as a hash",
+			  kv_str("remedy", "mount./demo.password=..."));
+		return;
+	}
+	own_door(server->conf, door, sizeof door);
+	snprintf(server->demo_url, sizeof server->demo_url, "http://%s@%s/demo",
+		 user[0] ? user : "source", door);
 	snprintf(server->demo_parent, sizeof server->demo_parent, "%ld", (long)getpid());
 	snprintf(server->demo_password, sizeof server->demo_password, "RINGMAIN_SOURCE_PASSWORD=%s",
 		 radio_mount_conf("/demo")->password);
@@ -422,11 +472,21 @@ RUNS_ON(on_control) static void demo_start(struct server *server)
 
 RUNS_ON(on_control) static int rooms_start(struct server *server)
 {
-	char at[64] = "";
+	char at[64] = "", fault[512], hook[4096];
 	int error;
 
+	if (!child_find("ringmain-acme-hook", hook, sizeof hook))
+		hook[0] = '\0';
+	acme_place(server->data, hook);
+	error = tls_prepare(tls_conf_of(server->conf), fault, sizeof fault);
+	if (error) {
+		log_error("core", "cannot start", kv_str("why", fault));
+		return error;
+	}
+	tls_commit();
 	error = edge_configure(edge_conf_of(server->conf));
 	route_add(page_routes);
+	route_add(acme_routes);
 	api_configure(server);
 	radio_configure(server->conf, reload_asked);
 	if (!error)
@@ -439,6 +499,8 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	events_start(server->loop);
 	error = radio_start(server->loop, server->conf);
 	server_ready(!error);
+	if (!error)
+		error = tls_start(server->loop);
 	if (!error)
 		error = edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
 				    radio_conf_of(server->conf)->shoutcast_port, at, sizeof at);
@@ -455,6 +517,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	server->stopping = true;
 	server_ready(false);
 	edge_stop();
+	tls_stop();
 	events_stop();
 	trend_stop();
 	radio_stop();
@@ -465,6 +528,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	geoip_close();
 	account_fini();
 	edge_fini();
+	tls_fini();
 	uv_close((uv_handle_t *)&server->terminate, NULL);
 	uv_close((uv_handle_t *)&server->interrupt, NULL);
 	uv_close((uv_handle_t *)&server->hangup, NULL);
@@ -515,6 +579,10 @@ int main(int argc, char **argv)
 		return code;
 	if (!auth_init()) {
 		fprintf(stderr, "ringmain: no random numbers to be had\n");
+		return 1;
+	}
+	if (!tls_crypto_init() || !tls_ticket_init()) {
+		fprintf(stderr, "ringmain: OpenSSL cannot be used\n");
 		return 1;
 	}
 	json_object_seed(0);

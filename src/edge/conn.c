@@ -9,35 +9,42 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/pool.h"
-#include "core/tcp.h"
 #include "edge/access.h"
 #include "edge/ban.h"
 #include "edge/call.h"
 #include "edge/edge.h"
+#include "edge/https.h"
 #include "edge/proto/basic_auth.h"
 #include "edge/proto/http_reply.h"
 #include "edge/proto/proxy_protocol.h"
+#include "edge/proto/tls_record.h"
 #include "edge/request.h"
 #include "edge/route.h"
+#include "edge/tls_handshake.h"
+#include "edge/tls_identity.h"
+#include "edge/tls_room.h"
 
 #define SWEEP_MS         250
 #define WRITE_TIMEOUT_MS 30000
 
 enum conn_state {
-	CONN_HEAD,  /* reads a head */
-	CONN_BODY,  /* reads a body for a route that asked for it */
-	CONN_WAIT,  /* somebody else has the next word */
-	CONN_WRITE, /* an answer is on its way out */
-	CONN_GONE,  /* closed or taken; freed when libuv lets go */
+	CONN_HANDSHAKE, /* TLS is being agreed on */
+	CONN_HEAD,      /* reads a head */
+	CONN_BODY,      /* reads a body for a route that asked for it */
+	CONN_WAIT,      /* somebody else has the next word */
+	CONN_WRITE,     /* an answer is on its way out */
+	CONN_GONE,      /* closed or taken; freed when libuv lets go */
 };
 
 struct conn {
 	uv_poll_t poll;
 	struct worker *worker;
 	struct conn *prev, *next; /* conn_list */
-	int fd;
+	struct link link;
+	struct handshake *handshake;
 	enum conn_state state;
 	bool proxy_header; /* a PROXY header must come first */
+	bool fresh;        /* nothing was read but that: TLS may begin */
 	bool keep_alive;   /* after the answer under way */
 	bool has_body;     /* request.body is whole */
 	bool idle;         /* between two requests, nothing of the next is here */
@@ -80,6 +87,7 @@ static void on_closed(uv_handle_t *handle)
 	struct conn *conn = container_of(handle, struct conn, poll);
 
 	enter_worker();
+	handshake_destroy(&conn->handshake);
 	arena_fini(&conn->memory);
 	buffer_fini(&conn->head_out);
 	reply_fini(&conn->reply);
@@ -103,17 +111,17 @@ RUNS_ON(on_worker) static void conn_forget(struct conn *conn)
 
 void conn_drop(struct conn *conn)
 {
-	tcp_close_gently(conn->fd);
+	link_close_gently(conn->link);
 	edge_left(conn->worker);
 	conn_forget(conn);
 }
 
-int conn_take(struct conn *conn, struct bytes *rest)
+struct link conn_take(struct conn *conn, struct bytes *rest)
 {
 	*rest = bytes_of(conn->in + conn->request.head.used,
 			 conn->in_len - conn->request.head.used);
 	conn_forget(conn);
-	return conn->fd;
+	return conn->link;
 }
 
 RUNS_ON(on_worker) static void conn_expect(struct conn *conn, uint64_t ms)
@@ -149,8 +157,10 @@ void conn_start(struct worker *worker, int fd, const struct address *peer)
 		return;
 	}
 	conn->worker = worker;
-	conn->fd = fd;
+	conn->link = link_plain(fd);
 	conn->peer = *peer;
+	conn->fresh = true;
+	conn->state = CONN_HEAD;
 	conn->proxy_header =
 		settings->conf.http_proxy_protocol && cidr_list_holds(settings->trusted, peer);
 	conn->next = list.first;
@@ -239,7 +249,8 @@ RUNS_ON(on_worker) static void conn_route(struct conn *conn)
 		return;
 	}
 	conn->state = CONN_WAIT;
-	route->serve(conn);
+	if (!https_redirect(conn, route->path != NULL))
+		route->serve(conn);
 }
 
 RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
@@ -254,6 +265,7 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 	conn->access.access = (struct access){0};
 	request->body = (struct bytes){0};
 	request->text = bytes_of(conn->in, request->head.used);
+	request->secure = conn->link.tls != 0;
 	conn_watch(conn, 0);
 	if (!http1_body_of(&request->head, &body)) {
 		conn_refuse(conn, 400, body.fault);
@@ -307,6 +319,28 @@ RUNS_ON(on_worker) static void conn_head(struct conn *conn)
 		conn_refuse(conn, 431, "the request head is larger than http.header_size");
 }
 
+/* Bytes that are there now, into the buffer. False: the connection is over. */
+RUNS_ON(on_worker) static bool conn_fill(struct conn *conn)
+{
+	ssize_t n = link_recv(conn->link, conn->in + conn->in_len, conn->in_size - conn->in_len);
+
+	if (n > 0)
+		conn->in_len += (size_t)n;
+	if (n > 0 || n == -EAGAIN)
+		return true;
+	conn_drop(conn);
+	return false;
+}
+
+/* What the link has already is no matter of the socket's: it would not be told of again. */
+RUNS_ON(on_worker) static bool conn_fill_ready(struct conn *conn)
+{
+	while (conn->in_len < conn->in_size && link_ready(conn->link))
+		if (!conn_fill(conn))
+			return false;
+	return true;
+}
+
 static size_t body_have(const struct conn *conn)
 {
 	return conn->in_len - conn->request.head.used;
@@ -330,7 +364,9 @@ bool conn_body(struct conn *conn)
 	}
 	whole = head->used + (size_t)body.length;
 	if (whole > conn->in_size) {
-		/* The head is parsed again where it is then. */
+		/* The head is parsed again where it is then. Once, for the largest: a connection may
+		 * bring many. */
+		whole = conn->in_size + CONN_BODY_MAX;
 		larger = arena_take(&conn->memory, whole);
 		if (!larger) {
 			conn_refuse(conn, 503, "out of memory");
@@ -346,9 +382,10 @@ bool conn_body(struct conn *conn)
 	conn_expect(conn, edge_settings()->conf.http_header_timeout);
 	conn_watch(conn, UV_READABLE);
 	if (http1_header_has_token(head, BYTES("Expect"), BYTES("100-continue")))
-		(void)!tcp_send(conn->fd, BYTES("HTTP/1.1 100 Continue\r\n\r\n"));
+		(void)!link_send(conn->link, BYTES("HTTP/1.1 100 Continue\r\n\r\n"));
 	/* It may have come with the head. */
-	conn_serve_body(conn);
+	if (conn_fill_ready(conn))
+		conn_serve_body(conn);
 	return true;
 }
 
@@ -369,22 +406,56 @@ static void conn_serve_body(struct conn *conn)
 	conn_route(conn);
 }
 
-RUNS_ON(on_worker) static void conn_read(struct conn *conn)
+/* RFC 8446 section 5.1: the first byte of a client's first record. No request begins with it. */
+static bool conn_is_hello(const struct conn *conn)
 {
-	ssize_t n = tcp_recv(conn->fd, conn->in + conn->in_len, conn->in_size - conn->in_len);
+	return conn->fresh && conn->in[0] == TLS_HANDSHAKE && tls_identity_in_force();
+}
 
-	if (n == -EAGAIN)
+RUNS_ON(on_worker) static void conn_handshake(struct conn *conn)
+{
+	if (!handshake_has_time())
 		return;
-	if (n <= 0) {
+	switch (handshake_step(conn->handshake, &conn->link)) {
+	case HANDSHAKE_READS: conn_watch(conn, UV_READABLE); return;
+	case HANDSHAKE_WRITES: conn_watch(conn, UV_WRITABLE); return;
+	case HANDSHAKE_FAILED: conn_drop(conn); return;
+	case HANDSHAKE_DONE: break;
+	}
+	handshake_destroy(&conn->handshake);
+	conn->state = CONN_HEAD;
+	conn_expect(conn, edge_settings()->conf.http_header_timeout);
+	conn_watch(conn, UV_READABLE);
+}
+
+/* What was read is the handshake's, and lies in the buffer until its first step has taken it. */
+RUNS_ON(on_worker) static void conn_begin_tls(struct conn *conn)
+{
+	conn->fresh = false;
+	conn->handshake = handshake_create(bytes_of(conn->in, conn->in_len));
+	if (!conn->handshake) {
 		conn_drop(conn);
 		return;
 	}
-	conn->in_len += (size_t)n;
-	conn_advance(conn);
+	conn->in_len = 0;
+	conn->state = CONN_HANDSHAKE;
+	conn_expect(conn, tls_settings()->handshake_timeout);
+	conn_watch(conn, UV_READABLE | UV_WRITABLE);
+	conn_handshake(conn);
+}
+
+RUNS_ON(on_worker) static void conn_read(struct conn *conn)
+{
+	size_t had = conn->in_len;
+
+	if (conn_fill(conn) && conn->in_len > had)
+		conn_advance(conn);
 }
 
 RUNS_ON(on_worker) static void conn_step(struct conn *conn)
 {
+	if (!conn_fill_ready(conn))
+		return;
 	if (conn->state == CONN_BODY) {
 		conn_serve_body(conn);
 		return;
@@ -393,6 +464,13 @@ RUNS_ON(on_worker) static void conn_step(struct conn *conn)
 		return;
 	if (conn->proxy_header && !conn_proxy_header(conn))
 		return;
+	if (conn->in_len == 0)
+		return;
+	if (conn_is_hello(conn)) {
+		conn_begin_tls(conn);
+		return;
+	}
+	conn->fresh = false;
 	conn_head(conn);
 }
 
@@ -435,6 +513,16 @@ RUNS_ON(on_worker) static void conn_next(struct conn *conn)
 	conn_advance(conn);
 }
 
+/* Nothing more can be sent now; or the peer is gone. */
+RUNS_ON(on_worker) static void conn_stuck(struct conn *conn, ssize_t error)
+{
+	/* Nobody looks at deadlines any more when the worker stops. */
+	if (error < 0 || list.stopping)
+		conn_drop(conn);
+	else
+		conn_watch(conn, UV_WRITABLE);
+}
+
 RUNS_ON(on_worker) static void conn_write(struct conn *conn)
 {
 	struct bytes head = buffer_bytes(&conn->head_out);
@@ -442,24 +530,25 @@ RUNS_ON(on_worker) static void conn_write(struct conn *conn)
 		conn->reply.fixed.at ? conn->reply.fixed : buffer_bytes(&conn->reply.body);
 	bool to_head = bytes_equal(conn->request.method, BYTES("HEAD"));
 	size_t all = head.len + (to_head ? 0 : body.len);
+	int flushed;
 
 	while (conn->sent < all) {
 		struct bytes out[2] = {
 			bytes_skip(head, conn->sent),
 			bytes_skip(body, conn->sent > head.len ? conn->sent - head.len : 0)};
-		ssize_t n = tcp_sendv(conn->fd, out, to_head ? 1 : 2);
+		ssize_t n = link_sendv(conn->link, out, to_head ? 1 : 2);
 
-		/* Nobody looks at deadlines any more when the worker stops. */
-		if (n < 0 || (n == 0 && list.stopping)) {
-			conn_drop(conn);
-			return;
-		}
-		if (n == 0) {
-			conn_watch(conn, UV_WRITABLE);
+		if (n <= 0) {
+			conn_stuck(conn, n);
 			return;
 		}
 		conn->sent += (size_t)n;
 		conn_expect(conn, WRITE_TIMEOUT_MS);
+	}
+	flushed = link_flush(conn->link);
+	if (flushed <= 0) {
+		conn_stuck(conn, flushed);
+		return;
 	}
 	conn_watch(conn, 0);
 	if (conn->sent_then) {
@@ -476,6 +565,16 @@ RUNS_ON(on_worker) static void conn_begin_write(struct conn *conn)
 	conn->sent = 0;
 	conn_expect(conn, WRITE_TIMEOUT_MS);
 	conn_write(conn);
+}
+
+/* RFC 6797 section 7.2: only over TLS. */
+static void write_hsts(struct writer *w, const struct conn *conn)
+{
+	if (!conn->link.tls || !tls_settings()->hsts)
+		return;
+	writer_str(w, "Strict-Transport-Security: max-age=");
+	writer_dec(w, tls_settings()->hsts / 1000);
+	writer_str(w, "\r\n");
 }
 
 static void write_head(struct writer *w, const struct conn *conn)
@@ -495,6 +594,7 @@ static void write_head(struct writer *w, const struct conn *conn)
 	};
 
 	http_reply_begin(w, &head);
+	write_hsts(w, conn);
 	writer_put(w, bytes_of(reply->headers, reply->headers_len));
 	http_reply_end(w);
 }
@@ -615,9 +715,9 @@ struct worker *conn_worker(const struct conn *conn)
 	return conn->worker;
 }
 
-int conn_fd(const struct conn *conn)
+struct link conn_link(const struct conn *conn)
 {
-	return conn->fd;
+	return conn->link;
 }
 
 /* --- the worker's loop ---------------------------------------------------------------------- */
@@ -629,6 +729,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	enter_worker();
 	if (status < 0)
 		conn_drop(conn);
+	else if (conn->state == CONN_HANDSHAKE)
+		conn_handshake(conn);
 	else if (conn->state == CONN_WRITE)
 		conn_write(conn);
 	else if (events & UV_READABLE)

@@ -80,14 +80,15 @@ struct mount {
 	char *fallback_said;        /* by an administrator, until the next reload; or NULL */
 	bool hidden_is_said;        /* by an administrator, until the next reload */
 	bool hidden_said;
-	struct player *player;      /* of the fallback file, while it is wanted */
-	struct player *leaving;     /* of the file before a reload, until nobody hears it */
+	struct player *player;  /* of the fallback file, while it is wanted */
+	struct player *leaving; /* of the file before a reload, until nobody hears it */
 	char title[TITLE_SIZE];
 	char title_url[512];
 	int64_t title_since_us;
 	uv_timer_t linger;
-	uint64_t bytes_in_before;
-	struct baton farewell; /* its own, so that the end needs no memory */
+	uint64_t bytes_in_before; /* of the last look at health */
+	uint64_t bytes_in_first;  /* when the present source came */
+	struct baton farewell;    /* its own, so that the end needs no memory */
 	void (*gone)(struct mount *mount);
 };
 
