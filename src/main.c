@@ -19,6 +19,7 @@
 #include "core/writer.h"
 #include "edge/auth.h"
 #include "edge/edge.h"
+#include "edge/fetch.h"
 #include "edge/page.h"
 #include "edge/proto/url.h"
 #include "options.h"
@@ -27,7 +28,7 @@
 
 static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &radio_conf_room};
 
-static const struct worker_hooks *const hooks[] = {&edge_hooks, &radio_hooks, NULL};
+static const struct worker_hooks *const hooks[] = {&fetch_hooks, &edge_hooks, &radio_hooks, NULL};
 
 /* Settings that a server must not be without, and invents. */
 static const char *const secret_names[] = {"admin.password", "radio.source_password"};
@@ -358,6 +359,8 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	int error;
 
 	error = edge_configure(edge_conf_of(server->conf));
+	if (!error)
+		error = fetch_loop_start(server->loop);
 	route_add(page_routes);
 	radio_configure(server->conf, reload_asked);
 	if (!error)
@@ -384,6 +387,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	edge_stop();
 	radio_stop();
 	workers_stop();
+	fetch_loop_stop();
 	radio_fini();
 	edge_fini();
 	uv_close((uv_handle_t *)&server->terminate, NULL);
@@ -436,6 +440,10 @@ int main(int argc, char **argv)
 		return code;
 	if (!auth_init()) {
 		fprintf(stderr, "ringmain: no random numbers to be had\n");
+		return 1;
+	}
+	if (fetch_init() != 0) {
+		fprintf(stderr, "ringmain: libcurl cannot be used\n");
 		return 1;
 	}
 	json_object_seed(0);
