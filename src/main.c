@@ -26,7 +26,8 @@
 #include "radio/radio.h"
 #include "secrets.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &radio_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &radio_conf_room,
+						&relays_conf_room, &pushes_conf_room};
 
 static const struct worker_hooks *const hooks[] = {&fetch_hooks, &edge_hooks, &radio_hooks, NULL};
 

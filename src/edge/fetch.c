@@ -565,8 +565,11 @@ int fetch_start(struct fetch *fetch, const struct fetch_request *request)
 
 void fetch_resume(struct fetch *fetch)
 {
-	if (fetch->easy)
-		curl_easy_pause(fetch->easy, CURLPAUSE_CONT);
+	CURLcode code = fetch->easy ? curl_easy_pause(fetch->easy, CURLPAUSE_CONT) : CURLE_OK;
+
+	/* What was kept back was given again from within that, and not taken. */
+	if (code != CURLE_OK)
+		fetch_finish(fetch, result_of(fetch, code), code);
 }
 
 /* --- answers -------------------------------------------------------------------------------- */

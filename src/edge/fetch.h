@@ -107,7 +107,8 @@ static inline bool fetch_is_running(const struct fetch *fetch)
 /* Ends it, if it runs. done() is not called. */
 void fetch_cancel(struct fetch *fetch);
 
-/* Goes on after data() paused, or when more() has something again. Not from within its calls. */
+/* Goes on after data() paused, or when more() has something again. Not from within its calls; done()
+ * may be called before this returns. */
 void fetch_resume(struct fetch *fetch);
 
 /* Cancels it and frees what it holds. Accepts a zeroed one. */

@@ -153,6 +153,20 @@ RUNS_ON(on_worker) static void serve_admin_cgi(struct conn *conn)
 		    on_admin_verdict);
 }
 
+/* Other servers read the list of mounts to relay them all. The administrator may as well. */
+RUNS_ON(on_worker) static void serve_streamlist(struct conn *conn)
+{
+	const struct relays_conf *conf = radio_relays_conf();
+	char user[64];
+
+	if (conf->slave_password[0] && conn_user(conn, user, sizeof user) &&
+	    bytes_equal(bytes_str(user), bytes_str(conf->slave_user)))
+		conn_verify(conn, bytes_str(conf->slave_user), conf->slave_password,
+			    (struct bytes){0}, on_admin_verdict);
+	else
+		verify_admin(conn);
+}
+
 RUNS_ON(on_worker) static void serve_admin(struct conn *conn)
 {
 	if (conn_body(conn))
@@ -172,6 +186,7 @@ const struct route radio_routes[] = {
 	{"/admin/metadata", READ | METHOD_POST, serve_metadata, NULL},
 	{"/admin/metadata.json", READ | METHOD_POST, serve_metadata, NULL},
 	{"/admin.cgi", READ | METHOD_POST, serve_admin_cgi, NULL},
+	{"/admin/streamlist.txt", READ, serve_streamlist, NULL},
 	{"/admin/", READ | METHOD_POST, serve_admin, NULL},
 	{NULL, METHOD_SOURCE | METHOD_PUT, login_serve_source, NULL},
 	{NULL, READ | METHOD_OPTIONS, join_serve, NULL},

@@ -154,8 +154,10 @@ void hub_source_gone(struct hub_message *hub, struct mount *mount, uint64_t id, 
 
 static void deliver_answer(struct message *message)
 {
+	struct claim *claim = container_of(message, struct claim, message);
+
 	enter_worker();
-	source_claimed(container_of(message, struct claim, message));
+	claim->answered(claim);
 }
 
 static void claim_answer(struct claim *claim)
@@ -194,7 +196,10 @@ static void deliver_claim(struct message *message)
 	enter_control();
 	mount = mount_find(bytes_str(claim->mount));
 	if (mount && mount->has_source) {
-		if (!mount_conf(mount)->takeover) {
+		bool gives_way =
+			mount->source.relay ? mount->source.yields : mount_conf(mount)->takeover;
+
+		if (!gives_way || claim->about.relay) {
 			claim_refuse(claim, 403, "Mountpoint in use");
 		} else if (mount->waiting) {
 			claim_refuse(claim, 403, "Mountpoint in use, and about to be taken over");

@@ -9,6 +9,7 @@
 #include "edge/proto/http_date.h"
 #include "edge/proto/url.h"
 #include "radio/proto/client_profile.h"
+#include "radio/proto/hops.h"
 #include "radio/proto/listener_answer.h"
 #include "radio/proto/playlist.h"
 #include "radio/radio.h"
@@ -16,6 +17,7 @@
 #include "radio/radio_listener.h"
 #include "radio/radio_outlet.h"
 #include "radio/radio_status.h"
+#include "radio/radio_wait.h"
 
 #define RETRY_AFTER BYTES("10")
 
@@ -26,6 +28,7 @@ struct join {
 	enum listener_range range;
 	uint32_t quirks;
 	uint32_t metaint;
+	bool relay; /* another server asks */
 };
 
 RUNS_ON(on_worker)
@@ -76,6 +79,8 @@ static void join_look(struct join *join, const struct request *request, struct o
 	*join = (struct join){.outlet = outlet};
 	join->icy = bytes_equal(bytes_trim(icy), BYTES("1"));
 	join->quirks = client_profile_of(agent);
+	join->relay = http1_header_get(&request->head, BYTES("Via")).len ||
+		      bytes_start_with_nocase(agent, BYTES("icecast"));
 	join->range =
 		listener_range_policy(http1_header_get(&request->head, BYTES("Range")), join->icy);
 	if (join->icy && kind_takes_icy(outlet->tap->feed->kind))
@@ -95,6 +100,7 @@ static struct bytes join_answer(const struct join *join, enum listener_answer_ki
 		.server = BYTES("ringmain/" RINGMAIN_VERSION),
 		.content_type = bytes_str(type && type[0] ? type : join->outlet->tap->feed->type),
 		.station = &join->outlet->station,
+		.self = join->relay ? radio_id() : BYTES(""),
 		.metaint = join->metaint,
 		.probe = {0xff, 0xfb},
 	};
@@ -226,6 +232,12 @@ static void join_playlist(struct conn *conn, enum playlist_kind kind, const stru
 
 /* --- the request ---------------------------------------------------------------------------- */
 
+/* A server that waits for this stream waits for it here too. */
+static bool is_circle(struct bytes via)
+{
+	return hops_hold(via, radio_id()) || hops_count(via) > HOPS_MAX;
+}
+
 RUNS_ON(on_worker) static void join_mount(struct conn *conn, struct outlet *outlet)
 {
 	const struct request *request = conn_request(conn);
@@ -234,12 +246,21 @@ RUNS_ON(on_worker) static void join_mount(struct conn *conn, struct outlet *outl
 	struct writer w = writer_of(room, sizeof room);
 	struct join join;
 
-	if (!outlet->tap) {
-		join_refuse(conn, 404, "The file you requested could not be found");
+	if (is_circle(http1_header_get(&request->head, BYTES("Via")))) {
+		join_refuse(conn, 508, "this relay leads back to where it begins");
 		return;
 	}
 	if (!may_listen(outlet->mount, &request->peer)) {
 		join_refuse(conn, 403, "you may not listen to this mount");
+		return;
+	}
+	if (!outlet->tap) {
+		if (outlet->expecting)
+			wait_for(conn, outlet);
+		else if (outlet->relayed)
+			join_refuse(conn, 503, "this stream cannot be had at the moment");
+		else
+			join_refuse(conn, 404, "The file you requested could not be found");
 		return;
 	}
 	join_look(&join, request, outlet);

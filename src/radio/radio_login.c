@@ -8,6 +8,7 @@
 #include "core/metric.h"
 #include "core/tcp.h"
 #include "edge/proto/charset.h"
+#include "radio/proto/hops.h"
 #include "radio/proto/shoutcast.h"
 #include "radio/radio.h"
 #include "radio/radio_hub.h"
@@ -64,6 +65,7 @@ RUNS_ON(on_worker) static struct claim *claim_make(struct conn *conn, struct byt
 	}
 	claim->worker = conn_worker(conn);
 	claim->conn = conn;
+	claim->answered = source_claimed;
 	claim->about.worker = claim->worker;
 	claim->about.address = conn_request(conn)->peer;
 	bytes_to_str(mount, claim->mount, sizeof claim->mount);
@@ -74,8 +76,14 @@ RUNS_ON(on_worker) static struct claim *claim_make(struct conn *conn, struct byt
 RUNS_ON(on_worker) static void source_let_in(struct conn *conn)
 {
 	const struct request *request = conn_request(conn);
-	struct claim *claim = claim_make(conn, request->path);
+	struct claim *claim;
 
+	/* Somebody sends us on what comes from us. */
+	if (hops_hold(http1_header_get(&request->head, BYTES("icy-via")), radio_id())) {
+		refuse(conn, 508, "this stream comes from here");
+		return;
+	}
+	claim = claim_make(conn, request->path);
 	if (!claim)
 		return;
 	claim->about.protocol = "http";

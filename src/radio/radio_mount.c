@@ -12,11 +12,13 @@
 #include "radio/radio_outlet.h"
 #include "radio/radio_player.h"
 #include "radio/radio_publish.h"
+#include "radio/radio_relay.h"
 
 #define FALLBACK_DEPTH_MAX 16
 #define HEALTH_MS          1000
 #define TAKEOVER_MS        2000
 #define STALLED_US         3000000
+#define WAIT_MS            5000 /* for what will be heard at once */
 
 static struct mount *mounts OWNED_BY(on_control);
 static uv_loop_t *loop OWNED_BY(on_control);
@@ -234,11 +236,14 @@ RUNS_ON(on_control) static struct feed *feed_to_hear(const struct mount *mount, 
 	return feed;
 }
 
-/* Nothing is to be heard, but a file in the chain is being opened: who listens waits for it. */
+/* Nothing is to be heard, but a file in the chain is being opened or a relay on its way: who listens
+ * waits for it. */
 RUNS_ON(on_control) static bool is_expecting(const struct mount *mount, const struct feed *feed)
 {
 	for (unsigned depth = 0; !feed && mount && depth <= FALLBACK_DEPTH_MAX; depth++) {
 		if (mount->player && player_is_starting(mount->player))
+			return true;
+		if (mount->relay && relay_promises(mount->relay))
 			return true;
 		mount = mount_behind(mount);
 	}
@@ -268,6 +273,8 @@ RUNS_ON(on_control) static void mount_tune(struct mount *mount, struct feed *fee
 		.min_pos = home ? mount->first_pos : 0,
 		.sticky = home && !mount_conf(mount)->fallback_override,
 		.station = mount_station(mount),
+		.wait_ms = mount->relay ? relay_wait_ms(mount->relay) : WAIT_MS,
+		.relayed = mount->relay,
 	};
 
 	if (mount->heard != feed && mount->heard && feed)
@@ -306,6 +313,25 @@ static void retune(void)
 			player_stop(mount->player);
 			mount->player = NULL;
 		}
+}
+
+void mount_relay_changed(struct mount *mount)
+{
+	(void)mount;
+	if (!stopping)
+		retune();
+}
+
+struct mount *mount_hold(struct bytes name)
+{
+	struct mount *mount = mount_find(name);
+
+	if (mount)
+		return mount;
+	mount = mount_make(name, false);
+	if (mount)
+		mount_tune(mount, NULL);
+	return mount;
 }
 
 void mount_player_changed(struct mount *mount)
@@ -350,8 +376,8 @@ RUNS_ON(on_control) static void mount_drop_unused(struct mount *mount)
 	bool heard = (mount->heard || mount->expecting) &&
 		     atomic_load_explicit(&mount->count.listeners, memory_order_relaxed) > 0;
 
-	if (!mount->configured && !mount->has_source && mount->state == MOUNT_OFF && !heard &&
-	    !stopping)
+	if (!mount->configured && !mount->relay && !mount->has_source &&
+	    mount->state == MOUNT_OFF && !heard && !stopping)
 		mount_drop(mount);
 }
 

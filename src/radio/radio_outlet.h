@@ -29,8 +29,10 @@ struct outlet {
 	uint64_t min_pos;    /* who moves here starts at or behind this position */
 	uint64_t from_feed;  /* the feed before: who is on it still hears it until from_end */
 	uint64_t from_end;
-	bool expecting; /* of tuning */
-	bool sticky;    /* who is on another feed that still runs, stays */
+	bool expecting; /* of tuning, as the next two */
+	bool relayed;
+	uint64_t wait_ms;
+	bool sticky; /* who is on another feed that still runs, stays */
 	bool low_latency;
 	struct station station;
 	uint64_t bytes_out; /* not yet added to the mount's */
@@ -46,6 +48,8 @@ struct tuning {
 	bool expecting;    /* but soon something will be: the listeners stay */
 	uint64_t min_pos;
 	bool sticky;
+	bool relayed;     /* a relay may feed it */
+	uint64_t wait_ms; /* how long to wait for what is expected */
 	struct station station;
 };
 
