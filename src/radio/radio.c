@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "edge/page.h"
+#include "radio/radio_auth_url.h"
 #include "radio/radio_face.h"
 #include "radio/radio_login.h"
 #include "radio/radio_mount.h"
@@ -98,6 +99,8 @@ static int worker_start(struct worker *worker)
 	if (!error)
 		error = wait_worker_start(worker);
 	if (!error)
+		error = auth_url_worker_start(worker);
+	if (!error)
 		error = push_worker_start(worker);
 	return error ? error : pull_worker_start(worker);
 }
@@ -110,6 +113,7 @@ static void worker_stop(struct worker *worker)
 	source_worker_stop(worker);
 	wait_worker_stop(worker);
 	outlet_worker_stop(worker);
+	auth_url_worker_stop(worker);
 }
 
 const struct worker_hooks radio_hooks = {.start = worker_start, .stop = worker_stop};

@@ -6,6 +6,7 @@
 #include "edge/request.h"
 #include "radio/radio.h"
 #include "radio/radio_admin.h"
+#include "radio/radio_auth_url.h"
 #include "radio/radio_join.h"
 #include "radio/radio_login.h"
 #include "radio/radio_status.h"
@@ -119,6 +120,17 @@ RUNS_ON(on_worker) static void metadata_mount(struct conn *conn, char mount[FEED
 		bytes_to_str(bytes_str(radio_conf()->shoutcast_mount), mount, FEED_NAME_MAX + 1);
 }
 
+RUNS_ON(on_worker)
+static void on_title_asked(struct conn *conn, enum auth_answer answer,
+			   const struct admission *admission, const char *message)
+{
+	(void)admission;
+	(void)message;
+	on_admin_verdict(conn, answer == AUTH_URL_YES  ? VERDICT_YES
+			       : answer == AUTH_URL_NO ? VERDICT_NO
+						       : VERDICT_BUSY);
+}
+
 /* Titles: the encoder's own password will do, or the administrator's. */
 RUNS_ON(on_worker) static void serve_metadata(struct conn *conn)
 {
@@ -133,6 +145,11 @@ RUNS_ON(on_worker) static void serve_metadata(struct conn *conn)
 		return;
 	}
 	metadata_mount(conn, mount);
+	if (auth_url_wanted(radio_mount_conf(mount), AUTH_SOURCE) &&
+	    conn_user(conn, user, sizeof user)) {
+		auth_url_ask(conn, mount, AUTH_TITLE, BYTES(""), (struct bytes){0}, on_title_asked);
+		return;
+	}
 	conn_verify(conn, BYTES(""), radio_mount_conf(mount)->password, (struct bytes){0},
 		    on_admin_verdict);
 }
@@ -149,8 +166,12 @@ RUNS_ON(on_worker) static void serve_admin_cgi(struct conn *conn)
 		serve_metadata(conn);
 		return;
 	}
-	conn_verify(conn, BYTES(""), radio_mount_conf(mount)->password, bytes_str(password),
-		    on_admin_verdict);
+	if (auth_url_wanted(radio_mount_conf(mount), AUTH_SOURCE))
+		auth_url_ask(conn, mount, AUTH_TITLE, BYTES("source"), bytes_str(password),
+			     on_title_asked);
+	else
+		conn_verify(conn, BYTES(""), radio_mount_conf(mount)->password, bytes_str(password),
+			    on_admin_verdict);
 }
 
 /* Other servers read the list of mounts to relay them all. The administrator may as well. */

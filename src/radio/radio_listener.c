@@ -9,6 +9,7 @@
 #include "core/tcp.h"
 #include "edge/edge.h"
 #include "radio/radio.h"
+#include "radio/radio_auth_url.h"
 #include "radio/radio_limit.h"
 #include "radio/radio_send.h"
 
@@ -474,13 +475,28 @@ enum served listener_look(struct outlet *outlet, uint32_t row, mono_t now)
 /* --- life ----------------------------------------------------------------------------------- */
 
 /* Unique over all workers and for ever: the worker in the low bits. */
-RUNS_ON(on_worker) static uint64_t next_id(void)
+uint64_t listener_next_id(void)
 {
 	return ++ids_given * WORKERS_MAX + worker_here()->id;
 }
 
+/* What the one who was asked has said of it. */
+RUNS_ON(on_worker)
+static void listener_admit(struct listener *listener, uint32_t row, const char *mount,
+			   const struct admission *admission, mono_t now)
+{
+	if (admission->limit_ms)
+		listener->leaves =
+			mono_min(listener->leaves, mono_add_ms(now, (int64_t)admission->limit_ms));
+	if (!admission->tell)
+		return;
+	listener->flags |= LISTENER_GUEST;
+	auth_url_joined(row, listener->id, mount, admission->request);
+}
+
 bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
-		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second)
+		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second,
+		    const struct admission *admission)
 {
 	const struct mount_conf *conf = mount_conf(outlet->mount);
 	mono_t now = mono_now();
@@ -492,7 +508,7 @@ bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
 	listener = table_take(outlet_table(), &row);
 	if (!listener)
 		return false;
-	listener->id = next_id();
+	listener->id = admission ? admission->id : listener_next_id();
 	listener->fd = fd;
 	listener->icy = icy_phase_of(icy_interval);
 	listener->kind = outlet->tap->feed->kind;
@@ -508,6 +524,8 @@ bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
 		table_give(outlet_table(), row);
 		return false;
 	}
+	if (admission)
+		listener_admit(listener, row, outlet->mount->name, admission, now);
 	tcp_tune_stream(fd, radio_conf()->send_buffer);
 	burst_of(outlet->mount, &bytes, &us);
 	listener_place(listener, outlet->tap, bytes, us, 0);
@@ -529,6 +547,9 @@ void listener_end(struct outlet *outlet, uint32_t row, enum leave why)
 	log_debug("radio", "listener gone", kv_str("mount", outlet->mount->name),
 		  kv_u64("id", listener->id), kv_str("why", leave_names[why]),
 		  kv_u64("sent", listener->sent), kv_u64("lost", listener->lost));
+	if (listener->flags & LISTENER_GUEST)
+		auth_url_left(row, listener->id,
+			      (uint64_t)(wall_now_us() - listener->since_wall_us) / 1000000);
 	tcp_close_gently(listener->fd);
 	edge_left(worker_here());
 	metric_add(METRIC_radio_listeners, -1);

@@ -11,6 +11,7 @@
 #include "radio/proto/hops.h"
 #include "radio/proto/shoutcast.h"
 #include "radio/radio.h"
+#include "radio/radio_auth_url.h"
 #include "radio/radio_hub.h"
 #include "radio/radio_source.h"
 
@@ -123,6 +124,18 @@ RUNS_ON(on_worker) static void on_source_verdict(struct conn *conn, enum verdict
 	login_unauthorized(conn);
 }
 
+/* The station's own program has said whether it may feed the mount. */
+RUNS_ON(on_worker)
+static void on_source_asked(struct conn *conn, enum auth_answer answer,
+			    const struct admission *admission, const char *message)
+{
+	(void)admission;
+	(void)message;
+	on_source_verdict(conn, answer == AUTH_URL_YES  ? VERDICT_YES
+				: answer == AUTH_URL_NO ? VERDICT_NO
+							: VERDICT_BUSY);
+}
+
 /* A mount's name is a path that no page and no call has. */
 static bool is_mount_path(struct bytes path)
 {
@@ -146,6 +159,17 @@ void login_serve_source(struct conn *conn)
 	}
 	bytes_to_str(request->path, mount, sizeof mount);
 	conf = radio_mount_conf(mount);
+	if (auth_url_wanted(conf, AUTH_SOURCE)) {
+		char user[64];
+
+		/* libshout asks without any first: nobody need be asked about that. */
+		if (conn_user(conn, user, sizeof user))
+			auth_url_ask(conn, mount, AUTH_SOURCE, BYTES(""), (struct bytes){0},
+				     on_source_asked);
+		else
+			login_unauthorized(conn);
+		return;
+	}
 	conn_verify(conn, bytes_str(conf->user), conf->password, (struct bytes){0},
 		    on_source_verdict);
 }
@@ -204,6 +228,15 @@ RUNS_ON(on_worker) static void on_login_verdict(struct conn *conn, enum verdict 
 	conn_drop(conn);
 }
 
+RUNS_ON(on_worker)
+static void on_login_asked(struct conn *conn, enum auth_answer answer,
+			   const struct admission *admission, const char *message)
+{
+	(void)admission;
+	(void)message;
+	on_login_verdict(conn, answer == AUTH_URL_YES ? VERDICT_YES : VERDICT_NO);
+}
+
 RUNS_ON(on_worker) static void login_serve_shoutcast(struct conn *conn)
 {
 	struct shoutcast shoutcast;
@@ -218,6 +251,11 @@ RUNS_ON(on_worker) static void login_serve_shoutcast(struct conn *conn)
 	if (!is_mount_path(bytes_str(mount))) {
 		(void)!tcp_send(conn_fd(conn), BYTES("invalid mount\r\n"));
 		conn_drop(conn);
+		return;
+	}
+	if (auth_url_wanted(radio_mount_conf(mount), AUTH_SOURCE)) {
+		auth_url_ask(conn, mount, AUTH_SOURCE, BYTES("source"), part.password,
+			     on_login_asked);
 		return;
 	}
 	conn_verify(conn, BYTES(""), stored_password(mount), part.password, on_login_verdict);
