@@ -20,14 +20,18 @@
 #include "edge/auth.h"
 #include "edge/edge.h"
 #include "edge/fetch.h"
+#include "edge/hook.h"
 #include "edge/page.h"
 #include "edge/proto/url.h"
 #include "options.h"
 #include "radio/radio.h"
+#include "radio/radio_directory.h"
 #include "secrets.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &radio_conf_room,
-						&relays_conf_room, &pushes_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room,     &edge_conf_room,
+						&radio_conf_room,    &relays_conf_room,
+						&pushes_conf_room,   &hooks_conf_room,
+						&directory_conf_room};
 
 static const struct worker_hooks *const hooks[] = {&fetch_hooks, &edge_hooks, &radio_hooks, NULL};
 
@@ -255,7 +259,10 @@ static enum forced put_in_force(struct server *server, const struct conf *conf)
 		log_warn_code(error, "core", "reload refused", kv_str("at", at));
 		return FORCED_NOTHING;
 	}
-	return edge_configure(edge) == 0 && radio_reload(conf) ? FORCED_ALL : FORCED_PARTLY;
+	return edge_configure(edge) == 0 && hooks_configure(server->loop, conf) &&
+			       radio_reload(conf)
+		       ? FORCED_ALL
+		       : FORCED_PARTLY;
 }
 
 /* The whole file or nothing of it: what is wrong is said, and the old settings stay. */
@@ -362,6 +369,8 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	error = edge_configure(edge_conf_of(server->conf));
 	if (!error)
 		error = fetch_loop_start(server->loop);
+	if (!error && !hooks_configure(server->loop, server->conf))
+		error = -ENOMEM;
 	route_add(page_routes);
 	radio_configure(server->conf, reload_asked);
 	if (!error)
@@ -388,6 +397,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	edge_stop();
 	radio_stop();
 	workers_stop();
+	hooks_stop();
 	fetch_loop_stop();
 	radio_fini();
 	edge_fini();

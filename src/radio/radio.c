@@ -3,6 +3,8 @@
 #include "core/clock.h"
 #include "edge/page.h"
 #include "radio/radio_auth_url.h"
+#include "radio/radio_directory.h"
+#include "radio/radio_event.h"
 #include "radio/radio_face.h"
 #include "radio/radio_login.h"
 #include "radio/radio_mount.h"
@@ -120,7 +122,11 @@ const struct worker_hooks radio_hooks = {.start = worker_start, .stop = worker_s
 
 int radio_start(uv_loop_t *loop, const struct conf *conf)
 {
-	int error = mount_hub_start(loop, conf);
+	int error;
+
+	event_start(loop);
+	directory_start(loop);
+	error = mount_hub_start(loop, conf);
 
 	status_started(wall_now_us());
 	if (!error)
@@ -130,12 +136,14 @@ int radio_start(uv_loop_t *loop, const struct conf *conf)
 
 void radio_stop(void)
 {
+	directory_stop();
 	relays_stop();
 	mount_hub_stop();
 }
 
 void radio_fini(void)
 {
+	event_fini();
 	pushes_fini();
 	relays_fini();
 	mount_hub_fini();

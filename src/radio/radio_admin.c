@@ -5,8 +5,10 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "edge/document.h"
+#include "edge/hook.h"
 #include "edge/proto/charset.h"
 #include "radio/radio.h"
+#include "radio/radio_directory.h"
 #include "radio/radio_listener.h"
 #include "radio/radio_mount.h"
 #include "radio/radio_outlet.h"
@@ -151,6 +153,34 @@ RUNS_ON(on_control) static void run_relays(struct call *call, struct mount *moun
 	json_object_set_new(tree, "relay", relays_tree());
 	json_object_set_new(tree, "push", pushes_tree());
 	answer_tree(call, "relays", tree);
+}
+
+RUNS_ON(on_control) static void run_directory(struct call *call, struct mount *mount)
+{
+	json_t *tree = json_object();
+
+	(void)mount;
+	json_object_set_new(tree, "listing", directory_tree());
+	answer_tree(call, "directory", tree);
+}
+
+RUNS_ON(on_control) static void run_hooks(struct call *call, struct mount *mount)
+{
+	json_t *tree;
+	char name[128];
+
+	(void)mount;
+	if (call_param(call, "test", name, sizeof name)) {
+		log_order(call, "");
+		if (hook_test(bytes_str(name)))
+			answer_done(call, 200, true, "Test event queued");
+		else
+			answer_fault(call, 404, "no such webhook");
+		return;
+	}
+	tree = json_object();
+	json_object_set_new(tree, "hook", hooks_tree());
+	answer_tree(call, "hooks", tree);
 }
 
 RUNS_ON(on_control) static void run_relay(struct call *call, struct mount *mount)
@@ -500,6 +530,8 @@ static const struct admin_call admin_calls[] = {
 	{"reloadconfig", NEED_NOTHING, run_reloadconfig},
 	{"relays", NEED_NOTHING, run_relays},
 	{"relay", NEED_MOUNT, run_relay},
+	{"hooks", NEED_NOTHING, run_hooks},
+	{"directory", NEED_NOTHING, run_directory},
 };
 
 /* NAME of /admin/NAME, /admin/NAME.json and /admin/NAME.xsl. */

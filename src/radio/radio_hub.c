@@ -7,6 +7,7 @@
 #include "core/metric.h"
 #include "edge/proto/charset.h"
 #include "radio/radio.h"
+#include "radio/radio_event.h"
 #include "radio/radio_publish.h"
 
 #define MEAN_RECORD 256u /* bytes: how many records a ring must have room for */
@@ -59,6 +60,7 @@ static void deliver_live(struct message *message)
 			 kv_str("codec", hub->about.about.codec),
 			 kv_u64("rate", hub->about.about.sample_rate));
 		mount_live(hub->mount, hub->feed, hub->first_pos);
+		event_source_up(hub->mount);
 	}
 	free(hub);
 }
@@ -110,6 +112,7 @@ static void deliver_title(struct message *message)
 		mount->title_since_us = wall_now_us();
 		log_info("radio", "title", kv_str("mount", mount->name),
 			 kv_str("title", mount->title));
+		event_title(mount);
 	}
 	free(hub);
 }
@@ -137,6 +140,8 @@ static void deliver_gone(struct message *message)
 			 kv_str("why", hub->why),
 			 kv_u64("bytes", atomic_load_explicit(&hub->mount->count.bytes_in,
 							      memory_order_relaxed)));
+		if (hub->mount->was_live)
+			event_source_down(hub->mount, hub->why);
 		mount_lost_source(hub->mount);
 	}
 	free(hub);
@@ -170,6 +175,8 @@ RUNS_ON(on_control)
 static void claim_refuse(struct claim *claim, unsigned status, const char *why)
 {
 	log_info("radio", "source refused", kv_str("mount", claim->mount), kv_str("why", why));
+	if (!claim->about.relay)
+		event_often(EVENT_SOURCE_REFUSED, claim->mount, &claim->about.address, why);
 	claim->refuse_status = status;
 	claim->refuse_why = why;
 	claim_answer(claim);

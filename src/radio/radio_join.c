@@ -15,6 +15,7 @@
 #include "radio/proto/playlist.h"
 #include "radio/radio.h"
 #include "radio/radio_auth_url.h"
+#include "radio/radio_event.h"
 #include "radio/radio_limit.h"
 #include "radio/radio_listener.h"
 #include "radio/radio_login.h"
@@ -215,6 +216,7 @@ static void join_get(struct conn *conn, struct join *join, struct admission *adm
 		return;
 	}
 	metric_add(METRIC_radio_listeners_full, 1);
+	event_often(EVENT_LISTENER_LIMIT, mount->name, &request->peer, limit_word(limit));
 	admission_void(request, mount->name, admission);
 	if (mount_conf(mount)->redirect[0])
 		join_redirect(conn, mount_conf(mount)->redirect, mount->name);

@@ -10,6 +10,7 @@
 #include "edge/edge.h"
 #include "radio/radio.h"
 #include "radio/radio_auth_url.h"
+#include "radio/radio_event.h"
 #include "radio/radio_limit.h"
 #include "radio/radio_send.h"
 
@@ -555,6 +556,7 @@ void listener_end(struct outlet *outlet, uint32_t row, enum leave why)
 	metric_add(METRIC_radio_listeners, -1);
 	if (why == LEAVE_SLOW) {
 		metric_add(METRIC_radio_listeners_slow, 1);
+		event_often(EVENT_LISTENER_SLOW, outlet->mount->name, &peer, "");
 		atomic_fetch_add_explicit(&outlet->mount->count.slow_drops, 1,
 					  memory_order_relaxed);
 	}

@@ -12,6 +12,7 @@
 #include "radio/proto/shoutcast.h"
 #include "radio/radio.h"
 #include "radio/radio_auth_url.h"
+#include "radio/radio_event.h"
 #include "radio/radio_hub.h"
 #include "radio/radio_source.h"
 
@@ -110,7 +111,7 @@ void login_unauthorized(struct conn *conn)
 
 RUNS_ON(on_worker) static void on_source_verdict(struct conn *conn, enum verdict verdict)
 {
-	char address[ADDRESS_TEXT_MAX + 1];
+	char address[ADDRESS_TEXT_MAX + 1], mount[FEED_NAME_MAX + 1];
 
 	switch (verdict) {
 	case VERDICT_YES: source_let_in(conn); return;
@@ -121,6 +122,8 @@ RUNS_ON(on_worker) static void on_source_verdict(struct conn *conn, enum verdict
 	log_warnx("radio", "source login failed",
 		  kv_str("address", address_text(&conn_request(conn)->peer, address)),
 		  kv_bytes("mount", conn_request(conn)->path.at, conn_request(conn)->path.len));
+	bytes_to_str(conn_request(conn)->path, mount, sizeof mount);
+	event_often(EVENT_SOURCE_REFUSED, mount, &conn_request(conn)->peer, "wrong password");
 	login_unauthorized(conn);
 }
 

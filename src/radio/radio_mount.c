@@ -8,6 +8,7 @@
 #include "core/metric.h"
 #include "edge/proto/charset.h"
 #include "radio/radio.h"
+#include "radio/radio_event.h"
 #include "radio/radio_hub.h"
 #include "radio/radio_outlet.h"
 #include "radio/radio_player.h"
@@ -407,6 +408,7 @@ void mount_live(struct mount *mount, struct feed *feed, uint64_t first_pos)
 	mount->feed = feed;
 	mount->first_pos = first_pos;
 	mount->stalled = false;
+	mount->was_live = true;
 	/* Also when nothing changes but the station's words. */
 	mount_tune(mount, feed);
 	retune();
@@ -420,6 +422,7 @@ void mount_live(struct mount *mount, struct feed *feed, uint64_t first_pos)
 void mount_take_source(struct mount *mount, const struct mount_source *source)
 {
 	mount->has_source = true;
+	mount->was_live = false;
 	mount->source = *source;
 	mount->title[0] = '\0';
 	source_count++;
@@ -460,6 +463,7 @@ bool mount_set_title(struct mount *mount, struct bytes title, struct bytes url)
 		     sizeof mount->title_url);
 	mount->title_since_us = wall_now_us();
 	log_info("radio", "title", kv_str("mount", mount->name), kv_str("title", mount->title));
+	event_title(mount);
 	return !mount->has_source ||
 	       source_title(mount->source.worker, mount->source.id, bytes_str(mount->title),
 			    bytes_str(mount->title_url));

@@ -74,6 +74,7 @@ struct mount {
 	bool configured; /* stands in the file: stays when nobody uses it */
 	bool has_source; /* a claim was granted and is not given back */
 	bool stalled;
+	bool was_live;              /* the present source was heard */
 	struct mount_source source; /* the present or the last one */
 	struct claim *waiting;      /* takes over when the present one is gone */
 	struct feed *feed;          /* own; NULL before the first unit of the first source */

@@ -9,6 +9,7 @@
 #include "edge/document.h"
 #include "edge/proto/url.h"
 #include "radio/radio.h"
+#include "radio/radio_event.h"
 #include "radio/radio_master.h"
 #include "radio/radio_pull.h"
 
@@ -204,6 +205,7 @@ void relay_is_up(struct pull *pull)
 	relay->up_since = mono_now();
 	relay->next_probe = mono_add_ms(relay->up_since, (int64_t)relay->conf.prefer);
 	relay_turn(relay, RELAY_RUNNING);
+	event_relay(relay->mount, true, url, "");
 }
 
 /* One after the other, then a pause. */
@@ -240,6 +242,8 @@ RUNS_ON(on_control) static void relay_say_end(struct relay *relay, const struct 
 		log_warnx("radio", "relay down", kv_str("mount", relay->mount->name),
 			  kv_str("url", url), kv_bool("was_up", pull->end == PULL_LOST),
 			  kv_str("why", pull->why));
+	if (!known)
+		event_relay(relay->mount, false, url, pull->why);
 	metric_add(METRIC_radio_relay_failures, 1);
 }
 
