@@ -6,20 +6,16 @@
 
 #include "core/log.h"
 #include "core/metric.h"
-#include "core/tcp.h"
+#include "edge/access.h"
 #include "edge/proto/charset.h"
 #include "radio/proto/hops.h"
+#include "radio/proto/playlist.h"
 #include "radio/proto/shoutcast.h"
 #include "radio/radio.h"
 #include "radio/radio_auth_url.h"
 #include "radio/radio_event.h"
 #include "radio/radio_hub.h"
 #include "radio/radio_source.h"
-
-static const char *stored_password(const char *mount)
-{
-	return radio_mount_conf(mount)->password;
-}
 
 RUNS_ON(on_worker) static void refuse(struct conn *conn, unsigned status, const char *why)
 {
@@ -116,7 +112,10 @@ RUNS_ON(on_worker) static void on_source_verdict(struct conn *conn, enum verdict
 	switch (verdict) {
 	case VERDICT_YES: source_let_in(conn); return;
 	case VERDICT_NONE: login_unauthorized(conn); return;
-	case VERDICT_BUSY: refuse(conn, 503, "too many logins at once"); return;
+	case VERDICT_BUSY:
+	case VERDICT_WAIT:
+	case VERDICT_DENIED:
+	case VERDICT_FOREIGN: access_refuse(conn, verdict); return;
 	case VERDICT_NO: break;
 	}
 	log_warnx("radio", "source login failed",
@@ -127,54 +126,66 @@ RUNS_ON(on_worker) static void on_source_verdict(struct conn *conn, enum verdict
 	login_unauthorized(conn);
 }
 
-/* The station's own program has said whether it may feed the mount. */
+/* The mount's own password, or whoever has a right to it. */
+RUNS_ON(on_worker) static void judge_source(struct conn *conn, bool by_password)
+{
+	const struct request *request = conn_request(conn);
+	struct access_need need = {.rank = RANK_DJ, .mount = request->path, .encoder = ""};
+	const struct mount_conf *conf;
+	char mount[FEED_NAME_MAX + 1];
+
+	bytes_to_str(request->path, mount, sizeof mount);
+	conf = radio_mount_conf(mount);
+	if (by_password)
+		need.encoder = conf->password;
+	need.encoder_user = bytes_str(conf->user);
+	access_judge(conn, &need, on_source_verdict);
+}
+
+/* The station's own program has said whether it may feed the mount. It knows its encoders, and we know
+ * our users. */
 RUNS_ON(on_worker)
 static void on_source_asked(struct conn *conn, enum auth_answer answer,
 			    const struct admission *admission, const char *message)
 {
 	(void)admission;
 	(void)message;
-	on_source_verdict(conn, answer == AUTH_URL_YES  ? VERDICT_YES
-				: answer == AUTH_URL_NO ? VERDICT_NO
-							: VERDICT_BUSY);
+	if (answer == AUTH_URL_NO)
+		judge_source(conn, false);
+	else
+		on_source_verdict(conn, answer == AUTH_URL_YES ? VERDICT_YES : VERDICT_BUSY);
 }
 
-/* A mount's name is a path that no page and no call has. */
+/* A mount's name is a path that no page and no call has, and no playlist. */
 static bool is_mount_path(struct bytes path)
 {
 	unsigned allowed;
 	const struct route *route = route_find(path, METHOD_GET, &allowed);
+	enum playlist_kind kind;
+	struct bytes mount;
 
 	return path.len > 1 && path.len <= FEED_NAME_MAX && path.at[0] == '/' &&
 	       !bytes_end_with(path, BYTES("/")) && charset_is_utf8(path) &&
-	       (!route || !route->path);
+	       !playlist_of_path(path, &kind, &mount) && (!route || !route->path);
 }
 
 void login_serve_source(struct conn *conn)
 {
 	const struct request *request = conn_request(conn);
-	const struct mount_conf *conf;
-	char mount[FEED_NAME_MAX + 1];
+	char user[64], mount[FEED_NAME_MAX + 1];
 
 	if (!is_mount_path(request->path)) {
 		refuse(conn, 403, "this path cannot be a mount");
 		return;
 	}
 	bytes_to_str(request->path, mount, sizeof mount);
-	conf = radio_mount_conf(mount);
-	if (auth_url_wanted(conf, AUTH_SOURCE)) {
-		char user[64];
-
-		/* libshout asks without any first: nobody need be asked about that. */
-		if (conn_user(conn, user, sizeof user))
-			auth_url_ask(conn, mount, AUTH_SOURCE, BYTES(""), (struct bytes){0},
-				     on_source_asked);
-		else
-			login_unauthorized(conn);
-		return;
-	}
-	conn_verify(conn, bytes_str(conf->user), conf->password, (struct bytes){0},
-		    on_source_verdict);
+	/* libshout asks without any credentials first: nobody need be asked about that. */
+	if (auth_url_wanted(radio_mount_conf(mount), AUTH_SOURCE) &&
+	    conn_user(conn, user, sizeof user))
+		auth_url_ask(conn, mount, AUTH_SOURCE, BYTES(""), (struct bytes){0},
+			     on_source_asked);
+	else
+		judge_source(conn, !auth_url_wanted(radio_mount_conf(mount), AUTH_SOURCE));
 }
 
 /* --- SHOUTcast ------------------------------------------------------------------------------ */
@@ -227,7 +238,7 @@ RUNS_ON(on_worker) static void on_login_verdict(struct conn *conn, enum verdict 
 	log_warnx("radio", "source login failed",
 		  kv_str("address", address_text(&conn_request(conn)->peer, address)),
 		  kv_str("protocol", "shoutcast"));
-	(void)!tcp_send(conn_fd(conn), BYTES("invalid password\r\n"));
+	(void)!link_send(conn_link(conn), BYTES("invalid password\r\n"));
 	conn_drop(conn);
 }
 
@@ -244,6 +255,7 @@ RUNS_ON(on_worker) static void login_serve_shoutcast(struct conn *conn)
 {
 	struct shoutcast shoutcast;
 	struct shoutcast_part part;
+	struct access_need need = {.rank = RANK_DJ};
 	char mount[FEED_NAME_MAX + 1];
 
 	if (!login_part(conn_bytes(conn), &shoutcast, &part)) {
@@ -252,7 +264,7 @@ RUNS_ON(on_worker) static void login_serve_shoutcast(struct conn *conn)
 	}
 	bytes_to_str(login_mount(&part), mount, sizeof mount);
 	if (!is_mount_path(bytes_str(mount))) {
-		(void)!tcp_send(conn_fd(conn), BYTES("invalid mount\r\n"));
+		(void)!link_send(conn_link(conn), BYTES("invalid mount\r\n"));
 		conn_drop(conn);
 		return;
 	}
@@ -261,7 +273,10 @@ RUNS_ON(on_worker) static void login_serve_shoutcast(struct conn *conn)
 			     on_login_asked);
 		return;
 	}
-	conn_verify(conn, BYTES(""), stored_password(mount), part.password, on_login_verdict);
+	need.mount = bytes_str(mount);
+	need.encoder = radio_mount_conf(mount)->password;
+	need.given = part.password;
+	access_judge(conn, &need, on_login_verdict);
 }
 
 const struct protocol login_protocol = {.look = login_look, .serve = login_serve_shoutcast};

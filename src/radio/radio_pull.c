@@ -56,7 +56,10 @@ RUNS_ON(on_worker) static void pull_news(struct pull *pull)
 			      memory_order_relaxed);
 	if (news & PUBLISH_LIVE) {
 		pull->about.about = *framer_about(&publisher->framer);
-		hub_source_live(pull->mount, &pull->about, publisher->feed, publisher->first_pos);
+		/* Without memory it is said with the next unit. */
+		if (!hub_source_live(pull->mount, &pull->about, publisher->feed,
+				     publisher->first_pos))
+			publisher->news |= PUBLISH_LIVE;
 	}
 	if (news & PUBLISH_TITLE)
 		hub_source_title(pull->mount, pull->source_id, bytes_str(publisher->title),
