@@ -26,6 +26,8 @@
 #include "edge/edge.h"
 #include "edge/events.h"
 #include "edge/geoip.h"
+#include "edge/fetch.h"
+#include "edge/hook.h"
 #include "edge/page.h"
 #include "edge/proto/address.h"
 #include "edge/proto/url.h"
@@ -36,12 +38,15 @@
 #include "edge/trend.h"
 #include "options.h"
 #include "radio/radio.h"
+#include "radio/radio_directory.h"
 #include "secrets.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &tls_conf_room,
-						&radio_conf_room};
+static const struct conf_room *const rooms[] = {
+	&core_conf_room,   &edge_conf_room,   &tls_conf_room,   &radio_conf_room,
+	&relays_conf_room, &pushes_conf_room, &hooks_conf_room, &directory_conf_room};
 
-static const struct worker_hooks *const hooks[] = {&edge_hooks, &radio_hooks, &events_hooks, NULL};
+static const struct worker_hooks *const hooks[] = {&fetch_hooks, &edge_hooks, &radio_hooks,
+						   &events_hooks, NULL};
 
 /* Settings that a server must not be without, and invents. */
 static const char *const secret_names[] = {"admin.password", "radio.source_password"};
@@ -296,7 +301,10 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 	}
 	geoip_open(edge->geoip_file);
 	tls_commit();
-	return edge_configure(edge) == 0 && radio_reload(conf) ? FORCED_ALL : FORCED_PARTLY;
+	return edge_configure(edge) == 0 && hooks_configure(server->loop, conf) &&
+			       radio_reload(conf)
+		       ? FORCED_ALL
+		       : FORCED_PARTLY;
 }
 
 /* The whole file or nothing of it: what is wrong is said, and the old settings stay. */
@@ -485,6 +493,10 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	}
 	tls_commit();
 	error = edge_configure(edge_conf_of(server->conf));
+	if (!error)
+		error = fetch_loop_start(server->loop);
+	if (!error && !hooks_configure(server->loop, server->conf))
+		error = -ENOMEM;
 	route_add(page_routes);
 	route_add(acme_routes);
 	api_configure(server);
@@ -522,6 +534,8 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	trend_stop();
 	radio_stop();
 	workers_stop();
+	hooks_stop();
+	fetch_loop_stop();
 	radio_fini();
 	trend_fini();
 	ban_fini();
@@ -583,6 +597,10 @@ int main(int argc, char **argv)
 	}
 	if (!tls_crypto_init() || !tls_ticket_init()) {
 		fprintf(stderr, "ringmain: OpenSSL cannot be used\n");
+		return 1;
+	}
+	if (fetch_init() != 0) {
+		fprintf(stderr, "ringmain: libcurl cannot be used\n");
 		return 1;
 	}
 	json_object_seed(0);
