@@ -19,14 +19,15 @@
 #include "core/writer.h"
 #include "edge/account.h"
 #include "edge/acme.h"
+#include "edge/api_hooks.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
 #include "edge/auth.h"
 #include "edge/ban.h"
 #include "edge/edge.h"
 #include "edge/events.h"
-#include "edge/geoip.h"
 #include "edge/fetch.h"
+#include "edge/geoip.h"
 #include "edge/hook.h"
 #include "edge/page.h"
 #include "edge/proto/address.h"
@@ -41,9 +42,10 @@
 #include "radio/radio_directory.h"
 #include "secrets.h"
 
-static const struct conf_room *const rooms[] = {
-	&core_conf_room,   &edge_conf_room,   &tls_conf_room,   &radio_conf_room,
-	&relays_conf_room, &pushes_conf_room, &hooks_conf_room, &directory_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room,   &edge_conf_room,
+						&tls_conf_room,    &radio_conf_room,
+						&relays_conf_room, &pushes_conf_room,
+						&hooks_conf_room,  &directory_conf_room};
 
 static const struct worker_hooks *const hooks[] = {&fetch_hooks, &edge_hooks, &radio_hooks,
 						   &events_hooks, NULL};
@@ -393,7 +395,9 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	api_add(server_operations);
 	api_add(settings_operations);
 	api_add(ban_operations);
+	api_add(hook_operations);
 	api_add(trend_operations);
+	health_add(hooks_health);
 	api_add(events_operations);
 	trend_add(server_sample);
 	events_add(EVENTS_ADMIN, "server", server_facts);

@@ -13,6 +13,7 @@
 #include "radio/radio_audience.h"
 #include "radio/radio_facts.h"
 #include "radio/radio_limit.h"
+#include "radio/radio_network_api.h"
 #include "radio/radio_source.h"
 #include "radio/radio_status.h"
 
@@ -428,6 +429,8 @@ static json_t *station_facts(void)
 void radio_api_configure(void)
 {
 	api_add(radio_operations);
+	api_add(network_operations);
+	health_add(network_health);
 	ban_on_new(send_away);
 	trend_add(facts_sample);
 	health_add(facts_health);
