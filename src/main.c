@@ -18,6 +18,7 @@
 #include "core/metric.h"
 #include "core/writer.h"
 #include "edge/account.h"
+#include "edge/acme.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
 #include "edge/auth.h"
@@ -30,16 +31,19 @@
 #include "edge/proto/address.h"
 #include "edge/proto/url.h"
 #include "edge/session.h"
+#include "edge/tls_crypto.h"
+#include "edge/tls_room.h"
+#include "edge/tls_ticket.h"
 #include "edge/trend.h"
 #include "options.h"
 #include "radio/radio.h"
 #include "radio/radio_directory.h"
 #include "secrets.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room,     &edge_conf_room,
-						&radio_conf_room,    &relays_conf_room,
-						&pushes_conf_room,   &hooks_conf_room,
-						&directory_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room,   &edge_conf_room,
+						&tls_conf_room,    &radio_conf_room,
+						&relays_conf_room, &pushes_conf_room,
+						&hooks_conf_room,  &directory_conf_room};
 
 static const struct worker_hooks *const hooks[] = {&fetch_hooks, &edge_hooks, &radio_hooks,
 						   &events_hooks, NULL};
@@ -274,9 +278,14 @@ RUNS_ON(on_control)
 static enum forced put_in_force(struct server *server, const struct conf *conf, FILE *faults)
 {
 	const struct edge_conf *edge = edge_conf_of(conf);
-	char at[64] = "";
-	int error = log_open_by(conf);
+	char at[64] = "", fault[512];
+	int error;
 
+	if (tls_prepare(tls_conf_of(conf), fault, sizeof fault) != 0) {
+		log_error("core", "reload refused", kv_str("why", fault));
+		return FORCED_NOTHING;
+	}
+	error = log_open_by(conf);
 	if (!error) {
 		error = edge_listen(server->loop, &edge->http_listen,
 				    radio_conf_of(conf)->shoutcast_port, at, sizeof at);
@@ -285,10 +294,12 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 	}
 	if (error) {
 		log_warn_code(error, "core", "reload refused", kv_str("at", at));
+		tls_abandon();
 		if (faults)
 			fprintf(faults, "%s: %s\n", at[0] ? at : "log.file", strerror(-error));
 		return FORCED_NOTHING;
 	}
+	tls_commit();
 	return edge_configure(edge) == 0 && hooks_configure(server->loop, conf) &&
 			       radio_reload(conf)
 		       ? FORCED_ALL
@@ -467,15 +478,25 @@ RUNS_ON(on_control) static void demo_start(struct server *server)
 
 RUNS_ON(on_control) static int rooms_start(struct server *server)
 {
-	char at[64] = "";
+	char at[64] = "", fault[512], hook[4096];
 	int error;
 
+	if (!child_find("ringmain-acme-hook", hook, sizeof hook))
+		hook[0] = '\0';
+	acme_place(server->data, hook);
+	error = tls_prepare(tls_conf_of(server->conf), fault, sizeof fault);
+	if (error) {
+		log_error("core", "cannot start", kv_str("why", fault));
+		return error;
+	}
+	tls_commit();
 	error = edge_configure(edge_conf_of(server->conf));
 	if (!error)
 		error = fetch_loop_start(server->loop);
 	if (!error && !hooks_configure(server->loop, server->conf))
 		error = -ENOMEM;
 	route_add(page_routes);
+	route_add(acme_routes);
 	api_configure(server);
 	radio_configure(server->conf, reload_asked);
 	if (!error)
@@ -488,6 +509,8 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	events_start(server->loop);
 	error = radio_start(server->loop, server->conf);
 	server_ready(!error);
+	if (!error)
+		error = tls_start(server->loop);
 	if (!error)
 		error = edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
 				    radio_conf_of(server->conf)->shoutcast_port, at, sizeof at);
@@ -504,6 +527,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	server->stopping = true;
 	server_ready(false);
 	edge_stop();
+	tls_stop();
 	events_stop();
 	trend_stop();
 	radio_stop();
@@ -515,6 +539,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	ban_fini();
 	account_fini();
 	edge_fini();
+	tls_fini();
 	uv_close((uv_handle_t *)&server->terminate, NULL);
 	uv_close((uv_handle_t *)&server->interrupt, NULL);
 	uv_close((uv_handle_t *)&server->hangup, NULL);
@@ -569,6 +594,10 @@ int main(int argc, char **argv)
 	}
 	if (fetch_init() != 0) {
 		fprintf(stderr, "ringmain: libcurl cannot be used\n");
+		return 1;
+	}
+	if (!tls_crypto_init() || !tls_ticket_init()) {
+		fprintf(stderr, "ringmain: OpenSSL cannot be used\n");
 		return 1;
 	}
 	json_object_seed(0);

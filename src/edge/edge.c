@@ -9,6 +9,7 @@
 #include "core/tcp.h"
 #include "edge/ban.h"
 #include "edge/conn.h"
+#include "edge/tls.h"
 
 #define ACCEPT_BATCH    256
 #define ACCEPT_PAUSE_MS 100 /* how long to leave the queue alone when descriptors have run out */
@@ -349,8 +350,31 @@ uint16_t edge_port(void)
 	return atomic_load_explicit(&first_port, memory_order_relaxed);
 }
 
+static int edge_worker_start(struct worker *worker)
+{
+	int error = tls_worker_start(worker);
+
+	enter_worker();
+	if (error)
+		return error;
+	error = conn_worker_start(worker);
+	if (error)
+		tls_worker_stop();
+	return error;
+}
+
+/* Rows are needed until the last connection has gone. */
+static bool edge_worker_busy(struct worker *worker)
+{
+	enter_worker();
+	if (conn_worker_busy(worker))
+		return true;
+	tls_worker_stop();
+	return false;
+}
+
 const struct worker_hooks edge_hooks = {
-	.start = conn_worker_start,
+	.start = edge_worker_start,
 	.stop = conn_worker_stop,
-	.busy = conn_worker_busy,
+	.busy = edge_worker_busy,
 };

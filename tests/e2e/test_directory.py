@@ -80,7 +80,7 @@ def test_only_what_is_public_is_listed():
     with Outside(directory) as outside, Server({
             **at(outside), "mount./hidden.public": "yes", "mount./hidden.hidden": "yes",
             "mount./no.public": "no", "directory.after": "500ms"}) as server, \
-         Encoder(server, "/hidden"), Encoder(server, "/no"), Encoder(server, "/asks"), \
+         Encoder(server, "/hidden", ready=False), Encoder(server, "/no"), Encoder(server, "/asks"), \
          Encoder(server, "/live"):
         await_("one is listed", lambda: directory.listed)
         await_("and touched", lambda: outside.of(action="touch"))
@@ -132,7 +132,7 @@ def test_a_broken_one_hurts_nobody(answer):
 
 def announced(server, outside):
     with Encoder(server) as encoder:
-        await_("touched", lambda: outside.of(action="touch"), 60)
+        await_("touched", lambda: outside.of(action="touch"), 90)
         with Listener(server) as listener:
             listener.await_bytes(1000)
         encoder.stop()
@@ -156,5 +156,6 @@ def test_the_same_is_said_as_by_icecast():
             assert mine.headers["content-type"] == his.headers["content-type"]
             a, b = mine.form, his.form
             assert list(a)[:10] == list(b)[:10], (action, mine.body, his.body)
-            for key in ("sn", "genre", "desc", "url", "type", "b", "max_listeners", "cpswd"):
+            assert len(a) == len(b), (action, mine.body, his.body)
+            for key in ("sn", "genre", "desc", "url", "type", "b", "st", "stype", "cpswd"):
                 assert a.get(key) == b.get(key), (action, key, mine.body, his.body)
