@@ -81,3 +81,27 @@ bool https_redirect(struct conn *conn, bool named)
 	conn_reply(conn, &reply);
 	return true;
 }
+
+static bool names_tls(const struct request *request)
+{
+	return bytes_equal(request->method, BYTES("OPTIONS")) &&
+	       http1_header_has_token(&request->head, BYTES("Connection"), BYTES("Upgrade")) &&
+	       http1_header_has_token(&request->head, BYTES("Upgrade"), BYTES("TLS/1.0"));
+}
+
+bool https_wants_upgrade(const struct request *request)
+{
+	return !request->secure && tls_identity_in_force() && names_tls(request);
+}
+
+bool https_upgraded(struct conn *conn)
+{
+	const struct request *request = conn_request(conn);
+	struct reply reply = {.status = 204};
+
+	if (!request->secure || !names_tls(request))
+		return false;
+	reply_header(&reply, "Allow", BYTES("GET, HEAD, SOURCE, PUT, POST, OPTIONS"));
+	conn_reply(conn, &reply);
+	return true;
+}
