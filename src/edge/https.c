@@ -35,7 +35,7 @@ static bool is_told(const struct request *request)
 }
 
 /* The name without a port, of which TLS has the same one. */
-static bool is_ours(struct bytes host)
+static bool is_ours(struct bytes host, bool signed_)
 {
 	char name[256];
 	size_t end = bytes_find(host, ':');
@@ -47,7 +47,7 @@ static bool is_ours(struct bytes host)
 	if (end == 0 || end >= sizeof name)
 		return false;
 	bytes_to_str(bytes_first(host, end), name, sizeof name);
-	return tls_identity_has(name);
+	return tls_identity_has(name, signed_);
 }
 
 bool https_redirect(struct conn *conn, bool named)
@@ -62,7 +62,7 @@ bool https_redirect(struct conn *conn, bool named)
 
 	if (request->secure || !named || !method || !tls_identity_in_force() ||
 	    !tls_settings()->redirect || !is_page(request->path) || !is_browser(&request->head) ||
-	    !is_told(request) || !is_ours(host))
+	    !is_told(request) || !is_ours(host, false))
 		return false;
 	writer_str(&w, "https://");
 	writer_put(&w, host);
@@ -91,7 +91,14 @@ static bool names_tls(const struct request *request)
 
 bool https_wants_upgrade(const struct request *request)
 {
-	return !request->secure && tls_identity_in_force() && names_tls(request);
+	if (request->secure || !tls_identity_in_force() || !names_tls(request))
+		return false;
+	switch ((enum tls_upgrade)tls_settings()->upgrade) {
+	case TLS_UPGRADE_AUTO: return is_ours(request->host, true);
+	case TLS_UPGRADE_YES: return true;
+	case TLS_UPGRADE_NO: break;
+	}
+	return false;
 }
 
 bool https_upgraded(struct conn *conn)

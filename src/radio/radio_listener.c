@@ -472,7 +472,9 @@ enum served listener_look(struct outlet *outlet, uint32_t row, mono_t now)
 
 	if (!mono_before(now, listener->leaves))
 		return listener_gone(outlet, row, LEAVE_DURATION);
-	if (mono_since_us(now, listener->last_sent) > LOOK_IDLE_US && !link_alive(listener->link))
+	/* Over TLS a player that listens may have something to say all the same: new keys. */
+	if ((listener->link.tls || mono_since_us(now, listener->last_sent) > LOOK_IDLE_US) &&
+	    !link_alive(listener->link))
 		return listener_gone(outlet, row, LEAVE_LEFT);
 	return SERVED_ALL;
 }

@@ -288,6 +288,31 @@ def test_who_does_not_read_at_all_is_dropped_as_a_plain_one_is(pair):
                server.metric("edge_tls_slots") == 0)
 
 
+def ezstream(server, room, mode, ca=None, mount="/live"):
+    tone, config = room / "tone.mp3", room / f"ez-{mode}.xml"
+    run("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=440", "-t", "30", "-c:a", "libmp3lame", "-b:a", "64k", "-y", tone)
+    config.write_text(f"""<ezstream><servers><server><hostname>localhost</hostname><port>{server.port}</port>
+<password>hackme</password><tls>{mode}</tls>{f'<ca_file>{ca}</ca_file>' if ca else ''}<reconnect_attempts>1</reconnect_attempts>
+</server></servers><streams><stream><mountpoint>{mount}</mountpoint><format>MP3</format></stream></streams>
+<intakes><intake><type>file</type><filename>{tone}</filename></intake></intakes></ezstream>""")
+    config.chmod(0o600)
+    return subprocess.Popen(["setpriv", "--pdeathsig=KILL", "ezstream", "-c", str(config)])
+
+
+@pytest.mark.parametrize("mode,upgrade,ca,secure", [
+    ("Required", "yes", True, True), ("May", "yes", True, True), ("May", "auto", False, False),
+    ("May", "no", True, False), ("None", "yes", True, False)])
+def test_libshout_gets_the_tls_that_it_asks_for(pair, tmp_path, mode, upgrade, ca, secure):
+    with Server(tls(pair, **{"tls.upgrade": upgrade})) as server:
+        with ezstream(server, tmp_path, mode, pair[0] if ca else None) as encoder:
+            server.await_state("/live", "live")
+            assert (server.metric("edge_tls_connections") == 1) == secure
+            with dial(server, pair) as s:
+                s.sendall(b"GET /live HTTP/1.0\r\n\r\n")
+                assert len(s.recv(1000)) > 0
+            encoder.kill()
+
+
 # --- peers that break the rules ------------------------------------------------------------------
 
 

@@ -539,6 +539,37 @@ static void a_send_that_was_not_booked_is_found_out(void **state)
 	}
 }
 
+/* What a full socket left of a record must be kept somewhere: without a place for it the connection is
+ * over, and the others go on. */
+static void without_a_slot_left_only_that_connection_ends(void **state)
+{
+	static uint8_t data[300000];
+	uint32_t taken[256], count = 0;
+	struct box box;
+	ssize_t n;
+
+	(void)state;
+	enter_worker();
+	box_open(&box, 0);
+	while (count < COUNT_OF(taken) && tls_slot_take(&taken[count]))
+		count++;
+	assert_in_range(count, 1, COUNT_OF(taken) - 1);
+	do
+		n = link_send(box.link, bytes_of(data, sizeof data));
+	while (n > 0);
+	assert_int_equal(n, -ENOMEM);
+	assert_int_equal(link_send(box.link, BYTES("x")), -EPIPE);
+	assert_int_equal(SSL_write(box.ssl, data, 100), 100);
+	client_push(&box, 0);
+	assert_true(link_recv(box.link, data, sizeof data) < 0);
+	while (count)
+		tls_slot_give(&taken[--count]);
+	box_close(&box);
+	box_open(&box, 0);
+	send_all(&box, 0, 100000, SIZE_MAX);
+	box_close(&box);
+}
+
 static bool resumes(size_t suite, SSL_SESSION **session)
 {
 	struct box box = {0};
@@ -655,6 +686,7 @@ int main(void)
 		cmocka_unit_test(a_small_client_gets_small_records),
 		cmocka_unit_test(a_successor_goes_on_with_the_tables_alone),
 		cmocka_unit_test(a_send_that_was_not_booked_is_found_out),
+		cmocka_unit_test(without_a_slot_left_only_that_connection_ends),
 		cmocka_unit_test(who_comes_again_resumes_until_keys_have_changed_twice),
 		cmocka_unit_test(garbage_is_no_handshake),
 	};
