@@ -613,6 +613,8 @@ def test_an_authority_that_is_not_there_is_asked_later_and_later(tmp_path):
         assert "self-signed" in issuer(server, "radio.test")
         server.await_log("certificate not obtained name=radio.test.*again=1.000s")
         server.await_log("certificate not obtained name=radio.test.*again=2.000s")
+        server.process.send_signal(signal.SIGHUP)
+        server.await_log("reloaded")
         server.await_log("certificate not obtained name=radio.test.*again=4.000s", seconds=30)
         assert server.metric("edge_tls_acme_failures_total") >= 3
         # Browsers are sent to https by a name that the certificate has; here it would only be a warning.
