@@ -456,6 +456,33 @@ static void a_successor_goes_on_with_the_tables_alone(void **state)
 	}
 }
 
+static void what_nobody_claims_is_given_back(void **state)
+{
+	static uint8_t data[300000];
+	struct box kept, lost;
+
+	(void)state;
+	enter_worker();
+	box_open(&kept, 0);
+	lost = (struct box){0};
+	wires_make(&lost, AF_UNIX);
+	client_open(&lost, 3, NULL);
+	shake(&lost);
+	assert_true(link_send(lost.link, bytes_of(data, sizeof data)) > 0);
+	assert_int_not_equal(tls_row_of(lost.link)->out_slot, 0);
+	succeed();
+	tls_claim(kept.link);
+	tls_drop_unclaimed();
+	assert_int_equal(tls_here.rows.used, 1);
+	assert_int_equal(tls_here.slots.used, 0);
+	send_all(&kept, 0, 20000, SIZE_MAX);
+	SSL_free(lost.ssl);
+	SSL_CTX_free(lost.context);
+	close(lost.link.fd);
+	close(lost.wire);
+	box_close(&kept);
+}
+
 static void tcp_pair(struct box *box)
 {
 	struct tcp_end end = {.ip = {[10] = 0xff, 0xff, 127, 0, 0, 1}}, peer;
@@ -685,6 +712,7 @@ int main(void)
 		cmocka_unit_test(renegotiation_is_refused_and_nothing_else_happens),
 		cmocka_unit_test(a_small_client_gets_small_records),
 		cmocka_unit_test(a_successor_goes_on_with_the_tables_alone),
+		cmocka_unit_test(what_nobody_claims_is_given_back),
 		cmocka_unit_test(a_send_that_was_not_booked_is_found_out),
 		cmocka_unit_test(without_a_slot_left_only_that_connection_ends),
 		cmocka_unit_test(who_comes_again_resumes_until_keys_have_changed_twice),
