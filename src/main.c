@@ -285,6 +285,8 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 
 	if (tls_prepare(tls_conf_of(conf), fault, sizeof fault) != 0) {
 		log_error("core", "reload refused", kv_str("why", fault));
+		if (faults)
+			fprintf(faults, "%s\n", fault);
 		return FORCED_NOTHING;
 	}
 	error = log_open_by(conf);
