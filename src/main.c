@@ -19,6 +19,7 @@
 #include "core/writer.h"
 #include "edge/account.h"
 #include "edge/acme.h"
+#include "edge/api_hooks.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
 #include "edge/auth.h"
@@ -26,6 +27,7 @@
 #include "edge/edge.h"
 #include "edge/events.h"
 #include "edge/fetch.h"
+#include "edge/geoip.h"
 #include "edge/hook.h"
 #include "edge/page.h"
 #include "edge/proto/address.h"
@@ -299,6 +301,7 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 			fprintf(faults, "%s: %s\n", at[0] ? at : "log.file", strerror(-error));
 		return FORCED_NOTHING;
 	}
+	geoip_open(edge->geoip_file);
 	tls_commit();
 	return edge_configure(edge) == 0 && hooks_configure(server->loop, conf) &&
 			       radio_reload(conf)
@@ -392,7 +395,9 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	api_add(server_operations);
 	api_add(settings_operations);
 	api_add(ban_operations);
+	api_add(hook_operations);
 	api_add(trend_operations);
+	health_add(hooks_health);
 	api_add(events_operations);
 	trend_add(server_sample);
 	events_add(EVENTS_ADMIN, "server", server_facts);
@@ -400,6 +405,7 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	route_add(events_routes);
 	route_add(api_routes);
 	ban_start(server->data);
+	geoip_open(edge_conf_of(server->conf)->geoip_file);
 }
 
 static void watch_signal(struct server *server, uv_signal_t *handle, uv_signal_cb callback,
@@ -537,6 +543,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	radio_fini();
 	trend_fini();
 	ban_fini();
+	geoip_close();
 	account_fini();
 	edge_fini();
 	tls_fini();
@@ -592,12 +599,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ringmain: no random numbers to be had\n");
 		return 1;
 	}
-	if (fetch_init() != 0) {
-		fprintf(stderr, "ringmain: libcurl cannot be used\n");
-		return 1;
-	}
 	if (!tls_crypto_init() || !tls_ticket_init()) {
 		fprintf(stderr, "ringmain: OpenSSL cannot be used\n");
+		return 1;
+	}
+	if (fetch_init() != 0) {
+		fprintf(stderr, "ringmain: libcurl cannot be used\n");
 		return 1;
 	}
 	json_object_seed(0);

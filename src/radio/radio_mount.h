@@ -22,6 +22,7 @@
 
 struct source;
 struct claim;
+struct dump;
 struct player;
 struct relay;
 
@@ -86,6 +87,7 @@ struct mount {
 	bool hidden_said;
 	struct player *player;  /* of the fallback file, while it is wanted */
 	struct player *leaving; /* of the file before a reload, until nobody hears it */
+	struct dump *dump;      /* while it is on the air and to be kept */
 	struct relay *relay;    /* that may feed it, or NULL; it keeps the mount there */
 	char title[TITLE_SIZE];
 	char title_url[512];
