@@ -150,10 +150,11 @@ static bool write_json(struct writer *w, const struct event *event)
 	char *text = json_dumps(tree, JSON_COMPACT);
 
 	json_decref(tree);
-	if (text)
-		writer_str(w, text);
+	if (!text)
+		return false;
+	writer_str(w, text);
 	free(text);
-	return text;
+	return true;
 }
 
 /* NULL: no memory, or too long. */
@@ -301,7 +302,7 @@ static void hook_next(struct hook *hook)
 	struct delivery *delivery = hook->first;
 	const struct hook_conf *conf = hook->conf;
 	char type[160], event[128], id[64];
-	struct signature signature;
+	struct signature signature = {0};
 	struct fetch_request request = {
 		.method = methods[conf->method],
 		.timeout_ms = all->timeout,

@@ -329,7 +329,7 @@ static void what_is_shown_has_no_secrets(void **state)
 /* By an HMAC of another maker (openssl dgst -sha256 -hmac). */
 static void signatures_are_those_of_others(void **state)
 {
-	struct signature signature;
+	struct signature signature = {0};
 
 	(void)state;
 	sign_body(&signature, "key", BYTES("{\"a\":1}"), 1795232221);
