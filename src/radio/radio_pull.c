@@ -511,6 +511,11 @@ int pull_worker_start(struct worker *worker)
 	return error ? error : uv_timer_start(&sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 }
 
+bool pull_worker_busy(void)
+{
+	return pulls;
+}
+
 void pull_worker_stop(struct worker *worker)
 {
 	struct pull *next;

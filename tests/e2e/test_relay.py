@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from fault_harness import (ADMIN, ROOT, SOURCE, Encoder, Listener, Server, assert_never_back,
-                           assert_whole, await_, basic, frames_of, free_port, runs_of, swarm)
+from fault_harness import (ROOT, SOURCE, Encoder, Listener, Server, assert_never_back,
+                           assert_whole, await_, basic, free_port, run, runs_of, swarm)
 from outside import IceServer, Outside, certificate
 
 RETRY = {"relays.retry_min": "100ms", "relays.retry_max": "500ms"}
@@ -622,6 +622,27 @@ def test_a_reload_changes_what_has_changed_and_nothing_else(frames):
             await_relay(server, "running", "/c")
             await_("b is gone", lambda: relay(server, "/b") is None)
             assert a.plays == 1 and relay(server, "/a")["state"] == "running"
+
+
+@pytest.mark.parametrize("line,fault", [
+    ("relay: {live: {url: 'http://a/b'}}", "expected a mount such as /live"),
+    ("relay: {/live: {on_demand: yes}}", "expected a URL"),
+    ("relay: {/live: {url: [http://a/b, ftp://a/b]}}", "ftp://a/b"),
+    ("relay: {/live: {url: 'http://a/b', bind: eth0}}", "an address of this machine"),
+    ("relays: {master: master.example}", "expected a URL"),
+    ("push: {x: {url: 'http://a/b', mount: live}}", "expected a mount"),
+    ("push: {x: {mount: /live}}", "expected a URL"),
+    ("hook: {x: {url: 'http://{{mount}}.example/'}}", "expected a URL"),
+    ("hook: {x: {url: 'http://a/', headers: ['no colon']}}", "Authorization: Bearer x"),
+    ("directory: {url: [dir.xiph.org]}", "expected a URL"),
+    ("mount: {/live: {auth_listener_add: 'file:///x'}}", "expected a URL"),
+    ("outgoing: {internal: [localhost]}", "localhost"),
+])
+def test_faults_of_settings_are_said(line, fault, tmp_path):
+    path = tmp_path / "ringmain.conf"
+    path.write_text("server: {name: x}\n" + line + "\n")
+    said = run("--check", "--config", str(path))
+    assert said.returncode == 1 and f"{path}:2:" in said.stderr and fault in said.stderr, said.stderr
 
 
 def test_orders_are_followed(frames):
