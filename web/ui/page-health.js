@@ -11,7 +11,7 @@ const words = { good: "Well", warning: "Look at this", bad: "Not well" };
 
 function checkRow(check) {
 	return h("li.check-row", { "data-state": check.state }, icon(check.state === "good" ? "check" : "warning"),
-		h("div", null, h("h3", null, check.name), h("p", { dir: "auto" }, check.detail)), h("span.check-word", null, words[check.state] ?? check.state));
+		h("div", null, h("p.check-name", null, check.name), h("p.check-detail", { dir: "auto" }, check.detail)), h("span.check-word", null, words[check.state] ?? check.state));
 }
 
 export function show(place) {
