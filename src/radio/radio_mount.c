@@ -8,6 +8,7 @@
 #include "core/metric.h"
 #include "edge/proto/charset.h"
 #include "radio/radio.h"
+#include "radio/radio_dump.h"
 #include "radio/radio_event.h"
 #include "radio/radio_hub.h"
 #include "radio/radio_outlet.h"
@@ -158,6 +159,7 @@ RUNS_ON(on_control) static void mount_drop(struct mount *mount)
 		link = &(*link)->next;
 	*link = mount->next;
 	uv_timer_stop(&mount->linger);
+	dump_end(mount);
 	/* Other mounts may hear its file: they are told first. */
 	if (mount->player) {
 		retune();
@@ -335,6 +337,13 @@ void mount_relay_changed(struct mount *mount)
 		retune();
 }
 
+void mount_set_relay(struct mount *mount, struct relay *relay)
+{
+	mount->relay = relay;
+	if (!stopping)
+		mount_tune(mount, mount->heard);
+}
+
 struct mount *mount_hold(struct bytes name)
 {
 	struct mount *mount = mount_find(name);
@@ -411,6 +420,7 @@ RUNS_ON(on_control) static void mount_off(struct mount *mount)
 {
 	mount->state = MOUNT_OFF;
 	mount->title[0] = '\0';
+	dump_end(mount);
 	if (mount->feed)
 		outlet_feed_ended(mount->feed);
 	retune();
@@ -432,6 +442,7 @@ void mount_live(struct mount *mount, struct feed *feed, uint64_t first_pos)
 	mount->feed = feed;
 	mount->first_pos = first_pos;
 	mount->stalled = false;
+	dump_follow(mount, loop);
 	mount->was_live = true;
 	/* Also when nothing changes but the station's words. */
 	mount_tune(mount, feed);
@@ -600,6 +611,7 @@ RUNS_ON(on_control) static bool mount_renew(struct mount *mount)
 	if (!rules)
 		return false;
 	rules_put(mount, rules);
+	dump_follow(mount, loop);
 	if (mount->player && !player_plays(mount->player, rules->conf.fallback_file))
 		player_part(mount);
 	return true;
@@ -639,6 +651,7 @@ void mount_hub_fini(void)
 		struct mount *mount = mounts;
 
 		mounts = mount->next;
+		dump_end(mount);
 		if (mount->feed)
 			radio_feed_free(container_of(mount->feed, struct radio_feed, feed));
 		uv_close((uv_handle_t *)&mount->linger, on_mount_closed);

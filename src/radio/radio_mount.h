@@ -22,6 +22,7 @@
 
 struct source;
 struct claim;
+struct dump;
 struct player;
 struct relay;
 
@@ -86,6 +87,7 @@ struct mount {
 	bool hidden_said;
 	struct player *player;  /* of the fallback file, while it is wanted */
 	struct player *leaving; /* of the file before a reload, until nobody hears it */
+	struct dump *dump;      /* while it is on the air and to be kept */
 	struct relay *relay;    /* that may feed it, or NULL; it keeps the mount there */
 	char title[TITLE_SIZE];
 	char title_url[512];
@@ -155,6 +157,9 @@ RUNS_ON(on_control) void mount_player_changed(struct mount *mount);
 
 /* The mount, made when there is none, and known to every worker. NULL: no memory. */
 RUNS_ON(on_control) struct mount *mount_hold(struct bytes name);
+
+/* A relay feeds it from now on, or none (NULL): then it may go. */
+RUNS_ON(on_control) void mount_set_relay(struct mount *mount, struct relay *relay);
 
 /* Its relay has come to another state: what is to be heard, or waited for, may have changed. */
 RUNS_ON(on_control) void mount_relay_changed(struct mount *mount);
