@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:http";
-import { after, before, test } from "node:test";
+import { after, before, beforeEach, test } from "node:test";
 import { openBrowser } from "./stage.mjs";
 import { PASSWORD, Studio, until } from "./studio.mjs";
 
@@ -30,6 +30,13 @@ before(async () => {
 after(async () => {
 	await browser?.close();
 	studio?.stop();
+});
+
+// What a test that failed has left.
+beforeEach(async () => {
+	studio.hangUp();
+	for (const { network } of (await studio.api("GET", "/bans")).bans)
+		await studio.api("DELETE", `/bans/${network}`);
 });
 
 // A browser that is logged in, unless said. What it complains about fails the test that closes it.
@@ -115,11 +122,11 @@ test("every page of the control room, at two sizes, by day and by night, is whol
 
 				assert.deepEqual(violations.map((v) => `${where} ${v.id}: ${v.nodes.map((node) => node.html).join(" ").slice(0, 400)}`), []);
 			}
+			// A mount that is not there was asked for.
+			page.complaints = page.complaints.filter((text) => !/404.*mounts\/none/.test(text));
 			await leave(page);
 		}
 	}
-	studio.hangUp();
-	await studio.api("DELETE", "/bans/203.0.113.0/24");
 });
 
 test("what encoders and listeners send stays text", async () => {
