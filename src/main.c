@@ -19,6 +19,7 @@
 #include "core/writer.h"
 #include "edge/account.h"
 #include "edge/acme.h"
+#include "edge/api_certificate.h"
 #include "edge/api_hooks.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
@@ -398,6 +399,8 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	api_add(settings_operations);
 	api_add(ban_operations);
 	api_add(hook_operations);
+	api_add(certificate_operations);
+	health_add(certificate_health);
 	api_add(trend_operations);
 	health_add(hooks_health);
 	api_add(events_operations);
