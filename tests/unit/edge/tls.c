@@ -676,7 +676,7 @@ static int setup(void **state)
 	(void)state;
 	role_here = ROLE_WORKER;
 	enter_worker();
-	snprintf(pem, sizeof pem, "tls-test-%ld.pem", (long)getpid());
+	snprintf(pem, sizeof pem, "/tmp/ringmain-tls-test-%ld.pem", (long)getpid());
 	assert_true(tls_crypto_init() && tls_ticket_init());
 	assert_true(tls_self_write(pem, &list, 1));
 	identity = tls_identity_load(&conf, &pair, 1, fault, sizeof fault);
