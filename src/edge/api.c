@@ -218,6 +218,7 @@ void api_refuse(struct conn *conn, unsigned status, const char *code, const char
 /* --- serving -------------------------------------------------------------------------------- */
 
 /* The body must be an object where one is wanted; a JSON type keeps forms of other sites out. */
+RUNS_ON(on_control)
 static bool body_read(struct call *call, const struct api_operation *operation, json_t **body)
 {
 	struct bytes type = http1_header_get(&call->request.head, BYTES("Content-Type"));

@@ -58,10 +58,11 @@ static json_t *source_tree(const struct mount *mount)
 {
 	const struct mount_source *source = &mount->source;
 	char address[ADDRESS_TEXT_MAX + 1];
-	json_t *tree = json_object();
+	json_t *tree;
 
 	if (!mount->has_source)
-		return json_decref(tree), json_null();
+		return json_null();
+	tree = json_object();
 	tree_text(tree, "address", address_text(&source->address, address));
 	tree_text(tree, "agent", source->agent);
 	tree_text(tree, "user", source->user);
