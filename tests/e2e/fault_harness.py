@@ -69,15 +69,17 @@ def await_(what, condition, seconds=None, every=0.02):
 
 # --- ports ---------------------------------------------------------------------------------------
 
-_first_port = int(os.environ.get("FAULT_PORTS", "21000"))
-_ports = itertools.cycle(range(_first_port, _first_port + 998, 2))
-for _ in range(random.randrange(499)):
+# Those who run side by side (pytest -n) have each their own.
+_crew = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_first_port = int(os.environ.get("FAULT_PORTS", "21000")) + 300 * _crew
+_ports = itertools.cycle(range(_first_port, _first_port + 298, 2))
+for _ in range(random.randrange(149)):
     next(_ports)
 
 
 def free_port():
     """A port that is free, and so is the one above it, where SHOUTcast encoders knock."""
-    for port in itertools.islice(_ports, 499):
+    for port in itertools.islice(_ports, 149):
         try:
             for p in (port, port + 1):
                 with socket.socket() as probe:

@@ -325,7 +325,7 @@ def hello():
     return out.read()
 
 
-@pytest.mark.parametrize("said", [b"", b"\x16", b"\x16\x03\x01\x02", hello()[:40], hello()])
+@pytest.mark.parametrize("said", [b"", b"\x16", b"\x16\x03\x01\x02", hello()[:40], hello()], ids=lambda first: str(len(first)))
 def test_a_handshake_that_stalls_is_dropped(pair, said):
     with Server(tls(pair, **{"tls.handshake_timeout": "500ms", "http.header_timeout": "500ms"})) as server:
         with server.connect() as s:
@@ -338,7 +338,7 @@ def test_a_handshake_that_stalls_is_dropped(pair, said):
 
 
 @pytest.mark.parametrize("said", [hello() + b"garbage" * 100, b"\x16" + b"A" * 5000, b"\x16\x03\x01\xff\xff" + b"A" * 9000,
-                                  hello() + hello()])
+                                  hello() + hello()], ids=lambda first: str(len(first)))
 def test_garbage_in_a_handshake_ends_it_and_nothing_else(pair, said):
     with Server(tls(pair)) as server, Encoder(server):
         with dial(server, pair) as other:
