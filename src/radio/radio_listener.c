@@ -6,7 +6,6 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
-#include "core/tcp.h"
 #include "edge/edge.h"
 #include "radio/radio.h"
 #include "radio/radio_limit.h"
@@ -315,7 +314,7 @@ RUNS_ON(on_worker) static int headers_send(struct listener *listener, const stru
 		return -ESTALE;
 	rest = bytes_skip(ring_bytes(ring, headers.pos, headers.pos + headers.len),
 			  listener->headers_sent);
-	sent = tcp_send(listener->fd, rest);
+	sent = link_send(listener->link, rest);
 	if (sent < 0)
 		return (int)sent;
 	if (!ring_peek(ring, listener->headers_seq, &headers))
@@ -332,9 +331,9 @@ RUNS_ON(on_worker) static int headers_send(struct listener *listener, const stru
 RUNS_ON(on_worker)
 static int listener_prelude(struct listener *listener, uint32_t row, struct tap *tap)
 {
-	int went = 1;
+	int went = link_flush(listener->link);
 
-	if (listener->flags & LISTENER_TAIL)
+	if (went == 1 && (listener->flags & LISTENER_TAIL))
 		went = tail_send(listener, row, tap);
 	if (went == 1 && (listener->flags & LISTENER_HEADERS))
 		went = headers_send(listener, tap);
@@ -466,7 +465,7 @@ enum served listener_look(struct outlet *outlet, uint32_t row, mono_t now)
 
 	if (!mono_before(now, listener->leaves))
 		return listener_gone(outlet, row, LEAVE_DURATION);
-	if (mono_since_us(now, listener->last_sent) > LOOK_IDLE_US && !tcp_alive(listener->fd))
+	if (mono_since_us(now, listener->last_sent) > LOOK_IDLE_US && !link_alive(listener->link))
 		return listener_gone(outlet, row, LEAVE_LEFT);
 	return SERVED_ALL;
 }
@@ -479,7 +478,7 @@ RUNS_ON(on_worker) static uint64_t next_id(void)
 	return ++ids_given * WORKERS_MAX + worker_here()->id;
 }
 
-bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
+bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interval,
 		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second)
 {
 	const struct mount_conf *conf = mount_conf(outlet->mount);
@@ -493,7 +492,7 @@ bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
 	if (!listener)
 		return false;
 	listener->id = next_id();
-	listener->fd = fd;
+	listener->link = link;
 	listener->icy = icy_phase_of(icy_interval);
 	listener->kind = outlet->tap->feed->kind;
 	listener->bytes_per_second = bytes_per_second;
@@ -508,7 +507,7 @@ bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
 		table_give(outlet_table(), row);
 		return false;
 	}
-	tcp_tune_stream(fd, radio_conf()->send_buffer);
+	tcp_tune_stream(link.fd, radio_conf()->send_buffer);
 	burst_of(outlet->mount, &bytes, &us);
 	listener_place(listener, outlet->tap, bytes, us, 0);
 	metric_add(METRIC_radio_listeners, 1);
@@ -529,7 +528,7 @@ void listener_end(struct outlet *outlet, uint32_t row, enum leave why)
 	log_debug("radio", "listener gone", kv_str("mount", outlet->mount->name),
 		  kv_u64("id", listener->id), kv_str("why", leave_names[why]),
 		  kv_u64("sent", listener->sent), kv_u64("lost", listener->lost));
-	tcp_close_gently(listener->fd);
+	link_close_gently(listener->link);
 	edge_left(worker_here());
 	metric_add(METRIC_radio_listeners, -1);
 	if (why == LEAVE_SLOW) {

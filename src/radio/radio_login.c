@@ -6,7 +6,6 @@
 
 #include "core/log.h"
 #include "core/metric.h"
-#include "core/tcp.h"
 #include "edge/proto/charset.h"
 #include "radio/proto/shoutcast.h"
 #include "radio/radio.h"
@@ -192,7 +191,7 @@ RUNS_ON(on_worker) static void on_login_verdict(struct conn *conn, enum verdict 
 	log_warnx("radio", "source login failed",
 		  kv_str("address", address_text(&conn_request(conn)->peer, address)),
 		  kv_str("protocol", "shoutcast"));
-	(void)!tcp_send(conn_fd(conn), BYTES("invalid password\r\n"));
+	(void)!link_send(conn_link(conn), BYTES("invalid password\r\n"));
 	conn_drop(conn);
 }
 
@@ -208,7 +207,7 @@ RUNS_ON(on_worker) static void login_serve_shoutcast(struct conn *conn)
 	}
 	bytes_to_str(login_mount(&part), mount, sizeof mount);
 	if (!is_mount_path(bytes_str(mount))) {
-		(void)!tcp_send(conn_fd(conn), BYTES("invalid mount\r\n"));
+		(void)!link_send(conn_link(conn), BYTES("invalid mount\r\n"));
 		conn_drop(conn);
 		return;
 	}
