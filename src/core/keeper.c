@@ -29,7 +29,7 @@
 #define QUICK_MS       10000 /* a server that crashes within this waits before the next start */
 #define DELAY_FIRST_MS 100
 #define DELAY_MOST_MS  5000
-#define UPGRADE_MS     60000 /* a new server that has not taken over by then is ended */
+#define UPGRADE_MS     20000 /* a new server that has not taken over by then is ended */
 #define ORPHAN_TRIES   3
 
 /* What a holder and its servers share; it outlives both. */
@@ -183,6 +183,7 @@ static void hold(struct keeper_life *life)
 			life->estate = atomic_load(&page->estate) - 1;
 			life->crashes = page->crashes;
 			life->signal = page->signal;
+			life->took_over = life->takes_over && life->estate >= 0;
 			life->takes_over = life->takes_over && life->estate < 0;
 			return;
 		}
@@ -382,7 +383,7 @@ static bool is_orphaned(const struct generation *generation, int status)
 	struct pollfd look = {.fd = generation->channel, .events = POLLIN};
 
 	return WIFSIGNALED(status) && generation->stage == CURRENT && !ending &&
-	       poll(&look, 1, 0) >= 0 && !(look.revents & POLLHUP);
+	       generation->channel >= 0 && poll(&look, 1, 0) >= 0 && !(look.revents & POLLHUP);
 }
 
 static int last_status;

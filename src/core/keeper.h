@@ -37,6 +37,7 @@
 struct keeper_life {
 	bool kept;        /* there is a keeper; else the rest says nothing */
 	bool takes_over;  /* an upgrade: KEEPER_PEER_FD leads to the server before */
+	bool took_over;   /* it crashed since, perhaps before it said that it owns all */
 	int estate;       /* of the server that crashed; -1: none */
 	uint32_t crashes; /* of this generation */
 	int signal;       /* that ended the last one; 0: it ended with an error */

@@ -139,7 +139,7 @@ RUNS_ON(on_control) static void player_publish(struct player *player, struct byt
 		player_fail(player, "no stream that can be cut into frames");
 		return;
 	}
-	if (player->offset > NO_TIME && player->publisher.media_us == 0) {
+	if (player->offset > NO_TIME && player->publisher.state.media_us == 0) {
 		player_fail(player, "its format tells no play time");
 		return;
 	}
@@ -166,7 +166,7 @@ static void on_read(uv_fs_t *request)
 		player_free(player);
 	} else if (n < 0) {
 		player_fail(player, uv_strerror((int)n));
-	} else if (n == 0 && player->publisher.media_us == 0) {
+	} else if (n == 0 && player->publisher.state.media_us == 0) {
 		player_fail(player, "it holds nothing to play");
 	} else if (n == 0) {
 		player->offset = 0; /* from the beginning */
@@ -221,7 +221,8 @@ static void player_next(struct player *player)
 	int error;
 
 	if (player->file >= 0 && player->published &&
-	    player->publisher.media_us > mono_since_us(mono_now(), player->began) + AHEAD_US) {
+	    player->publisher.state.media_us >
+		    mono_since_us(mono_now(), player->began) + AHEAD_US) {
 		player_later(player, PACE_MS);
 		return;
 	}
