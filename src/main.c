@@ -380,8 +380,8 @@ RUNS_ON(on_control) static int doors_open(struct server *server, char *at, size_
 		error = edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
 				    radio_conf_of(server->conf)->shoutcast_port, at, size);
 	if (error)
-		log_error("core", inherited ? "new doors not opened" : "cannot start",
-			  kv_str("at", at), kv_str("error", uv_strerror(error)));
+		log_error("core", "doors not opened", kv_str("at", at),
+			  kv_str("error", uv_strerror(error)));
 	return inherited ? 0 : error;
 }
 
@@ -495,6 +495,8 @@ static int serve(struct server *server, const struct options *options)
 		side_doors_open(server);
 		ready(server, options);
 		uv_run(server->loop, UV_RUN_DEFAULT);
+		if (upgrade_is_given())
+			_exit(0);
 		keeper_say_ending();
 		control_stop(true);
 		upgrade_stop();

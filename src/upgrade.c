@@ -127,7 +127,7 @@ static void on_look(uv_timer_t *handle)
 			give();
 		break;
 	case PARTED:
-		if (edge_connections() == 0 || ms > LAST_MS)
+		if (edge_busy() == 0 || ms > LAST_MS)
 			end();
 		break;
 	case DRAINING:
@@ -200,6 +200,11 @@ void upgrade_stop(void)
 	uv_close((uv_handle_t *)&channel, NULL);
 	uv_close((uv_handle_t *)&timer, NULL);
 	hooks = NULL;
+}
+
+bool upgrade_is_given(void)
+{
+	return stage == PARTED;
 }
 
 bool upgrade_ask(void)

@@ -24,3 +24,6 @@ RUNS_ON(on_control) void upgrade_stop(void);
 
 /* Asks the keeper for one; false: there is no keeper, or one is under way. */
 RUNS_ON(on_control) bool upgrade_ask(void);
+
+/* Another server has all: there is nothing to stop, and nothing of ours to close. */
+RUNS_ON(on_control) bool upgrade_is_given(void);

@@ -260,9 +260,12 @@ RUNS_ON(on_control) static void door_close(struct door *door)
 	*link = door->next;
 	uv_close((uv_handle_t *)&door->poll, on_door_closed);
 	uv_close((uv_handle_t *)&door->pause, on_door_closed);
-	table_doubt(&rows, door->row);
+	/* Without the table the row is another server's. */
+	if (rows.map)
+		table_doubt(&rows, door->row);
 	close(door->fd);
-	table_give(&rows, door->row);
+	if (rows.map)
+		table_give(&rows, door->row);
 }
 
 RUNS_ON(on_control) static struct door *door_find(const struct address *at, bool icy)
@@ -539,6 +542,7 @@ void edge_stay_worker(void)
 
 void edge_part(void)
 {
+	estate_close(&rows);
 	edge_stop();
 }
 

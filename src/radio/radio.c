@@ -164,6 +164,8 @@ int radio_start(uv_loop_t *loop, const struct conf *conf)
 void radio_part(void)
 {
 	mount_hub_part();
+	ledger_close();
+	radio_feeds_close();
 }
 
 void radio_part_worker(void)

@@ -46,7 +46,9 @@ int radio_feeds_open(void)
 
 void radio_feeds_close(void)
 {
+	pthread_mutex_lock(&lock);
 	estate_close(&rows);
+	pthread_mutex_unlock(&lock);
 }
 
 static uint64_t number_take(void)
@@ -64,7 +66,7 @@ static bool row_take(struct radio_feed *radio)
 	struct feed_row *row;
 
 	pthread_mutex_lock(&lock);
-	row = table_take(&rows, &radio->row);
+	row = rows.map ? table_take(&rows, &radio->row) : NULL;
 	if (row) {
 		row->id = radio->feed.id;
 		row->fd = radio->feed.fd;
@@ -96,9 +98,12 @@ struct feed *radio_feed_make(struct bytes name, struct bytes type, uint32_t kind
 void radio_feed_free(struct radio_feed *radio)
 {
 	pthread_mutex_lock(&lock);
-	table_doubt(&rows, radio->row);
+	/* Closed: the feeds are another server's. */
+	if (rows.map)
+		table_doubt(&rows, radio->row);
 	feed_close(&radio->feed);
-	table_give(&rows, radio->row);
+	if (rows.map)
+		table_give(&rows, radio->row);
 	pthread_mutex_unlock(&lock);
 	free(radio);
 }

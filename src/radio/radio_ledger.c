@@ -33,19 +33,25 @@ void ledger_close(void)
 
 bool ledger_take(uint32_t *row)
 {
-	return table_take(&rows, row) != NULL;
+	return rows.map && table_take(&rows, row) != NULL;
 }
 
 void ledger_give(uint32_t row)
 {
+	if (!rows.map)
+		return;
 	table_doubt(&rows, row);
 	table_give(&rows, row);
 }
 
 void ledger_save(uint32_t at, const struct mount_words *words)
 {
-	struct ledger_row *row = table_row(&rows, at);
+	struct ledger_row *row;
 
+	/* Closed: the mounts are another server's. */
+	if (!rows.map)
+		return;
+	row = table_row(&rows, at);
 	row->copies[!row->current] = *words;
 	atomic_signal_fence(memory_order_release);
 	row->current = !row->current;

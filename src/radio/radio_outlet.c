@@ -500,6 +500,10 @@ void outlet_adopt(void)
 		else
 			listener_abandon(row, "its mount is gone");
 	}
+	/* Nobody waits for his slot to come round in a new count. */
+	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
+		for (unsigned s = 0; s < TURN_SLOTS; s++)
+			slot_serve(outlet, &outlet->slot[s], mono_now());
 	outlet_wake();
 }
 
