@@ -20,10 +20,18 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/writer.h"
+#include "edge/account.h"
+#include "edge/api_server.h"
+#include "edge/api_settings.h"
 #include "edge/auth.h"
+#include "edge/ban.h"
 #include "edge/edge.h"
+#include "edge/events.h"
 #include "edge/page.h"
+#include "edge/proto/address.h"
 #include "edge/proto/url.h"
+#include "edge/session.h"
+#include "edge/trend.h"
 #include "options.h"
 #include "radio/radio.h"
 #include "secrets.h"
@@ -31,7 +39,7 @@
 
 static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &radio_conf_room};
 
-static const struct worker_hooks *const hooks[] = {&edge_hooks, &radio_hooks, NULL};
+static const struct worker_hooks *const hooks[] = {&edge_hooks, &radio_hooks, &events_hooks, NULL};
 
 /* Settings that a server must not be without, and invents. */
 static const char *const secret_names[] = {"admin.password", "radio.source_password"};
@@ -56,13 +64,28 @@ struct server {
 
 /* --- settings ------------------------------------------------------------------------------- */
 
-static struct conf *load(const struct options *options, const char *const *sets, size_t count)
+/* At a reload nobody may be looking at standard error. */
+static void log_faults(const struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->count; i++)
+		log_error("core", "settings refused", kv_str("fault", errors->at[i].text));
+}
+
+/* What is wrong is written to standard error or, at a reload, to the log; and to faults when that is
+ * not NULL. */
+static struct conf *load(const struct options *options, const char *const *sets, size_t count,
+			 FILE *faults)
 {
 	struct conf_source source = {.path = options->config, .sets = sets, .set_count = count};
 	struct conf_errors errors = {0};
 	struct conf *conf = conf_load(rooms, COUNT_OF(rooms), &source, &errors);
 
-	conf_errors_print(stderr, &errors);
+	if (workers_count())
+		log_faults(&errors);
+	else
+		conf_errors_print(stderr, &errors);
+	if (faults)
+		conf_errors_print(faults, &errors);
 	conf_errors_fini(&errors);
 	return conf;
 }
@@ -76,11 +99,12 @@ static bool is_unset(const struct conf *conf, const char *name)
 }
 
 /* What nobody has set is taken from the data directory, where it is put the first time. */
-static struct conf *load_with_secrets(const struct options *options, struct server *server)
+static struct conf *load_with_secrets(const struct options *options, struct server *server,
+				      FILE *faults)
 {
 	static char secrets[COUNT_OF(secret_names)][SECRET_SIZE];
 	const char *sets[COUNT_OF(secret_names) + OPTIONS_SETS_MAX];
-	struct conf *conf = load(options, options->sets, options->set_count);
+	struct conf *conf = load(options, options->sets, options->set_count, faults);
 	size_t count = 0;
 
 	if (!conf)
@@ -97,7 +121,7 @@ static struct conf *load_with_secrets(const struct options *options, struct serv
 	}
 	memcpy(sets + count, options->sets, options->set_count * sizeof *sets);
 	conf_free(&conf);
-	return load(options, sets, count + options->set_count);
+	return load(options, sets, count + options->set_count, faults);
 }
 
 static const char *data_directory(const struct options *options)
@@ -125,7 +149,7 @@ static bool print_and_end(const struct options *options, int *code)
 	} else if (options->manual) {
 		conf_write_man(stdout, rooms, COUNT_OF(rooms));
 	} else if (options->check || options->dump) {
-		conf = load(options, options->sets, options->set_count);
+		conf = load(options, options->sets, options->set_count, NULL);
 		*code = conf ? 0 : 1;
 		if (conf && options->dump)
 			conf_dump(stdout, conf, false);
@@ -142,7 +166,10 @@ static bool print_and_end(const struct options *options, int *code)
 
 static void print_secret(const char *what, const char *user, const char *password)
 {
-	printf("  %-12s user %s, password %s\n", what, user, password);
+	bool hashed = strncmp(password, "$argon2", 7) == 0;
+
+	printf("  %-12s user %s, password %s\n", what, user,
+	       hashed ? "(the one that you hashed)" : password);
 }
 
 /* A line that works as it stands, with no music at hand; what a URL cannot hold is encoded. */
@@ -243,7 +270,7 @@ enum forced { FORCED_ALL, FORCED_NOTHING, FORCED_PARTLY };
 
 /* What the world may refuse comes first and is taken back; behind it only memory can be wanting. */
 RUNS_ON(on_control)
-static enum forced put_in_force(struct server *server, const struct conf *conf)
+static enum forced put_in_force(struct server *server, const struct conf *conf, FILE *faults)
 {
 	const struct edge_conf *edge = edge_conf_of(conf);
 	char at[64] = "";
@@ -257,17 +284,20 @@ static enum forced put_in_force(struct server *server, const struct conf *conf)
 	}
 	if (error) {
 		log_warn_code(error, "core", "reload refused", kv_str("at", at));
+		if (faults)
+			fprintf(faults, "%s: %s\n", at[0] ? at : "log.file", strerror(-error));
 		return FORCED_NOTHING;
 	}
 	return edge_configure(edge) == 0 && radio_reload(conf) ? FORCED_ALL : FORCED_PARTLY;
 }
 
 /* The whole file or nothing of it: what is wrong is said, and the old settings stay. */
-RUNS_ON(on_control) static bool reload(struct server *server)
+RUNS_ON(on_control) static bool reload(struct server *server, FILE *faults)
 {
-	struct conf *conf = server->stopping ? NULL : load_with_secrets(server->options, server);
+	struct conf *conf =
+		server->stopping ? NULL : load_with_secrets(server->options, server, faults);
 	struct retired *retired = calloc(1, sizeof *retired);
-	enum forced forced = conf && retired ? put_in_force(server, conf) : FORCED_NOTHING;
+	enum forced forced = conf && retired ? put_in_force(server, conf, faults) : FORCED_NOTHING;
 
 	if (forced != FORCED_ALL) {
 		log_error("core", "not reloaded: the settings before stay in force");
@@ -296,7 +326,7 @@ static void on_hangup(uv_signal_t *handle, int number)
 	error = log_reopen();
 	if (error)
 		log_warn_code(error, "core", "log not reopened");
-	reload(server);
+	reload(server, NULL);
 }
 
 /* For /admin/reloadconfig. There is one server in a process. */
@@ -304,7 +334,57 @@ static struct server *the_server;
 
 RUNS_ON(on_control) static bool reload_asked(void)
 {
-	return reload(the_server);
+	return reload(the_server, NULL);
+}
+
+/* --- the settings over the API -------------------------------------------------------------- */
+
+static const struct conf *conf_in_force(void)
+{
+	return the_server->conf;
+}
+
+static bool reload_over_api(FILE *faults)
+{
+	enter_control();
+	return reload(the_server, faults);
+}
+
+/* As the file alone would be: options are none of its faults. */
+static bool check_over_api(struct bytes text, FILE *faults)
+{
+	struct conf_source source = {.path = "text", .text = text};
+	struct conf_errors errors = {0};
+	struct conf *conf = conf_load(rooms, COUNT_OF(rooms), &source, &errors);
+	bool good = conf != NULL;
+
+	conf_errors_print(faults, &errors);
+	conf_errors_fini(&errors);
+	conf_free(&conf);
+	return good;
+}
+
+static struct api_settings_owner settings_owner = {conf_in_force, reload_over_api, check_over_api,
+						   NULL};
+
+/* What every server has to say over the API, whatever its families. */
+RUNS_ON(on_control) static void api_configure(struct server *server)
+{
+	settings_owner.file = server->options->config;
+	api_settings_own(&settings_owner);
+	api_add(api_operations);
+	api_add(session_operations);
+	api_add(server_operations);
+	api_add(settings_operations);
+	api_add(ban_operations);
+	api_add(trend_operations);
+	api_add(events_operations);
+	trend_add(server_sample);
+	events_add(EVENTS_ADMIN, "server", server_facts);
+	route_add(health_routes);
+	route_add(events_routes);
+	route_add(api_routes);
+	ban_start(server->data);
 }
 
 static void on_renew(uv_signal_t *handle, int number)
@@ -346,17 +426,40 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+/* Where a program on this machine finds the first door: "127.0.0.1:8000". */
+static void own_door(const struct conf *conf, char *out, size_t size)
+{
+	static const uint8_t any_v6[16], any_v4[16] = {[10] = 0xff, [11] = 0xff};
+	struct writer w = writer_of(out, size - 1);
+	struct address door = {0};
+
+	if (!address_parse_listen(bytes_str(edge_conf_of(conf)->http_listen.at[0]), &door) ||
+	    memcmp(door.ip, any_v6, sizeof door.ip) == 0 ||
+	    memcmp(door.ip, any_v4, sizeof door.ip) == 0)
+		CHECK(address_parse_ip(BYTES("127.0.0.1"), &door));
+	door.port = edge_port();
+	address_write(&w, &door);
+	out[writer_done(&w).len] = '\0';
+}
+
 RUNS_ON(on_control) static void demo_start(struct server *server)
 {
 	static char demo_name[] = "ringmain-demo", url_option[] = "--url";
 	static char parent_option[] = "--parent";
 	const struct radio_conf *radio = radio_conf_of(server->conf);
 	const char *user = radio_mount_conf("/demo")->user;
+	char door[ADDRESS_TEXT_MAX + 1];
 
 	if (!radio->demo)
 		return;
-	snprintf(server->demo_url, sizeof server->demo_url, "http://%s@127.0.0.1:%u/demo",
-		 user[0] ? user : "source", edge_port());
+	if (strncmp(radio_mount_conf("/demo")->password, "$argon2", 7) == 0) {
+		log_warnx("core", "no demo: its password is known only as a hash",
+			  kv_str("remedy", "mount./demo.password=..."));
+		return;
+	}
+	own_door(server->conf, door, sizeof door);
+	snprintf(server->demo_url, sizeof server->demo_url, "http://%s@%s/demo",
+		 user[0] ? user : "source", door);
 	snprintf(server->demo_parent, sizeof server->demo_parent, "%ld", (long)getpid());
 	snprintf(server->demo_password, sizeof server->demo_password, "RINGMAIN_SOURCE_PASSWORD=%s",
 		 radio_mount_conf("/demo")->password);
@@ -392,13 +495,17 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 
 	error = edge_configure(edge_conf_of(server->conf));
 	route_add(page_routes);
+	api_configure(server);
 	radio_configure(server->conf, reload_asked);
 	if (!error)
 		error = workers_start(worker_number(server->conf), hooks, server->loop);
 	if (!error) {
 		atomic_store_explicit(estate_word(ESTATE_WORKERS), workers_count(),
 				      memory_order_relaxed);
+		trend_start(server->loop);
+		events_start(server->loop);
 		error = radio_start(server->loop, server->conf);
+		server_ready(!error);
 	}
 	if (error) {
 		log_error("core", "cannot start", kv_str("error", uv_strerror(error)));
@@ -415,10 +522,16 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 {
 	/* The loop still turns, and could be asked to open the doors again. */
 	server->stopping = true;
+	server_ready(false);
 	edge_stop();
+	events_stop();
+	trend_stop();
 	radio_stop();
 	workers_stop();
 	radio_fini();
+	trend_fini();
+	ban_fini();
+	account_fini();
 	edge_fini();
 	uv_close((uv_handle_t *)&server->terminate, NULL);
 	uv_close((uv_handle_t *)&server->interrupt, NULL);
@@ -593,7 +706,7 @@ int main(int argc, char **argv)
 	server.options = &options;
 	server.data = data_directory(&options);
 	the_server = &server;
-	server.conf = load_with_secrets(&options, &server);
+	server.conf = load_with_secrets(&options, &server, NULL);
 	if (!server.conf)
 		return 1;
 	error = log_open_by(server.conf);

@@ -10,7 +10,8 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/pool.h"
-#include "edge/auth.h"
+#include "edge/access.h"
+#include "edge/ban.h"
 #include "edge/call.h"
 #include "edge/edge.h"
 #include "edge/proto/basic_auth.h"
@@ -53,8 +54,11 @@ struct conn {
 	struct reply reply;
 	size_t sent;
 	void (*sent_then)(struct conn *conn);
-	void (*verified)(struct conn *conn, enum verdict verdict);
+	void *holder;
+	void (*gone)(void *holder); /* or NULL */
+	void (*verified)(struct conn *conn, enum auth_result result);
 	struct auth_check auth;
+	struct access_work access;
 	struct request request;
 	char path[CONN_PATH_MAX];
 };
@@ -89,6 +93,8 @@ static void on_closed(uv_handle_t *handle)
 RUNS_ON(on_worker) static void conn_forget(struct conn *conn)
 {
 	conn->state = CONN_GONE;
+	if (conn->gone)
+		conn->gone(conn->holder);
 	if (conn->prev)
 		conn->prev->next = conn->next;
 	else
@@ -172,7 +178,7 @@ RUNS_ON(on_worker) static void conn_refuse(struct conn *conn, unsigned status, c
 /* Those who come through a proxy are known only now. */
 static bool is_denied(const struct address *peer)
 {
-	bool denied = cidr_list_holds(edge_settings()->deny, peer);
+	bool denied = cidr_list_holds(edge_settings()->deny, peer) || ban_holds(peer);
 
 	if (denied)
 		metric_add(METRIC_edge_connections_denied, 1);
@@ -248,6 +254,7 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 
 	metric_add(METRIC_edge_requests, 1);
 	conn->has_body = false;
+	conn->access.access = (struct access){0};
 	request->body = (struct bytes){0};
 	request->text = bytes_of(conn->in, request->head.used);
 	conn_watch(conn, 0);
@@ -260,7 +267,8 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 		conn_refuse(conn, status, fault);
 		return;
 	}
-	if (!address_same_ip(&request->peer, &conn->peer) && is_denied(&request->peer)) {
+	/* Also who was let in before it was said that he may not. */
+	if (is_denied(&request->peer)) {
 		conn_refuse(conn, 403, "your address may not connect");
 		return;
 	}
@@ -347,7 +355,9 @@ bool conn_body(struct conn *conn)
 	}
 	whole = head->used + (size_t)body.length;
 	if (whole > conn->in_size) {
-		/* The head is parsed again where it is then. */
+		/* The head is parsed again where it is then. Once, for the largest: a connection may
+		 * bring many. */
+		whole = conn->in_size + CONN_BODY_MAX;
 		larger = arena_take(&conn->memory, whole);
 		if (!larger) {
 			conn_refuse(conn, 503, "out of memory");
@@ -571,14 +581,9 @@ void conn_send(struct conn *conn, struct bytes out, void (*then)(struct conn *co
 static void on_verified(struct auth_check *check, enum auth_result result)
 {
 	struct conn *conn = container_of(check, struct conn, auth);
-	enum verdict verdict = result == AUTH_YES  ? VERDICT_YES
-			       : result == AUTH_NO ? VERDICT_NO
-						   : VERDICT_BUSY;
 
 	enter_worker();
-	if (verdict == VERDICT_NO)
-		metric_add(METRIC_edge_auth_failures, 1);
-	conn->verified(conn, verdict);
+	conn->verified(conn, result);
 }
 
 static bool basic_of(const struct conn *conn, struct writer *w, struct basic_auth *basic)
@@ -588,26 +593,10 @@ static bool basic_of(const struct conn *conn, struct writer *w, struct basic_aut
 	return basic_auth_parse(value, w, basic) == BASIC_AUTH_OK;
 }
 
-void conn_verify(struct conn *conn, struct bytes user, const char *stored, struct bytes given,
-		 void (*then)(struct conn *conn, enum verdict verdict))
+void conn_verify(struct conn *conn, const char *stored, struct bytes given,
+		 void (*then)(struct conn *conn, enum auth_result result))
 {
-	uint8_t room[512];
-	struct writer w = writer_of(room, sizeof room);
-	struct basic_auth basic;
-
 	conn->verified = then;
-	if (!given.at) {
-		if (!basic_of(conn, &w, &basic)) {
-			then(conn, VERDICT_NONE);
-			return;
-		}
-		if (user.len && !bytes_equal(user, basic.user)) {
-			metric_add(METRIC_edge_auth_failures, 1);
-			then(conn, VERDICT_NO);
-			return;
-		}
-		given = basic.password;
-	}
 	auth_start(&conn->auth, &conn->worker->loop, stored, given, on_verified);
 }
 
@@ -623,7 +612,23 @@ bool conn_user(const struct conn *conn, char *out, size_t size)
 	return true;
 }
 
+struct access_work *conn_access(struct conn *conn)
+{
+	return &conn->access;
+}
+
 /* --- for others ----------------------------------------------------------------------------- */
+
+void conn_hold(struct conn *conn, void *holder, void (*gone)(void *holder))
+{
+	conn->holder = holder;
+	conn->gone = gone;
+}
+
+void *conn_holder(const struct conn *conn)
+{
+	return conn->holder;
+}
 
 void conn_wait(struct conn *conn)
 {

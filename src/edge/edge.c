@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/tcp.h"
+#include "edge/ban.h"
 #include "edge/conn.h"
 
 #define DOOR_LAYOUT     1u
@@ -71,10 +72,8 @@ const struct edge_settings *edge_settings(void)
 /* The texts were checked when the file was read. */
 static struct cidr_list parse_networks(const struct conf_list *texts, struct cidr **next)
 {
-	struct cidr_list list = {*next, 0};
+	struct cidr_list list = cidr_list_of(texts->at, texts->count, *next);
 
-	for (size_t i = 0; i < texts->count; i++)
-		list.count += cidr_parse(bytes_str(texts->at[i]), &(*next)[list.count]);
 	*next += list.count;
 	return list;
 }
@@ -86,8 +85,8 @@ static void settings_home(struct baton *baton)
 
 int edge_configure(const struct edge_conf *conf)
 {
-	size_t count =
-		conf->http_allow.count + conf->http_deny.count + conf->http_trusted_proxies.count;
+	size_t count = conf->http_allow.count + conf->http_deny.count +
+		       conf->http_trusted_proxies.count + conf->metrics_allow.count;
 	struct edge_settings *made = calloc(1, sizeof *made + count * sizeof(struct cidr));
 	struct cidr *next;
 
@@ -98,6 +97,7 @@ int edge_configure(const struct edge_conf *conf)
 	made->allow = parse_networks(&conf->http_allow, &next);
 	made->deny = parse_networks(&conf->http_deny, &next);
 	made->trusted = parse_networks(&conf->http_trusted_proxies, &next);
+	made->metrics = parse_networks(&conf->metrics_allow, &next);
 	made = atomic_exchange_explicit(&settings, made, memory_order_acq_rel);
 	if (made) {
 		made->farewell.visit = baton_pass;
@@ -148,7 +148,7 @@ static void deliver_arrival(struct message *message)
 
 static bool may_connect(const struct address *peer)
 {
-	if (cidr_list_holds(edge_settings()->deny, peer))
+	if (cidr_list_holds(edge_settings()->deny, peer) || ban_holds(peer))
 		return false;
 	return edge_settings()->allow.count == 0 || cidr_list_holds(edge_settings()->allow, peer);
 }

@@ -15,7 +15,7 @@
  * nobody keeps a pointer into them beyond the event at hand. */
 struct edge_settings {
 	struct edge_conf conf;
-	struct cidr_list allow, deny, trusted;
+	struct cidr_list allow, deny, trusted, metrics;
 	struct baton farewell;
 	struct cidr networks[];
 };

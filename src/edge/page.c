@@ -79,32 +79,37 @@ static void answer_metrics(struct call *call)
 	call_reply(call);
 }
 
-RUNS_ON(on_worker) static void on_metrics_verdict(struct conn *conn, enum verdict verdict)
+RUNS_ON(on_worker) static void metrics_let_in(struct conn *conn)
 {
-	struct reply reply = {0};
-
-	if (verdict == VERDICT_YES) {
-		conn_call(conn, answer_metrics);
-		return;
-	}
-	reply_text(&reply, verdict == VERDICT_BUSY ? 503 : 401, "You need to authenticate");
-	reply_header(&reply, "WWW-Authenticate", BYTES("Basic realm=\"ringmain\""));
-	conn_reply(conn, &reply);
+	conn_call(conn, answer_metrics);
 }
 
-/* Numbers tell a lot about a station: for the administrator, and for this machine. */
-RUNS_ON(on_worker) static void serve_metrics(struct conn *conn)
+/* Whether the request came from a program on this machine, and not through a proxy on it. */
+static bool is_from_here(const struct request *request)
 {
-	const struct edge_conf *conf = &edge_settings()->conf;
+	static const char *const forwarding[] = {"X-Forwarded-For",  "Forwarded",
+						 "X-Real-IP",        "Via",
+						 "X-Forwarded-Host", "X-Forwarded-Proto"};
 	struct cidr loopback[2];
 
 	CHECK(cidr_parse(BYTES("127.0.0.0/8"), &loopback[0]));
 	CHECK(cidr_parse(BYTES("::1"), &loopback[1]));
-	if (cidr_list_holds((struct cidr_list){loopback, 2}, &conn_request(conn)->peer))
+	for (size_t i = 0; i < COUNT_OF(forwarding); i++)
+		if (http1_header_get(&request->head, bytes_str(forwarding[i])).at)
+			return false;
+	return cidr_list_holds((struct cidr_list){loopback, 2}, &request->peer);
+}
+
+/* Numbers tell a lot about a station: for who runs it, and for this machine. */
+RUNS_ON(on_worker) static void serve_metrics(struct conn *conn)
+{
+	const struct request *request = conn_request(conn);
+	struct cidr_list allowed = edge_settings()->metrics;
+
+	if (allowed.count ? cidr_list_holds(allowed, &request->peer) : is_from_here(request))
 		conn_call(conn, answer_metrics);
 	else
-		conn_verify(conn, bytes_str(conf->admin_user), conf->admin_password,
-			    (struct bytes){0}, on_metrics_verdict);
+		access_require(conn, RANK_OPERATOR, BYTES(""), metrics_let_in);
 }
 
 #define READ (METHOD_GET | METHOD_HEAD)

@@ -27,7 +27,8 @@ unsigned request_prepare(struct request *request, const struct address *peer,
 		*fault = url_status_text(status);
 		return status == URL_NO_ROOM ? 414 : 400;
 	}
-	if (cidr_list_holds(edge_settings()->trusted, peer))
+	request->proxied = cidr_list_holds(edge_settings()->trusted, peer);
+	if (request->proxied)
 		(void)forwarded_client(head, FORWARDED_X_FORWARDED_FOR, peer,
 				       edge_settings()->trusted, &request->peer);
 	return 0;

@@ -4,6 +4,7 @@
 #include "core/estate.h"
 #include "core/log.h"
 #include "edge/page.h"
+#include "radio/radio_api.h"
 #include "radio/radio_face.h"
 #include "radio/radio_feed.h"
 #include "radio/radio_journal.h"
@@ -27,6 +28,7 @@ void radio_configure(const struct conf *conf, bool (*reload)(void))
 	route_add(radio_routes);
 	protocol_add(&login_protocol);
 	page_add_metrics(status_metrics);
+	radio_api_configure();
 }
 
 const struct radio_conf *radio_conf(void)

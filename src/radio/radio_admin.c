@@ -17,6 +17,8 @@ enum need { NEED_NOTHING, NEED_MOUNT };
 struct admin_call {
 	const char *name;
 	enum need need;
+	enum rank rank; /* for the mount, or for all of the server where none is named */
+	bool changes;
 	void (*run)(struct call *call, struct mount *mount);
 };
 
@@ -91,7 +93,7 @@ RUNS_ON(on_control) static void run_streamlist(struct call *call, struct mount *
 	do {
 		w = buffer_writer(&call->reply.body);
 		for (const struct mount *m = mount_first(); m; m = m->next)
-			if (m->heard && !mount_conf(m)->hidden) {
+			if (m->heard && !mount_hidden(m)) {
 				writer_str(&w, m->name);
 				writer_str(&w, "\r\n");
 			}
@@ -448,21 +450,21 @@ RUNS_ON(on_control) static void run_moveclients(struct call *call, struct mount 
 /* --- the table ------------------------------------------------------------------------------ */
 
 static const struct admin_call admin_calls[] = {
-	{"stats", NEED_NOTHING, run_stats},
-	{"listmounts", NEED_NOTHING, run_listmounts},
-	{"streamlist", NEED_NOTHING, run_listmounts},
-	{"streamlist.txt", NEED_NOTHING, run_streamlist},
-	{"listclients", NEED_MOUNT, run_listclients},
-	{"metadata", NEED_MOUNT, run_metadata},
-	{"updatemetadata", NEED_MOUNT, run_metadata},
-	{"killclient", NEED_MOUNT, run_killclient},
-	{"killsource", NEED_MOUNT, run_killsource},
-	{"moveclients", NEED_MOUNT, run_moveclients},
-	{"fallbacks", NEED_MOUNT, run_fallbacks},
-	{"fallback", NEED_MOUNT, run_fallbacks},
-	{"manageauth", NEED_MOUNT, run_manageauth},
-	{"buildm3u", NEED_MOUNT, run_buildm3u},
-	{"reloadconfig", NEED_NOTHING, run_reloadconfig},
+	{"stats", NEED_NOTHING, RANK_OPERATOR, false, run_stats},
+	{"listmounts", NEED_NOTHING, RANK_OPERATOR, false, run_listmounts},
+	{"streamlist", NEED_NOTHING, RANK_OPERATOR, false, run_listmounts},
+	{"streamlist.txt", NEED_NOTHING, RANK_OPERATOR, false, run_streamlist},
+	{"listclients", NEED_MOUNT, RANK_OPERATOR, false, run_listclients},
+	{"metadata", NEED_MOUNT, RANK_DJ, true, run_metadata},
+	{"updatemetadata", NEED_MOUNT, RANK_DJ, true, run_metadata},
+	{"killclient", NEED_MOUNT, RANK_DJ, true, run_killclient},
+	{"killsource", NEED_MOUNT, RANK_DJ, true, run_killsource},
+	{"moveclients", NEED_MOUNT, RANK_OPERATOR, true, run_moveclients},
+	{"fallbacks", NEED_MOUNT, RANK_OPERATOR, true, run_fallbacks},
+	{"fallback", NEED_MOUNT, RANK_OPERATOR, true, run_fallbacks},
+	{"manageauth", NEED_MOUNT, RANK_OPERATOR, true, run_manageauth},
+	{"buildm3u", NEED_MOUNT, RANK_OPERATOR, false, run_buildm3u},
+	{"reloadconfig", NEED_NOTHING, RANK_ADMIN, true, run_reloadconfig},
 };
 
 /* NAME of /admin/NAME, /admin/NAME.json and /admin/NAME.xsl. */
@@ -475,6 +477,28 @@ static struct bytes call_name(struct bytes path)
 	else if (bytes_end_with(name, BYTES(".xsl")) || bytes_end_with(name, BYTES(".xml")))
 		name.len -= 4;
 	return name;
+}
+
+static const struct admin_call *call_of(struct bytes path)
+{
+	struct bytes name = call_name(path);
+
+	if (bytes_equal(path, BYTES("/admin.cgi")))
+		name = BYTES("metadata");
+	if (name.len == 0)
+		name = BYTES("stats");
+	for (size_t i = 0; i < COUNT_OF(admin_calls); i++)
+		if (bytes_equal(name, bytes_str(admin_calls[i].name)))
+			return &admin_calls[i];
+	return NULL;
+}
+
+enum rank admin_rank(struct bytes path, bool *changes)
+{
+	const struct admin_call *found = call_of(path);
+
+	*changes = found && found->changes;
+	return found ? found->rank : RANK_OPERATOR;
 }
 
 RUNS_ON(on_control) static void run_call(struct call *call, const struct admin_call *found)
@@ -499,17 +523,11 @@ RUNS_ON(on_control) static void run_call(struct call *call, const struct admin_c
 
 void admin_answer(struct call *call)
 {
-	struct bytes name = call_name(call->request.path);
+	const struct admin_call *found = call_of(call->request.path);
 
 	enter_control();
-	if (bytes_equal(call->request.path, BYTES("/admin.cgi")))
-		name = BYTES("metadata");
-	if (name.len == 0)
-		name = BYTES("stats");
-	for (size_t i = 0; i < COUNT_OF(admin_calls); i++)
-		if (bytes_equal(name, bytes_str(admin_calls[i].name))) {
-			run_call(call, &admin_calls[i]);
-			return;
-		}
-	answer_fault(call, 404, "no such call");
+	if (found)
+		run_call(call, found);
+	else
+		answer_fault(call, 404, "no such call");
 }

@@ -151,8 +151,8 @@ static enum limit join_take_place(struct join *join, const struct request *reque
 		*bytes_per_second = atomic_load_explicit(&mount->count.cost, memory_order_relaxed);
 		limit = limit_take(&rules, &mount->count, &request->peer, *bytes_per_second);
 		if (limit == LIMIT_MOUNT && mount_conf(mount)->fallback_when_full && depth < 8)
-			next = outlet_find(bytes_str(mount_conf(mount)->fallback));
-		if (!next || !next->tap)
+			next = outlet_find(bytes_str(join->outlet->fallback));
+		if (!next || !next->tap || !may_listen(next->mount, &request->peer))
 			return limit;
 		join_look(join, request, next);
 	}

@@ -15,6 +15,7 @@ struct mount_words {
 	bool has_source;
 	bool fallback_is_said;
 	char fallback_said[FEED_NAME_MAX + 1];
+	bool hidden_is_said, hidden_said;
 	uint64_t feed; /* its number; 0: none */
 	uint64_t first_pos;
 	char title[TITLE_SIZE];
@@ -22,6 +23,7 @@ struct mount_words {
 	int64_t title_since_us;
 	struct mount_source source; /* its worker is not kept */
 	uint32_t peak;
+	uint64_t bytes_in_first; /* when the present source came */
 	uint64_t bytes_in, bytes_out, joins, skips, slow_drops;
 };
 

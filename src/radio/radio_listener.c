@@ -52,10 +52,7 @@ static struct address listener_address(const struct listener *listener)
 /* The listener goes elsewhere: the rest of its frame first. */
 static void tail_keep_or_count(struct listener *listener, uint32_t row, const struct ring *ring)
 {
-	bool inside = !(listener->flags & LISTENER_AT_EDGE);
-
-	if (inside && !tail_keep(listener, row, ring, UINT64_MAX) &&
-	    !ring_keeps(ring, listener->pos, 0))
+	if (!tail_keep(listener, row, ring, UINT64_MAX))
 		metric_add(METRIC_radio_torn_frames, 1);
 }
 
@@ -482,9 +479,10 @@ void listener_end(struct outlet *outlet, uint32_t row, enum leave why)
 	if (listener->flags & LISTENER_TAIL)
 		tail_free(listener);
 	table_doubt(outlet_table(), row);
-	log_debug("radio", "listener gone", kv_str("mount", outlet->mount->name),
-		  kv_u64("id", listener->id), kv_str("why", leave_names[why]),
-		  kv_u64("sent", listener->sent), kv_u64("lost", listener->lost));
+	log_event(why == LEAVE_SLOW ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "radio", "listener gone",
+		  kv_str("mount", outlet->mount->name), kv_u64("id", listener->id),
+		  kv_str("why", leave_names[why]), kv_u64("sent", listener->sent),
+		  kv_u64("lost", listener->lost));
 	link_close_gently(listener->link);
 	edge_left(worker_here());
 	metric_add(METRIC_radio_listeners, -1);

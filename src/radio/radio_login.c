@@ -6,16 +6,13 @@
 
 #include "core/log.h"
 #include "core/metric.h"
+#include "edge/access.h"
 #include "edge/proto/charset.h"
+#include "radio/proto/playlist.h"
 #include "radio/proto/shoutcast.h"
 #include "radio/radio.h"
 #include "radio/radio_hub.h"
 #include "radio/radio_source.h"
-
-static const char *stored_password(const char *mount)
-{
-	return radio_mount_conf(mount)->password;
-}
 
 RUNS_ON(on_worker) static void refuse(struct conn *conn, unsigned status, const char *why)
 {
@@ -105,7 +102,10 @@ RUNS_ON(on_worker) static void on_source_verdict(struct conn *conn, enum verdict
 	switch (verdict) {
 	case VERDICT_YES: source_let_in(conn); return;
 	case VERDICT_NONE: login_unauthorized(conn); return;
-	case VERDICT_BUSY: refuse(conn, 503, "too many logins at once"); return;
+	case VERDICT_BUSY:
+	case VERDICT_WAIT:
+	case VERDICT_DENIED:
+	case VERDICT_FOREIGN: access_refuse(conn, verdict); return;
 	case VERDICT_NO: break;
 	}
 	log_warnx("radio", "source login failed",
@@ -114,20 +114,23 @@ RUNS_ON(on_worker) static void on_source_verdict(struct conn *conn, enum verdict
 	login_unauthorized(conn);
 }
 
-/* A mount's name is a path that no page and no call has. */
+/* A mount's name is a path that no page and no call has, and no playlist. */
 static bool is_mount_path(struct bytes path)
 {
 	unsigned allowed;
 	const struct route *route = route_find(path, METHOD_GET, &allowed);
+	enum playlist_kind kind;
+	struct bytes mount;
 
 	return path.len > 1 && path.len <= FEED_NAME_MAX && path.at[0] == '/' &&
 	       !bytes_end_with(path, BYTES("/")) && charset_is_utf8(path) &&
-	       (!route || !route->path);
+	       !playlist_of_path(path, &kind, &mount) && (!route || !route->path);
 }
 
 void login_serve_source(struct conn *conn)
 {
 	const struct request *request = conn_request(conn);
+	struct access_need need = {.rank = RANK_DJ, .mount = request->path};
 	const struct mount_conf *conf;
 	char mount[FEED_NAME_MAX + 1];
 
@@ -137,8 +140,9 @@ void login_serve_source(struct conn *conn)
 	}
 	bytes_to_str(request->path, mount, sizeof mount);
 	conf = radio_mount_conf(mount);
-	conn_verify(conn, bytes_str(conf->user), conf->password, (struct bytes){0},
-		    on_source_verdict);
+	need.encoder = conf->password;
+	need.encoder_user = bytes_str(conf->user);
+	access_judge(conn, &need, on_source_verdict);
 }
 
 /* --- SHOUTcast ------------------------------------------------------------------------------ */
@@ -200,6 +204,7 @@ RUNS_ON(on_worker) static void login_serve_shoutcast(struct conn *conn)
 {
 	struct shoutcast shoutcast;
 	struct shoutcast_part part;
+	struct access_need need = {.rank = RANK_DJ};
 	char mount[FEED_NAME_MAX + 1];
 
 	if (!login_part(conn_bytes(conn), &shoutcast, &part)) {
@@ -212,7 +217,10 @@ RUNS_ON(on_worker) static void login_serve_shoutcast(struct conn *conn)
 		conn_drop(conn);
 		return;
 	}
-	conn_verify(conn, BYTES(""), stored_password(mount), part.password, on_login_verdict);
+	need.mount = bytes_str(mount);
+	need.encoder = radio_mount_conf(mount)->password;
+	need.given = part.password;
+	access_judge(conn, &need, on_login_verdict);
 }
 
 const struct protocol login_protocol = {.look = login_look, .serve = login_serve_shoutcast};

@@ -61,9 +61,8 @@ static bool parse_networks(const struct conf_list *texts, struct cidr_list *list
 {
 	struct cidr *networks = calloc(texts->count + 1, sizeof *networks);
 
-	*list = (struct cidr_list){networks, 0};
-	for (size_t i = 0; networks && i < texts->count; i++)
-		list->count += cidr_parse(bytes_str(texts->at[i]), &networks[list->count]);
+	*list = networks ? cidr_list_of(texts->at, texts->count, networks)
+			 : (struct cidr_list){NULL, 0};
 	return networks;
 }
 
@@ -256,11 +255,23 @@ RUNS_ON(on_control) static bool is_expecting(const struct mount *mount, const st
 	return false;
 }
 
-/* What comes in from the encoder that is heard; while that is new, what it says of itself. */
+/* The file that is heard on this mount, be it its own or another mount's; NULL for an encoder. */
+RUNS_ON(on_control) static const struct player *player_heard(const struct mount *mount)
+{
+	for (const struct mount *from = mounts; from; from = from->next)
+		if (mount->heard && from->player && player_feed(from->player) == mount->heard)
+			return from->player;
+	return NULL;
+}
+
+/* What comes in from the encoder or the file that is heard; while an encoder is new, what it says of
+ * itself. */
 RUNS_ON(on_control) static void cost_update(struct mount *mount)
 {
 	const struct mount *from = mount_heard_from(mount);
-	uint32_t rate = atomic_load_explicit(&from->count.bitrate, memory_order_relaxed);
+	const struct player *player = player_heard(mount);
+	uint32_t rate = player ? player_bitrate(player)
+			       : atomic_load_explicit(&from->count.bitrate, memory_order_relaxed);
 
 	if (!rate)
 		rate = from->source.about.bitrate;
@@ -281,6 +292,7 @@ RUNS_ON(on_control) static void mount_tune(struct mount *mount, struct feed *fee
 		.station = mount_station(mount),
 	};
 
+	bytes_to_str(bytes_str(mount_fallback(mount)), tuning.fallback, sizeof tuning.fallback);
 	if (mount->heard != feed && mount->heard && feed)
 		metric_add(METRIC_radio_fallbacks, 1);
 	mount->heard = feed;
@@ -349,8 +361,21 @@ bool mount_set_fallback(struct mount *mount, struct bytes fallback)
 	free(mount->fallback_said);
 	mount->fallback_said = name;
 	mount_save(mount);
+	mount_tune(mount, mount->heard);
 	retune();
 	return true;
+}
+
+bool mount_hidden(const struct mount *mount)
+{
+	return mount->hidden_is_said ? mount->hidden_said : mount_conf(mount)->hidden;
+}
+
+void mount_set_hidden(struct mount *mount, bool hidden)
+{
+	mount->hidden_is_said = true;
+	mount->hidden_said = hidden;
+	mount_save(mount);
 }
 
 /* --- states --------------------------------------------------------------------------------- */
@@ -409,6 +434,7 @@ void mount_take_source(struct mount *mount, const struct mount_source *source)
 {
 	mount->has_source = true;
 	mount->source = *source;
+	mount->bytes_in_first = atomic_load_explicit(&mount->count.bytes_in, memory_order_relaxed);
 	mount->title[0] = '\0';
 	source_count++;
 	mount_save(mount);
@@ -439,7 +465,7 @@ void mount_lost_source(struct mount *mount)
 void mount_kill_source(struct mount *mount)
 {
 	if (mount->has_source)
-		source_stop(mount->source.worker, mount->source.id, "killed");
+		(void)source_stop(mount->source.worker, mount->source.id, "killed");
 }
 
 bool mount_set_title(struct mount *mount, struct bytes title, struct bytes url)
@@ -517,6 +543,9 @@ void mount_save(const struct mount *mount)
 	if (mount->fallback_said)
 		bytes_to_str(bytes_str(mount->fallback_said), words.fallback_said,
 			     sizeof words.fallback_said);
+	words.hidden_is_said = mount->hidden_is_said;
+	words.hidden_said = mount->hidden_said;
+	words.bytes_in_first = mount->bytes_in_first;
 	words.feed = mount->feed ? mount->feed->id : 0;
 	words.first_pos = mount->first_pos;
 	memcpy(words.title, mount->title, sizeof words.title);
@@ -546,6 +575,9 @@ static void words_take(struct mount *mount, const struct mount_words *words)
 	memcpy(mount->title_url, words->title_url, sizeof mount->title_url);
 	mount->title_since_us = words->title_since_us;
 	mount->source = words->source;
+	mount->hidden_is_said = words->hidden_is_said;
+	mount->hidden_said = words->hidden_said;
+	mount->bytes_in_first = words->bytes_in_first;
 	if (words->fallback_is_said)
 		mount->fallback_said = strdup(words->fallback_said);
 	mount->count.peak = words->peak;
@@ -697,6 +729,7 @@ RUNS_ON(on_control) static bool mount_renew(struct mount *mount)
 
 	free(mount->fallback_said);
 	mount->fallback_said = NULL;
+	mount->hidden_is_said = false;
 	mount_save(mount);
 	if (!rules)
 		return false;

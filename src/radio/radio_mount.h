@@ -80,14 +80,17 @@ struct mount {
 	struct feed *heard;         /* what outlets were last told to play; NULL: nothing */
 	bool expecting;             /* and that something will come at once */
 	char *fallback_said;        /* by an administrator, until the next reload; or NULL */
-	struct player *player;      /* of the fallback file, while it is wanted */
-	struct player *leaving;     /* of the file before a reload, until nobody hears it */
+	bool hidden_is_said;        /* by an administrator, until the next reload */
+	bool hidden_said;
+	struct player *player;  /* of the fallback file, while it is wanted */
+	struct player *leaving; /* of the file before a reload, until nobody hears it */
 	char title[TITLE_SIZE];
 	char title_url[512];
 	int64_t title_since_us;
 	uv_timer_t linger;
-	uint64_t bytes_in_before;
-	struct baton farewell; /* its own, so that the end needs no memory */
+	uint64_t bytes_in_before; /* of the last look at health */
+	uint64_t bytes_in_first;  /* when the present source came */
+	struct baton farewell;    /* its own, so that the end needs no memory */
 	void (*gone)(struct mount *mount);
 };
 
@@ -136,6 +139,10 @@ RUNS_ON(on_control) const char *mount_fallback(const struct mount *mount);
 
 /* Sets or, empty, takes away the fallback mount. False: it would be a loop. */
 RUNS_ON(on_control) bool mount_set_fallback(struct mount *mount, struct bytes fallback);
+
+/* Whether it is left out of what is public; and to say so. */
+RUNS_ON(on_control) bool mount_hidden(const struct mount *mount);
+RUNS_ON(on_control) void mount_set_hidden(struct mount *mount, bool hidden);
 
 /* Sources that were let in. */
 RUNS_ON(on_control) unsigned mount_sources(void);

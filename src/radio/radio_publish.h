@@ -52,6 +52,8 @@ struct publish_state {
 	bool framing;      /* the format is known */
 	bool live;
 	char type[FEED_TYPE_MAX + 1]; /* the plan's, as corrected */
+	size_t note_len;              /* the last title published */
+	char note[FEED_NOTE_MAX];
 	struct framer framer;
 };
 

@@ -116,8 +116,10 @@ RUNS_ON(on_worker) static void source_news(struct source *source)
 			      memory_order_relaxed);
 	if (news & PUBLISH_LIVE) {
 		source->state.about.about = *framer_about(&publisher->state.framer);
-		hub_source_live(source->mount, &source->state.about, publisher->feed,
-				publisher->state.first_pos);
+		/* Without memory it is said with the next unit. */
+		if (!hub_source_live(source->mount, &source->state.about, publisher->feed,
+				     publisher->state.first_pos))
+			publisher->news |= PUBLISH_LIVE;
 	}
 	if (news & PUBLISH_TITLE)
 		hub_source_title(source->mount, source->id, bytes_str(publisher->title), BYTES(""));
@@ -569,18 +571,19 @@ static void deliver_stop(struct message *message)
 	free(order);
 }
 
-void source_stop(struct worker *worker, uint64_t id, const char *why)
+bool source_stop(struct worker *worker, uint64_t id, const char *why)
 {
 	struct order *order = calloc(1, sizeof *order);
 
 	if (!order) {
 		metric_add(METRIC_radio_out_of_memory, 1);
-		return;
+		return false;
 	}
 	order->id = id;
 	order->why = why;
 	order->message.deliver = deliver_stop;
 	worker_post(worker, &order->message);
+	return true;
 }
 
 static void deliver_title(struct message *message)

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "radio/radio.h"
+
 #define TAIL_LAYOUT 1u
 #define PAGE        4096u
 
@@ -29,6 +31,9 @@ const struct estate_kind tail_long_kind = {
 
 static _Thread_local struct table short_tails, long_tails;
 
+/* Bytes in all tails of this worker, at most its share of radio.tails. */
+static _Thread_local uint64_t bytes_kept;
+
 static struct table *table_of(const struct listener *listener)
 {
 	return listener->flags & LISTENER_TAIL_LONG ? &long_tails : &short_tails;
@@ -50,6 +55,7 @@ void tail_worker_stop(void)
 {
 	estate_close(&short_tails);
 	estate_close(&long_tails);
+	bytes_kept = 0;
 }
 
 bool tail_keep(struct listener *listener, uint32_t row, const struct ring *ring, uint64_t most)
@@ -60,12 +66,16 @@ bool tail_keep(struct listener *listener, uint32_t row, const struct ring *ring,
 	uint64_t end, len;
 	uint32_t at;
 
-	if (listener->flags & LISTENER_AT_EDGE || !ring_find_pos(ring, listener->pos, &record) ||
-	    record.pos == listener->pos)
+	if (listener->flags & LISTENER_AT_EDGE || listener->pos == ring_head_pos(ring))
+		return true;
+	if (!ring_find_pos(ring, listener->pos, &record))
 		return false;
+	if (record.pos == listener->pos)
+		return true;
 	end = record.pos + record.len;
 	len = end - listener->pos;
-	if (len > most || len > TAIL_LONG_MAX)
+	if (len > most || len > TAIL_LONG_MAX ||
+	    bytes_kept + len > radio_conf()->tails / workers_count())
 		return false;
 	table = len > TAIL_SHORT_MAX ? &long_tails : &short_tails;
 	tail = table_take(table, &at);
@@ -78,6 +88,7 @@ bool tail_keep(struct listener *listener, uint32_t row, const struct ring *ring,
 		return false;
 	}
 	table_settle(table, at);
+	bytes_kept += len;
 	listener->tail_row = at;
 	listener->tail_len = (uint32_t)len;
 	listener->tail_sent = 0;
@@ -114,6 +125,7 @@ void tail_free(struct listener *listener)
 	struct table *table = table_of(listener);
 
 	listener->flags &= ~(LISTENER_TAIL | LISTENER_TAIL_LONG);
+	bytes_kept -= listener->tail_len;
 	tail_give(table, listener->tail_row);
 }
 
@@ -139,9 +151,12 @@ void tails_adopt(const struct table *listeners)
 
 		if (!listener || !(listener->flags & LISTENER_TAIL))
 			continue;
-		if (!table_settled(table_of(listener), listener->tail_row))
+		if (!table_settled(table_of(listener), listener->tail_row)) {
 			listener->flags &= ~(LISTENER_TAIL | LISTENER_TAIL_LONG);
-		else if (listener->tail_sent >= listener->tail_len)
+			continue;
+		}
+		bytes_kept += listener->tail_len;
+		if (listener->tail_sent >= listener->tail_len)
 			tail_free(listener);
 	}
 }

@@ -20,7 +20,7 @@ RUNS_ON(on_worker) MUST_CHECK int tail_worker_start(const struct worker *worker,
 RUNS_ON(on_worker) void tail_worker_stop(void);
 
 /* Puts the rest of the frame that the listener is in aside, if it is at most so long; its pos is then
- * behind the frame. False when it is at the beginning of one, or the frame is gone. */
+ * behind the frame. True: it is at the end of a frame now. False when that cannot be. */
 RUNS_ON(on_worker)
 bool tail_keep(struct listener *listener, uint32_t row, const struct ring *ring, uint64_t most);
 

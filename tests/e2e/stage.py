@@ -224,7 +224,9 @@ class Server:
         self.source_password, self.admin_password = SOURCE_PASSWORD, ADMIN_PASSWORD
         args = [PROGRAM, "--data", pathlib.Path(directory) / f"data-{self.port}"]
         for name, value in {"http.listen": self.host, "radio.source_password": SOURCE_PASSWORD,
-                            "admin.password": ADMIN_PASSWORD, **(settings or {})}.items():
+                            "admin.password": ADMIN_PASSWORD,
+                            # All tests of a file guess at one server from one address.
+                            "auth.attempts": "10000", **(settings or {})}.items():
             args += ["--set", f"{name}={value}"]
         self.process = crew.start(args, "ringmain")
         await_true(lambda: re.search(r" info core ready port=\d+", self.log())
