@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/worker.h"
 #include "edge/edge.h"
+#include "edge/events.h"
 #include "radio/radio.h"
 
 #define LOOK_MS  5
@@ -50,8 +51,9 @@ RUNS_ON(on_control) static void failed(const char *why)
 
 static void part_worker(struct worker *worker)
 {
-	(void)worker;
 	enter_worker();
+	/* Who looks on comes again, and finds the other server. */
+	events_hooks.stop(worker);
 	radio_part_worker();
 	edge_part_worker();
 }

@@ -14,6 +14,7 @@
 #include "radio/radio_login.h"
 #include "radio/radio_mount.h"
 #include "radio/radio_outlet.h"
+#include "radio/radio_player.h"
 #include "radio/radio_source.h"
 #include "radio/radio_status.h"
 #include "radio/radio_tail.h"
@@ -84,7 +85,7 @@ void radio_know(void)
 {
 	static const struct estate_kind *const kinds[] = {
 		&listener_kind, &tail_short_kind, &tail_long_kind, &journal_kind,
-		&source_kind,   &radio_feed_kind, &ledger_kind,
+		&source_kind,   &radio_feed_kind, &ledger_kind,    &player_kind,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(kinds); i++)
@@ -151,6 +152,8 @@ int radio_start(uv_loop_t *loop, const struct conf *conf)
 	status_started(wall_now_us());
 	if (!error)
 		error = ledger_open();
+	if (!error)
+		error = players_open();
 	if (!error && estate_is_adopted())
 		error = radio_feeds_adopt();
 	if (!error && estate_is_adopted())
@@ -167,6 +170,7 @@ void radio_part(void)
 {
 	mount_hub_part();
 	ledger_close();
+	players_close();
 	radio_feeds_close();
 }
 
@@ -190,5 +194,6 @@ void radio_fini(void)
 {
 	mount_hub_fini();
 	ledger_close();
+	players_close();
 	radio_feeds_close();
 }

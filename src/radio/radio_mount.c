@@ -621,6 +621,7 @@ int mount_hub_adopt(uv_loop_t *control_loop)
 	loop = control_loop;
 	uv_timer_init(loop, &health);
 	ledger_each(mount_adopt);
+	players_adopt(loop);
 	/* Every worker gets to know them; what is to be heard follows. */
 	for (struct mount *mount = mounts; mount; mount = mount->next)
 		mount_tune(mount, NULL);
@@ -661,8 +662,12 @@ void mount_hub_part(void)
 {
 	stopping = true;
 	uv_timer_stop(&health);
-	for (struct mount *mount = mounts; mount; mount = mount->next)
+	for (struct mount *mount = mounts; mount; mount = mount->next) {
 		uv_timer_stop(&mount->linger);
+		if (mount->player)
+			player_leave(mount->player);
+		mount->player = NULL;
+	}
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
