@@ -21,6 +21,7 @@
 #include "core/metric.h"
 #include "core/writer.h"
 #include "edge/account.h"
+#include "edge/acme.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
 #include "edge/auth.h"
@@ -31,13 +32,17 @@
 #include "edge/proto/address.h"
 #include "edge/proto/url.h"
 #include "edge/session.h"
+#include "edge/tls_crypto.h"
+#include "edge/tls_room.h"
+#include "edge/tls_ticket.h"
 #include "edge/trend.h"
 #include "options.h"
 #include "radio/radio.h"
 #include "secrets.h"
 #include "upgrade.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &radio_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &tls_conf_room,
+						&radio_conf_room};
 
 static const struct worker_hooks *const hooks[] = {&edge_hooks, &radio_hooks, &events_hooks, NULL};
 
@@ -273,9 +278,14 @@ RUNS_ON(on_control)
 static enum forced put_in_force(struct server *server, const struct conf *conf, FILE *faults)
 {
 	const struct edge_conf *edge = edge_conf_of(conf);
-	char at[64] = "";
-	int error = log_open_by(conf);
+	char at[64] = "", fault[512];
+	int error;
 
+	if (tls_prepare(tls_conf_of(conf), fault, sizeof fault) != 0) {
+		log_error("core", "reload refused", kv_str("why", fault));
+		return FORCED_NOTHING;
+	}
+	error = log_open_by(conf);
 	if (!error) {
 		error = edge_listen(server->loop, &edge->http_listen,
 				    radio_conf_of(conf)->shoutcast_port, at, sizeof at);
@@ -284,10 +294,12 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 	}
 	if (error) {
 		log_warn_code(error, "core", "reload refused", kv_str("at", at));
+		tls_abandon();
 		if (faults)
 			fprintf(faults, "%s: %s\n", at[0] ? at : "log.file", strerror(-error));
 		return FORCED_NOTHING;
 	}
+	tls_commit();
 	return edge_configure(edge) == 0 && radio_reload(conf) ? FORCED_ALL : FORCED_PARTLY;
 }
 
@@ -490,11 +502,21 @@ RUNS_ON(on_control) static int doors_open(struct server *server, char *at, size_
 
 RUNS_ON(on_control) static int rooms_start(struct server *server)
 {
-	char at[64] = "";
+	char at[64] = "", fault[512], hook[4096];
 	int error;
 
+	if (!child_find("ringmain-acme-hook", hook, sizeof hook))
+		hook[0] = '\0';
+	acme_place(server->data, hook);
+	error = tls_prepare(tls_conf_of(server->conf), fault, sizeof fault);
+	if (error) {
+		log_error("core", "cannot start", kv_str("why", fault));
+		return error;
+	}
+	tls_commit();
 	error = edge_configure(edge_conf_of(server->conf));
 	route_add(page_routes);
+	route_add(acme_routes);
 	api_configure(server);
 	radio_configure(server->conf, reload_asked);
 	if (!error)
@@ -524,6 +546,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	server->stopping = true;
 	server_ready(false);
 	edge_stop();
+	tls_stop();
 	events_stop();
 	trend_stop();
 	radio_stop();
@@ -533,6 +556,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	ban_fini();
 	account_fini();
 	edge_fini();
+	tls_fini();
 	uv_close((uv_handle_t *)&server->terminate, NULL);
 	uv_close((uv_handle_t *)&server->interrupt, NULL);
 	uv_close((uv_handle_t *)&server->hangup, NULL);
@@ -632,6 +656,7 @@ static int go_on_after_crash(const struct keeper_life *life)
 
 	if (error)
 		return error;
+	estate_say_crashed();
 	error = estate_sweep(ours, life->took_over ? 2 : 1);
 	if (!error && life->took_over)
 		handover_say_taken(KEEPER_PEER_FD);
@@ -700,6 +725,10 @@ int main(int argc, char **argv)
 		keeper_start(argv, &server.life);
 	if (!auth_init()) {
 		fprintf(stderr, "ringmain: no random numbers to be had\n");
+		return 1;
+	}
+	if (!tls_crypto_init() || !tls_ticket_init()) {
+		fprintf(stderr, "ringmain: OpenSSL cannot be used\n");
 		return 1;
 	}
 	json_object_seed(0);

@@ -37,6 +37,7 @@ static size_t kind_count;
 static struct estate_page *page;
 static int page_fd = -1;
 static bool adopted;
+static bool crashed;
 
 void estate_know(const struct estate_kind *kind)
 {
@@ -50,6 +51,16 @@ void estate_know(const struct estate_kind *kind)
 bool estate_is_adopted(void)
 {
 	return adopted;
+}
+
+bool estate_of_crashed(void)
+{
+	return adopted && crashed;
+}
+
+void estate_say_crashed(void)
+{
+	crashed = true;
 }
 
 int estate_fd(void)
@@ -206,7 +217,7 @@ void estate_forget(void)
 		munmap(page, sizeof *page);
 	page = NULL;
 	page_fd = -1;
-	adopted = false;
+	adopted = crashed = false;
 	kind_count = 0;
 }
 

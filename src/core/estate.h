@@ -50,8 +50,10 @@ MUST_CHECK int estate_create(void);
  * descriptors that are not open: then nothing has been changed. Or -errno. */
 MUST_CHECK int estate_adopt(int fd);
 
-/* The estate was another server's before. */
+/* The estate was another server's before; and that one died, perhaps in the middle of anything. */
 bool estate_is_adopted(void);
+bool estate_of_crashed(void);
+void estate_say_crashed(void);
 
 /* Its descriptor; -1: there is none. */
 int estate_fd(void);

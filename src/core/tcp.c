@@ -243,6 +243,11 @@ int tcp_skip(int fd, size_t len)
 	return 0;
 }
 
+bool tcp_carried(int fd, uint64_t *out, uint64_t *in)
+{
+	return tcp_taken(fd, out) == 0 && tcp_read(fd, in) == 0;
+}
+
 void tcp_tune_stream(int fd, size_t send_buffer)
 {
 	int on = 1, size = (int)send_buffer;

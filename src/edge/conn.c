@@ -14,21 +14,27 @@
 #include "edge/ban.h"
 #include "edge/call.h"
 #include "edge/edge.h"
+#include "edge/https.h"
 #include "edge/proto/basic_auth.h"
 #include "edge/proto/http_reply.h"
 #include "edge/proto/proxy_protocol.h"
+#include "edge/proto/tls_record.h"
 #include "edge/request.h"
 #include "edge/route.h"
+#include "edge/tls_handshake.h"
+#include "edge/tls_identity.h"
+#include "edge/tls_room.h"
 
 #define SWEEP_MS         250
 #define WRITE_TIMEOUT_MS 30000
 
 enum conn_state {
-	CONN_HEAD,  /* reads a head */
-	CONN_BODY,  /* reads a body for a route that asked for it */
-	CONN_WAIT,  /* somebody else has the next word */
-	CONN_WRITE, /* an answer is on its way out */
-	CONN_GONE,  /* closed or taken; freed when libuv lets go */
+	CONN_HANDSHAKE, /* TLS is being agreed on */
+	CONN_HEAD,      /* reads a head */
+	CONN_BODY,      /* reads a body for a route that asked for it */
+	CONN_WAIT,      /* somebody else has the next word */
+	CONN_WRITE,     /* an answer is on its way out */
+	CONN_GONE,      /* closed or taken; freed when libuv lets go */
 };
 
 struct conn {
@@ -36,8 +42,10 @@ struct conn {
 	struct worker *worker;
 	struct conn *prev, *next; /* conn_list */
 	struct link link;
+	struct handshake *handshake;
 	enum conn_state state;
 	bool proxy_header; /* a PROXY header must come first */
+	bool fresh;        /* nothing was read but that: TLS may begin */
 	bool keep_alive;   /* after the answer under way */
 	bool has_body;     /* request.body is whole */
 	bool idle;         /* between two requests, nothing of the next is here */
@@ -83,6 +91,7 @@ static void on_closed(uv_handle_t *handle)
 	struct conn *conn = container_of(handle, struct conn, poll);
 
 	enter_worker();
+	handshake_destroy(&conn->handshake);
 	arena_fini(&conn->memory);
 	buffer_fini(&conn->head_out);
 	reply_fini(&conn->reply);
@@ -154,6 +163,8 @@ void conn_start(struct worker *worker, int fd, const struct address *peer)
 	conn->worker = worker;
 	conn->link = link_plain(fd);
 	conn->peer = *peer;
+	conn->fresh = true;
+	conn->state = CONN_HEAD;
 	conn->proxy_header =
 		settings->conf.http_proxy_protocol && cidr_list_holds(settings->trusted, peer);
 	conn->next = list.first;
@@ -242,7 +253,8 @@ RUNS_ON(on_worker) static void conn_route(struct conn *conn)
 		return;
 	}
 	conn->state = CONN_WAIT;
-	route->serve(conn);
+	if (!https_redirect(conn, route->path != NULL))
+		route->serve(conn);
 }
 
 RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
@@ -257,6 +269,7 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 	conn->access.access = (struct access){0};
 	request->body = (struct bytes){0};
 	request->text = bytes_of(conn->in, request->head.used);
+	request->secure = conn->link.tls != 0;
 	conn_watch(conn, 0);
 	if (!http1_body_of(&request->head, &body)) {
 		conn_refuse(conn, 400, body.fault);
@@ -397,6 +410,44 @@ static void conn_serve_body(struct conn *conn)
 	conn_route(conn);
 }
 
+/* RFC 8446 section 5.1: the first byte of a client's first record. No request begins with it. */
+static bool conn_is_hello(const struct conn *conn)
+{
+	return conn->fresh && conn->in[0] == TLS_HANDSHAKE && tls_identity_in_force();
+}
+
+RUNS_ON(on_worker) static void conn_handshake(struct conn *conn)
+{
+	if (!handshake_has_time())
+		return;
+	switch (handshake_step(conn->handshake, &conn->link)) {
+	case HANDSHAKE_READS: conn_watch(conn, UV_READABLE); return;
+	case HANDSHAKE_WRITES: conn_watch(conn, UV_WRITABLE); return;
+	case HANDSHAKE_FAILED: conn_drop(conn); return;
+	case HANDSHAKE_DONE: break;
+	}
+	handshake_destroy(&conn->handshake);
+	conn->state = CONN_HEAD;
+	conn_expect(conn, edge_settings()->conf.http_header_timeout);
+	conn_watch(conn, UV_READABLE);
+}
+
+/* What was read is the handshake's, and lies in the buffer until its first step has taken it. */
+RUNS_ON(on_worker) static void conn_begin_tls(struct conn *conn)
+{
+	conn->fresh = false;
+	conn->handshake = handshake_create(bytes_of(conn->in, conn->in_len));
+	if (!conn->handshake) {
+		conn_drop(conn);
+		return;
+	}
+	conn->in_len = 0;
+	conn->state = CONN_HANDSHAKE;
+	conn_expect(conn, tls_settings()->handshake_timeout);
+	conn_watch(conn, UV_READABLE | UV_WRITABLE);
+	conn_handshake(conn);
+}
+
 RUNS_ON(on_worker) static void conn_read(struct conn *conn)
 {
 	size_t had = conn->in_len;
@@ -417,6 +468,13 @@ RUNS_ON(on_worker) static void conn_step(struct conn *conn)
 		return;
 	if (conn->proxy_header && !conn_proxy_header(conn))
 		return;
+	if (conn->in_len == 0)
+		return;
+	if (conn_is_hello(conn)) {
+		conn_begin_tls(conn);
+		return;
+	}
+	conn->fresh = false;
 	conn_head(conn);
 }
 
@@ -513,6 +571,16 @@ RUNS_ON(on_worker) static void conn_begin_write(struct conn *conn)
 	conn_write(conn);
 }
 
+/* RFC 6797 section 7.2: only over TLS. */
+static void write_hsts(struct writer *w, const struct conn *conn)
+{
+	if (!conn->link.tls || !tls_settings()->hsts)
+		return;
+	writer_str(w, "Strict-Transport-Security: max-age=");
+	writer_dec(w, tls_settings()->hsts / 1000);
+	writer_str(w, "\r\n");
+}
+
 static void write_head(struct writer *w, const struct conn *conn)
 {
 	const struct reply *reply = &conn->reply;
@@ -530,6 +598,7 @@ static void write_head(struct writer *w, const struct conn *conn)
 	};
 
 	http_reply_begin(w, &head);
+	write_hsts(w, conn);
 	writer_put(w, bytes_of(reply->headers, reply->headers_len));
 	http_reply_end(w);
 }
@@ -664,6 +733,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	enter_worker();
 	if (status < 0)
 		conn_drop(conn);
+	else if (conn->state == CONN_HANDSHAKE)
+		conn_handshake(conn);
 	else if (conn->state == CONN_WRITE)
 		conn_write(conn);
 	else if (events & UV_READABLE)
@@ -725,6 +796,7 @@ bool conn_worker_busy(struct worker *worker)
 /* --- another server takes over -------------------------------------------------------------- */
 
 #define CALLER_LAYOUT 1u
+#define CALLER_PAD    17u
 #define CALLER_BYTES  (16384u - 64u)
 #define CALLERS_MAX   65536u
 #define CALLER_PAGE   4096 /* of the table: its rows begin behind it */
@@ -732,11 +804,13 @@ bool conn_worker_busy(struct worker *worker)
 struct caller_row {
 	uint64_t in_use;
 	int32_t fd;
+	uint32_t tls;
 	uint32_t len;
 	struct address peer;
 	bool proxy_header;
 	bool idle;
-	uint8_t pad[24];
+	bool fresh; /* a TLS hello may still come first */
+	uint8_t pad[CALLER_PAD];
 	uint8_t bytes[CALLER_BYTES];
 };
 
@@ -752,7 +826,7 @@ const struct estate_kind conn_kind = {
 
 static bool is_waiting(const struct conn *conn)
 {
-	return conn->state == CONN_HEAD && conn->link.tls == 0;
+	return conn->state == CONN_HEAD;
 }
 
 unsigned conn_worker_active(void)
@@ -773,7 +847,9 @@ RUNS_ON(on_worker) static void conn_leave(struct conn *conn)
 		return;
 	conn->is_left = true;
 	row->fd = conn->link.fd;
+	row->tls = conn->link.tls;
 	row->len = (uint32_t)conn->in_len;
+	row->fresh = conn->fresh;
 	row->peer = conn->peer;
 	row->proxy_header = conn->proxy_header;
 	row->idle = conn->idle;
@@ -809,11 +885,12 @@ void conn_worker_part(void)
 	list.stopping = true;
 	for (struct conn *conn = list.first; conn; conn = next) {
 		next = conn->next;
-		if (conn->is_left) {
-			link_close(conn->link);
+		/* Their record layers are the other server's too: not a word more from this one. */
+		if (conn->is_left || conn->link.tls) {
+			close(conn->link.fd);
 			edge_left(conn->worker);
 			conn_forget(conn);
-		} else if (conn->state == CONN_HEAD) {
+		} else if (conn->state == CONN_HEAD || conn->state == CONN_HANDSHAKE) {
 			conn_drop(conn);
 		}
 	}
@@ -824,12 +901,18 @@ static void conn_adopt(struct worker *worker, const struct caller_row *row)
 {
 	struct conn *conn;
 
+	if (!link_adopt((struct link){row->fd, row->tls}, estate_of_crashed())) {
+		close(row->fd);
+		return;
+	}
 	edge_joined(worker);
 	conn_start(worker, row->fd, &row->peer);
 	conn = list.first;
 	/* There was no memory for it, and it is closed. */
 	if (!conn || conn->link.fd != row->fd)
 		return;
+	conn->link.tls = row->tls;
+	conn->fresh = row->fresh;
 	conn->proxy_header = row->proxy_header;
 	conn->idle = row->idle;
 	if (conn->idle)

@@ -11,6 +11,7 @@
 #include "core/tcp.h"
 #include "edge/ban.h"
 #include "edge/conn.h"
+#include "edge/tls.h"
 
 #define DOOR_LAYOUT     1u
 #define DOORS_MAX       256u
@@ -48,6 +49,13 @@ static const struct estate_kind door_kind = {
 	.row_size = sizeof(struct door_row),
 	.fds_at = offsetof(struct door_row, fd),
 	.fds = 1,
+};
+
+/* No descriptors: those are in the rows of whoever holds the links. */
+static const struct estate_kind tls_kinds[] = {
+	{"edge.tls", TLS_ROW_LAYOUT, sizeof(struct tls_row), 0, 0},
+	{"edge.tls_slots", TLS_SLOT_LAYOUT, sizeof(struct tls_slot), 0, 0},
+	{"edge.tls_batch", TLS_BATCH_LAYOUT, sizeof(struct tls_batch), 0, 0},
 };
 
 struct arrival {
@@ -422,6 +430,8 @@ void edge_stop(void)
 
 void edge_know(void)
 {
+	for (size_t i = 0; i < COUNT_OF(tls_kinds); i++)
+		estate_know(&tls_kinds[i]);
 	estate_know(&door_kind);
 	estate_know(&conn_kind);
 }
@@ -523,6 +533,7 @@ static void adopt_callers(struct worker *worker)
 {
 	enter_worker();
 	conn_worker_adopt(worker);
+	tls_forget_left();
 }
 
 void edge_adopt_callers(void)
@@ -556,8 +567,57 @@ uint16_t edge_port(void)
 	return atomic_load_explicit(&first_port, memory_order_relaxed);
 }
 
+/* The record layers of this worker outlive it. */
+static int record_layers(unsigned worker)
+{
+	const uint64_t rows_wanted = edge_settings()->conf.http_connections;
+	const uint32_t connections = (uint32_t)(rows_wanted < 1u << 20 ? rows_wanted : 1u << 20);
+	struct table views[COUNT_OF(tls_kinds)] = {{.fd = -1}, {.fd = -1}, {.fd = -1}};
+	const uint32_t wanted[COUNT_OF(tls_kinds)] = {connections, TLS_SLOTS_MAX, 1};
+	struct tls_tables tables;
+	uint32_t row;
+	int error = 0;
+
+	for (size_t i = 0; !error && i < COUNT_OF(tls_kinds); i++)
+		error = estate_table(&views[i], &tls_kinds[i], worker, wanted[i]);
+	if (!error) {
+		tables = (struct tls_tables){views[0].fd, views[1].fd, views[2].fd};
+		if (!table_settled(&views[2], 0) && table_take(&views[2], &row))
+			table_settle(&views[2], row);
+		tls_adopt(worker, &tables);
+	}
+	for (size_t i = 0; i < COUNT_OF(tls_kinds); i++)
+		estate_close(&views[i]);
+	return error;
+}
+
+static int edge_worker_start(struct worker *worker)
+{
+	int error = record_layers(worker->id);
+
+	if (!error)
+		error = tls_worker_start(worker);
+	enter_worker();
+	if (error)
+		return error;
+	error = conn_worker_start(worker);
+	if (error)
+		tls_worker_stop();
+	return error;
+}
+
+/* Rows are needed until the last connection has gone. */
+static bool edge_worker_busy(struct worker *worker)
+{
+	enter_worker();
+	if (conn_worker_busy(worker))
+		return true;
+	tls_worker_stop();
+	return false;
+}
+
 const struct worker_hooks edge_hooks = {
-	.start = conn_worker_start,
+	.start = edge_worker_start,
 	.stop = conn_worker_stop,
-	.busy = conn_worker_busy,
+	.busy = edge_worker_busy,
 };

@@ -73,7 +73,7 @@ RUNS_ON(on_control) static void run_stats(struct call *call, struct mount *mount
 		answer_fault(call, 404, "Source does not exist");
 		return;
 	}
-	answer_tree(call, "icestats", status_admin(mount, call->request.host));
+	answer_tree(call, "icestats", status_admin(mount, request_site(&call->request)));
 }
 
 RUNS_ON(on_control) static void run_listmounts(struct call *call, struct mount *mount)
@@ -117,7 +117,7 @@ RUNS_ON(on_control) static void run_buildm3u(struct call *call, struct mount *mo
 		     BYTES("attachment; filename=\"listen.m3u\""));
 	do {
 		w = buffer_writer(&call->reply.body);
-		status_write_login_url(&w, call->request.host, bytes_str(mount->name),
+		status_write_login_url(&w, request_site(&call->request), bytes_str(mount->name),
 				       bytes_str(user), bytes_str(password));
 		writer_str(&w, "\r\n");
 	} while (buffer_again(&call->reply.body, &w));

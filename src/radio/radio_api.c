@@ -36,7 +36,7 @@ static void answer_station(struct call *call, const struct api_input *input)
 {
 	(void)input;
 	reply_header(&call->reply, "Access-Control-Allow-Origin", BYTES("*"));
-	api_answer(call, status_page(call->request.host));
+	api_answer(call, status_page(request_site(&call->request)));
 }
 
 RUNS_ON(on_control)

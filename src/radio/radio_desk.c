@@ -26,6 +26,7 @@ struct desk_page {
 	uint64_t current;   /* 1 or 2; 0: nothing was saved yet */
 	struct publish_place place;
 	struct desk_slot slots[2];
+	uint8_t intake[DESK_INTAKE];
 };
 
 static int desk_map(struct desk *desk, int fd)
@@ -100,6 +101,11 @@ void desk_leave(struct desk *desk)
 struct publish_place *desk_place(struct desk *desk)
 {
 	return &desk->page->place;
+}
+
+uint8_t *desk_intake(struct desk *desk)
+{
+	return desk->page->intake;
 }
 
 void desk_save(struct desk *desk, const struct publisher *publisher, const struct desk_words *words)

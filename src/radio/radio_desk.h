@@ -15,6 +15,7 @@
 #include "radio/radio_publish.h"
 
 #define DESK_OWNER_MAX 16384u
+#define DESK_INTAKE    32768u /* bytes of input that lie on it before they are taken */
 
 struct desk {
 	int fd;
@@ -45,6 +46,9 @@ void desk_save(struct desk *desk, const struct publisher *publisher,
 
 /* Where the publisher notes which feed it writes: its place member, for as long as the desk is open. */
 struct publish_place *desk_place(struct desk *desk);
+
+/* DESK_INTAKE bytes for input that comes but once. */
+uint8_t *desk_intake(struct desk *desk);
 
 /* Something was saved. */
 bool desk_has_state(const struct desk *desk);

@@ -24,7 +24,7 @@ static void answer_status(struct call *call)
 
 	enter_control();
 	(void)call_param(call, "mount", mount, sizeof mount);
-	open_reply(call, status_public(call->request.host, bytes_str(mount)), "icestats");
+	open_reply(call, status_public(request_site(&call->request), bytes_str(mount)), "icestats");
 	call_reply(call);
 }
 

@@ -202,7 +202,8 @@ static void join_playlist(struct conn *conn, enum playlist_kind kind, const stru
 	uint8_t room[2048];
 	struct writer url = writer_of(room, sizeof room);
 	struct playlist_entry entry = {
-		.url = status_listen_url(request->host, bytes_str(outlet->mount->name), &url),
+		.url = status_listen_url(request_site(request), bytes_str(outlet->mount->name),
+					 &url),
 		.name = bytes_str(outlet->station.name),
 		.description = bytes_str(outlet->station.description),
 		.genre = bytes_str(outlet->station.genre),

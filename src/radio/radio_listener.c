@@ -438,7 +438,7 @@ bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interv
 	listener = table_take(outlet_table(), &row);
 	if (!listener)
 		return false;
-	if (tcp_taken(link.fd, &listener->taken) != 0) {
+	if (link_taken(link, &listener->taken) != 0) {
 		table_give(outlet_table(), row);
 		return false;
 	}

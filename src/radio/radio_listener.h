@@ -69,7 +69,7 @@ struct listener {
 	mono_t leaves; /* max_duration; MONO_NEVER */
 	uint64_t id;
 	int64_t since_wall_us;
-	uint64_t taken;  /* bytes that its socket had taken when sent was 0: tcp_taken() */
+	uint64_t taken;  /* bytes that its socket had taken when sent was 0: link_taken() */
 	uint32_t faults; /* times that the server crashed over it */
 	uint8_t ip[16];
 	char agent[LISTENER_AGENT_MAX];

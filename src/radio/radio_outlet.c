@@ -511,8 +511,7 @@ RUNS_ON(on_worker) static void repair(void)
 		listener_abandon(left->row, "the server crashed over it twice");
 		return;
 	}
-	if (listener->link.tls || tcp_taken(listener->link.fd, &taken) != 0 ||
-	    taken < listener->taken + listener->sent) {
+	if (link_taken(listener->link, &taken) != 0 || taken < listener->taken + listener->sent) {
 		listener_abandon(left->row, "its place is not known");
 		return;
 	}
@@ -523,8 +522,20 @@ RUNS_ON(on_worker) static void repair(void)
 	}
 }
 
+/* First the record layers, for what was being sent counts as sent by them. */
+RUNS_ON(on_worker) static void links_adopt(void)
+{
+	for (uint32_t row = 0; row < here->listeners.high; row++) {
+		const struct listener *listener = table_settled(&here->listeners, row);
+
+		if (listener && !link_adopt(listener->link, estate_of_crashed()))
+			listener_abandon(row, "its record layer is not known");
+	}
+}
+
 void outlet_adopt(void)
 {
+	links_adopt();
 	repair();
 	tails_adopt(&here->listeners);
 	for (uint32_t row = 0; row < here->listeners.high; row++) {

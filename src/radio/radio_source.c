@@ -37,7 +37,7 @@ struct source_row {
 	uint32_t faults;
 	uint64_t id;
 	uint64_t mount;
-	uint64_t read; /* bytes read from the socket when consumed was 0: tcp_read() */
+	uint64_t read; /* bytes read from the socket when consumed was 0: link_given() */
 	uint8_t pad[16];
 };
 
@@ -338,16 +338,19 @@ RUNS_ON(on_worker) static ssize_t source_read_plain(struct source *source)
 	return n;
 }
 
-/* What is behind a record layer is here once and not again. */
+/* What is behind a record layer is here once and not again: it comes to lie on the desk, and the
+ * layer's row counts it. */
 RUNS_ON(on_worker) static ssize_t source_read_tls(struct source *source)
 {
-	ssize_t n = link_recv(source->link, scratch, sizeof scratch);
+	ssize_t n = link_recv(source->link, desk_intake(&source->desk), DESK_INTAKE);
 
-	if (n > 0) {
-		source_take(source, bytes_of(scratch, (size_t)n));
-		if (!source->closing)
-			source_save(source, (size_t)n);
-	}
+	if (n <= 0)
+		return n;
+	journal_source(source->row);
+	source_take(source, bytes_of(desk_intake(&source->desk), (size_t)n));
+	if (!source->closing)
+		source_save(source, (size_t)n);
+	journal_end();
 	return n;
 }
 
@@ -440,7 +443,7 @@ RUNS_ON(on_worker) static bool source_list(struct source *source)
 	row->desk = source->desk.fd;
 	row->id = source->id;
 	row->mount = source->mount->id;
-	if (tcp_read(source->link.fd, &row->read) == 0 &&
+	if (link_given(source->link, &row->read) == 0 &&
 	    uv_poll_init(&source->worker->loop, &source->poll, source->link.fd) == 0)
 		return true;
 	table_give(&rows, source->row);
@@ -638,15 +641,32 @@ void sources_left(unsigned workers, void (*each)(const struct source_left *left,
 }
 
 /* Bytes that were saved and not yet taken off the socket are dropped. */
-static bool input_is_exact(const struct source_row *row, uint64_t consumed)
+RUNS_ON(on_worker) static bool input_is_exact(const struct source *source, uint64_t begun)
 {
 	uint64_t read;
 
-	if (row->tls)
-		return true;
-	if (tcp_read(row->fd, &read) != 0 || read < row->read || read - row->read > consumed)
+	if (link_given(source->link, &read) != 0 || read < begun)
 		return false;
-	return tcp_skip(row->fd, (size_t)(consumed - (read - row->read))) == 0;
+	read -= begun;
+	/* What a record layer gave and was not saved lies on the desk. */
+	if (source->link.tls)
+		return read >= source->consumed && read - source->consumed <= DESK_INTAKE;
+	return read <= source->consumed &&
+	       tcp_skip(source->link.fd, (size_t)(source->consumed - read)) == 0;
+}
+
+/* Once more: it may have been published, or not. */
+RUNS_ON(on_worker) static void source_repeat(struct source *source, uint64_t begun)
+{
+	uint64_t read;
+
+	if (!source->link.tls || link_given(source->link, &read) != 0)
+		return;
+	read -= begun + source->consumed;
+	if (read)
+		source_take(source, bytes_of(desk_intake(&source->desk), (size_t)read));
+	if (read && !source->closing)
+		source_save(source, (size_t)read);
 }
 
 RUNS_ON(on_worker)
@@ -681,7 +701,7 @@ static struct source *source_restore(const struct source_row *row, struct mount 
 	if (source->publisher.feed)
 		radio_feed_claim(source->publisher.feed);
 	*why = "its place is not known";
-	if (!input_is_exact(row, source->consumed) ||
+	if (!link_adopt(source->link, estate_of_crashed()) || !input_is_exact(source, row->read) ||
 	    uv_poll_init(&source->worker->loop, &source->poll, row->fd) != 0)
 		goto failed;
 	source->state.about.worker = source->worker;
@@ -732,6 +752,9 @@ static void source_adopt(struct source_row *row, uint32_t at, struct mount *moun
 	source->row = at;
 	edge_joined(source->worker);
 	source_watch(source);
+	source_repeat(source, row->read);
+	if (!source->closing && link_ready(source->link))
+		source_read(source);
 }
 
 void sources_adopt(struct mount *(*find)(uint64_t id))
