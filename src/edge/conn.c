@@ -71,6 +71,35 @@ struct conn {
 	char path[CONN_PATH_MAX];
 };
 
+#define CALLER_LAYOUT 1u
+#define CALLER_PAD    17u
+#define CALLER_BYTES  (16384u - 64u)
+#define CALLERS_MAX   65536u
+#define CALLER_PAGE   4096 /* of the table: its rows begin behind it */
+
+struct caller_row {
+	uint64_t in_use;
+	int32_t fd;
+	uint32_t tls;
+	uint32_t len;
+	struct address peer;
+	bool proxy_header;
+	bool idle;
+	bool fresh; /* a TLS hello may still come first */
+	uint8_t pad[CALLER_PAD];
+	uint8_t bytes[CALLER_BYTES];
+};
+
+static_assert(sizeof(struct caller_row) == 16384, "rows are whole cache lines");
+
+const struct estate_kind conn_kind = {
+	.name = "edge.callers",
+	.layout = CALLER_LAYOUT,
+	.row_size = sizeof(struct caller_row),
+	.fds_at = offsetof(struct caller_row, fd),
+	.fds = 1,
+};
+
 struct conn_list {
 	struct conn *first;
 	struct pool pool;
@@ -763,6 +792,9 @@ int conn_worker_start(struct worker *worker)
 	int error;
 
 	list = (struct conn_list){0};
+	error = estate_table(&list.left, &conn_kind, worker->id, CALLERS_MAX);
+	if (error)
+		return error;
 	pool_init(&list.pool, sizeof(struct conn), 32);
 	error = uv_timer_init(&worker->loop, &list.sweep);
 	if (!error)
@@ -794,35 +826,6 @@ bool conn_worker_busy(struct worker *worker)
 }
 
 /* --- another server takes over -------------------------------------------------------------- */
-
-#define CALLER_LAYOUT 1u
-#define CALLER_PAD    17u
-#define CALLER_BYTES  (16384u - 64u)
-#define CALLERS_MAX   65536u
-#define CALLER_PAGE   4096 /* of the table: its rows begin behind it */
-
-struct caller_row {
-	uint64_t in_use;
-	int32_t fd;
-	uint32_t tls;
-	uint32_t len;
-	struct address peer;
-	bool proxy_header;
-	bool idle;
-	bool fresh; /* a TLS hello may still come first */
-	uint8_t pad[CALLER_PAD];
-	uint8_t bytes[CALLER_BYTES];
-};
-
-static_assert(sizeof(struct caller_row) == 16384, "rows are whole cache lines");
-
-const struct estate_kind conn_kind = {
-	.name = "edge.callers",
-	.layout = CALLER_LAYOUT,
-	.row_size = sizeof(struct caller_row),
-	.fds_at = offsetof(struct caller_row, fd),
-	.fds = 1,
-};
 
 static bool is_waiting(const struct conn *conn)
 {
@@ -857,12 +860,8 @@ RUNS_ON(on_worker) static void conn_leave(struct conn *conn)
 	table_settle(&list.left, conn->left);
 }
 
-/* Without the table they are closed when they have been answered, like the others. */
 void conn_worker_leave(void)
 {
-	if (!list.left.map &&
-	    estate_table(&list.left, &conn_kind, worker_here()->id, CALLERS_MAX) != 0)
-		return;
 	for (struct conn *conn = list.first; conn; conn = conn->next)
 		if (is_waiting(conn))
 			conn_leave(conn);
@@ -929,8 +928,6 @@ static void conn_adopt(struct worker *worker, const struct caller_row *row)
 
 void conn_worker_adopt(struct worker *worker)
 {
-	if (estate_table(&list.left, &conn_kind, worker->id, CALLERS_MAX) != 0)
-		return;
 	for (uint32_t at = 0; at < list.left.high; at++) {
 		struct caller_row *row = table_settled(&list.left, at);
 

@@ -30,11 +30,12 @@ def command(pid):
 class Kept(Server):
     """keeper ─▶ holder ─▶ server. The program is a copy of its own, so that it can be replaced."""
 
-    def __init__(self, settings=None, preload=None, **how):
+    def __init__(self, settings=None, preload=None, program=None, **how):
         sets = {"workers": 2, "log.level": "info", **(settings or {})}
         super().__init__(sets, **how)
-        self.program = os.path.join(self.own, "ringmain")
-        shutil.copy(SERVER, self.program)
+        self.program = program or os.path.join(self.own, "ringmain")
+        if not program:
+            shutil.copy(SERVER, self.program)
         if preload:
             self.environment["LD_PRELOAD"] = preload
         self.crashes = self.upgrades = 0
