@@ -22,12 +22,16 @@
 #include "core/writer.h"
 #include "edge/account.h"
 #include "edge/acme.h"
+#include "edge/api_hooks.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
 #include "edge/auth.h"
 #include "edge/ban.h"
 #include "edge/edge.h"
 #include "edge/events.h"
+#include "edge/fetch.h"
+#include "edge/geoip.h"
+#include "edge/hook.h"
 #include "edge/page.h"
 #include "edge/proto/address.h"
 #include "edge/proto/url.h"
@@ -38,13 +42,17 @@
 #include "edge/trend.h"
 #include "options.h"
 #include "radio/radio.h"
+#include "radio/radio_directory.h"
 #include "secrets.h"
 #include "upgrade.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &tls_conf_room,
-						&radio_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room,   &edge_conf_room,
+						&tls_conf_room,    &radio_conf_room,
+						&relays_conf_room, &pushes_conf_room,
+						&hooks_conf_room,  &directory_conf_room};
 
-static const struct worker_hooks *const hooks[] = {&edge_hooks, &radio_hooks, &events_hooks, NULL};
+static const struct worker_hooks *const hooks[] = {&fetch_hooks, &edge_hooks, &radio_hooks,
+						   &events_hooks, NULL};
 
 /* Settings that a server must not be without, and invents. */
 static const char *const secret_names[] = {"admin.password", "radio.source_password"};
@@ -299,8 +307,12 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 			fprintf(faults, "%s: %s\n", at[0] ? at : "log.file", strerror(-error));
 		return FORCED_NOTHING;
 	}
+	geoip_open(edge->geoip_file);
 	tls_commit();
-	return edge_configure(edge) == 0 && radio_reload(conf) ? FORCED_ALL : FORCED_PARTLY;
+	return edge_configure(edge) == 0 && hooks_configure(server->loop, conf) &&
+			       radio_reload(conf)
+		       ? FORCED_ALL
+		       : FORCED_PARTLY;
 }
 
 /* The whole file or nothing of it: what is wrong is said, and the old settings stay. */
@@ -389,7 +401,9 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	api_add(server_operations);
 	api_add(settings_operations);
 	api_add(ban_operations);
+	api_add(hook_operations);
 	api_add(trend_operations);
+	health_add(hooks_health);
 	api_add(events_operations);
 	trend_add(server_sample);
 	events_add(EVENTS_ADMIN, "server", server_facts);
@@ -397,6 +411,7 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	route_add(events_routes);
 	route_add(api_routes);
 	ban_start(server->data);
+	geoip_open(edge_conf_of(server->conf)->geoip_file);
 }
 
 static void on_renew(uv_signal_t *handle, int number)
@@ -515,6 +530,10 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	}
 	tls_commit();
 	error = edge_configure(edge_conf_of(server->conf));
+	if (!error)
+		error = fetch_loop_start(server->loop);
+	if (!error && !hooks_configure(server->loop, server->conf))
+		error = -ENOMEM;
 	route_add(page_routes);
 	route_add(acme_routes);
 	api_configure(server);
@@ -551,9 +570,12 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	trend_stop();
 	radio_stop();
 	workers_stop();
+	hooks_stop();
+	fetch_loop_stop();
 	radio_fini();
 	trend_fini();
 	ban_fini();
+	geoip_close();
 	account_fini();
 	edge_fini();
 	tls_fini();
@@ -729,6 +751,10 @@ int main(int argc, char **argv)
 	}
 	if (!tls_crypto_init() || !tls_ticket_init()) {
 		fprintf(stderr, "ringmain: OpenSSL cannot be used\n");
+		return 1;
+	}
+	if (fetch_init() != 0) {
+		fprintf(stderr, "ringmain: libcurl cannot be used\n");
 		return 1;
 	}
 	json_object_seed(0);

@@ -15,6 +15,7 @@
 #define QUIET_MS 500   /* that requests have to end before the moment */
 #define HELLO_MS 15000 /* that the new server has to start */
 #define LAST_MS  30000 /* that answers have to get out afterwards */
+#define FLUSH_MS 300   /* at least: for files that are being written */
 #define DRAIN_MS 1000  /* between two looks whether anybody is left */
 
 enum stage { IDLE, ASKED, AWAITED, QUIETING, PARTED, DRAINING };
@@ -129,7 +130,7 @@ static void on_look(uv_timer_t *handle)
 			give();
 		break;
 	case PARTED:
-		if (edge_busy() == 0 || ms > LAST_MS)
+		if ((edge_busy() == 0 && ms > FLUSH_MS) || ms > LAST_MS)
 			end();
 		break;
 	case DRAINING:

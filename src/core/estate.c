@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/keeper.h"
+
 #define PAGE          4096u
 #define ESTATE_MAGIC  0x6574617473657267ull
 #define ESTATE_LAYOUT 1u
@@ -151,10 +153,11 @@ static bool each_open(int fd, void *what)
 	return is_open(fd);
 }
 
-/* A look at a table that changes nothing: a view of its own, on a descriptor of its own. */
+/* A look at a table that changes nothing: a view of its own, on a descriptor of its own, which is not
+ * to be taken for one that a row names. */
 static int entry_view(const struct estate_entry *entry, struct table *view)
 {
-	int fd = fcntl(entry->fd, F_DUPFD_CLOEXEC, 3);
+	int fd = fcntl(entry->fd, F_DUPFD_CLOEXEC, keeper_zone() + 8);
 	int error;
 
 	if (fd == -1)

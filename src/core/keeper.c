@@ -26,8 +26,8 @@
 #define GENERATION     "RINGMAIN_GENERATION" /* in the environment of a binary that takes over */
 #define GENERATIONS    8
 #define FAILURES_MAX   3    /* starts in a row that come to nothing */
-#define QUICK_MS       1000 /* a server that crashes within this waits before the next start */
-#define DELAY_FIRST_MS 100
+#define QUICK_MS       250  /* a server that crashes within this waits before the next start */
+#define DELAY_FIRST_MS 50
 #define DELAY_MOST_MS  5000
 #define UPGRADE_MS     20000 /* a new server that has not taken over by then is ended */
 #define ORPHAN_TRIES   3

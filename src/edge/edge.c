@@ -94,7 +94,8 @@ static void settings_home(struct baton *baton)
 int edge_configure(const struct edge_conf *conf)
 {
 	size_t count = conf->http_allow.count + conf->http_deny.count +
-		       conf->http_trusted_proxies.count + conf->metrics_allow.count;
+		       conf->http_trusted_proxies.count + conf->outgoing_internal.count +
+		       conf->metrics_allow.count;
 	struct edge_settings *made = calloc(1, sizeof *made + count * sizeof(struct cidr));
 	struct cidr *next;
 
@@ -105,6 +106,7 @@ int edge_configure(const struct edge_conf *conf)
 	made->allow = parse_networks(&conf->http_allow, &next);
 	made->deny = parse_networks(&conf->http_deny, &next);
 	made->trusted = parse_networks(&conf->http_trusted_proxies, &next);
+	made->internal = parse_networks(&conf->outgoing_internal, &next);
 	made->metrics = parse_networks(&conf->metrics_allow, &next);
 	made = atomic_exchange_explicit(&settings, made, memory_order_acq_rel);
 	if (made) {
@@ -117,7 +119,6 @@ int edge_configure(const struct edge_conf *conf)
 
 void edge_fini(void)
 {
-	enter_control();
 	estate_close(&rows);
 	free(atomic_exchange_explicit(&settings, NULL, memory_order_relaxed));
 }

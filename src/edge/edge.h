@@ -16,6 +16,7 @@
 struct edge_settings {
 	struct edge_conf conf;
 	struct cidr_list allow, deny, trusted, metrics;
+	struct cidr_list internal; /* what addresses given through the API may lead to */
 	struct baton farewell;
 	struct cidr networks[];
 };
@@ -29,7 +30,7 @@ const struct edge_settings *edge_settings(void);
 MUST_CHECK int edge_configure(const struct edge_conf *conf);
 
 /* Frees the settings, when all workers have stopped. */
-void edge_fini(void);
+RUNS_ON(on_control) void edge_fini(void);
 
 /* Listens at these addresses, at the start (after the workers run) and at a reload: opens what is
  * new, and then closes what is not wanted any more; connections stay. With icy_door, the port above

@@ -133,9 +133,10 @@ static bool keys_12(struct handshake *handshake)
 /* RFC 6066 section 4: small clients say how much of a record they can hold. */
 static uint16_t record_max_of(SSL *ssl)
 {
+	static const uint16_t sizes[] = {TLS_DATA_MAX, 512, 1024, 2048, 4096};
 	uint8_t mode = SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl));
 
-	return mode >= 1 && mode <= 4 ? (uint16_t)(256u << mode) : TLS_DATA_MAX;
+	return sizes[mode < COUNT_OF(sizes) ? mode : 0];
 }
 
 RUNS_ON(on_worker)

@@ -90,11 +90,11 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 
 static bool say(char *fault, size_t size, const char *what, const char *file)
 {
-	unsigned long code = ERR_peek_last_error();
+	unsigned long code = ERR_peek_error();
 	const char *why = ERR_reason_error_string(code);
 
-	if (code && ERR_SYSTEM_ERROR(ERR_peek_error()))
-		why = strerror(ERR_GET_REASON(ERR_peek_error()));
+	if (code && ERR_SYSTEM_ERROR(code))
+		why = strerror(ERR_GET_REASON(code));
 	snprintf(fault, size, "%s %s: %s", what, file, why ? why : "unusable");
 	ERR_clear_error();
 	return false;
@@ -140,14 +140,22 @@ static int no_passphrase(char *buf, int size, int writing, void *argument)
 
 static bool context_load(SSL_CTX *context, const struct tls_pair *pair, char *fault, size_t size)
 {
+	X509 *certificate;
+
 	ERR_clear_error();
 	SSL_CTX_set_default_passwd_cb(context, no_passphrase);
 	if (SSL_CTX_use_certificate_chain_file(context, pair->certificate) != 1)
 		return say(fault, size, "the certificate", pair->certificate);
+	certificate = SSL_CTX_get0_certificate(context);
 	if (SSL_CTX_use_PrivateKey_file(context, pair->key, SSL_FILETYPE_PEM) != 1)
 		return say(fault, size, "the key", pair->key);
-	if (SSL_CTX_check_private_key(context) != 1)
-		return say(fault, size, "the key", pair->key);
+	/* One of another kind is taken and would be used for nothing. */
+	if (X509_check_private_key(certificate, SSL_CTX_get0_privatekey(context)) != 1) {
+		snprintf(fault, size, "the key %s: key values mismatch those of %s", pair->key,
+			 pair->certificate);
+		ERR_clear_error();
+		return false;
+	}
 	return true;
 }
 

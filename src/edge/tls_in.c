@@ -115,7 +115,10 @@ static ssize_t act_on(struct link link, struct tls_row *row, enum tls_news news,
 	case TLS_NEWS_DATA: return 1;
 	case TLS_NEWS_KEYS_ASKED: row->flags |= TLS_ROW_OWES_KEYS; __attribute__((fallthrough));
 	case TLS_NEWS_KEYS: return next_keys(link, row) ? 1 : failed(link, TLS_INTERNAL_ERROR);
-	case TLS_NEWS_RENEGOTIATION: row->flags |= TLS_ROW_OWES_REFUSAL; return 1;
+	case TLS_NEWS_RENEGOTIATION:
+		/* At once, if the socket lets it: the peer waits. */
+		row->flags |= TLS_ROW_OWES_REFUSAL;
+		return tls_pay_debts(link) < 0 ? -ECONNRESET : 1;
 	case TLS_NEWS_CLOSED: row->flags |= TLS_ROW_CLOSED; return 0;
 	case TLS_NEWS_ENDED: row->flags |= TLS_ROW_DEAD; return -ECONNRESET;
 	case TLS_NEWS_FAULT: break;

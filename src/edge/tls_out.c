@@ -190,9 +190,9 @@ RUNS_ON(on_worker) static int renew_keys(struct link link, struct tls_row *row)
 	return 1;
 }
 
-/* What must go out before the next data. 1: nothing (any more). 0: the socket is full. Or -errno. */
-RUNS_ON(on_worker) static int pay_debts(struct link link, struct tls_row *row)
+int tls_pay_debts(struct link link)
 {
+	struct tls_row *row = tls_row_of(link);
 	int went = tls_flush(link);
 
 	if (went == 1 && (row->flags & TLS_ROW_OWES_REFUSAL)) {
@@ -225,7 +225,7 @@ ssize_t tls_sendv(struct link link, const struct bytes *out, size_t count)
 	CHECK(count <= 8);
 	if (row->flags & TLS_ROW_DEAD)
 		return -EPIPE;
-	ready = row->out_slot || row->flags || row->out_seq >= tls_key_limit ? pay_debts(link, row)
+	ready = row->out_slot || row->flags || row->out_seq >= tls_key_limit ? tls_pay_debts(link)
 									     : 1;
 	if (ready <= 0)
 		return ready;

@@ -28,6 +28,10 @@ RUNS_ON(on_worker) void tls_slot_give(uint32_t *number);
 RUNS_ON(on_worker)
 int tls_send_control(struct link link, enum tls_type type, struct bytes message);
 
+/* What must go out before the next data: a refusal, new keys. 1: nothing (any more). 0: the socket is
+ * full. Or -errno. */
+RUNS_ON(on_worker) int tls_pay_debts(struct link link);
+
 /* Books that the kernel took n bytes of the batch; the bytes of rooms among them, or -ENOMEM. */
 RUNS_ON(on_worker) ssize_t tls_batch_book(struct tls_row *row, size_t n);
 

@@ -121,6 +121,10 @@ static int adopt(const struct feed_row *row, uint32_t number)
 		free(radio);
 		return error;
 	}
+	/* Its writer is no more: what it had half published is done, and another may write. */
+	for (int i = 0; i < FEED_RINGS; i++)
+		if (ring_claim(&radio->feed.ring[i], 1, true) == 0)
+			ring_release(&radio->feed.ring[i]);
 	radio->row = number;
 	found->radio = radio;
 	found->id = radio->feed.id;

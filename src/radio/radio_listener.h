@@ -22,12 +22,13 @@
 #define LISTENER_FAULTS_MAX 2u /* crashes over one listener: then it is not restored */
 
 #define LISTENER_TAIL      1u /* the rest of a frame that the ring may no longer keep goes out first */
-#define LISTENER_AT_EDGE   2u  /* pos is surely between two frames */
-#define LISTENER_TITLED    4u  /* the player shows a title */
-#define LISTENER_MOVED     8u  /* by an administrator: it does not stick to the feed it is on */
-#define LISTENER_HEADERS   16u /* the headers of its chain are to be sent before pos */
-#define LISTENER_SLOW      32u /* it was lapped and has not caught up since */
-#define LISTENER_TAIL_LONG 64u /* the tail is a long one */
+#define LISTENER_AT_EDGE   2u   /* pos is surely between two frames */
+#define LISTENER_TITLED    4u   /* the player shows a title */
+#define LISTENER_MOVED     8u   /* by an administrator: it does not stick to the feed it is on */
+#define LISTENER_HEADERS   16u  /* the headers of its chain are to be sent before pos */
+#define LISTENER_SLOW      32u  /* it was lapped and has not caught up since */
+#define LISTENER_GUEST     64u  /* somebody wants to know when it leaves: radio_auth_url.h */
+#define LISTENER_TAIL_LONG 128u /* the tail is a long one */
 
 /* Values of block_seq that are no title's number. */
 #define BLOCK_EMPTY    0                /* "no change" */
@@ -89,11 +90,17 @@ enum served {
 	SERVED_GONE, /* it left or was let go: its row is free */
 };
 
-/* Makes a listener of a connection whose answer has been sent, and serves it its burst. False: no
- * place in the table; the caller closes. */
+struct admission;
+
+/* A number that no other listener has, on any worker. */
+RUNS_ON(on_worker) uint64_t listener_next_id(void);
+
+/* Makes a listener of a connection whose answer has been sent, and serves it its burst. admission:
+ * of who was asked for; or NULL. False: no place in the table; the caller closes. */
 RUNS_ON(on_worker)
 bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interval,
-		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second);
+		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second,
+		    const struct admission *admission);
 
 /* Sends what there is. On SERVED_GONE it was taken out of the table, but not out of its slot. */
 RUNS_ON(on_worker)

@@ -17,8 +17,23 @@ static_assert(UNIT_KEY == RECORD_KEY && UNIT_HEADER == RECORD_HEADER &&
 
 /* --- the feed ------------------------------------------------------------------------------- */
 
+/* Relaxed: set while all writers are halted. */
+static _Atomic bool silent;
+
+void publishers_silence(void)
+{
+	atomic_store_explicit(&silent, true, memory_order_relaxed);
+}
+
+static bool is_silent(void)
+{
+	return atomic_load_explicit(&silent, memory_order_relaxed);
+}
+
 static void feed_let_go(struct feed *feed)
 {
+	if (is_silent())
+		return;
 	for (int i = 0; i < FEED_RINGS; i++)
 		ring_release(&feed->ring[i]);
 }
@@ -63,6 +78,8 @@ static int publisher_open(struct publisher *publisher, enum framer_kind kind)
 	/* It was opened before the crash that made us read the same bytes again. */
 	if (publisher->feed)
 		return 0;
+	if (is_silent())
+		return -ECANCELED;
 	if (old && old->kind == kind && bytes_equal(bytes_str(old->type), type))
 		publisher->feed = old;
 	else
@@ -134,6 +151,8 @@ static void publish(struct publisher *publisher, enum feed_ring which, struct re
 {
 	uint64_t wake = 0;
 
+	if (is_silent())
+		return;
 	record->wall_us = wall_now_us();
 	if (ring_publish(&publisher->feed->ring[which], record, payload, &wake) != 0) {
 		metric_add(METRIC_radio_oversized, 1);

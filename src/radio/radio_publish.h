@@ -86,6 +86,9 @@ MUST_CHECK bool publisher_resume(struct publisher *publisher, struct feed *(*fin
 /* Undoes publisher_resume: the feed is as it was. */
 void publisher_forget(struct publisher *publisher);
 
+/* Another process writes all feeds from now on: nothing of this one changes them any more. */
+void publishers_silence(void);
+
 /* Gives out what is left in the buffer: nothing more will come. Look at news once more. */
 void publisher_finish(struct publisher *publisher);
 

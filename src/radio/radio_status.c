@@ -286,8 +286,10 @@ RUNS_ON(on_control) static json_t *page_mount(const struct mount *mount, struct 
 	put_number(tree, "bitrate", status_bitrate(mount));
 	put_number(tree, "sample_rate", heard->about.sample_rate);
 	put_number(tree, "channels", heard->about.channels);
-	put_number(tree, "listeners", listeners_of(mount));
-	put_number(tree, "listeners_peak", peak_of(mount));
+	if (edge_settings()->conf.server_show_listeners) {
+		put_number(tree, "listeners", listeners_of(mount));
+		put_number(tree, "listeners_peak", peak_of(mount));
+	}
 	put_text(tree, "title", mount_heard_from(mount)->title);
 	if (mount->title_since_us)
 		put_date(tree, "title_since", mount->title_since_us, http_date_write_iso);
@@ -308,7 +310,8 @@ json_t *status_page(struct site site)
 	put_text(server, "location", conf->server_location);
 	put_text(server, "contact", conf->server_contact);
 	put_date(server, "started", started_us, http_date_write_iso);
-	put_number(server, "listeners", limit_listeners());
+	if (conf->server_show_listeners)
+		put_number(server, "listeners", limit_listeners());
 	json_object_set_new(tree, "server", server);
 	for (const struct mount *mount = mount_first(); mount; mount = mount->next)
 		if (!mount_hidden(mount))
