@@ -6,18 +6,18 @@ interval, on connections that are never closed. The processes are real, and so a
 import os
 import random
 import signal
+import ssl
 import subprocess
 import time
 
 import pytest
 
 import ogg_pages
-from encoders import ffmpeg_send
-from fault_harness import (ADMIN, Encoder, Listener, SANITIZED, SERVER, assert_never_back,
-                           assert_whole, await_, frames_of, runs_of, swarm_report, swarm_start,
-                           switches_of)
+from encoders import Pacer, ffmpeg_send
+from fault_harness import (SANITIZED, SERVER, SOURCE, Encoder, Listener, assert_never_back,
+                           assert_whole, await_, runs_of, swarm_report, swarm_start)
 from handover_harness import Kept, children, command
-from sounds import FORMATS
+from test_tls import certificate, swarm_tls
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="a sanitizer does not bear clone(CLONE_FILES)")
 
@@ -98,6 +98,73 @@ def test_slow_listeners_lose_whole_frames_and_nothing_else(how):
 
 
 @pytest.mark.parametrize("how", ["upgrade", "kill"])
+def test_nobody_hears_it_over_tls(tmp_path, how):
+    """The keys and counts of both versions are in tables too: no new handshake, no byte wrong."""
+    pair = certificate(tmp_path, "server")
+    with Kept({"radio.turn": "50ms", "radio.icy_interval": 3000, "tls.certificate": pair[0],
+               "tls.key": pair[1]}) as server:
+        encoder = Encoder(server, title_every=0.7)
+        seconds = max(8, TIMES * 0.6 + 3)
+        swarms = [swarm_tls(server, listeners=60, icy=0.5, check=True, seconds=seconds, **version)
+                  for version in ({}, {"tls_1_2": True})]
+        await_("all listen", lambda: server.listeners() == 120)
+        disturb(server, how, TIMES)
+        for swarm in swarms:
+            assert_whole(swarm_report(swarm))
+        assert_still_live(encoder)
+
+
+def make_file(path, seconds):
+    """Numbered frames as a file: what a listener of them hears."""
+    with Kept() as server, Encoder(server, burst_seconds=seconds, speed=0, stream_id=9):
+        listener = Listener(server)
+        listener.await_bytes(seconds * 16000 // 2)
+        frames = listener.frames()[:200]
+        with open(path, "wb") as f:
+            f.write(listener.audio()[:frames[-1].at + frames[-1].len])
+    return frames
+
+
+def assert_round(listener, numbers):
+    """It heard these frames in this order, round and round."""
+    heard = [numbers.index(f.number) for f in listener.frames()]
+    assert all(after == (before + 1) % len(numbers) for before, after in zip(heard, heard[1:])), heard
+
+
+class SecretEncoder:
+    """Sends a body over TLS at the pace of its bit rate, on a thread."""
+
+    def __init__(self, server, mount, data, rate=16000):
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self.socket = context.wrap_socket(server.connect(), server_hostname="localhost")
+        self.socket.sendall(f"PUT {mount} HTTP/1.1\r\nHost: x\r\n{SOURCE}Content-Type: audio/mpeg"
+                            "\r\n\r\n".encode())
+        self.pacer = Pacer(self.socket, data, rate)
+        server.await_state(mount, "live")
+
+
+@pytest.mark.parametrize("how", ["upgrade", "kill"])
+def test_an_encoder_over_tls_is_not_interrupted(tmp_path, how):
+    pair = certificate(tmp_path, "server")
+    path = str(tmp_path / "file.mp3")
+    numbers = [f.number for f in make_file(path, 10)]
+    with open(path, "rb") as f:
+        data = f.read()
+    with Kept({"tls.certificate": pair[0], "tls.key": pair[1]}) as server:
+        encoder = SecretEncoder(server, "/live", data, rate=6000)
+        listeners = [Listener(server, icy=i % 2 == 1) for i in range(6)]
+        for listener in listeners:
+            listener.await_bytes(3000)
+        disturb(server, how, min(TIMES, 8))
+        for listener in listeners:
+            listener.await_bytes(6000)
+            assert_round(listener, numbers)
+        assert encoder.pacer.failed is None
+        encoder.pacer.stop()
+
+
+@pytest.mark.parametrize("how", ["upgrade", "kill"])
 def test_ogg_pages_stay_in_step(crew, sounds, how):
     """ffmpeg's own connection, and the headers that each listener was given once."""
     with Kept() as server:
@@ -127,17 +194,6 @@ def test_ogg_pages_stay_in_step(crew, sounds, how):
         assert all(e.running() for e in encoders)
 
 
-def make_file(path, seconds):
-    """Numbered frames as a file: what a listener of them hears."""
-    with Kept() as server, Encoder(server, burst_seconds=seconds, speed=0, stream_id=9):
-        listener = Listener(server)
-        listener.await_bytes(seconds * 16000 // 2)
-        frames = listener.frames()[:200]
-        with open(path, "wb") as f:
-            f.write(listener.audio()[:frames[-1].at + frames[-1].len])
-    return frames
-
-
 @pytest.mark.parametrize("how", ["upgrade", "kill"])
 def test_fallbacks_go_on_where_they_are(tmp_path, how):
     """A mount that hears another one's encoder, and one that hears a file in a loop."""
@@ -157,10 +213,7 @@ def test_fallbacks_go_on_where_they_are(tmp_path, how):
         for listener in off:
             assert len(runs_of(listener.frames())) == 1, runs_of(listener.frames())
         for listener in file:
-            # The file's frames in the file's order, round and round.
-            heard = [numbers.index(f.number) for f in listener.frames()]
-            assert all(after == (before + 1) % len(numbers)
-                       for before, after in zip(heard, heard[1:])), heard
+            assert_round(listener, numbers)
         # The administrator's word is not forgotten either, and fallbacks work afterwards.
         encoder.kill()
         server.await_state("/live", "lingering", "off", "stalled")
