@@ -731,6 +731,18 @@ static void estate_tell(const struct keeper_life *life)
 			  kv_u64("crashes", crashes));
 }
 
+/* A sanitizer's runtime has threads and descriptors of its own, which clone() would tear apart. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#	define SANITIZED 1
+#elif defined(__has_feature)
+#	if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#		define SANITIZED 1
+#	endif
+#endif
+#ifndef SANITIZED
+#	define SANITIZED 0
+#endif
+
 int main(int argc, char **argv)
 {
 	struct server server = {0};
@@ -743,7 +755,7 @@ int main(int argc, char **argv)
 	if (print_and_end(&options, &code))
 		return code;
 	raise_descriptor_limit();
-	if (!options.no_keeper)
+	if (!options.no_keeper && !SANITIZED)
 		keeper_start(argv, &server.life);
 	if (!auth_init()) {
 		fprintf(stderr, "ringmain: no random numbers to be had\n");

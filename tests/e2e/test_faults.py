@@ -11,7 +11,7 @@ import time
 import pytest
 
 from fault_harness import (ADMIN, SANITIZED, SOURCE, Encoder, Listener, Server, assert_whole, await_, basic,
-                           read_all, run, runs_of, swarm, swarm_report, swarm_start)
+                           read_all, run, runs_of, serving, swarm, swarm_report, swarm_start)
 
 
 def assert_serves(server, mount="/live"):
@@ -137,7 +137,7 @@ def test_an_encoder_without_descriptors_is_refused_and_may_come_back():
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer takes all addresses for itself")
 def test_out_of_memory_refuses_what_is_large_and_serves_on():
     with Server({"workers": 2}) as probe:
-        with open(f"/proc/{probe.process.pid}/statm", encoding="ascii") as f:
+        with open(f"/proc/{serving(probe.process.pid)}/statm", encoding="ascii") as f:
             room = int(f.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     # 12 MiB more than it takes empty: a few feeds, and not twenty of them.
     with Server({"workers": 2, "radio.ring": "1M", "mount./small.ring": "64k",
