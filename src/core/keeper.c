@@ -24,9 +24,9 @@
 #include "core/scm.h"
 
 #define GENERATION     "RINGMAIN_GENERATION" /* in the environment of a binary that takes over */
-#define GENERATIONS    8
-#define FAILURES_MAX   3    /* starts in a row that come to nothing */
-#define QUICK_MS       250  /* a server that crashes within this waits before the next start */
+#define GENERATIONS    64                    /* old ones that still answer somebody among them */
+#define FAILURES_MAX   3                     /* starts in a row that come to nothing */
+#define QUICK_MS       250 /* a server that crashes within this waits before the next start */
 #define DELAY_FIRST_MS 50
 #define DELAY_MOST_MS  5000
 #define UPGRADE_MS     20000 /* a new server that has not taken over by then is ended */
@@ -310,7 +310,7 @@ static void upgrade_begin(const sigset_t *before)
 	int pair[2];
 	char letter = KEEPER_UPGRADE;
 
-	if (ending || !current || generation_at(STARTING))
+	if (ending || !current || generation_at(STARTING) || !generation_at(NOBODY))
 		return;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		return;

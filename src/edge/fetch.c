@@ -3,7 +3,9 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <linux/close_range.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/metric.h"
 #include "edge/edge.h"
@@ -614,6 +616,8 @@ int fetch_loop_start(uv_loop_t *loop)
 		uv_close((uv_handle_t *)&here.timer, NULL);
 		return -ENOMEM;
 	}
+	/* Its own pair for waking is not close-on-exec. */
+	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
 	curl_multi_setopt(here.multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
 	curl_multi_setopt(here.multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
 	curl_multi_setopt(here.multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS);

@@ -1,5 +1,6 @@
 #include "edge/program.h"
 
+#include <linux/close_range.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -119,6 +120,8 @@ void program_run(uv_loop_t *loop, const char *path, const char *argument,
 		free(program);
 		return;
 	}
+	/* libcurl has pairs of its own while it looks names up. */
+	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
 	/* Of this thread, whose children they are: no program of theirs is set-user-ID any more. */
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	bytes_to_str(bytes_str(path), program->path, sizeof program->path);

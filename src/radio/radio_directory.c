@@ -96,30 +96,25 @@ RUNS_ON(on_control) static void write_add(struct writer *w, const struct mount *
 {
 	struct station station = mount_station(mount);
 	const struct edge_conf *edge = &edge_settings()->conf;
-	char host[320], bitrate[16], listen[1024];
+	char bitrate[16], listen[1024];
 	struct writer url = writer_of(listen, sizeof listen);
 
-	snprintf(host, sizeof host, "%.256s:%u", edge->http_hostname, edge_port());
 	put(w, "action", BYTES("add"));
 	put(w, "sn", bytes_str(station.name[0] ? station.name : edge->server_name));
 	put(w, "genre", bytes_str(station.genre[0] ? station.genre : "various"));
 	put(w, "cpswd", BYTES(""));
 	put(w, "desc", bytes_str(station.description));
 	put(w, "url", bytes_str(station.url));
-	put(w, "listenurl",
-	    status_listen_url((struct site){bytes_str(host), false}, bytes_str(mount->name), &url));
+	put(w, "listenurl", status_listen_url((struct site){0}, bytes_str(mount->name), &url));
 	put(w, "type",
 	    bytes_str(mount->source.content_type[0] ? mount->source.content_type
 						    : mount->feed->type));
 	put(w, "stype", bytes_str(subtype_of(mount)));
 	put(w, "b", bitrate_of(mount, bitrate));
+	/* As Icecast does: all of it is one field's name. */
 	if (station.audio_info[0]) {
-		/* A list of fields already. */
 		writer_str(w, "&");
-		for (const char *c = station.audio_info; *c; c++)
-			writer_u8(w, *c == ';'                              ? '&'
-				     : (*c > ' ' && *c < 0x7f && *c != '#') ? (uint8_t)*c
-									    : '_');
+		url_encode_component(w, bytes_str(station.audio_info));
 	}
 	writer_str(w, "\r\n");
 }

@@ -71,6 +71,15 @@ static bool kind_takes_icy(uint32_t kind)
 	return kind == FRAMER_MP3 || kind == FRAMER_ADTS || kind == FRAMER_RAW;
 }
 
+/* "Icecast 2.4.4": a relay. A directory's checker calls itself Icecast too, and has no number. */
+static bool is_icecast(struct bytes agent)
+{
+	struct bytes version = bytes_skip(agent, 8);
+
+	return bytes_start_with_nocase(agent, BYTES("icecast ")) && version.len &&
+	       version.at[0] >= '0' && version.at[0] <= '9';
+}
+
 RUNS_ON(on_worker)
 static void join_look(struct join *join, const struct request *request, struct outlet *outlet)
 {
@@ -80,8 +89,7 @@ static void join_look(struct join *join, const struct request *request, struct o
 	*join = (struct join){.outlet = outlet};
 	join->icy = bytes_equal(bytes_trim(icy), BYTES("1"));
 	join->quirks = client_profile_of(agent);
-	join->relay = http1_header_get(&request->head, BYTES("Via")).len ||
-		      bytes_start_with_nocase(agent, BYTES("icecast"));
+	join->relay = http1_header_get(&request->head, BYTES("Via")).len || is_icecast(agent);
 	join->range =
 		listener_range_policy(http1_header_get(&request->head, BYTES("Range")), join->icy);
 	if (join->icy && kind_takes_icy(outlet->tap->feed->kind))

@@ -348,6 +348,13 @@ void mount_relay_changed(struct mount *mount)
 		retune();
 }
 
+void mount_set_relay(struct mount *mount, struct relay *relay)
+{
+	mount->relay = relay;
+	if (!stopping)
+		mount_tune(mount, mount->heard);
+}
+
 struct mount *mount_hold(struct bytes name)
 {
 	struct mount *mount = mount_find(name);

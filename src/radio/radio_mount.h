@@ -177,6 +177,9 @@ RUNS_ON(on_control) void mount_save(const struct mount *mount);
 /* The mount, made when there is none, and known to every worker. NULL: no memory. */
 RUNS_ON(on_control) struct mount *mount_hold(struct bytes name);
 
+/* A relay feeds it from now on, or none (NULL): then it may go. */
+RUNS_ON(on_control) void mount_set_relay(struct mount *mount, struct relay *relay);
+
 /* Its relay has come to another state: what is to be heard, or waited for, may have changed. */
 RUNS_ON(on_control) void mount_relay_changed(struct mount *mount);
 

@@ -255,7 +255,7 @@ RUNS_ON(on_control) static void relay_free(struct relay *relay)
 		link = &(*link)->next;
 	*link = relay->next;
 	if (relay->mount->relay == relay)
-		relay->mount->relay = NULL;
+		mount_set_relay(relay->mount, NULL);
 	fetch_fini(&relay->probe);
 	free(relay->own_url);
 	free(relay);
@@ -453,7 +453,7 @@ static struct relay *relay_make(const char *name, enum relay_origin origin,
 	relay->seen = true;
 	relay->started = conf->enabled;
 	relay->since_wall_us = wall_now_us();
-	relay->mount->relay = relay;
+	mount_set_relay(relay->mount, relay);
 	while (*last)
 		last = &(*last)->next;
 	*last = relay;
@@ -464,8 +464,7 @@ RUNS_ON(on_control) static void relay_drop(struct relay *relay)
 {
 	relay->leaving = true;
 	relay->started = false;
-	relay->mount->relay = NULL;
-	mount_relay_changed(relay->mount);
+	mount_set_relay(relay->mount, NULL);
 	if (relay->pull)
 		relay_hang_up(relay, "taken away");
 	else
