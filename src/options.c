@@ -40,7 +40,7 @@ static const struct {
 	 "print the settings as mdoc for ringmain.conf(5), and end"},
 	{{"no-keeper", no_argument, NULL, OPTION_NO_KEEPER},
 	 "",
-	 "one process alone, for debuggers: nothing survives a crash, and there are no upgrades"},
+	 "one process, for debuggers: no upgrades, and a crash is the end"},
 	{{"welcome", no_argument, NULL, OPTION_WELCOME},
 	 "",
 	 "when ready, print passwords too, even where the output is no terminal"},

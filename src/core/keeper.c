@@ -220,6 +220,7 @@ static char own_path[4096];
 static bool ending;
 static bool told_ready;
 static unsigned orphan_tries;
+static int last_status; /* of the present generation's holder */
 
 static struct generation *generation_at(enum stage stage)
 {
@@ -386,8 +387,6 @@ static bool is_orphaned(const struct generation *generation, int status)
 	       generation->channel >= 0 && poll(&look, 1, 0) >= 0 && !(look.revents & POLLHUP);
 }
 
-static int last_status;
-
 static void holder_ended(pid_t pid, int status)
 {
 	for (size_t i = 0; i < GENERATIONS; i++) {
@@ -448,37 +447,48 @@ static int generations_left(void)
 	return left;
 }
 
+/* Its server is gone for good. Its holder's end follows, if it has one. */
+static void generation_silent(struct generation *generation)
+{
+	if (generation->holder == 0) {
+		last_status = generation->stage == CURRENT ? 1 << 8 : 0;
+		generation_forget(generation);
+	} else {
+		close(generation->channel);
+		generation->channel = -1;
+	}
+}
+
+static void signals_take(int signals, const sigset_t *before)
+{
+	struct signalfd_siginfo info;
+
+	while (read(signals, &info, sizeof info) == (ssize_t)sizeof info)
+		if (info.ssi_signo != SIGCHLD)
+			pass_on((int)info.ssi_signo, before);
+}
+
 static void watch(int signals, const sigset_t *before)
 {
-	struct pollfd look[GENERATIONS + 1];
+	struct pollfd look[GENERATIONS + 1] = {{.fd = signals, .events = POLLIN}};
+	struct generation *whose[GENERATIONS + 1];
 	int timeout = look_after(before);
+	nfds_t count = 1;
 
-	look[GENERATIONS] = (struct pollfd){.fd = signals, .events = POLLIN};
+	/* No more than there are: the kernel counts them against the limit of descriptors. */
 	for (size_t i = 0; i < GENERATIONS; i++)
-		look[i] = (struct pollfd){
-			.fd = generations[i].stage == NOBODY ? -1 : generations[i].channel,
-			.events = POLLIN};
-	if (poll(look, GENERATIONS + 1, timeout) < 0)
-		return;
-	for (size_t i = 0; i < GENERATIONS; i++)
-		if (look[i].fd >= 0 && look[i].revents &&
-		    !generation_hear(&generations[i], before)) {
-			/* Its server is gone for good. Its holder's end follows, if it has one. */
-			if (generations[i].holder == 0) {
-				last_status = generations[i].stage == CURRENT ? 1 << 8 : 0;
-				generation_forget(&generations[i]);
-			} else {
-				close(generations[i].channel);
-				generations[i].channel = -1;
-			}
+		if (generations[i].stage != NOBODY && generations[i].channel >= 0) {
+			whose[count] = &generations[i];
+			look[count++] =
+				(struct pollfd){.fd = generations[i].channel, .events = POLLIN};
 		}
-	if (look[GENERATIONS].revents) {
-		struct signalfd_siginfo info;
-
-		while (read(signals, &info, sizeof info) == (ssize_t)sizeof info)
-			if (info.ssi_signo != SIGCHLD)
-				pass_on((int)info.ssi_signo, before);
-	}
+	if (poll(look, count, timeout) < 0)
+		return;
+	for (nfds_t i = 1; i < count; i++)
+		if (look[i].revents && !generation_hear(whose[i], before))
+			generation_silent(whose[i]);
+	if (look[0].revents)
+		signals_take(signals, before);
 	reap();
 }
 

@@ -52,6 +52,7 @@ static struct address listener_address(const struct listener *listener)
 /* --- tails ---------------------------------------------------------------------------------- */
 
 /* The listener goes elsewhere: the rest of its frame first. */
+RUNS_ON(on_worker)
 static void tail_keep_or_count(struct listener *listener, uint32_t row, const struct ring *ring)
 {
 	if (!tail_keep(listener, row, ring, UINT64_MAX))
