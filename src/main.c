@@ -515,19 +515,29 @@ RUNS_ON(on_control) static int doors_open(struct server *server, char *at, size_
 	return inherited ? 0 : error;
 }
 
-RUNS_ON(on_control) static int rooms_start(struct server *server)
+/* Ready for tls_commit(). */
+RUNS_ON(on_control) static int certificates_load(const struct server *server)
 {
-	char at[64] = "", fault[512], hook[4096];
+	char fault[512], hook[4096];
 	int error;
 
 	if (!child_find("ringmain-acme-hook", hook, sizeof hook))
 		hook[0] = '\0';
 	acme_place(server->data, hook);
 	error = tls_prepare(tls_conf_of(server->conf), fault, sizeof fault);
-	if (error) {
+	if (error)
 		log_error("core", "cannot start", kv_str("why", fault));
+	return error;
+}
+
+RUNS_ON(on_control) static int rooms_start(struct server *server)
+{
+	char at[64] = "";
+	int error;
+
+	error = certificates_load(server);
+	if (error)
 		return error;
-	}
 	tls_commit();
 	error = edge_configure(edge_conf_of(server->conf));
 	if (!error)
@@ -548,6 +558,8 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 		error = radio_start(server->loop, server->conf);
 		server_ready(!error);
 	}
+	if (!error)
+		error = tls_start(server->loop);
 	if (error) {
 		log_error("core", "cannot start", kv_str("error", uv_strerror(error)));
 		return error;
@@ -702,6 +714,16 @@ static int take_over(struct server *server)
 	return 0;
 }
 
+static bool trial_of_start(const struct server *server)
+{
+	role_here = ROLE_CONTROL;
+	enter_control();
+	if (certificates_load(server) != 0)
+		return false;
+	tls_abandon();
+	return true;
+}
+
 /* The estate: of the last server, or a new one. */
 static int estate_begin(struct server *server)
 {
@@ -781,9 +803,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ringmain: log.file: %s\n", strerror(-error));
 		return 1;
 	}
-	/* It was good to know before that it can be opened; what is taken over needs the number. */
-	if (server.life.takes_over)
+	/* What could fail is tried before anything is taken over, which needs the log's number. */
+	if (server.life.takes_over) {
+		if (!trial_of_start(&server))
+			return 1;
 		log_close();
+	}
 	error = estate_begin(&server);
 	if (!error && server.life.takes_over)
 		error = log_open_by(server.conf);
