@@ -534,7 +534,7 @@ static void adopt_callers(struct worker *worker)
 {
 	enter_worker();
 	conn_worker_adopt(worker);
-	tls_forget_left();
+	tls_drop_unclaimed();
 }
 
 void edge_adopt_callers(void)
