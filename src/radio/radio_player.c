@@ -228,7 +228,7 @@ RUNS_ON(on_control) static bool player_prepare(struct player *player)
 
 /* As much as is heard between two looks, so that listeners get it as evenly as an encoder's; all of it
  * while there is nothing ahead. */
-static unsigned read_size(const struct player *player, mono_t now)
+RUNS_ON(on_control) static unsigned read_size(const struct player *player, mono_t now)
 {
 	uint32_t size = player_bitrate(player) / 8 * PACE_MS / 1000;
 
