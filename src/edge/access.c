@@ -150,9 +150,9 @@ RUNS_ON(on_worker) static void judged_wrong(struct conn *conn)
 
 	metric_add(METRIC_edge_auth_failures, 1);
 	if (wait_ms) {
+		address_text(&request->peer, address);
 		metric_add(METRIC_edge_lockouts, 1);
-		log_warnx("edge", "locked out",
-			  kv_str("address", address_text(&request->peer, address)),
+		log_warnx("edge", "locked out", kv_str("address", address),
 			  kv_str("user", work->access.name), kv_ms("wait", wait_ms));
 		tell_lockout(address, work->access.name, wait_ms);
 	}

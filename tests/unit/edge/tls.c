@@ -111,10 +111,11 @@ static void client_open(struct box *box, size_t suite, SSL_SESSION *session)
 
 static void shake(struct box *box)
 {
-	struct handshake *handshake = handshake_create((struct bytes){0});
+	struct handshake *handshake;
 	enum handshake_status status = HANDSHAKE_READS;
 
 	enter_worker();
+	handshake = handshake_create((struct bytes){0});
 	assert_non_null(handshake);
 	for (int i = 0; i < 50 && (status != HANDSHAKE_DONE || !SSL_is_init_finished(box->ssl));
 	     i++) {
