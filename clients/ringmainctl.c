@@ -1,4 +1,5 @@
-/* ringmainctl: tells a running ringmain what to do, through the socket in its data directory. */
+/* ringmainctl: tells a running ringmain what to do, through the socket in its data directory; and makes
+ * other servers' settings into a file for it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -9,12 +10,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "import/import.h"
+
 static int usage(int code)
 {
 	fprintf(code ? stderr : stdout,
-		"Usage: ringmainctl [--data DIR] upgrade|reload\n\n"
+		"Usage: ringmainctl [--data DIR] upgrade|reload\n"
+		"       ringmainctl import FILE\n\n"
 		"  upgrade   starts the program anew, which takes over all connections\n"
-		"  reload    reads the settings anew\n\n"
+		"  reload    reads the settings anew\n"
+		"  import    prints what icecast.xml or tinyice.json says as a file for --config,\n"
+		"            and names on standard error what has no equal\n\n"
 		"  --data DIR  the server's data directory (default: $STATE_DIRECTORY or "
 		"ringmain-data)\n");
 	return code;
@@ -55,6 +61,8 @@ int main(int argc, char **argv)
 			return usage(2);
 		data = optarg;
 	}
+	if (argc - optind == 2 && strcmp(argv[optind], "import") == 0)
+		return import_run(argv[optind + 1], stdout, stderr);
 	if (argc - optind != 1)
 		return usage(2);
 	fd = reach(data);
