@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "import/import.h"
+#include "import.h"
 
 static int usage(int code)
 {
