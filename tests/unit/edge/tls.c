@@ -697,6 +697,8 @@ static int teardown(void **state)
 	enter_worker();
 	tls_worker_stop();
 	tls_identity_fini();
+	role_here = ROLE_CONTROL;
+	enter_control();
 	edge_fini();
 	tls_crypto_fini();
 	return unlink(pem);
