@@ -21,6 +21,7 @@
 #include "edge/auth.h"
 #include "edge/edge.h"
 #include "edge/page.h"
+#include "edge/proto/address.h"
 #include "edge/proto/url.h"
 #include "edge/session.h"
 #include "options.h"
@@ -52,13 +53,23 @@ struct server {
 
 /* --- settings ------------------------------------------------------------------------------- */
 
+/* At a reload nobody may be looking at standard error. */
+static void log_faults(const struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->count; i++)
+		log_error("core", "settings refused", kv_str("fault", errors->at[i].text));
+}
+
 static struct conf *load(const struct options *options, const char *const *sets, size_t count)
 {
 	struct conf_source source = {.path = options->config, .sets = sets, .set_count = count};
 	struct conf_errors errors = {0};
 	struct conf *conf = conf_load(rooms, COUNT_OF(rooms), &source, &errors);
 
-	conf_errors_print(stderr, &errors);
+	if (workers_count())
+		log_faults(&errors);
+	else
+		conf_errors_print(stderr, &errors);
 	conf_errors_fini(&errors);
 	return conf;
 }
@@ -138,7 +149,10 @@ static bool print_and_end(const struct options *options, int *code)
 
 static void print_secret(const char *what, const char *user, const char *password)
 {
-	printf("  %-12s user %s, password %s\n", what, user, password);
+	bool hashed = strncmp(password, "$argon2", 7) == 0;
+
+	printf("  %-12s user %s, password %s\n", what, user,
+	       hashed ? "(the one that you hashed)" : password);
 }
 
 /* A line that works as it stands, with no music at hand; what a URL cannot hold is encoded. */
@@ -330,17 +344,40 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+/* Where a program on this machine finds the first door: "127.0.0.1:8000". */
+static void own_door(const struct conf *conf, char *out, size_t size)
+{
+	static const uint8_t any_v6[16], any_v4[16] = {[10] = 0xff, [11] = 0xff};
+	struct writer w = writer_of(out, size - 1);
+	struct address door = {0};
+
+	if (!address_parse_listen(bytes_str(edge_conf_of(conf)->http_listen.at[0]), &door) ||
+	    memcmp(door.ip, any_v6, sizeof door.ip) == 0 ||
+	    memcmp(door.ip, any_v4, sizeof door.ip) == 0)
+		CHECK(address_parse_ip(BYTES("127.0.0.1"), &door));
+	door.port = edge_port();
+	address_write(&w, &door);
+	out[writer_done(&w).len] = '\0';
+}
+
 RUNS_ON(on_control) static void demo_start(struct server *server)
 {
 	static char demo_name[] = "ringmain-demo", url_option[] = "--url";
 	static char parent_option[] = "--parent";
 	const struct radio_conf *radio = radio_conf_of(server->conf);
 	const char *user = radio_mount_conf("/demo")->user;
+	char door[ADDRESS_TEXT_MAX + 1];
 
 	if (!radio->demo)
 		return;
-	snprintf(server->demo_url, sizeof server->demo_url, "http://%s@127.0.0.1:%u/demo",
-		 user[0] ? user : "source", edge_port());
+	if (strncmp(radio_mount_conf("/demo")->password, "$argon2", 7) == 0) {
+		log_warnx("core", "no demo: its password is known only as a hash",
+			  kv_str("remedy", "mount./demo.password=..."));
+		return;
+	}
+	own_door(server->conf, door, sizeof door);
+	snprintf(server->demo_url, sizeof server->demo_url, "http://%s@%s/demo",
+		 user[0] ? user : "source", door);
 	snprintf(server->demo_parent, sizeof server->demo_parent, "%ld", (long)getpid());
 	snprintf(server->demo_password, sizeof server->demo_password, "RINGMAIN_SOURCE_PASSWORD=%s",
 		 radio_mount_conf("/demo")->password);

@@ -12,6 +12,22 @@ static bool copy_text(struct bytes in, char *out, size_t size)
 	return in.len > 0 && bytes_to_str(in, out, size) == in.len && !memchr(in.at, '\0', in.len);
 }
 
+/* Takes the port off "host:port" and "[v6]:port", and the brackets. */
+static bool cut_port(struct bytes *host, uint64_t *port)
+{
+	struct bytes rest = *host;
+
+	if (bytes_start_with(rest, BYTES("["))) {
+		rest = bytes_skip(rest, 1);
+		*host = bytes_cut(&rest, ']');
+		if (bytes_start_with(rest, BYTES(":")))
+			rest = bytes_skip(rest, 1);
+	} else {
+		*host = bytes_cut(&rest, ':');
+	}
+	return rest.len == 0 || (bytes_to_u64(rest, 65535, port) && *port != 0);
+}
+
 bool publisher_target_parse(const char *url, struct publisher_target *target)
 {
 	struct bytes rest = bytes_str(url);
@@ -39,13 +55,8 @@ bool publisher_target_parse(const char *url, struct publisher_target *target)
 			return false;
 		user = name;
 	}
-	if (bytes_find(host, ':') < host.len) {
-		struct bytes name = bytes_cut(&host, ':');
-
-		if (!bytes_to_u64(host, 65535, &port) || port == 0)
-			return false;
-		host = name;
-	}
+	if (!cut_port(&host, &port))
+		return false;
 	target->port = (unsigned short)port;
 	return copy_text(user, target->user, sizeof target->user) &&
 	       copy_text(host, target->host, sizeof target->host) && mount.len > 1 &&

@@ -9,7 +9,6 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/pool.h"
-#include "core/tcp.h"
 #include "edge/access.h"
 #include "edge/call.h"
 #include "edge/edge.h"
@@ -34,7 +33,7 @@ struct conn {
 	uv_poll_t poll;
 	struct worker *worker;
 	struct conn *prev, *next; /* conn_list */
-	int fd;
+	struct link link;
 	enum conn_state state;
 	bool proxy_header; /* a PROXY header must come first */
 	bool keep_alive;   /* after the answer under way */
@@ -98,17 +97,17 @@ RUNS_ON(on_worker) static void conn_forget(struct conn *conn)
 
 void conn_drop(struct conn *conn)
 {
-	tcp_close_gently(conn->fd);
+	link_close_gently(conn->link);
 	edge_left(conn->worker);
 	conn_forget(conn);
 }
 
-int conn_take(struct conn *conn, struct bytes *rest)
+struct link conn_take(struct conn *conn, struct bytes *rest)
 {
 	*rest = bytes_of(conn->in + conn->request.head.used,
 			 conn->in_len - conn->request.head.used);
 	conn_forget(conn);
-	return conn->fd;
+	return conn->link;
 }
 
 RUNS_ON(on_worker) static void conn_expect(struct conn *conn, uint64_t ms)
@@ -144,7 +143,7 @@ void conn_start(struct worker *worker, int fd, const struct address *peer)
 		return;
 	}
 	conn->worker = worker;
-	conn->fd = fd;
+	conn->link = link_plain(fd);
 	conn->peer = *peer;
 	conn->proxy_header =
 		settings->conf.http_proxy_protocol && cidr_list_holds(settings->trusted, peer);
@@ -301,6 +300,28 @@ RUNS_ON(on_worker) static void conn_head(struct conn *conn)
 		conn_refuse(conn, 431, "the request head is larger than http.header_size");
 }
 
+/* Bytes that are there now, into the buffer. False: the connection is over. */
+RUNS_ON(on_worker) static bool conn_fill(struct conn *conn)
+{
+	ssize_t n = link_recv(conn->link, conn->in + conn->in_len, conn->in_size - conn->in_len);
+
+	if (n > 0)
+		conn->in_len += (size_t)n;
+	if (n > 0 || n == -EAGAIN)
+		return true;
+	conn_drop(conn);
+	return false;
+}
+
+/* What the link has already is no matter of the socket's: it would not be told of again. */
+RUNS_ON(on_worker) static bool conn_fill_ready(struct conn *conn)
+{
+	while (conn->in_len < conn->in_size && link_ready(conn->link))
+		if (!conn_fill(conn))
+			return false;
+	return true;
+}
+
 static size_t body_have(const struct conn *conn)
 {
 	return conn->in_len - conn->request.head.used;
@@ -324,7 +345,9 @@ bool conn_body(struct conn *conn)
 	}
 	whole = head->used + (size_t)body.length;
 	if (whole > conn->in_size) {
-		/* The head is parsed again where it is then. */
+		/* The head is parsed again where it is then. Once, for the largest: a connection may
+		 * bring many. */
+		whole = conn->in_size + CONN_BODY_MAX;
 		larger = arena_take(&conn->memory, whole);
 		if (!larger) {
 			conn_refuse(conn, 503, "out of memory");
@@ -340,9 +363,10 @@ bool conn_body(struct conn *conn)
 	conn_expect(conn, edge_settings()->conf.http_header_timeout);
 	conn_watch(conn, UV_READABLE);
 	if (http1_header_has_token(head, BYTES("Expect"), BYTES("100-continue")))
-		(void)!tcp_send(conn->fd, BYTES("HTTP/1.1 100 Continue\r\n\r\n"));
+		(void)!link_send(conn->link, BYTES("HTTP/1.1 100 Continue\r\n\r\n"));
 	/* It may have come with the head. */
-	conn_serve_body(conn);
+	if (conn_fill_ready(conn))
+		conn_serve_body(conn);
 	return true;
 }
 
@@ -365,20 +389,16 @@ static void conn_serve_body(struct conn *conn)
 
 RUNS_ON(on_worker) static void conn_read(struct conn *conn)
 {
-	ssize_t n = tcp_recv(conn->fd, conn->in + conn->in_len, conn->in_size - conn->in_len);
+	size_t had = conn->in_len;
 
-	if (n == -EAGAIN)
-		return;
-	if (n <= 0) {
-		conn_drop(conn);
-		return;
-	}
-	conn->in_len += (size_t)n;
-	conn_advance(conn);
+	if (conn_fill(conn) && conn->in_len > had)
+		conn_advance(conn);
 }
 
 RUNS_ON(on_worker) static void conn_step(struct conn *conn)
 {
+	if (!conn_fill_ready(conn))
+		return;
 	if (conn->state == CONN_BODY) {
 		conn_serve_body(conn);
 		return;
@@ -429,6 +449,16 @@ RUNS_ON(on_worker) static void conn_next(struct conn *conn)
 	conn_advance(conn);
 }
 
+/* Nothing more can be sent now; or the peer is gone. */
+RUNS_ON(on_worker) static void conn_stuck(struct conn *conn, ssize_t error)
+{
+	/* Nobody looks at deadlines any more when the worker stops. */
+	if (error < 0 || list.stopping)
+		conn_drop(conn);
+	else
+		conn_watch(conn, UV_WRITABLE);
+}
+
 RUNS_ON(on_worker) static void conn_write(struct conn *conn)
 {
 	struct bytes head = buffer_bytes(&conn->head_out);
@@ -436,24 +466,25 @@ RUNS_ON(on_worker) static void conn_write(struct conn *conn)
 		conn->reply.fixed.at ? conn->reply.fixed : buffer_bytes(&conn->reply.body);
 	bool to_head = bytes_equal(conn->request.method, BYTES("HEAD"));
 	size_t all = head.len + (to_head ? 0 : body.len);
+	int flushed;
 
 	while (conn->sent < all) {
 		struct bytes out[2] = {
 			bytes_skip(head, conn->sent),
 			bytes_skip(body, conn->sent > head.len ? conn->sent - head.len : 0)};
-		ssize_t n = tcp_sendv(conn->fd, out, to_head ? 1 : 2);
+		ssize_t n = link_sendv(conn->link, out, to_head ? 1 : 2);
 
-		/* Nobody looks at deadlines any more when the worker stops. */
-		if (n < 0 || (n == 0 && list.stopping)) {
-			conn_drop(conn);
-			return;
-		}
-		if (n == 0) {
-			conn_watch(conn, UV_WRITABLE);
+		if (n <= 0) {
+			conn_stuck(conn, n);
 			return;
 		}
 		conn->sent += (size_t)n;
 		conn_expect(conn, WRITE_TIMEOUT_MS);
+	}
+	flushed = link_flush(conn->link);
+	if (flushed <= 0) {
+		conn_stuck(conn, flushed);
+		return;
 	}
 	conn_watch(conn, 0);
 	if (conn->sent_then) {
@@ -598,9 +629,9 @@ struct worker *conn_worker(const struct conn *conn)
 	return conn->worker;
 }
 
-int conn_fd(const struct conn *conn)
+struct link conn_link(const struct conn *conn)
 {
-	return conn->fd;
+	return conn->link;
 }
 
 /* --- the worker's loop ---------------------------------------------------------------------- */

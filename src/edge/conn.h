@@ -4,7 +4,7 @@
  *              ▲         ├───▶ conn_body ─▶ BODY ─▶ serve again
  *              │         ├───▶ conn_call ─▶ WAIT (the control thread answers) ─▶ WRITE
  *              │         ├───▶ access_… ─▶ WAIT (a password is checked) ─▶ …
- *              │         └───▶ conn_take: a family has the descriptor, the conn is gone
+ *              │         └───▶ conn_take: a family has the link, the conn is gone
  *
  * Lives and dies on one worker. While it WAITs nothing is read and it is not freed, so whoever
  * answers finds it. A route's serve() must do exactly one of the five. Each state but WAIT has a
@@ -15,6 +15,7 @@
 
 #include "core/worker.h"
 #include "edge/auth.h"
+#include "edge/link.h"
 #include "edge/proto/address.h"
 #include "edge/proto/http1.h"
 #include "edge/reply.h"
@@ -45,7 +46,7 @@ void conn_start(struct worker *worker, int fd, const struct address *peer);
 
 RUNS_ON(on_worker) const struct request *conn_request(const struct conn *conn);
 struct worker *conn_worker(const struct conn *conn);
-int conn_fd(const struct conn *conn);
+struct link conn_link(const struct conn *conn);
 
 /* Answers, frees what the reply holds, and goes on with the next request or closes. */
 RUNS_ON(on_worker) void conn_reply(struct conn *conn, struct reply *reply);
@@ -77,9 +78,9 @@ void conn_send(struct conn *conn, struct bytes out, void (*then)(struct conn *co
 /* Stays in WAIT until whoever waits goes on with one of the above. */
 RUNS_ON(on_worker) void conn_wait(struct conn *conn);
 
-/* Gives the descriptor away, with the bytes that came behind the head (which hold until the end
+/* Gives the link away, with the bytes that came behind the head (which hold until the end
  * of this turn of the loop). The conn is gone. */
-RUNS_ON(on_worker) int conn_take(struct conn *conn, struct bytes *rest);
+RUNS_ON(on_worker) struct link conn_take(struct conn *conn, struct bytes *rest);
 
 /* All bytes received and not yet used: what a protocol that is not HTTP looks at. */
 RUNS_ON(on_worker) struct bytes conn_bytes(const struct conn *conn);

@@ -46,10 +46,8 @@ const struct edge_settings *edge_settings(void)
 /* The texts were checked when the file was read. */
 static struct cidr_list parse_networks(const struct conf_list *texts, struct cidr **next)
 {
-	struct cidr_list list = {*next, 0};
+	struct cidr_list list = cidr_list_of(texts->at, texts->count, *next);
 
-	for (size_t i = 0; i < texts->count; i++)
-		list.count += cidr_parse(bytes_str(texts->at[i]), &(*next)[list.count]);
 	*next += list.count;
 	return list;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/conf_net.h"
+#include "radio/proto/playlist.h"
 
 static const struct conf_item radio_items[] = {
 #define SETTING(name, type, field, ...) \
@@ -88,6 +89,16 @@ static bool says_size(const struct conf *conf, size_t i)
 	       conf_entry_says(conf, mounts, name, "burst");
 }
 
+/* The mount is added to it. */
+static bool is_base_url(const char *text)
+{
+	struct bytes url = bytes_str(text);
+
+	return (bytes_start_with(url, BYTES("http://")) ||
+		bytes_start_with(url, BYTES("https://"))) &&
+	       !bytes_end_with(url, BYTES("/"));
+}
+
 static void check_mount(const struct conf *conf, size_t i, struct conf_errors *errors)
 {
 	const struct mount_conf *mount = values_at(conf, i);
@@ -99,6 +110,10 @@ static void check_mount(const struct conf *conf, size_t i, struct conf_errors *e
 	else if (in_loop(conf, i))
 		conf_fault(errors, conf, mount, "fallback",
 			   "expected a mount that does not fall back to this one");
+	if (mount->redirect[0] && !is_base_url(mount->redirect))
+		conf_fault(errors, conf, mount, "redirect",
+			   "expected a URL such as https://other.example.org, without a slash at "
+			   "its end");
 	/* A listener starts one burst behind live and must not be overtaken while it catches up. */
 	if (mount->ring / 4 < mount->burst && says_size(conf, i))
 		conf_fault(errors, conf, mount, "burst", "expected at most a quarter of the ring");
@@ -106,10 +121,17 @@ static void check_mount(const struct conf *conf, size_t i, struct conf_errors *e
 
 static void check_names(const struct conf *conf, struct conf_errors *errors)
 {
+	enum playlist_kind kind;
+	struct bytes mount;
+
 	for (size_t i = 1; i < conf_entry_count(conf, &mount_conf_section); i++) {
 		if (name_at(conf, i)[0] != '/' && name_at(conf, i)[0] != '*')
 			conf_fault_entry(errors, conf, values_at(conf, i),
 					 "expected a mount such as /live");
+		else if (playlist_of_path(bytes_str(name_at(conf, i)), &kind, &mount))
+			conf_fault_entry(
+				errors, conf, values_at(conf, i),
+				"expected a mount whose name does not end like a playlist's");
 	}
 }
 

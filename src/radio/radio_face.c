@@ -17,10 +17,14 @@ static void open_reply(struct call *call, json_t *tree, const char *root)
 	document_reply(&call->reply, DOCUMENT_JSON, root, tree);
 }
 
+/* All mounts, or the one of "mount=". */
 static void answer_status(struct call *call)
 {
+	char mount[FEED_NAME_MAX + 1] = "";
+
 	enter_control();
-	open_reply(call, status_public(call->request.host), "icestats");
+	(void)call_param(call, "mount", mount, sizeof mount);
+	open_reply(call, status_public(call->request.host, bytes_str(mount)), "icestats");
 	call_reply(call);
 }
 

@@ -56,25 +56,27 @@ static void deliver_live(struct message *message)
 		log_info("radio", "source live", kv_str("mount", hub->mount->name),
 			 kv_str("address", address_text(&hub->about.address, address)),
 			 kv_str("agent", hub->about.agent), kv_str("type", hub->feed->type),
-			 kv_str("codec", hub->about.about.codec),
+			 kv_str("codec",
+				hub->about.about.codec[0] ? hub->about.about.codec : "raw"),
 			 kv_u64("rate", hub->about.about.sample_rate));
 		mount_live(hub->mount, hub->feed, hub->first_pos);
 	}
 	free(hub);
 }
 
-void hub_source_live(struct mount *mount, const struct mount_source *about, struct feed *feed,
+bool hub_source_live(struct mount *mount, const struct mount_source *about, struct feed *feed,
 		     uint64_t first_pos)
 {
 	struct hub_message *hub = hub_message_make();
 
 	if (!hub)
-		return;
+		return false;
 	hub->mount = mount;
 	hub->about = *about;
 	hub->feed = feed;
 	hub->first_pos = first_pos;
 	hub_post(hub, deliver_live);
+	return true;
 }
 
 static void deliver_station(struct message *message)
@@ -104,7 +106,8 @@ static void deliver_title(struct message *message)
 	struct mount *mount = hub->mount;
 
 	enter_control();
-	if (is_current(mount, hub->id)) {
+	if (is_current(mount, hub->id) &&
+	    (strcmp(mount->title, hub->title) != 0 || strcmp(mount->title_url, hub->url) != 0)) {
 		bytes_to_str(bytes_str(hub->title), mount->title, sizeof mount->title);
 		bytes_to_str(bytes_str(hub->url), mount->title_url, sizeof mount->title_url);
 		mount->title_since_us = wall_now_us();
@@ -136,7 +139,8 @@ static void deliver_gone(struct message *message)
 		log_info("radio", "source gone", kv_str("mount", hub->mount->name),
 			 kv_str("why", hub->why),
 			 kv_u64("bytes", atomic_load_explicit(&hub->mount->count.bytes_in,
-							      memory_order_relaxed)));
+							      memory_order_relaxed) -
+						 hub->mount->bytes_in_first));
 		mount_lost_source(hub->mount);
 	}
 	free(hub);
@@ -167,7 +171,11 @@ static void claim_answer(struct claim *claim)
 RUNS_ON(on_control)
 static void claim_refuse(struct claim *claim, unsigned status, const char *why)
 {
-	log_info("radio", "source refused", kv_str("mount", claim->mount), kv_str("why", why));
+	char address[ADDRESS_TEXT_MAX + 1];
+
+	log_info("radio", "source refused", kv_str("mount", claim->mount), kv_str("why", why),
+		 kv_str("address", address_text(&claim->about.address, address)),
+		 kv_str("agent", claim->about.agent));
 	claim->refuse_status = status;
 	claim->refuse_why = why;
 	claim_answer(claim);
@@ -199,8 +207,10 @@ static void deliver_claim(struct message *message)
 		} else if (mount->waiting) {
 			claim_refuse(claim, 403, "Mountpoint in use, and about to be taken over");
 		} else {
-			mount->waiting = claim;
-			source_stop(mount->source.worker, mount->source.id, "taken over");
+			if (source_stop(mount->source.worker, mount->source.id, "taken over"))
+				mount->waiting = claim;
+			else
+				claim_refuse(claim, 503, "out of memory");
 		}
 		return;
 	}

@@ -14,8 +14,9 @@ struct hub_message *hub_message_make(void);
 /* May this encoder in? The answer comes to source_claimed() on the claim's worker. */
 void hub_claim(struct claim *claim);
 
-/* The first unit of a source is out, in this feed, from first_pos on. */
-void hub_source_live(struct mount *mount, const struct mount_source *about, struct feed *feed,
+/* The first unit of a source is out, in this feed, from first_pos on. False: no memory to say so. */
+MUST_CHECK
+bool hub_source_live(struct mount *mount, const struct mount_source *about, struct feed *feed,
 		     uint64_t first_pos);
 
 /* What a SHOUTcast encoder said of itself after its login. */

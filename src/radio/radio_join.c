@@ -1,10 +1,7 @@
 #include "radio/radio_join.h"
 
-#include <unistd.h>
-
 #include "core/clock.h"
 #include "core/metric.h"
-#include "core/tcp.h"
 #include "edge/edge.h"
 #include "edge/proto/http_date.h"
 #include "edge/proto/url.h"
@@ -121,19 +118,19 @@ static void join_stream(struct conn *conn, const struct join *join, uint32_t byt
 	uint8_t room[LISTENER_ANSWER_MAX];
 	struct writer w = writer_of(room, sizeof room);
 	struct bytes answer, rest;
-	int fd;
+	struct link link;
 
 	answer = join_answer(join,
 			     join->range == LISTENER_RANGE_STREAM ? LISTENER_ANSWER_RANGE_STREAM
 								  : LISTENER_ANSWER_STREAM,
 			     &w);
-	fd = conn_take(conn, &rest);
+	link = conn_take(conn, &rest);
 	metric_add(METRIC_radio_listeners_come, 1);
-	if (tcp_send(fd, answer) == (ssize_t)answer.len &&
-	    listener_start(join->outlet, fd, join->metaint, &peer, agent, bytes_per_second))
+	if (link_send(link, answer) == (ssize_t)answer.len &&
+	    listener_start(join->outlet, link, join->metaint, &peer, agent, bytes_per_second))
 		return;
 	limit_give(&join->outlet->mount->count, &peer, bytes_per_second);
-	close(fd);
+	link_close(link);
 	edge_left(worker_here());
 }
 
@@ -154,8 +151,8 @@ static enum limit join_take_place(struct join *join, const struct request *reque
 		*bytes_per_second = atomic_load_explicit(&mount->count.cost, memory_order_relaxed);
 		limit = limit_take(&rules, &mount->count, &request->peer, *bytes_per_second);
 		if (limit == LIMIT_MOUNT && mount_conf(mount)->fallback_when_full && depth < 8)
-			next = outlet_find(bytes_str(mount_conf(mount)->fallback));
-		if (!next || !next->tap)
+			next = outlet_find(bytes_str(join->outlet->fallback));
+		if (!next || !next->tap || !may_listen(next->mount, &request->peer))
 			return limit;
 		join_look(join, request, next);
 	}

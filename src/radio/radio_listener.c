@@ -6,7 +6,6 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
-#include "core/tcp.h"
 #include "edge/edge.h"
 #include "radio/radio.h"
 #include "radio/radio_limit.h"
@@ -40,6 +39,9 @@ static const char *const leave_names[] = {
 	[LEAVE_STOP] = "server stops",
 };
 
+/* Bytes in all tails of this worker, at most its share of radio.tails. */
+static _Thread_local uint64_t tails_bytes;
+
 /* By row: each turn looks up the tail of everybody who has one, and all may have. */
 static _Thread_local struct tail *tails[TAIL_BUCKETS];
 static _Thread_local uint64_t ids_given;
@@ -68,8 +70,10 @@ static void tail_free(struct listener *listener, uint32_t row)
 	struct tail **link = tail_link(row);
 	struct tail *tail = *link;
 
-	if (tail)
+	if (tail) {
 		*link = tail->next;
+		tails_bytes -= tail->len;
+	}
 	free(tail);
 	listener->flags &= ~LISTENER_TAIL;
 }
@@ -86,7 +90,7 @@ void listener_tails_free(void)
 }
 
 /* Puts the rest of the frame that the listener is in aside, if it is at most so long; its pos is then
- * behind the frame. False when it is at the beginning of one, or the frame is gone. */
+ * behind the frame. True: it is at the end of a frame now. False when that cannot be. */
 static bool tail_keep(struct listener *listener, uint32_t row, const struct ring *ring,
 		      uint64_t most)
 {
@@ -94,11 +98,15 @@ static bool tail_keep(struct listener *listener, uint32_t row, const struct ring
 	struct tail *tail;
 	uint64_t end;
 
-	if (listener->flags & LISTENER_AT_EDGE || !ring_find_pos(ring, listener->pos, &record) ||
-	    record.pos == listener->pos)
+	if (listener->flags & LISTENER_AT_EDGE || listener->pos == ring_head_pos(ring))
+		return true;
+	if (!ring_find_pos(ring, listener->pos, &record))
 		return false;
+	if (record.pos == listener->pos)
+		return true;
 	end = record.pos + record.len;
-	if (end - listener->pos > most)
+	if (end - listener->pos > most ||
+	    tails_bytes + end - listener->pos > radio_conf()->tails / workers_count())
 		return false;
 	tail = malloc(sizeof *tail + (size_t)(end - listener->pos));
 	if (!tail)
@@ -112,6 +120,7 @@ static bool tail_keep(struct listener *listener, uint32_t row, const struct ring
 	}
 	tail->next = tails[row % TAIL_BUCKETS];
 	tails[row % TAIL_BUCKETS] = tail;
+	tails_bytes += tail->len;
 	listener->pos = end;
 	listener->flags |= LISTENER_TAIL | LISTENER_AT_EDGE;
 	return true;
@@ -120,10 +129,7 @@ static bool tail_keep(struct listener *listener, uint32_t row, const struct ring
 /* The listener goes elsewhere: the rest of its frame first. */
 static void tail_keep_or_count(struct listener *listener, uint32_t row, const struct ring *ring)
 {
-	bool inside = !(listener->flags & LISTENER_AT_EDGE);
-
-	if (inside && !tail_keep(listener, row, ring, UINT64_MAX) &&
-	    !ring_keeps(ring, listener->pos, 0))
+	if (!tail_keep(listener, row, ring, UINT64_MAX))
 		metric_add(METRIC_radio_torn_frames, 1);
 }
 
@@ -315,7 +321,7 @@ RUNS_ON(on_worker) static int headers_send(struct listener *listener, const stru
 		return -ESTALE;
 	rest = bytes_skip(ring_bytes(ring, headers.pos, headers.pos + headers.len),
 			  listener->headers_sent);
-	sent = tcp_send(listener->fd, rest);
+	sent = link_send(listener->link, rest);
 	if (sent < 0)
 		return (int)sent;
 	if (!ring_peek(ring, listener->headers_seq, &headers))
@@ -332,9 +338,9 @@ RUNS_ON(on_worker) static int headers_send(struct listener *listener, const stru
 RUNS_ON(on_worker)
 static int listener_prelude(struct listener *listener, uint32_t row, struct tap *tap)
 {
-	int went = 1;
+	int went = link_flush(listener->link);
 
-	if (listener->flags & LISTENER_TAIL)
+	if (went == 1 && (listener->flags & LISTENER_TAIL))
 		went = tail_send(listener, row, tap);
 	if (went == 1 && (listener->flags & LISTENER_HEADERS))
 		went = headers_send(listener, tap);
@@ -466,7 +472,7 @@ enum served listener_look(struct outlet *outlet, uint32_t row, mono_t now)
 
 	if (!mono_before(now, listener->leaves))
 		return listener_gone(outlet, row, LEAVE_DURATION);
-	if (mono_since_us(now, listener->last_sent) > LOOK_IDLE_US && !tcp_alive(listener->fd))
+	if (mono_since_us(now, listener->last_sent) > LOOK_IDLE_US && !link_alive(listener->link))
 		return listener_gone(outlet, row, LEAVE_LEFT);
 	return SERVED_ALL;
 }
@@ -479,7 +485,7 @@ RUNS_ON(on_worker) static uint64_t next_id(void)
 	return ++ids_given * WORKERS_MAX + worker_here()->id;
 }
 
-bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
+bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interval,
 		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second)
 {
 	const struct mount_conf *conf = mount_conf(outlet->mount);
@@ -493,7 +499,7 @@ bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
 	if (!listener)
 		return false;
 	listener->id = next_id();
-	listener->fd = fd;
+	listener->link = link;
 	listener->icy = icy_phase_of(icy_interval);
 	listener->kind = outlet->tap->feed->kind;
 	listener->bytes_per_second = bytes_per_second;
@@ -508,7 +514,7 @@ bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
 		table_give(outlet_table(), row);
 		return false;
 	}
-	tcp_tune_stream(fd, radio_conf()->send_buffer);
+	tcp_tune_stream(link.fd, radio_conf()->send_buffer);
 	burst_of(outlet->mount, &bytes, &us);
 	listener_place(listener, outlet->tap, bytes, us, 0);
 	metric_add(METRIC_radio_listeners, 1);
@@ -526,10 +532,11 @@ void listener_end(struct outlet *outlet, uint32_t row, enum leave why)
 
 	if (listener->flags & LISTENER_TAIL)
 		tail_free(listener, row);
-	log_debug("radio", "listener gone", kv_str("mount", outlet->mount->name),
-		  kv_u64("id", listener->id), kv_str("why", leave_names[why]),
-		  kv_u64("sent", listener->sent), kv_u64("lost", listener->lost));
-	tcp_close_gently(listener->fd);
+	log_event(why == LEAVE_SLOW ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "radio", "listener gone",
+		  kv_str("mount", outlet->mount->name), kv_u64("id", listener->id),
+		  kv_str("why", leave_names[why]), kv_u64("sent", listener->sent),
+		  kv_u64("lost", listener->lost));
+	link_close_gently(listener->link);
 	edge_left(worker_here());
 	metric_add(METRIC_radio_listeners, -1);
 	if (why == LEAVE_SLOW) {

@@ -2,7 +2,7 @@
  *
  *   ring ──[pos … head)──▶ send ──▶ socket      with ICY: audio │ title │ audio in one sendmsg
  *
- * A listener is a row in its worker's table: a descriptor, a feed, a position, an ICY counter that
+ * A listener is a row in its worker's table: a link, a feed, a position, an ICY counter that
  * belongs to the connection for its whole life. It is not in the loop: turns serve it, and a send
  * that fails says that the player is gone.
  *
@@ -12,10 +12,11 @@
 #pragma once
 
 #include "core/mono.h"
+#include "edge/link.h"
 #include "radio/proto/icy.h"
 #include "radio/radio_outlet.h"
 
-#define LISTENER_LAYOUT    1u
+#define LISTENER_LAYOUT    2u
 #define LISTENER_AGENT_MAX 96u
 
 #define LISTENER_TAIL    1u /* the rest of a frame that the ring may no longer keep goes out first */
@@ -35,13 +36,12 @@ struct listener {
 	uint64_t in_use; /* struct table_row */
 	uint64_t feed;
 	uint64_t pos;
-	int32_t fd;
+	struct link link;
 	uint32_t flags;
+	uint32_t bytes_per_second;
 	struct icy_phase icy;
 	uint64_t sent; /* bytes */
 	mono_t last_sent;
-	uint32_t bytes_per_second;
-	uint32_t kind; /* enum framer_kind */
 	/* titles */
 	uint64_t title_seq; /* the title the player knows; 0: none */
 	uint64_t block_seq; /* the title of the block under way, or BLOCK_… */
@@ -56,11 +56,12 @@ struct listener {
 	int64_t since_wall_us;
 	uint64_t lost; /* bytes skipped */
 	uint32_t skips;
+	uint32_t kind; /* enum framer_kind */
 	uint16_t port;
 	uint16_t slot;
 	uint8_t ip[16];
 	char agent[LISTENER_AGENT_MAX];
-	uint8_t pad[56];
+	uint8_t pad[52];
 };
 
 static_assert(offsetof(struct listener, title_seq) == 64, "one cache line for most");
@@ -72,10 +73,10 @@ enum served {
 	SERVED_GONE, /* it left or was let go: its row is free */
 };
 
-/* Makes a listener of a descriptor whose answer has been sent, and serves it its burst. False: no
+/* Makes a listener of a connection whose answer has been sent, and serves it its burst. False: no
  * place in the table; the caller closes. */
 RUNS_ON(on_worker)
-bool listener_start(struct outlet *outlet, int fd, uint32_t icy_interval,
+bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interval,
 		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second);
 
 /* Sends what there is. On SERVED_GONE it was taken out of the table, but not out of its slot. */

@@ -6,9 +6,9 @@
 
 #include "core/log.h"
 #include "core/metric.h"
-#include "core/tcp.h"
 #include "edge/access.h"
 #include "edge/proto/charset.h"
+#include "radio/proto/playlist.h"
 #include "radio/proto/shoutcast.h"
 #include "radio/radio.h"
 #include "radio/radio_hub.h"
@@ -114,15 +114,17 @@ RUNS_ON(on_worker) static void on_source_verdict(struct conn *conn, enum verdict
 	login_unauthorized(conn);
 }
 
-/* A mount's name is a path that no page and no call has. */
+/* A mount's name is a path that no page and no call has, and no playlist. */
 static bool is_mount_path(struct bytes path)
 {
 	unsigned allowed;
 	const struct route *route = route_find(path, METHOD_GET, &allowed);
+	enum playlist_kind kind;
+	struct bytes mount;
 
 	return path.len > 1 && path.len <= FEED_NAME_MAX && path.at[0] == '/' &&
 	       !bytes_end_with(path, BYTES("/")) && charset_is_utf8(path) &&
-	       (!route || !route->path);
+	       !playlist_of_path(path, &kind, &mount) && (!route || !route->path);
 }
 
 void login_serve_source(struct conn *conn)
@@ -193,7 +195,7 @@ RUNS_ON(on_worker) static void on_login_verdict(struct conn *conn, enum verdict 
 	log_warnx("radio", "source login failed",
 		  kv_str("address", address_text(&conn_request(conn)->peer, address)),
 		  kv_str("protocol", "shoutcast"));
-	(void)!tcp_send(conn_fd(conn), BYTES("invalid password\r\n"));
+	(void)!link_send(conn_link(conn), BYTES("invalid password\r\n"));
 	conn_drop(conn);
 }
 
@@ -210,7 +212,7 @@ RUNS_ON(on_worker) static void login_serve_shoutcast(struct conn *conn)
 	}
 	bytes_to_str(login_mount(&part), mount, sizeof mount);
 	if (!is_mount_path(bytes_str(mount))) {
-		(void)!tcp_send(conn_fd(conn), BYTES("invalid mount\r\n"));
+		(void)!link_send(conn_link(conn), BYTES("invalid mount\r\n"));
 		conn_drop(conn);
 		return;
 	}

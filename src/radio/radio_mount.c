@@ -58,9 +58,8 @@ static bool parse_networks(const struct conf_list *texts, struct cidr_list *list
 {
 	struct cidr *networks = calloc(texts->count + 1, sizeof *networks);
 
-	*list = (struct cidr_list){networks, 0};
-	for (size_t i = 0; networks && i < texts->count; i++)
-		list->count += cidr_parse(bytes_str(texts->at[i]), &networks[list->count]);
+	*list = networks ? cidr_list_of(texts->at, texts->count, networks)
+			 : (struct cidr_list){NULL, 0};
 	return networks;
 }
 
@@ -245,11 +244,23 @@ RUNS_ON(on_control) static bool is_expecting(const struct mount *mount, const st
 	return false;
 }
 
-/* What comes in from the encoder that is heard; while that is new, what it says of itself. */
+/* The file that is heard on this mount, be it its own or another mount's; NULL for an encoder. */
+RUNS_ON(on_control) static const struct player *player_heard(const struct mount *mount)
+{
+	for (const struct mount *from = mounts; from; from = from->next)
+		if (mount->heard && from->player && player_feed(from->player) == mount->heard)
+			return from->player;
+	return NULL;
+}
+
+/* What comes in from the encoder or the file that is heard; while an encoder is new, what it says of
+ * itself. */
 RUNS_ON(on_control) static void cost_update(struct mount *mount)
 {
 	const struct mount *from = mount_heard_from(mount);
-	uint32_t rate = atomic_load_explicit(&from->count.bitrate, memory_order_relaxed);
+	const struct player *player = player_heard(mount);
+	uint32_t rate = player ? player_bitrate(player)
+			       : atomic_load_explicit(&from->count.bitrate, memory_order_relaxed);
 
 	if (!rate)
 		rate = from->source.about.bitrate;
@@ -270,6 +281,7 @@ RUNS_ON(on_control) static void mount_tune(struct mount *mount, struct feed *fee
 		.station = mount_station(mount),
 	};
 
+	bytes_to_str(bytes_str(mount_fallback(mount)), tuning.fallback, sizeof tuning.fallback);
 	if (mount->heard != feed && mount->heard && feed)
 		metric_add(METRIC_radio_fallbacks, 1);
 	mount->heard = feed;
@@ -337,6 +349,7 @@ bool mount_set_fallback(struct mount *mount, struct bytes fallback)
 	bytes_to_str(fallback, name, fallback.len + 1);
 	free(mount->fallback_said);
 	mount->fallback_said = name;
+	mount_tune(mount, mount->heard);
 	retune();
 	return true;
 }
@@ -395,6 +408,7 @@ void mount_take_source(struct mount *mount, const struct mount_source *source)
 {
 	mount->has_source = true;
 	mount->source = *source;
+	mount->bytes_in_first = atomic_load_explicit(&mount->count.bytes_in, memory_order_relaxed);
 	mount->title[0] = '\0';
 	source_count++;
 }
@@ -423,7 +437,7 @@ void mount_lost_source(struct mount *mount)
 void mount_kill_source(struct mount *mount)
 {
 	if (mount->has_source)
-		source_stop(mount->source.worker, mount->source.id, "killed");
+		(void)source_stop(mount->source.worker, mount->source.id, "killed");
 }
 
 bool mount_set_title(struct mount *mount, struct bytes title, struct bytes url)

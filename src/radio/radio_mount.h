@@ -84,8 +84,9 @@ struct mount {
 	char title_url[512];
 	int64_t title_since_us;
 	uv_timer_t linger;
-	uint64_t bytes_in_before;
-	struct baton farewell; /* its own, so that the end needs no memory */
+	uint64_t bytes_in_before; /* of the last look at health */
+	uint64_t bytes_in_first;  /* when the present source came */
+	struct baton farewell;    /* its own, so that the end needs no memory */
 	void (*gone)(struct mount *mount);
 };
 

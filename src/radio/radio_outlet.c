@@ -9,9 +9,13 @@
 #include "radio/radio.h"
 #include "radio/radio_listener.h"
 
-#define LOOK_MS    5000
+#define LOOK_MS    1000
 #define IDLE_TURNS 2u /* turns without anything to send before the wheel stops */
-#define ROWS_MAX   (1u << 20)
+
+/* A tick that has fewer listeners than this takes several slots at once: a wake-up finds the caches
+ * cold, and costs more than the sends that it spreads (docs/performance.md). */
+#define TICK_LISTENERS 1000u
+#define ROWS_MAX       (1u << 20)
 
 /* What one worker has of the radio. */
 struct radio_worker {
@@ -22,7 +26,8 @@ struct radio_worker {
 	struct outlet *outlets;
 	struct table listeners;
 	unsigned slot;
-	unsigned idle_ticks;
+	unsigned together; /* slots that a tick serves: a divisor of TURN_SLOTS */
+	unsigned idle_slots;
 	bool turning;
 	bool stopped; /* orders still arrive, and are for nobody */
 };
@@ -164,20 +169,47 @@ static bool anybody_behind(void)
 	return false;
 }
 
+/* How many slots a tick is to serve: as few as keep it busy. */
+static unsigned slots_together(void)
+{
+	uint32_t listeners = 0, ticks;
+
+	for (const struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
+		listeners += outlet->listeners;
+	ticks = listeners / TICK_LISTENERS;
+	return ticks >= 10 ? 1 : ticks >= 5 ? 2 : ticks >= 2 ? 5 : TURN_SLOTS;
+}
+
+/* At the end of a turn: ticks may become longer or shorter. Then all are served now, so that nobody
+ * waits for longer than a turn. */
+RUNS_ON(on_worker) static unsigned slots_now(void)
+{
+	unsigned together = here->slot == 0 ? slots_together() : here->together;
+
+	if (together == here->together)
+		return together;
+	here->together = together;
+	outlet_wake();
+	return TURN_SLOTS;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	mono_t now = mono_now();
+	unsigned slots = slots_now();
 	bool busy = false;
 
 	(void)timer;
 	enter_worker();
-	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
-		busy |= slot_serve(outlet, &outlet->slot[here->slot], now);
-	here->slot = (here->slot + 1) % TURN_SLOTS;
-	here->idle_ticks = busy ? 0 : here->idle_ticks + 1;
-	if (here->idle_ticks < IDLE_TURNS * TURN_SLOTS)
+	for (unsigned i = 0; i < slots; i++)
+		for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
+			busy |= slot_serve(outlet, &outlet->slot[(here->slot + i) % TURN_SLOTS],
+					   now);
+	here->slot = (here->slot + slots) % TURN_SLOTS;
+	here->idle_slots = busy ? 0 : here->idle_slots + slots;
+	if (here->idle_slots < IDLE_TURNS * TURN_SLOTS)
 		return;
-	here->idle_ticks = 0;
+	here->idle_slots = 0;
 	/* The bits first, then the look: what is published in between knocks. */
 	if (!sleep_on_rings() || anybody_behind())
 		return;
@@ -187,10 +219,10 @@ static void on_tick(uv_timer_t *timer)
 
 void outlet_wake(void)
 {
-	uint64_t tick = radio_conf()->turn / TURN_SLOTS;
+	uint64_t tick = radio_conf()->turn * here->together / TURN_SLOTS;
 
 	tick = tick ? tick : 1;
-	here->idle_ticks = 0;
+	here->idle_slots = 0;
 	/* A reload may have changed the turn. */
 	if (here->turning && uv_timer_get_repeat(&here->wheel) == tick)
 		return;
@@ -269,6 +301,7 @@ RUNS_ON(on_worker) static void outlet_tune(struct outlet *outlet, const struct t
 	outlet->min_pos = tuning->min_pos;
 	outlet->sticky = tuning->sticky;
 	outlet->station = tuning->station;
+	memcpy(outlet->fallback, tuning->fallback, sizeof outlet->fallback);
 	outlet->low_latency = mount_conf(outlet->mount)->low_latency;
 	if (tap)
 		tap->ended = false;
@@ -453,7 +486,7 @@ int outlet_worker_start(struct worker *worker)
 	int error;
 
 	here = &radio_workers[worker->id];
-	*here = (struct radio_worker){.worker = worker};
+	*here = (struct radio_worker){.worker = worker, .together = TURN_SLOTS};
 	error = table_create(&here->listeners, LISTENER_LAYOUT, sizeof(struct listener),
 			     (uint32_t)(rows < ROWS_MAX ? rows : ROWS_MAX));
 	if (error)

@@ -2,11 +2,13 @@
  * and the listeners, dealt out over the slots of a turn.
  *
  *   control ── tune(mount, feed) ──▶ outlet        turn: ┌slot 0┬slot 1┬ … ┬slot 9┐
- *                                                        every tick serves one slot of all outlets
+ *                                                        a tick serves the next slots of all outlets
  *
  * A listener costs one send a turn however finely the source chops its bytes. The worker's wheel
- * ticks TURN_SLOTS times a turn; when nothing moves on any feed it stops, and the rings' doorbells
- * start it again. Outlets with low latency are also served at every doorbell.
+ * ticks once to TURN_SLOTS times a turn: more often the more listeners there are, so that a crowd
+ * does not leave in one burst, and a few do not wake the worker each for himself. When nothing moves
+ * on any feed it stops, and the rings' doorbells start it again. Outlets with low latency are also
+ * served at every doorbell.
  *
  * All of it lives on its worker; orders come from the control thread as messages. */
 #pragma once
@@ -33,7 +35,8 @@ struct outlet {
 	bool sticky;    /* who is on another feed that still runs, stays */
 	bool low_latency;
 	struct station station;
-	uint64_t bytes_out; /* not yet added to the mount's */
+	char fallback[FEED_NAME_MAX + 1]; /* the mount that it falls back to; "" */
+	uint64_t bytes_out;               /* not yet added to the mount's */
 	uint32_t listeners;
 	uint32_t next_slot;
 	struct outlet_slot slot[TURN_SLOTS];
@@ -47,6 +50,7 @@ struct tuning {
 	uint64_t min_pos;
 	bool sticky;
 	struct station station;
+	char fallback[FEED_NAME_MAX + 1];
 };
 
 RUNS_ON(on_control) void outlet_tune_all(const struct tuning *tuning);

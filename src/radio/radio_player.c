@@ -27,8 +27,9 @@ struct player {
 	bool closing;
 	bool published; /* publisher is in use */
 	bool announced;
-	bool hidden; /* its feed goes away: nobody is told any more to hear it */
-	bool failed; /* at least once */
+	bool hidden;        /* its feed goes away: nobody is told any more to hear it */
+	const char *failed; /* why it last did; NULL: never */
+	uint64_t total;     /* bytes read since it began */
 	struct publisher publisher;
 	mono_t began;
 	int64_t offset;
@@ -50,6 +51,13 @@ bool player_is_starting(const struct player *player)
 bool player_plays(const struct player *player, const char *file)
 {
 	return strcmp(player->path, file) == 0;
+}
+
+uint32_t player_bitrate(const struct player *player)
+{
+	int64_t us = player->publisher.media_us;
+
+	return us > 0 ? (uint32_t)(player->total * 8000000 / (uint64_t)us) : 0;
 }
 
 /* --- the end -------------------------------------------------------------------------------- */
@@ -118,9 +126,11 @@ RUNS_ON(on_control) static void player_fail(struct player *player, const char *w
 {
 	struct mount *mount = player->mount;
 
-	log_warnx("radio", "fallback file does not play", kv_str("mount", mount->name),
-		  kv_str("file", player->path), kv_str("why", why));
-	player->failed = true;
+	/* It is tried again and again; what is known is not said again. */
+	if (!player->failed || strcmp(player->failed, why) != 0)
+		log_warnx("radio", "fallback file does not play", kv_str("mount", mount->name),
+			  kv_str("file", player->path), kv_str("why", why));
+	player->failed = why;
 	/* Who hears it goes elsewhere, before there is nothing to be heard any more. */
 	player->hidden = true;
 	mount_player_changed(mount);
@@ -173,6 +183,7 @@ static void on_read(uv_fs_t *request)
 		player_later(player, 1);
 	} else {
 		player->offset += n;
+		player->total += (uint64_t)n;
 		player_publish(player, bytes_of(player->buffer, (size_t)n));
 	}
 }
@@ -210,6 +221,7 @@ RUNS_ON(on_control) static bool player_prepare(struct player *player)
 	player->published = true;
 	player->began = mono_now();
 	player->offset = 0;
+	player->total = 0;
 	return true;
 }
 

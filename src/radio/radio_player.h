@@ -22,5 +22,8 @@ RUNS_ON(on_control) bool player_is_starting(const struct player *player);
 /* Whether this is the file that it was started for. */
 RUNS_ON(on_control) bool player_plays(const struct player *player, const char *file);
 
+/* Bit/s of what it plays; 0 while that is not known. */
+RUNS_ON(on_control) uint32_t player_bitrate(const struct player *player);
+
 /* Its feed; NULL while nothing is out yet. */
 RUNS_ON(on_control) struct feed *player_feed(const struct player *player);

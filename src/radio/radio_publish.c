@@ -124,6 +124,11 @@ void publisher_set_title(struct publisher *publisher, struct bytes title, struct
 	writer_put(&w, charset_cut(title, 4096));
 	writer_u8(&w, 0);
 	writer_put(&w, bytes_first(url, 2048));
+	/* Some encoders repeat it with each block. */
+	if (bytes_equal(writer_done(&w), bytes_of(publisher->note, publisher->note_len)))
+		return;
+	publisher->note_len = writer_done(&w).len;
+	memcpy(publisher->note, text, publisher->note_len);
 	note.word[0] = ring_head_pos(&publisher->feed->ring[FEED_RECORDS]);
 	publish(publisher, FEED_NOTES, &note, writer_done(&w));
 }
@@ -197,7 +202,9 @@ static enum publish_status cut(struct publisher *publisher, bool end, mono_t now
 		in = bytes_skip(in, unit.data.len);
 	}
 	publisher->len = in.len;
-	memmove(publisher->buffer, in.at, in.len);
+	/* An encoder may send a large unit byte by byte. */
+	if (in.at != publisher->buffer)
+		memmove(publisher->buffer, in.at, in.len);
 	return publisher->rubbish > RUBBISH_MAX ? PUBLISH_RUBBISH : PUBLISH_OK;
 }
 

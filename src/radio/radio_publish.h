@@ -33,10 +33,12 @@ struct publish_plan {
 struct publisher {
 	struct publish_plan plan;
 	char name[FEED_NAME_MAX + 1];
-	struct feed *feed;  /* NULL: the format is not known yet */
-	uint64_t first_pos; /* of this writer in the feed */
-	unsigned news;      /* PUBLISH_…; the owner clears it */
-	char title[1024];   /* UTF-8, clean */
+	struct feed *feed;        /* NULL: the format is not known yet */
+	uint64_t first_pos;       /* of this writer in the feed */
+	unsigned news;            /* PUBLISH_…; the owner clears it */
+	char title[1024];         /* UTF-8, clean */
+	char note[FEED_NOTE_MAX]; /* the last one published */
+	size_t note_len;
 	mono_t last_unit;
 	struct framer framer;
 	bool framing; /* the format is known */

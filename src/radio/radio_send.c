@@ -1,7 +1,5 @@
 #include "radio/radio_send.h"
 
-#include "core/tcp.h"
-
 /* A block of one unit of 16 bytes, as icy_metadata_write() makes it of nothing. */
 #define NO_TITLE "\1StreamTitle='';\0"
 
@@ -72,7 +70,7 @@ static ssize_t send_stretch(struct listener *listener, struct tap *tap, struct b
 
 	if (!icy_phase_due(&listener->icy)) {
 		out[0] = bytes_first(audio, icy_phase_audio(&listener->icy, audio.len));
-		sent = tcp_send(listener->fd, out[0]);
+		sent = link_send(listener->link, out[0]);
 		if (sent < 0)
 			return sent;
 		icy_phase_sent(&listener->icy, (size_t)sent);
@@ -84,7 +82,7 @@ static ssize_t send_stretch(struct listener *listener, struct tap *tap, struct b
 	out[0] = block_rest(listener, tap);
 	block = out[0].len;
 	out[1] = bytes_first(audio, listener->icy.interval);
-	sent = tcp_sendv(listener->fd, out, 2);
+	sent = link_sendv(listener->link, out, 2);
 	if (sent < 0)
 		return sent;
 	n = (size_t)sent < block ? (size_t)sent : block;
@@ -101,7 +99,7 @@ ssize_t radio_send(struct listener *listener, struct tap *tap, struct bytes audi
 	size_t done = 0;
 
 	if (listener->icy.interval == 0) {
-		ssize_t sent = tcp_send(listener->fd, audio);
+		ssize_t sent = link_send(listener->link, audio);
 
 		if (sent > 0)
 			listener->sent += (uint64_t)sent;

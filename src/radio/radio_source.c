@@ -2,12 +2,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
-#include "core/tcp.h"
 #include "edge/edge.h"
 #include "edge/proto/charset.h"
 #include "edge/proto/chunked.h"
@@ -27,7 +25,7 @@ struct source {
 	struct source *prev, *next; /* sources */
 	struct mount *mount;
 	uint64_t id;
-	int fd;
+	struct link link;
 	bool closing;
 	bool logged_in; /* SHOUTcast: header lines are still to come, into login */
 	uint8_t login[SHOUTCAST_LINE_MAX];
@@ -73,8 +71,10 @@ RUNS_ON(on_worker) static void source_news(struct source *source)
 			      memory_order_relaxed);
 	if (news & PUBLISH_LIVE) {
 		source->about.about = *framer_about(&publisher->framer);
-		hub_source_live(source->mount, &source->about, publisher->feed,
-				publisher->first_pos);
+		/* Without memory it is said with the next unit. */
+		if (!hub_source_live(source->mount, &source->about, publisher->feed,
+				     publisher->first_pos))
+			publisher->news |= PUBLISH_LIVE;
 	}
 	if (news & PUBLISH_TITLE)
 		hub_source_title(source->mount, source->id, bytes_str(publisher->title), BYTES(""));
@@ -99,7 +99,7 @@ RUNS_ON(on_worker) static void source_end(struct source *source, const char *why
 		sources = source->next;
 	if (source->next)
 		source->next->prev = source->prev;
-	tcp_close_gently(source->fd);
+	link_close_gently(source->link);
 	edge_left(source->worker);
 	metric_add(METRIC_radio_sources, -1);
 	uv_close((uv_handle_t *)&source->poll, on_closed);
@@ -259,20 +259,28 @@ RUNS_ON(on_worker) static void source_take(struct source *source, struct bytes i
 		source_end(source, why);
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+RUNS_ON(on_worker) static void source_read(struct source *source)
 {
-	struct source *source = container_of(poll, struct source, poll);
-	ssize_t n;
+	ssize_t n = link_recv(source->link, scratch, sizeof scratch);
 
-	(void)events;
-	enter_worker();
-	n = status < 0 ? status : tcp_recv(source->fd, scratch, sizeof scratch);
 	if (n == -EAGAIN)
 		return;
 	if (n > 0)
 		source_take(source, bytes_of(scratch, (size_t)n));
 	else
 		source_end(source, n == 0 ? "closed" : "connection lost");
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct source *source = container_of(poll, struct source, poll);
+
+	(void)events;
+	enter_worker();
+	if (status < 0)
+		source_end(source, "connection lost");
+	else
+		source_read(source);
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -343,9 +351,9 @@ RUNS_ON(on_worker) static void source_start(struct source *source, struct conn *
 	if (!source->logged_in)
 		(void)http1_body_of(&request.head, &source->body);
 	source->body_left = source->body.length;
-	source->fd = conn_take(conn, &rest);
-	if (uv_poll_init(&source->worker->loop, &source->poll, source->fd) != 0) {
-		close(source->fd);
+	source->link = conn_take(conn, &rest);
+	if (uv_poll_init(&source->worker->loop, &source->poll, source->link.fd) != 0) {
+		link_close(source->link);
 		edge_left(source->worker);
 		hub_source_gone(source->farewell, source->mount, source->id, "not begun");
 		source->farewell = NULL;
@@ -361,17 +369,20 @@ RUNS_ON(on_worker) static void source_start(struct source *source, struct conn *
 	uv_poll_start(&source->poll, UV_READABLE, on_readable);
 	if (rest.len)
 		source_take(source, rest);
+	/* What the link has of a record already; scratch takes it all. */
+	if (!source->closing && link_ready(source->link))
+		source_read(source);
 }
 
 /* What the encoder is waiting for; small enough for any socket buffer that is empty. */
-RUNS_ON(on_worker) static bool source_welcome(const struct claim *claim, int fd)
+RUNS_ON(on_worker) static bool source_welcome(const struct claim *claim, struct link link)
 {
 	struct bytes answer = claim->expects ? BYTES("HTTP/1.1 100 Continue\r\n\r\n"
 						     "HTTP/1.0 200 OK\r\n\r\n")
 					     : BYTES("HTTP/1.0 200 OK\r\n\r\n");
 	if (claim->icy)
 		answer = claim->xaudiocast ? BYTES("OK\r\n") : BYTES("OK2\r\nicy-caps:11\r\n\r\n");
-	return tcp_send(fd, answer) == (ssize_t)answer.len;
+	return link_send(link, answer) == (ssize_t)answer.len;
 }
 
 RUNS_ON(on_worker) static void source_refuse(struct claim *claim)
@@ -380,7 +391,7 @@ RUNS_ON(on_worker) static void source_refuse(struct claim *claim)
 
 	if (claim->icy) {
 		/* SHOUTcast has one word for all that is wrong. */
-		(void)!tcp_send(conn_fd(claim->conn), BYTES("invalid password\r\n"));
+		(void)!link_send(conn_link(claim->conn), BYTES("invalid password\r\n"));
 		conn_drop(claim->conn);
 		return;
 	}
@@ -394,7 +405,7 @@ void source_claimed(struct claim *claim)
 {
 	struct source *source = claim->granted ? source_make(claim) : NULL;
 
-	if (source && source_welcome(claim, conn_fd(claim->conn))) {
+	if (source && source_welcome(claim, conn_link(claim->conn))) {
 		source->farewell = claim->farewell;
 		claim->farewell = NULL;
 		source_start(source, claim->conn);
@@ -444,18 +455,19 @@ static void deliver_stop(struct message *message)
 	free(order);
 }
 
-void source_stop(struct worker *worker, uint64_t id, const char *why)
+bool source_stop(struct worker *worker, uint64_t id, const char *why)
 {
 	struct order *order = calloc(1, sizeof *order);
 
 	if (!order) {
 		metric_add(METRIC_radio_out_of_memory, 1);
-		return;
+		return false;
 	}
 	order->id = id;
 	order->why = why;
 	order->message.deliver = deliver_stop;
 	worker_post(worker, &order->message);
+	return true;
 }
 
 static void deliver_title(struct message *message)

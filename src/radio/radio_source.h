@@ -37,8 +37,8 @@ struct claim {
 /* On the worker: takes the hub's answer. */
 RUNS_ON(on_worker) void source_claimed(struct claim *claim);
 
-/* Asks the source with this id, on its worker, to end; why is for the log. From control. */
-RUNS_ON(on_control) void source_stop(struct worker *worker, uint64_t id, const char *why);
+/* Asks the source with this id, on its worker, to end; why is for the log. From control. False: no memory. */
+RUNS_ON(on_control) bool source_stop(struct worker *worker, uint64_t id, const char *why);
 
 /* Sets the title from now on. title and url are UTF-8 and clean. False: no memory. */
 RUNS_ON(on_control)

@@ -166,7 +166,7 @@ static void put_source(json_t *tree, const struct mount *mount, struct bytes hos
 	put_said(tree, "title", mount_heard_from(mount)->title);
 }
 
-json_t *status_public(struct bytes host)
+json_t *status_public(struct bytes host, struct bytes only)
 {
 	json_t *tree = json_object(), *sources = json_array();
 
@@ -175,6 +175,8 @@ json_t *status_public(struct bytes host)
 		json_t *source;
 
 		if (!mount->heard || mount_conf(mount)->hidden)
+			continue;
+		if (only.len && !bytes_equal(bytes_str(mount->name), only))
 			continue;
 		source = json_object();
 		put_source(source, mount, host);

@@ -10,7 +10,7 @@
 RUNS_ON(on_control) void status_started(int64_t wall_us);
 
 /* The tree of status-json.xsl: mounts that are heard and not hidden. host: how the client calls us. */
-RUNS_ON(on_control) json_t *status_public(struct bytes host);
+RUNS_ON(on_control) json_t *status_public(struct bytes host, struct bytes only);
 
 /* The tree of /admin/stats; of one mount only when it is not NULL. */
 RUNS_ON(on_control) json_t *status_admin(const struct mount *only, struct bytes host);

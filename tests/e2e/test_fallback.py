@@ -496,6 +496,32 @@ def test_beyond_max_listeners_the_fallback_is_heard():
         await_("all left", lambda: server.listeners() == 0)
 
 
+def test_beyond_max_listeners_the_administrators_fallback_is_heard_by_whom_it_admits():
+    with Server({"mount./live.fallback_when_full": "yes", "mount./live.max_listeners": 1,
+                 "mount./backup.deny": "127.0.0.9"}) as server, \
+         Encoder(server, stream_id=1), Encoder(server, "/backup", stream_id=2):
+        with Listener(server) as one:
+            await_all([one], 1)
+            assert server.get("/live").status == 503
+            server.admin("fallbacks", mount="/live", fallback="/backup")
+            with Listener(server) as two:
+                await_all([two], 2)
+                assert server.get("/live", source="127.0.0.9").status == 503
+
+
+def test_a_file_counts_towards_the_bandwidth(mp3):
+    """Two listeners at 128 kbit/s fit into 40 KiB a second."""
+    with Server({**NO_LINGER, "mount./live.fallback_file": mp3,
+                 "radio.max_bandwidth": "40k"}) as server:
+        await_("the file plays", lambda: server.state("/live") == "fallback")
+        await_("its rate is known", lambda: server.get("/live", method="HEAD").status == 200)
+        time.sleep(1.5)  # the rate is looked at once a second
+        listeners = [Listener(server) for _ in range(2)]
+        assert [x.reply().status for x in listeners] == [200, 200]
+        assert server.get("/live").status == 503
+        close(listeners)
+
+
 def test_another_format_lets_go_cleanly_and_newcomers_get_its_type(tmp_path):
     ogg = tmp_path / "tone.ogg"
     subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=440:duration=20", "-c:a",

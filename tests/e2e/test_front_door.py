@@ -28,7 +28,16 @@ def test_requests_by_the_thousand_in_one_piece_do_not_end_the_server():
         assert server.alive()
 
 
-# --- passwords -----------------------------------------------------------------------------------
+def test_a_connection_may_bring_one_large_body_after_another():
+    body = b"a" * 30000
+    with Server() as server, server.connect() as s:
+        for _ in range(5):
+            s.sendall(b"POST /admin/stats HTTP/1.1\r\nContent-Length: 30000\r\n" +
+                      ADMIN.encode() + b"\r\n" + body)
+            assert s.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+# --- passwords ----# --- passwords -----------------------------------------------------------------------------------
 
 
 def test_the_common_source_password_sets_no_title_on_a_mount_with_its_own():
@@ -51,6 +60,32 @@ def test_the_common_source_password_sets_no_title_on_a_mount_with_its_own():
 def test_the_demo_plays_where_encoders_must_name_themselves():
     with Server({"radio.source_user": "dj", "radio.demo": "yes"}) as server:
         server.await_state("/demo", "live")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.3", "::1"])
+def test_the_demo_finds_the_door_wherever_it_is(address):
+    port = free_port()
+    server = Server({"http.listen": f"[{address}]:{port}" if ":" in address else f"{address}:{port}",
+                     "radio.demo": "yes"}, port=port)
+    server.address = address
+    with server:
+        server.await_log("source live mount=/demo")
+
+
+def test_a_demo_without_a_password_that_can_be_sent_says_so():
+    hashed = "$argon2id$v=19$m=8192,t=1,p=1$c29tZXNhbHQ$RdescudvJCsgt3ub+b0dWRWJTmaaJObG"
+    with Server({"mount./demo.password": hashed, "radio.demo": "yes"}) as server:
+        server.await_log("no demo: its password is known only as a hash")
+        assert server.alive()
+
+
+def test_a_refused_reload_names_the_fault_in_the_log():
+    with Server(config="radio:\n  turn: 250ms\n") as server:
+        with open(server.config_path, "w", encoding="utf-8") as file:
+            file.write("radio:\n  turn: soon\n")
+        server.process.send_signal(signal.SIGHUP)
+        server.await_log(r"settings refused fault=.*ringmain.conf:2:9: ")
+        server.await_log("not reloaded")
 
 
 def test_a_reload_invents_no_other_passwords_where_none_can_be_kept():

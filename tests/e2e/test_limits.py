@@ -8,7 +8,7 @@ import time
 import pytest
 
 from fault_harness import (ADMIN, SOURCE, SOURCE_PASSWORD, Encoder, Listener, Server, await_,
-                           read_all, runs_of, swarm)
+                           read_all, run, runs_of, swarm)
 
 
 def assert_full(reply):
@@ -39,7 +39,13 @@ def close(listeners):
         listener.close()
 
 
-# --- listeners -----------------------------------------------------------------------------------
+@pytest.mark.parametrize("base", ["other.example.org", "https://other.example.org/", "ftp://a"])
+def test_a_redirect_must_be_a_url_that_mounts_can_be_added_to(base):
+    found = run("--check", "--set", f"radio.redirect={base}")
+    assert found.returncode == 1 and "expected a URL such as" in found.stderr
+
+
+# --- listeners ----# --- listeners -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("workers", [1, 4])

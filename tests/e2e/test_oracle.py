@@ -107,6 +107,18 @@ def test_slow_readers_skip_whole_frames_and_harm_nobody():
         assert server.metric("radio_torn_frames_total") == 0
 
 
+def test_without_memory_for_their_ends_frames_are_cut_and_counted():
+    with Server({**SMALL, "radio.lag_limit": "1m", "radio.tails": "0"}) as server, \
+         Encoder(server, **FAST), Listener(server, rcvbuf=2048) as listener:
+        listener.await_bytes(30000)
+        for laps in (1, 2, 3, 4, 5, 6):
+            listener.pause()
+            await_("it is lapped", lambda: server.clients("/live")[0]["Skips"] >= laps)
+            listener.resume()
+            listener.await_bytes(100000)
+        assert server.metric("radio_torn_frames_total") > 0
+
+
 @pytest.mark.parametrize("icy", [False, True])
 def test_a_reader_that_pauses_loses_whole_frames(icy):
     with Server({**SMALL, "radio.lag_limit": "1m", "radio.icy_interval": 1000}) as server, \

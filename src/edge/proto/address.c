@@ -294,31 +294,13 @@ bool cidr_holds(const struct cidr *cidr, const struct address *address)
 	return true;
 }
 
-static bool is_separator(uint8_t c)
+struct cidr_list cidr_list_of(const char *const *texts, size_t count, struct cidr *out)
 {
-	return c == ' ' || c == ',' || (c >= '\t' && c <= '\r');
-}
+	struct cidr_list list = {out, 0};
 
-bool cidr_list_parse(struct bytes in, struct cidr *out, size_t max, size_t *count, size_t *fault)
-{
-	size_t pos = 0;
-
-	*count = 0;
-	for (;;) {
-		while (pos < in.len && is_separator(in.at[pos]))
-			pos++;
-		if (pos == in.len)
-			return true;
-		size_t end = pos;
-
-		while (end < in.len && !is_separator(in.at[end]))
-			end++;
-		*fault = pos;
-		if (*count == max || !cidr_parse(bytes_of(in.at + pos, end - pos), &out[*count]))
-			return false;
-		*count += 1;
-		pos = end;
-	}
+	for (size_t i = 0; i < count; i++)
+		list.count += cidr_parse(bytes_str(texts[i]), &out[list.count]);
+	return list;
 }
 
 bool cidr_list_holds(struct cidr_list list, const struct address *address)

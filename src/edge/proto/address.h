@@ -58,9 +58,8 @@ bool cidr_parse(struct bytes in, struct cidr *out);
 
 bool cidr_holds(const struct cidr *cidr, const struct address *address);
 
-/* Networks apart by commas, blanks or both, into at most max places of out. False with *fault at
- * the offset of the first that is none or does not fit; *count are good in either case. */
-bool cidr_list_parse(struct bytes in, struct cidr *out, size_t max, size_t *count, size_t *fault);
+/* The networks among these texts, into as many places of out as there are texts. */
+struct cidr_list cidr_list_of(const char *const *texts, size_t count, struct cidr *out);
 
 bool cidr_list_holds(struct cidr_list list, const struct address *address);
 
