@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "edge/api.h"
 #include "edge/conn.h"
 #include "edge/edge.h"
 #include "edge/proto/basic_auth.h"
@@ -488,6 +489,21 @@ static unsigned status_of(enum verdict verdict, const char **why)
 	return 500;
 }
 
+/* The word for programs. */
+static const char *code_of(enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_YES: break;
+	case VERDICT_NO:
+	case VERDICT_NONE: return "no_login";
+	case VERDICT_BUSY: return "busy";
+	case VERDICT_WAIT: return "wait";
+	case VERDICT_DENIED: return "denied";
+	case VERDICT_FOREIGN: return "foreign";
+	}
+	return "";
+}
+
 RUNS_ON(on_worker) static void log_refusal(struct conn *conn, enum verdict verdict, const char *why)
 {
 	const struct request *request = conn_request(conn);
@@ -515,12 +531,7 @@ void access_refuse(struct conn *conn, enum verdict verdict)
 
 	log_refusal(conn, verdict, why);
 	if (wants_json(request)) {
-		/* The words are ours and need no escaping. */
-		reply.status = status;
-		reply.type = "application/json";
-		buffer_put(&reply.body, BYTES("{\"error\": \""));
-		buffer_put(&reply.body, bytes_str(why));
-		buffer_put(&reply.body, BYTES("\"}\n"));
+		api_reply_fault(&reply, status, code_of(verdict), why);
 	} else {
 		reply_text(&reply, status, why);
 	}

@@ -10,6 +10,7 @@
 #include "core/metric.h"
 #include "core/pool.h"
 #include "edge/access.h"
+#include "edge/ban.h"
 #include "edge/call.h"
 #include "edge/edge.h"
 #include "edge/proto/basic_auth.h"
@@ -50,6 +51,8 @@ struct conn {
 	struct reply reply;
 	size_t sent;
 	void (*sent_then)(struct conn *conn);
+	void *holder;
+	void (*gone)(void *holder); /* or NULL */
 	void (*verified)(struct conn *conn, enum auth_result result);
 	struct auth_check auth;
 	struct access_work access;
@@ -86,6 +89,8 @@ static void on_closed(uv_handle_t *handle)
 RUNS_ON(on_worker) static void conn_forget(struct conn *conn)
 {
 	conn->state = CONN_GONE;
+	if (conn->gone)
+		conn->gone(conn->holder);
 	if (conn->prev)
 		conn->prev->next = conn->next;
 	else
@@ -169,7 +174,7 @@ RUNS_ON(on_worker) static void conn_refuse(struct conn *conn, unsigned status, c
 /* Those who come through a proxy are known only now. */
 static bool is_denied(const struct address *peer)
 {
-	bool denied = cidr_list_holds(edge_settings()->deny, peer);
+	bool denied = cidr_list_holds(edge_settings()->deny, peer) || ban_holds(peer);
 
 	if (denied)
 		metric_add(METRIC_edge_connections_denied, 1);
@@ -258,7 +263,8 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 		conn_refuse(conn, status, fault);
 		return;
 	}
-	if (!address_same_ip(&request->peer, &conn->peer) && is_denied(&request->peer)) {
+	/* Also who was let in before it was said that he may not. */
+	if (is_denied(&request->peer)) {
 		conn_refuse(conn, 403, "your address may not connect");
 		return;
 	}
@@ -608,6 +614,17 @@ struct access_work *conn_access(struct conn *conn)
 }
 
 /* --- for others ----------------------------------------------------------------------------- */
+
+void conn_hold(struct conn *conn, void *holder, void (*gone)(void *holder))
+{
+	conn->holder = holder;
+	conn->gone = gone;
+}
+
+void *conn_holder(const struct conn *conn)
+{
+	return conn->holder;
+}
 
 void conn_wait(struct conn *conn)
 {

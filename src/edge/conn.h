@@ -78,6 +78,12 @@ void conn_send(struct conn *conn, struct bytes out, void (*then)(struct conn *co
 /* Stays in WAIT until whoever waits goes on with one of the above. */
 RUNS_ON(on_worker) void conn_wait(struct conn *conn);
 
+/* For who keeps a connection in WAIT and sends on it for long: gone(holder) is called when it is
+ * closed, by whomever. At most one. */
+RUNS_ON(on_worker)
+void conn_hold(struct conn *conn, void *holder, void (*gone)(void *holder));
+RUNS_ON(on_worker) void *conn_holder(const struct conn *conn);
+
 /* Gives the link away, with the bytes that came behind the head (which hold until the end
  * of this turn of the loop). The conn is gone. */
 RUNS_ON(on_worker) struct link conn_take(struct conn *conn, struct bytes *rest);

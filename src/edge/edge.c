@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/tcp.h"
+#include "edge/ban.h"
 #include "edge/conn.h"
 
 #define ACCEPT_BATCH    256
@@ -114,7 +115,7 @@ static void deliver_arrival(struct message *message)
 
 static bool may_connect(const struct address *peer)
 {
-	if (cidr_list_holds(edge_settings()->deny, peer))
+	if (cidr_list_holds(edge_settings()->deny, peer) || ban_holds(peer))
 		return false;
 	return edge_settings()->allow.count == 0 || cidr_list_holds(edge_settings()->allow, peer);
 }

@@ -15,17 +15,6 @@
 
 /* --- answers -------------------------------------------------------------------------------- */
 
-RUNS_ON(on_worker) static void fault(struct conn *conn, unsigned status, const char *why)
-{
-	struct reply reply = {0};
-	json_t *tree = json_object();
-
-	json_object_set_new(tree, "error", json_string(why));
-	document_reply(&reply, DOCUMENT_JSON, NULL, tree);
-	reply.status = status;
-	conn_reply(conn, &reply);
-}
-
 /* Whether the browser talks TLS, as far as we can see it: with us, or with a proxy that we trust. */
 static bool is_secure(const struct request *request)
 {
@@ -153,7 +142,7 @@ RUNS_ON(on_worker) static void serve_login(struct conn *conn)
 	if (conn_body(conn))
 		return;
 	if (!login_read(conn_request(conn)->body, user, password)) {
-		fault(conn, 400, "expected {\"user\": …, \"password\": …}");
+		api_refuse(conn, 400, "bad_login", "expected {\"user\": …, \"password\": …}");
 		return;
 	}
 	access_judge_login(conn, bytes_str(user), bytes_str(password), on_login);
@@ -210,9 +199,13 @@ RUNS_ON(on_worker) static void serve_me(struct conn *conn)
 	access_require(conn, RANK_NONE, BYTES(""), me_let_in);
 }
 
-const struct route session_routes[] = {
-	{"/api/v1/login", METHOD_POST, serve_login, NULL},
-	{"/api/v1/logout", METHOD_POST, serve_logout, NULL},
-	{"/api/v1/me", METHOD_GET | METHOD_HEAD, serve_me, NULL},
+/* They let in by themselves: rank NONE is nobody's gate. */
+const struct api_operation session_operations[] = {
+	{"POST", API_ROOT "/login", RANK_NONE, NULL,
+	 "Begins a session of a browser: sets its cookies.", "Login", "Me", serve_login},
+	{"POST", API_ROOT "/logout", RANK_NONE, NULL, "Ends the session of this browser.", NULL,
+	 NULL, serve_logout},
+	{"GET", API_ROOT "/me", RANK_NONE, NULL, "Who asks, and what he may.", NULL, "Me",
+	 serve_me},
 	{0},
 };

@@ -8,6 +8,6 @@
  * handed a session beforehand. What may be done with it is access.h's. */
 #pragma once
 
-#include "edge/route.h"
+#include "edge/api.h"
 
-extern const struct route session_routes[];
+extern const struct api_operation session_operations[];

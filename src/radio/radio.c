@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "edge/page.h"
+#include "radio/radio_api.h"
 #include "radio/radio_face.h"
 #include "radio/radio_login.h"
 #include "radio/radio_mount.h"
@@ -19,6 +20,7 @@ void radio_configure(const struct conf *conf, bool (*reload)(void))
 	route_add(radio_routes);
 	protocol_add(&login_protocol);
 	page_add_metrics(status_metrics);
+	radio_api_configure();
 }
 
 const struct radio_conf *radio_conf(void)

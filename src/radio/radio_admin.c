@@ -93,7 +93,7 @@ RUNS_ON(on_control) static void run_streamlist(struct call *call, struct mount *
 	do {
 		w = buffer_writer(&call->reply.body);
 		for (const struct mount *m = mount_first(); m; m = m->next)
-			if (m->heard && !mount_conf(m)->hidden) {
+			if (m->heard && !mount_hidden(m)) {
 				writer_str(&w, m->name);
 				writer_str(&w, "\r\n");
 			}

@@ -28,13 +28,6 @@ static void answer_status(struct call *call)
 	call_reply(call);
 }
 
-static void answer_page(struct call *call)
-{
-	enter_control();
-	open_reply(call, status_page(call->request.host), NULL);
-	call_reply(call);
-}
-
 /* SHOUTcast's one line of numbers: listeners, up, peak, most, unique, bitrate, title. */
 static void answer_7(struct call *call)
 {
@@ -57,11 +50,6 @@ static void answer_7(struct call *call)
 RUNS_ON(on_worker) static void serve_status(struct conn *conn)
 {
 	conn_call(conn, answer_status);
-}
-
-RUNS_ON(on_worker) static void serve_page(struct conn *conn)
-{
-	conn_call(conn, answer_page);
 }
 
 RUNS_ON(on_worker) static void serve_7(struct conn *conn)
@@ -157,7 +145,6 @@ RUNS_ON(on_worker) static void serve_admin(struct conn *conn)
 
 const struct route radio_routes[] = {
 	{"/status-json.xsl", READ, serve_status, NULL},
-	{"/api/v1/mounts", READ, serve_page, NULL},
 	{"/status.xsl", READ, serve_home, NULL},
 	{"/7.html", READ, serve_7, NULL},
 	{"/admin/metadata", READ | METHOD_POST, serve_metadata, NULL},

@@ -354,6 +354,17 @@ bool mount_set_fallback(struct mount *mount, struct bytes fallback)
 	return true;
 }
 
+bool mount_hidden(const struct mount *mount)
+{
+	return mount->hidden_is_said ? mount->hidden_said : mount_conf(mount)->hidden;
+}
+
+void mount_set_hidden(struct mount *mount, bool hidden)
+{
+	mount->hidden_is_said = true;
+	mount->hidden_said = hidden;
+}
+
 /* --- states --------------------------------------------------------------------------------- */
 
 /* A mount that stands in no file lasts as long as its encoder, and then as long as somebody hears
@@ -555,6 +566,7 @@ RUNS_ON(on_control) static bool mount_renew(struct mount *mount)
 
 	free(mount->fallback_said);
 	mount->fallback_said = NULL;
+	mount->hidden_is_said = false;
 	if (!rules)
 		return false;
 	rules_put(mount, rules);

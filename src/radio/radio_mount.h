@@ -78,6 +78,8 @@ struct mount {
 	struct feed *heard;         /* what outlets were last told to play; NULL: nothing */
 	bool expecting;             /* and that something will come at once */
 	char *fallback_said;        /* by an administrator, until the next reload; or NULL */
+	bool hidden_is_said;        /* by an administrator, until the next reload */
+	bool hidden_said;
 	struct player *player;      /* of the fallback file, while it is wanted */
 	struct player *leaving;     /* of the file before a reload, until nobody hears it */
 	char title[TITLE_SIZE];
@@ -135,6 +137,10 @@ RUNS_ON(on_control) const char *mount_fallback(const struct mount *mount);
 
 /* Sets or, empty, takes away the fallback mount. False: it would be a loop. */
 RUNS_ON(on_control) bool mount_set_fallback(struct mount *mount, struct bytes fallback);
+
+/* Whether it is left out of what is public; and to say so. */
+RUNS_ON(on_control) bool mount_hidden(const struct mount *mount);
+RUNS_ON(on_control) void mount_set_hidden(struct mount *mount, bool hidden);
 
 /* Sources that were let in. */
 RUNS_ON(on_control) unsigned mount_sources(void);

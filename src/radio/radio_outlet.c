@@ -50,6 +50,11 @@ struct outlet *outlet_find(struct bytes mount)
 	return outlet;
 }
 
+struct outlet *outlet_first(void)
+{
+	return here->outlets;
+}
+
 /* --- slots ---------------------------------------------------------------------------------- */
 
 /* An outlet with low latency is woken by every publish while somebody listens. */

@@ -80,6 +80,9 @@ RUNS_ON(on_control) void outlet_mount_drop(struct mount *mount, void (*gone)(str
 /* The outlet of a mount on this worker; NULL when there is none. */
 RUNS_ON(on_worker) struct outlet *outlet_find(struct bytes mount);
 
+/* The first of this worker's outlets; the others follow by next. */
+RUNS_ON(on_worker) struct outlet *outlet_first(void);
+
 /* This worker's listeners. */
 RUNS_ON(on_worker) struct table *outlet_table(void);
 

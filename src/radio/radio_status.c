@@ -101,7 +101,7 @@ static uint32_t peak_of(const struct mount *mount)
 }
 
 /* kbit/s: what the encoder said, else what its frames say, else what comes in. */
-RUNS_ON(on_control) static uint32_t bitrate_of(const struct mount *mount)
+uint32_t status_bitrate(const struct mount *mount)
 {
 	uint32_t measured;
 
@@ -114,7 +114,7 @@ RUNS_ON(on_control) static uint32_t bitrate_of(const struct mount *mount)
 	return (measured + 500) / 1000;
 }
 
-static const char *type_of(const struct mount *mount)
+const char *status_type(const struct mount *mount)
 {
 	if (mount_conf(mount)->content_type && mount_conf(mount)->content_type[0])
 		return mount_conf(mount)->content_type;
@@ -144,7 +144,7 @@ static void put_source(json_t *tree, const struct mount *mount, struct bytes hos
 	struct station station = mount_station(mount);
 
 	put_said(tree, "audio_info", station.audio_info);
-	put_known(tree, "bitrate", bitrate_of(mount));
+	put_known(tree, "bitrate", status_bitrate(mount));
 	put_known(tree, "channels", heard->about.channels);
 	put_said(tree, "genre", station.genre);
 	put_known(tree, "ice-bitrate", station.bitrate);
@@ -157,7 +157,7 @@ static void put_source(json_t *tree, const struct mount *mount, struct bytes hos
 	put_text(tree, "server_description",
 		 station.description[0] ? station.description : "Unspecified description");
 	put_text(tree, "server_name", station.name[0] ? station.name : "no name");
-	put_text(tree, "server_type", type_of(mount));
+	put_text(tree, "server_type", status_type(mount));
 	put_said(tree, "server_url", station.url);
 	if (heard->since_wall_us) {
 		put_date(tree, "stream_start", heard->since_wall_us, http_date_write_mail);
@@ -174,7 +174,7 @@ json_t *status_public(struct bytes host, struct bytes only)
 	for (const struct mount *mount = mount_first(); mount; mount = mount->next) {
 		json_t *source;
 
-		if (!mount->heard || mount_conf(mount)->hidden)
+		if (!mount->heard || mount_hidden(mount))
 			continue;
 		if (only.len && !bytes_equal(bytes_str(mount->name), only))
 			continue;
@@ -261,7 +261,7 @@ json_t *status_mounts(void)
 		put_text(source, "fallback", mount_fallback(mount));
 		put_number(source, "listeners", listeners_of(mount));
 		put_number(source, "Connected", (uint64_t)(since / 1000000));
-		put_text(source, "content-type", type_of(mount));
+		put_text(source, "content-type", status_type(mount));
 		json_array_append_new(sources, source);
 	}
 	json_object_set_new(tree, "source", sources);
@@ -281,9 +281,9 @@ RUNS_ON(on_control) static json_t *page_mount(const struct mount *mount, struct 
 	put_text(tree, "description", station.description);
 	put_text(tree, "genre", station.genre);
 	put_text(tree, "url", station.url);
-	put_text(tree, "content_type", type_of(mount));
+	put_text(tree, "content_type", status_type(mount));
 	put_text(tree, "codec", heard->about.codec);
-	put_number(tree, "bitrate", bitrate_of(mount));
+	put_number(tree, "bitrate", status_bitrate(mount));
 	put_number(tree, "sample_rate", heard->about.sample_rate);
 	put_number(tree, "channels", heard->about.channels);
 	put_number(tree, "listeners", listeners_of(mount));
@@ -311,7 +311,7 @@ json_t *status_page(struct bytes host)
 	put_number(server, "listeners", limit_listeners());
 	json_object_set_new(tree, "server", server);
 	for (const struct mount *mount = mount_first(); mount; mount = mount->next)
-		if (!mount_conf(mount)->hidden)
+		if (!mount_hidden(mount))
 			json_array_append_new(list, page_mount(mount, host));
 	json_object_set_new(tree, "mounts", list);
 	return tree;
@@ -339,7 +339,7 @@ void status_write_7(struct writer *w, const struct mount *mount)
 	uint64_t numbers[6] = {
 		up ? listeners_of(mount) : 0, up,
 		mount ? peak_of(mount) : 0,   mount ? mount_conf(mount)->max_listeners : 0,
-		up ? listeners_of(mount) : 0, up ? bitrate_of(mount) : 0,
+		up ? listeners_of(mount) : 0, up ? status_bitrate(mount) : 0,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(numbers); i++) {

@@ -18,8 +18,12 @@ RUNS_ON(on_control) json_t *status_admin(const struct mount *only, struct bytes 
 /* The tree of /admin/listmounts. */
 RUNS_ON(on_control) json_t *status_mounts(void);
 
-/* The tree of /api/v1/mounts. */
+/* The tree of /api/v1/station. */
 RUNS_ON(on_control) json_t *status_page(struct bytes host);
+
+/* kbit/s and content type of what is heard on a mount. */
+RUNS_ON(on_control) uint32_t status_bitrate(const struct mount *mount);
+RUNS_ON(on_control) const char *status_type(const struct mount *mount);
 
 /* The address of a mount for a client that calls us host. */
 struct bytes status_listen_url(struct bytes host, struct bytes mount, struct writer *w);

@@ -3,7 +3,7 @@
 
     dev_server.py [--port N] [--mp3 FILE]
 
-/api/v1/mounts answers with several mounts, among them what strangers may send (markup in a title,
+/api/v1/station answers with several mounts, among them what strangers may send (markup in a title,
 right-to-left text, names without end). GET /control?mounts=none|one|many,
 ?off=/live, ?on=/live and ?title=TEXT (of the first mount) change it. A mount
 that sounds is an endless MP3: FILE over and over, in real time. Files come with the header lines that
@@ -87,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
         path = urllib.parse.unquote(url.path)
         with Radio.lock:
             found = next((m for m in Radio.mounts if m["mount"] == path), None)
-        if path == "/api/v1/mounts":
+        if path == "/api/v1/station":
             self.mounts()
         elif path == "/control":
             self.control(urllib.parse.parse_qs(url.query))
