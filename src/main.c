@@ -32,10 +32,13 @@
 #include "options.h"
 #include "radio/radio.h"
 #include "secrets.h"
+#include "store/store.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &radio_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room, &store_conf_room, &edge_conf_room,
+						&radio_conf_room};
 
-static const struct worker_hooks *const hooks[] = {&edge_hooks, &radio_hooks, &events_hooks, NULL};
+static const struct worker_hooks *const hooks[] = {&store_hooks, &edge_hooks, &radio_hooks,
+						   &events_hooks, NULL};
 
 /* Settings that a server must not be without, and invents. */
 static const char *const secret_names[] = {"admin.password", "radio.source_password"};
@@ -463,6 +466,9 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	route_add(page_routes);
 	api_configure(server);
 	radio_configure(server->conf, reload_asked);
+	page_add_metrics(store_metrics);
+	if (!error)
+		error = store_start(server->loop, store_conf_of(server->conf), server->data);
 	if (!error)
 		error = workers_start(worker_number(server->conf), hooks, server->loop);
 	if (error) {
@@ -493,6 +499,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	trend_stop();
 	radio_stop();
 	workers_stop();
+	store_stop();
 	radio_fini();
 	trend_fini();
 	ban_fini();

@@ -8,6 +8,7 @@
 #include "core/metric.h"
 #include "edge/edge.h"
 #include "radio/radio.h"
+#include "radio/radio_history.h"
 #include "radio/radio_limit.h"
 #include "radio/radio_send.h"
 
@@ -536,6 +537,7 @@ void listener_end(struct outlet *outlet, uint32_t row, enum leave why)
 		  kv_str("mount", outlet->mount->name), kv_u64("id", listener->id),
 		  kv_str("why", leave_names[why]), kv_u64("sent", listener->sent),
 		  kv_u64("lost", listener->lost));
+	history_listener_gone(outlet->mount->name, listener, leave_names[why]);
 	link_close_gently(listener->link);
 	edge_left(worker_here());
 	metric_add(METRIC_radio_listeners, -1);

@@ -8,6 +8,7 @@
 #include "core/metric.h"
 #include "edge/proto/charset.h"
 #include "radio/radio.h"
+#include "radio/radio_history.h"
 #include "radio/radio_hub.h"
 #include "radio/radio_outlet.h"
 #include "radio/radio_player.h"
@@ -379,11 +380,19 @@ RUNS_ON(on_control) static void mount_drop_unused(struct mount *mount)
 		mount_drop(mount);
 }
 
+RUNS_ON(on_control) static void clear_title(struct mount *mount)
+{
+	if (!mount->title[0])
+		return;
+	mount->title[0] = '\0';
+	history_title(mount);
+}
+
 /* The time to come back is over. */
 RUNS_ON(on_control) static void mount_off(struct mount *mount)
 {
 	mount->state = MOUNT_OFF;
-	mount->title[0] = '\0';
+	clear_title(mount);
 	if (mount->feed)
 		outlet_feed_ended(mount->feed);
 	retune();
@@ -420,7 +429,7 @@ void mount_take_source(struct mount *mount, const struct mount_source *source)
 	mount->has_source = true;
 	mount->source = *source;
 	mount->bytes_in_first = atomic_load_explicit(&mount->count.bytes_in, memory_order_relaxed);
-	mount->title[0] = '\0';
+	clear_title(mount);
 	source_count++;
 }
 
@@ -458,6 +467,7 @@ bool mount_set_title(struct mount *mount, struct bytes title, struct bytes url)
 	bytes_to_str(charset_cut(url, sizeof mount->title_url - 1), mount->title_url,
 		     sizeof mount->title_url);
 	mount->title_since_us = wall_now_us();
+	history_title(mount);
 	log_info("radio", "title", kv_str("mount", mount->name), kv_str("title", mount->title));
 	return !mount->has_source ||
 	       source_title(mount->source.worker, mount->source.id, bytes_str(mount->title),
@@ -494,6 +504,7 @@ static void on_health(uv_timer_t *timer)
 
 	(void)timer;
 	enter_control();
+	history_tick();
 	for (struct mount *mount = mounts, *next; mount; mount = next) {
 		next = mount->next;
 		mount_health(mount, now);
@@ -596,6 +607,7 @@ bool mount_hub_reload(const struct conf *conf)
 void mount_hub_stop(void)
 {
 	stopping = true;
+	history_tick();
 	uv_close((uv_handle_t *)&health, NULL);
 	for (struct mount *mount = mounts; mount; mount = mount->next)
 		player_part(mount);

@@ -36,8 +36,8 @@ static const struct {
 			  "peak = max(peak, excluded.peak), joins = joins + excluded.joins, "
 			  "bytes_in = bytes_in + excluded.bytes_in, "
 			  "bytes_out = bytes_out + excluded.bytes_out",
-			  "UPDATE songs SET peak = max(peak, ?3) WHERE mount = ?10 AND "
-			  "ended IS NULL"},
+			  "UPDATE songs SET peak = ?3 WHERE mount = ?10 AND ended IS NULL AND "
+			  "peak < ?3"},
 	[STORE_ACT] = {"INSERT INTO audit (at, who, how, address, action, target, result) "
 		       "VALUES (?1, ?10, ?11, ?20, ?12, ?13, ?14)",
 		       NULL},
@@ -229,11 +229,11 @@ enum store_fault write_prune(struct store_db *db, const struct store_conf *conf,
 		 "LIMIT "
 		 "500)",
 		 conf->history_days},
-		{"DELETE FROM minutes WHERE (mount, at) IN (SELECT mount, at FROM minutes WHERE at "
+		{"DELETE FROM minutes WHERE (at, mount) IN (SELECT at, mount FROM minutes WHERE at "
 		 "< "
 		 "?1 LIMIT 500)",
 		 conf->minute_days},
-		{"DELETE FROM hours WHERE (mount, at) IN (SELECT mount, at FROM hours WHERE at < "
+		{"DELETE FROM hours WHERE (at, mount) IN (SELECT at, mount FROM hours WHERE at < "
 		 "?1 "
 		 "LIMIT 500)",
 		 conf->hour_days},

@@ -43,7 +43,8 @@ CREATE TABLE listeners (
 );
 CREATE INDEX listeners_ended ON listeners (ended);
 
--- One row a mount and minute, hour, day (its first millisecond); '' is the server as a whole.
+-- One row a mount and minute, hour, day (its first millisecond); '' is the server as a whole. A minute
+-- grows while it lasts: its rows lie side by side, so that few pages are written over and over.
 CREATE TABLE minutes (
 	mount TEXT NOT NULL,
 	at INTEGER NOT NULL,
@@ -52,9 +53,8 @@ CREATE TABLE minutes (
 	joins INTEGER NOT NULL,
 	bytes_in INTEGER NOT NULL,
 	bytes_out INTEGER NOT NULL,
-	PRIMARY KEY (mount, at)
+	PRIMARY KEY (at, mount)
 ) WITHOUT ROWID;
-CREATE INDEX minutes_at ON minutes (at);
 CREATE TABLE hours (
 	mount TEXT NOT NULL,
 	at INTEGER NOT NULL,
@@ -63,9 +63,8 @@ CREATE TABLE hours (
 	joins INTEGER NOT NULL,
 	bytes_in INTEGER NOT NULL,
 	bytes_out INTEGER NOT NULL,
-	PRIMARY KEY (mount, at)
+	PRIMARY KEY (at, mount)
 ) WITHOUT ROWID;
-CREATE INDEX hours_at ON hours (at);
 CREATE TABLE days (
 	mount TEXT NOT NULL,
 	at INTEGER NOT NULL,
@@ -74,5 +73,5 @@ CREATE TABLE days (
 	joins INTEGER NOT NULL,
 	bytes_in INTEGER NOT NULL,
 	bytes_out INTEGER NOT NULL,
-	PRIMARY KEY (mount, at)
+	PRIMARY KEY (at, mount)
 ) WITHOUT ROWID;
