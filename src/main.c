@@ -18,27 +18,39 @@
 #include "core/metric.h"
 #include "core/writer.h"
 #include "edge/account.h"
+#include "edge/acme.h"
+#include "edge/api_hooks.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
 #include "edge/auth.h"
 #include "edge/ban.h"
 #include "edge/edge.h"
 #include "edge/events.h"
+#include "edge/fetch.h"
+#include "edge/geoip.h"
+#include "edge/hook.h"
 #include "edge/page.h"
 #include "edge/proto/address.h"
 #include "edge/proto/url.h"
 #include "edge/session.h"
+#include "edge/tls_crypto.h"
+#include "edge/tls_room.h"
+#include "edge/tls_ticket.h"
 #include "edge/trend.h"
 #include "options.h"
 #include "radio/radio.h"
+#include "radio/radio_directory.h"
 #include "secrets.h"
 #include "store/store.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room, &store_conf_room, &edge_conf_room,
-						&radio_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room,     &store_conf_room,
+						&edge_conf_room,     &tls_conf_room,
+						&radio_conf_room,    &relays_conf_room,
+						&pushes_conf_room,   &hooks_conf_room,
+						&directory_conf_room};
 
-static const struct worker_hooks *const hooks[] = {&store_hooks, &edge_hooks, &radio_hooks,
-						   &events_hooks, NULL};
+static const struct worker_hooks *const hooks[] = {&store_hooks, &fetch_hooks,  &edge_hooks,
+						   &radio_hooks, &events_hooks, NULL};
 
 /* Settings that a server must not be without, and invents. */
 static const char *const secret_names[] = {"admin.password", "radio.source_password"};
@@ -68,7 +80,8 @@ static void log_faults(const struct conf_errors *errors)
 		log_error("core", "settings refused", kv_str("fault", errors->at[i].text));
 }
 
-/* What is wrong is written to standard error or the log, and to faults when that is not NULL. */
+/* What is wrong is written to standard error or, at a reload, to the log; and to faults when that is
+ * not NULL. */
 static struct conf *load(const struct options *options, const char *const *sets, size_t count,
 			 FILE *faults)
 {
@@ -269,9 +282,14 @@ RUNS_ON(on_control)
 static enum forced put_in_force(struct server *server, const struct conf *conf, FILE *faults)
 {
 	const struct edge_conf *edge = edge_conf_of(conf);
-	char at[64] = "";
-	int error = log_open_by(conf);
+	char at[64] = "", fault[512];
+	int error;
 
+	if (tls_prepare(tls_conf_of(conf), fault, sizeof fault) != 0) {
+		log_error("core", "reload refused", kv_str("why", fault));
+		return FORCED_NOTHING;
+	}
+	error = log_open_by(conf);
 	if (!error) {
 		error = edge_listen(server->loop, &edge->http_listen,
 				    radio_conf_of(conf)->shoutcast_port, at, sizeof at);
@@ -280,11 +298,17 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 	}
 	if (error) {
 		log_warn_code(error, "core", "reload refused", kv_str("at", at));
+		tls_abandon();
 		if (faults)
 			fprintf(faults, "%s: %s\n", at[0] ? at : "log.file", strerror(-error));
 		return FORCED_NOTHING;
 	}
-	return edge_configure(edge) == 0 && radio_reload(conf) ? FORCED_ALL : FORCED_PARTLY;
+	geoip_open(edge->geoip_file);
+	tls_commit();
+	return edge_configure(edge) == 0 && hooks_configure(server->loop, conf) &&
+			       radio_reload(conf)
+		       ? FORCED_ALL
+		       : FORCED_PARTLY;
 }
 
 /* The whole file or nothing of it: what is wrong is said, and the old settings stay. */
@@ -373,7 +397,9 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	api_add(server_operations);
 	api_add(settings_operations);
 	api_add(ban_operations);
+	api_add(hook_operations);
 	api_add(trend_operations);
+	health_add(hooks_health);
 	api_add(events_operations);
 	trend_add(server_sample);
 	events_add(EVENTS_ADMIN, "server", server_facts);
@@ -381,6 +407,7 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	route_add(events_routes);
 	route_add(api_routes);
 	ban_start(server->data);
+	geoip_open(edge_conf_of(server->conf)->geoip_file);
 }
 
 static void watch_signal(struct server *server, uv_signal_t *handle, uv_signal_cb callback,
@@ -459,11 +486,25 @@ RUNS_ON(on_control) static void demo_start(struct server *server)
 
 RUNS_ON(on_control) static int rooms_start(struct server *server)
 {
-	char at[64] = "";
+	char at[64] = "", fault[512], hook[4096];
 	int error;
 
+	if (!child_find("ringmain-acme-hook", hook, sizeof hook))
+		hook[0] = '\0';
+	acme_place(server->data, hook);
+	error = tls_prepare(tls_conf_of(server->conf), fault, sizeof fault);
+	if (error) {
+		log_error("core", "cannot start", kv_str("why", fault));
+		return error;
+	}
+	tls_commit();
 	error = edge_configure(edge_conf_of(server->conf));
+	if (!error)
+		error = fetch_loop_start(server->loop);
+	if (!error && !hooks_configure(server->loop, server->conf))
+		error = -ENOMEM;
 	route_add(page_routes);
+	route_add(acme_routes);
 	api_configure(server);
 	radio_configure(server->conf, reload_asked);
 	page_add_metrics(store_metrics);
@@ -480,6 +521,8 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	error = radio_start(server->loop, server->conf);
 	server_ready(!error);
 	if (!error)
+		error = tls_start(server->loop);
+	if (!error)
 		error = edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
 				    radio_conf_of(server->conf)->shoutcast_port, at, sizeof at);
 	if (error)
@@ -495,16 +538,21 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	server->stopping = true;
 	server_ready(false);
 	edge_stop();
+	tls_stop();
 	events_stop();
 	trend_stop();
 	radio_stop();
 	workers_stop();
 	store_stop();
+	hooks_stop();
+	fetch_loop_stop();
 	radio_fini();
 	trend_fini();
 	ban_fini();
+	geoip_close();
 	account_fini();
 	edge_fini();
+	tls_fini();
 	uv_close((uv_handle_t *)&server->terminate, NULL);
 	uv_close((uv_handle_t *)&server->interrupt, NULL);
 	uv_close((uv_handle_t *)&server->hangup, NULL);
@@ -555,6 +603,14 @@ int main(int argc, char **argv)
 		return code;
 	if (!auth_init()) {
 		fprintf(stderr, "ringmain: no random numbers to be had\n");
+		return 1;
+	}
+	if (!tls_crypto_init() || !tls_ticket_init()) {
+		fprintf(stderr, "ringmain: OpenSSL cannot be used\n");
+		return 1;
+	}
+	if (fetch_init() != 0) {
+		fprintf(stderr, "ringmain: libcurl cannot be used\n");
 		return 1;
 	}
 	json_object_seed(0);

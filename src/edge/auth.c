@@ -67,7 +67,7 @@ void auth_random_hex(char *out, size_t count)
 static struct digest digest_of(struct bytes a, struct bytes b)
 {
 	struct bytes parts[] = {a, b};
-	struct digest digest;
+	struct digest digest = {{0}};
 
 	auth_digest(digest.at, parts, COUNT_OF(parts));
 	return digest;
@@ -116,7 +116,7 @@ void auth_start(struct auth_check *check, uv_loop_t *loop, const char *stored, s
 		void (*done)(struct auth_check *check, enum auth_result result))
 {
 	struct bytes wanted = bytes_str(stored);
-	struct digest digest;
+	struct digest digest = {{0}};
 
 	check->done = done;
 	if (wanted.len == 0 || given.len >= AUTH_PASSWORD_MAX || wanted.len >= AUTH_STORED_MAX) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -33,6 +34,7 @@ struct ban_list {
 
 static struct ban *bans OWNED_BY(on_control);
 static size_t ban_count OWNED_BY(on_control);
+static char directory_name[4000] OWNED_BY(on_control);
 static char file_name[4096] OWNED_BY(on_control);
 static _Atomic(struct ban_list *) in_force;
 static void (*listeners[LISTENERS_MAX])(const struct cidr *network);
@@ -103,8 +105,14 @@ RUNS_ON(on_control) static void drop_expired(void)
 static const char *network_text(const struct cidr *network, char out[64])
 {
 	struct writer w = writer_of(out, 63);
+	struct address address = {0};
 
-	cidr_write(&w, network);
+	/* One address reads better as one. */
+	memcpy(address.ip, network->ip, sizeof address.ip);
+	if (network->bits == 128)
+		address_write_ip(&w, &address);
+	else
+		cidr_write(&w, network);
 	out[w.len] = '\0';
 	return out;
 }
@@ -140,6 +148,8 @@ RUNS_ON(on_control) static bool save(void)
 	bool saved;
 
 	snprintf(beside, sizeof beside, "%s.new", file_name);
+	/* Who sets all passwords himself has had no need of a data directory so far. */
+	(void)!mkdir(directory_name, 0700);
 	saved = json_dump_file(list, beside, JSON_INDENT(1)) == 0 && rename(beside, file_name) == 0;
 	if (!saved)
 		log_warn("edge", "bans not kept", kv_str("file", file_name));
@@ -188,7 +198,8 @@ void ban_start(const char *directory)
 	json_t *list;
 
 	bans = calloc(BAN_MAX, sizeof *bans);
-	snprintf(file_name, sizeof file_name, "%s/bans.json", directory);
+	snprintf(directory_name, sizeof directory_name, "%s", directory);
+	snprintf(file_name, sizeof file_name, "%s/bans.json", directory_name);
 	if (!bans || access(file_name, F_OK) == -1)
 		return;
 	list = json_load_file(file_name, 0, &error);

@@ -38,7 +38,19 @@ struct request {
 	struct address peer; /* who asks: behind trusted proxies the one they name */
 	bool proxied;        /* it came through one of those */
 	struct bytes host;   /* how the client calls us: "radio.example:8000"; may be empty */
+	bool secure;         /* it came over TLS, to us or to a trusted proxy that says so */
 };
+
+/* How a client reaches us, for the addresses that it is given. */
+struct site {
+	struct bytes host;
+	bool secure;
+};
+
+static inline struct site request_site(const struct request *request)
+{
+	return (struct site){request->host, request->secure};
+}
 
 /* A new connection, on its worker. */
 RUNS_ON(on_worker)

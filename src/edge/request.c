@@ -4,6 +4,16 @@
 #include "edge/proto/forwarded.h"
 #include "edge/proto/url.h"
 
+/* Of several proxies the first one says how the client came. */
+static void take_forwarded_proto(struct request *request)
+{
+	struct bytes all = http1_header_get(&request->head, BYTES("X-Forwarded-Proto"));
+
+	if (all.len)
+		request->secure =
+			bytes_equal_nocase(bytes_trim(bytes_cut(&all, ',')), BYTES("https"));
+}
+
 unsigned request_prepare(struct request *request, const struct address *peer,
 			 char path[CONN_PATH_MAX], const char **fault)
 {
@@ -28,9 +38,11 @@ unsigned request_prepare(struct request *request, const struct address *peer,
 		return status == URL_NO_ROOM ? 414 : 400;
 	}
 	request->proxied = cidr_list_holds(edge_settings()->trusted, peer);
-	if (request->proxied)
-		(void)forwarded_client(head, FORWARDED_X_FORWARDED_FOR, peer,
-				       edge_settings()->trusted, &request->peer);
+	if (!request->proxied)
+		return 0;
+	take_forwarded_proto(request);
+	(void)forwarded_client(head, FORWARDED_X_FORWARDED_FOR, peer, edge_settings()->trusted,
+			       &request->peer);
 	return 0;
 }
 

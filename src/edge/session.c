@@ -15,14 +15,6 @@
 
 /* --- answers -------------------------------------------------------------------------------- */
 
-/* Whether the browser talks TLS, as far as we can see it: with us, or with a proxy that we trust. */
-static bool is_secure(const struct request *request)
-{
-	struct bytes proto = http1_header_get(&request->head, BYTES("X-Forwarded-Proto"));
-
-	return request->proxied && bytes_equal_nocase(bytes_trim(proto), BYTES("https"));
-}
-
 static void set_cookie(struct reply *reply, const char *name, const char *value,
 		       const char *attributes, bool secure, uint64_t max_age_s)
 {
@@ -84,7 +76,7 @@ RUNS_ON(on_control) static void session_end(const struct call *call)
 static void answer_login(struct call *call)
 {
 	uint64_t max_age_s = edge_settings()->conf.auth_session_max / 1000;
-	bool secure = is_secure(&call->request);
+	bool secure = call->request.secure;
 	char cookie[COOKIE_SIZE], word[ACCESS_WORD_SIZE], address[ADDRESS_TEXT_MAX + 1];
 	json_t *tree = who_tree(&call->access);
 
@@ -157,8 +149,8 @@ static void answer_logout(struct call *call)
 	session_end(call);
 	call->reply.status = 204;
 	call->reply.type = "text/plain";
-	set_cookie(&call->reply, ACCESS_COOKIE, "", "; HttpOnly", is_secure(&call->request), 0);
-	set_cookie(&call->reply, CSRF_COOKIE, "", "", is_secure(&call->request), 0);
+	set_cookie(&call->reply, ACCESS_COOKIE, "", "; HttpOnly", call->request.secure, 0);
+	set_cookie(&call->reply, CSRF_COOKIE, "", "", call->request.secure, 0);
 	call_reply(call);
 }
 

@@ -5,11 +5,15 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "edge/document.h"
+#include "edge/hook.h"
 #include "edge/proto/charset.h"
 #include "radio/radio.h"
+#include "radio/radio_directory.h"
 #include "radio/radio_listener.h"
 #include "radio/radio_mount.h"
 #include "radio/radio_outlet.h"
+#include "radio/radio_push.h"
+#include "radio/radio_relay.h"
 #include "radio/radio_status.h"
 
 enum need { NEED_NOTHING, NEED_MOUNT };
@@ -73,7 +77,7 @@ RUNS_ON(on_control) static void run_stats(struct call *call, struct mount *mount
 		answer_fault(call, 404, "Source does not exist");
 		return;
 	}
-	answer_tree(call, "icestats", status_admin(mount, call->request.host));
+	answer_tree(call, "icestats", status_admin(mount, request_site(&call->request)));
 }
 
 RUNS_ON(on_control) static void run_listmounts(struct call *call, struct mount *mount)
@@ -93,7 +97,7 @@ RUNS_ON(on_control) static void run_streamlist(struct call *call, struct mount *
 	do {
 		w = buffer_writer(&call->reply.body);
 		for (const struct mount *m = mount_first(); m; m = m->next)
-			if (m->heard && !mount_hidden(m)) {
+			if ((m->heard || m->expecting) && !mount_hidden(m)) {
 				writer_str(&w, m->name);
 				writer_str(&w, "\r\n");
 			}
@@ -117,7 +121,7 @@ RUNS_ON(on_control) static void run_buildm3u(struct call *call, struct mount *mo
 		     BYTES("attachment; filename=\"listen.m3u\""));
 	do {
 		w = buffer_writer(&call->reply.body);
-		status_write_login_url(&w, call->request.host, bytes_str(mount->name),
+		status_write_login_url(&w, request_site(&call->request), bytes_str(mount->name),
 				       bytes_str(user), bytes_str(password));
 		writer_str(&w, "\r\n");
 	} while (buffer_again(&call->reply.body, &w));
@@ -139,6 +143,67 @@ RUNS_ON(on_control) static void run_reloadconfig(struct call *call, struct mount
 		answer_done(call, 200, true, "Config reloaded");
 	else
 		answer_done(call, 500, false, "Config not reloaded: see the log");
+}
+
+/* --- relays --------------------------------------------------------------------------------- */
+
+RUNS_ON(on_control) static void run_relays(struct call *call, struct mount *mount)
+{
+	json_t *tree = json_object();
+
+	(void)mount;
+	json_object_set_new(tree, "relay", relays_tree());
+	json_object_set_new(tree, "push", pushes_tree());
+	answer_tree(call, "relays", tree);
+}
+
+RUNS_ON(on_control) static void run_directory(struct call *call, struct mount *mount)
+{
+	json_t *tree = json_object();
+
+	(void)mount;
+	json_object_set_new(tree, "listing", directory_tree());
+	answer_tree(call, "directory", tree);
+}
+
+RUNS_ON(on_control) static void run_hooks(struct call *call, struct mount *mount)
+{
+	json_t *tree;
+	char name[128];
+
+	(void)mount;
+	if (call_param(call, "test", name, sizeof name)) {
+		log_order(call, "");
+		if (hook_test(bytes_str(name)))
+			answer_done(call, 200, true, "Test event queued");
+		else
+			answer_fault(call, 404, "no such webhook");
+		return;
+	}
+	tree = json_object();
+	json_object_set_new(tree, "hook", hooks_tree());
+	answer_tree(call, "hooks", tree);
+}
+
+RUNS_ON(on_control) static void run_relay(struct call *call, struct mount *mount)
+{
+	static const char *const words[] = {"start", "stop", "restart"};
+	struct relay *relay = relay_find(bytes_str(mount->name));
+	char word[16];
+
+	if (!relay) {
+		answer_fault(call, 404, "this mount has no relay");
+		return;
+	}
+	for (unsigned i = 0; call_param(call, "action", word, sizeof word) && i < COUNT_OF(words);
+	     i++)
+		if (bytes_equal(bytes_str(word), bytes_str(words[i]))) {
+			log_order(call, mount->name);
+			relay_do(relay, (enum relay_order)i);
+			answer_done(call, 200, true, "Relay told");
+			return;
+		}
+	answer_fault(call, 400, "action is start, stop or restart");
 }
 
 /* --- titles --------------------------------------------------------------------------------- */
@@ -465,6 +530,10 @@ static const struct admin_call admin_calls[] = {
 	{"manageauth", NEED_MOUNT, RANK_OPERATOR, true, run_manageauth},
 	{"buildm3u", NEED_MOUNT, RANK_OPERATOR, false, run_buildm3u},
 	{"reloadconfig", NEED_NOTHING, RANK_ADMIN, true, run_reloadconfig},
+	{"relays", NEED_NOTHING, RANK_OPERATOR, false, run_relays},
+	{"relay", NEED_MOUNT, RANK_OPERATOR, true, run_relay},
+	{"hooks", NEED_NOTHING, RANK_ADMIN, true, run_hooks},
+	{"directory", NEED_NOTHING, RANK_OPERATOR, false, run_directory},
 };
 
 /* NAME of /admin/NAME, /admin/NAME.json and /admin/NAME.xsl. */

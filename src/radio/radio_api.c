@@ -10,9 +10,10 @@
 #include "edge/proto/charset.h"
 #include "edge/tree.h"
 #include "edge/trend.h"
-#include "radio/radio_crowd.h"
+#include "radio/radio_audience.h"
 #include "radio/radio_facts.h"
 #include "radio/radio_limit.h"
+#include "radio/radio_network_api.h"
 #include "radio/radio_source.h"
 #include "radio/radio_status.h"
 
@@ -36,7 +37,7 @@ static void answer_station(struct call *call, const struct api_input *input)
 {
 	(void)input;
 	reply_header(&call->reply, "Access-Control-Allow-Origin", BYTES("*"));
-	api_answer(call, status_page(call->request.host));
+	api_answer(call, status_page(request_site(&call->request)));
 }
 
 RUNS_ON(on_control)
@@ -326,6 +327,27 @@ static void answer_move(struct call *call, const struct api_input *input)
 	crowd_send(crowd);
 }
 
+/* --- who they are ---------------------------------------------------------------------------- */
+
+static void home_audience(struct crowd *crowd)
+{
+	enter_control();
+	if (crowd->no_memory)
+		api_fault(crowd->call, 503, "no_memory", "out of memory");
+	else
+		api_answer(crowd->call, audience_tree(crowd));
+}
+
+RUNS_ON(on_control)
+static void answer_audience(struct call *call, const struct api_input *input)
+{
+	struct crowd *crowd = crowd_for(call, CROWD_COPY, "", home_audience);
+
+	(void)input;
+	if (crowd)
+		crowd_send(crowd);
+}
+
 /* --- bans ----------------------------------------------------------------------------------- */
 
 static void home_banned(struct crowd *crowd)
@@ -384,6 +406,8 @@ const struct api_operation radio_operations[] = {
 	{"GET", MOUNT, RANK_DJ, answer_mount, "One mount.", NULL, "Mount", NULL},
 	{"GET", API_ROOT "/listeners", RANK_OPERATOR, answer_all_listeners,
 	 "Listeners of all mounts, by pages, as those of one.", NULL, "Listeners", NULL},
+	{"GET", API_ROOT "/audience", RANK_OPERATOR, answer_audience,
+	 "How many listen with what and from which country; most first.", NULL, "Audience", NULL},
 	{0},
 };
 
@@ -395,6 +419,8 @@ static json_t *station_facts(void)
 
 	tree_text(tree, "name", conf->server_name);
 	tree_text(tree, "location", conf->server_location);
+	tree_text(tree, "contact", conf->server_contact);
+	tree_text(tree, "version", RINGMAIN_VERSION);
 	if (conf->server_show_listeners)
 		tree_number(tree, "listeners", limit_listeners());
 	return tree;
@@ -403,6 +429,8 @@ static json_t *station_facts(void)
 void radio_api_configure(void)
 {
 	api_add(radio_operations);
+	api_add(network_operations);
+	health_add(network_health);
 	ban_on_new(send_away);
 	trend_add(facts_sample);
 	health_add(facts_health);

@@ -5,6 +5,7 @@
 #include "edge/request.h"
 #include "radio/radio.h"
 #include "radio/radio_admin.h"
+#include "radio/radio_auth_url.h"
 #include "radio/radio_join.h"
 #include "radio/radio_login.h"
 #include "radio/radio_status.h"
@@ -24,7 +25,7 @@ static void answer_status(struct call *call)
 
 	enter_control();
 	(void)call_param(call, "mount", mount, sizeof mount);
-	open_reply(call, status_public(call->request.host, bytes_str(mount)), "icestats");
+	open_reply(call, status_public(request_site(&call->request), bytes_str(mount)), "icestats");
 	call_reply(call);
 }
 
@@ -92,21 +93,49 @@ RUNS_ON(on_worker) static void on_metadata_verdict(struct conn *conn, enum verdi
 
 /* Titles: the encoder's own password will do, or whoever has a right to the mount. given: a password
  * that came as a parameter; or at is NULL. */
-RUNS_ON(on_worker) static void judge_metadata(struct conn *conn, struct bytes given)
+RUNS_ON(on_worker)
+static void judge_metadata(struct conn *conn, struct bytes given, bool by_password)
 {
 	char mount[FEED_NAME_MAX + 1];
-	struct access_need need = {.rank = RANK_DJ, .changes = true, .given = given};
+	struct access_need need = {.rank = RANK_DJ, .changes = true, .given = given, .encoder = ""};
 
 	metadata_mount(conn, mount);
 	need.mount = bytes_str(mount);
-	need.encoder = radio_mount_conf(mount)->password;
+	if (by_password)
+		need.encoder = radio_mount_conf(mount)->password;
 	access_judge(conn, &need, on_metadata_verdict);
+}
+
+/* The station's own program, which lets encoders in, has said whether this is one. */
+RUNS_ON(on_worker)
+static void on_title_asked(struct conn *conn, enum auth_answer answer,
+			   const struct admission *admission, const char *message)
+{
+	(void)admission;
+	(void)message;
+	if (answer == AUTH_URL_NO)
+		judge_metadata(conn, (struct bytes){0}, false);
+	else
+		on_metadata_verdict(conn, answer == AUTH_URL_YES ? VERDICT_YES : VERDICT_BUSY);
+}
+
+RUNS_ON(on_worker) static void ask_metadata(struct conn *conn, struct bytes given)
+{
+	char mount[FEED_NAME_MAX + 1], user[64];
+
+	metadata_mount(conn, mount);
+	if (!auth_url_wanted(radio_mount_conf(mount), AUTH_SOURCE))
+		judge_metadata(conn, given, true);
+	else if (given.at || conn_user(conn, user, sizeof user))
+		auth_url_ask(conn, mount, AUTH_TITLE, BYTES("source"), given, on_title_asked);
+	else
+		judge_metadata(conn, given, false);
 }
 
 RUNS_ON(on_worker) static void serve_metadata(struct conn *conn)
 {
 	if (!conn_body(conn))
-		judge_metadata(conn, (struct bytes){0});
+		ask_metadata(conn, (struct bytes){0});
 }
 
 /* SHOUTcast's: the password is a parameter. */
@@ -117,9 +146,30 @@ RUNS_ON(on_worker) static void serve_admin_cgi(struct conn *conn)
 	if (conn_body(conn))
 		return;
 	if (request_param(conn_request(conn), "pass", password, sizeof password))
-		judge_metadata(conn, bytes_str(password));
+		ask_metadata(conn, bytes_str(password));
 	else
-		judge_metadata(conn, (struct bytes){0});
+		ask_metadata(conn, (struct bytes){0});
+}
+
+RUNS_ON(on_worker) static void on_streamlist_verdict(struct conn *conn, enum verdict verdict)
+{
+	if (verdict == VERDICT_YES)
+		admin_let_in(conn);
+	else
+		access_refuse(conn, verdict);
+}
+
+/* Other servers read the list of mounts to relay them all. */
+RUNS_ON(on_worker) static void serve_streamlist(struct conn *conn)
+{
+	const struct relays_conf *conf = radio_relays_conf();
+	struct access_need need = {
+		.rank = RANK_OPERATOR,
+		.encoder = conf->slave_password,
+		.encoder_user = bytes_str(conf->slave_user),
+	};
+
+	access_judge(conn, &need, on_streamlist_verdict);
 }
 
 RUNS_ON(on_worker) static void serve_admin(struct conn *conn)
@@ -150,6 +200,7 @@ const struct route radio_routes[] = {
 	{"/admin/metadata", READ | METHOD_POST, serve_metadata, NULL},
 	{"/admin/metadata.json", READ | METHOD_POST, serve_metadata, NULL},
 	{"/admin.cgi", READ | METHOD_POST, serve_admin_cgi, NULL},
+	{"/admin/streamlist.txt", READ, serve_streamlist, NULL},
 	{"/admin/", READ | METHOD_POST, serve_admin, NULL},
 	{NULL, METHOD_SOURCE | METHOD_PUT, login_serve_source, NULL},
 	{NULL, READ | METHOD_OPTIONS, join_serve, NULL},

@@ -9,7 +9,7 @@
 import { h, s, setText } from "./dom.js";
 import { clockTime, dateTime } from "./format.js";
 
-const pad = { left: 52, right: 12, top: 12, bottom: 24 };
+const pad = { right: 12, top: 12, bottom: 24 };
 
 // 1, 2 or 5 times a power of ten: what people read off without thinking.
 function niceStep(most, lines) {
@@ -28,10 +28,11 @@ export class Chart {
 	#step = 5;
 	#end = 0;
 	#width = 0;
+	#left = 40;
 	#at = -1;
 
 	constructor(options) {
-		this.#options = { height: 200, format: String, whole: true, ...options };
+		this.#options = { height: 200, format: String, whole: true, least: 60, ...options };
 		this.root = h("div.chart", {
 			tabindex: 0, role: "img", "--chart-height": `${this.#options.height}px`,
 			"aria-label": this.#options.label,
@@ -51,7 +52,7 @@ export class Chart {
 	}
 
 	get #count() {
-		return Math.max(2, ...this.#series.map((one) => one.values.length));
+		return Math.max(this.#options.least, ...this.#series.map((one) => one.values.length));
 	}
 
 	get #most() {
@@ -61,7 +62,7 @@ export class Chart {
 	}
 
 	#x(i) {
-		return pad.left + (this.#width - pad.left - pad.right) * i / (this.#count - 1);
+		return this.#left + (this.#width - this.#left - pad.right) * i / (this.#count - 1);
 	}
 
 	#y(value, top) {
@@ -104,20 +105,23 @@ export class Chart {
 		const top = Math.max(step, Math.ceil(this.#most * 1.02 / step) * step);
 		const parts = [];
 
+		// Room for the longest word beside the axis.
+		this.#left = Math.max(32, 14 + 6.4 * Math.max(...[step, top].map((value) => format(value).length)));
+
 		for (let value = 0; value <= top + step / 2; value += step) {
 			const y = Math.round(this.#y(value, top)) + 0.5;
 
-			parts.push(s(value ? "line.chart-grid" : "line.chart-floor", { x1: pad.left, x2: width - pad.right, y1: y, y2: y }),
-				s("text.chart-word", { x: pad.left - 8, y: y + 4, "text-anchor": "end" }, format(value)));
+			parts.push(s(value ? "line.chart-grid" : "line.chart-floor", { x1: this.#left, x2: width - pad.right, y1: y, y2: y }),
+				s("text.chart-word", { x: this.#left - 8, y: y + 4, "text-anchor": "end" }, format(value)));
 		}
 		for (const time of this.#times()) {
 			const x = this.#x((time - this.#start) / this.#step);
 
-			if (x > pad.left + 8 && x < width - 24)
+			if (x > this.#left + 8 && x < width - 24)
 				parts.push(s("text.chart-word", { x, y: height - 6, "text-anchor": "middle" }, clockTime(time)));
 		}
 		this.#series.forEach((one, i) => parts.push(...this.#lines(one, i, top)));
-		parts.push(s("line.chart-hair", { y1: pad.top, y2: height - pad.bottom, x1: -9, x2: -9 }));
+		parts.push(s("line.chart-hair", { y1: pad.top, y2: height - pad.bottom, visibility: "hidden" }));
 		this.#svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
 		this.#svg.replaceChildren(...parts);
 		setText(this.#summary, this.#words());
@@ -165,7 +169,7 @@ export class Chart {
 
 	#point(event) {
 		const box = this.root.getBoundingClientRect();
-		const part = (event.clientX - box.left - pad.left) / (this.#width - pad.left - pad.right);
+		const part = (event.clientX - box.left - this.#left) / (this.#width - this.#left - pad.right);
 
 		this.#read(Math.round(Math.min(1, Math.max(0, part)) * (this.#count - 1)));
 	}
@@ -189,8 +193,9 @@ export class Chart {
 		this.#reading.hidden = at < 0 || !this.#series.length;
 		if (!hair)
 			return;
-		const x = at < 0 ? -9 : this.#x(at);
+		const x = at < 0 ? 0 : this.#x(at);
 
+		hair.setAttribute("visibility", at < 0 ? "hidden" : "visible");
 		hair.setAttribute("x1", x);
 		hair.setAttribute("x2", x);
 		if (at < 0)

@@ -29,9 +29,7 @@ export function bytes(value) {
 		Math.round(value)}\u00a0${sizes[unit]}`;
 }
 
-// Bits a second, of bytes a second.
-export function rate(bytesPerSecond) {
-	let value = (bytesPerSecond ?? 0) * 8;
+export function bits(value) {
 	let unit = 0;
 	const units = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s"];
 
@@ -41,6 +39,9 @@ export function rate(bytesPerSecond) {
 	}
 	return `${value < 10 && unit ? value.toFixed(1) : Math.round(value)}\u00a0${units[unit]}`;
 }
+
+// Bits a second, of bytes a second.
+export const rate = (bytesPerSecond) => bits((bytesPerSecond ?? 0) * 8);
 
 export function duration(seconds) {
 	const all = Math.max(0, Math.floor(seconds));
@@ -72,7 +73,7 @@ export function ago(then, now = Date.now() / 1000) {
 
 export function clockTime(seconds, withSeconds = false) {
 	return new Date(seconds * 1000).toLocaleTimeString([], {
-		hour: "2-digit", minute: "2-digit", ...(withSeconds ? { second: "2-digit" } : {}),
+		hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(withSeconds ? { second: "2-digit" } : {}),
 	});
 }
 
@@ -82,7 +83,7 @@ export function dateTime(seconds) {
 	const date = new Date(seconds * 1000);
 
 	return date.toLocaleString([], {
-		day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
+		day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
 		...(date.getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" }),
 	});
 }

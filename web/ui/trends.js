@@ -6,7 +6,7 @@ import { h, setChildren } from "./dom.js";
 import { clockTime } from "./format.js";
 
 // lines: [{ series, name, tone, now(state) }]; now gives the live value.
-export function trendCard({ title, lines, format, whole, height, note }) {
+export function trendCard({ title, lines, format, whole, height, note, scale = 1 }) {
 	const chart = new Chart({ label: title, format, whole, height });
 	const buttons = ["hour", "day"].map((span) => h("button.span", {
 		type: "button", "aria-pressed": String(span === "hour"), onclick: () => load(span),
@@ -23,7 +23,7 @@ export function trendCard({ title, lines, format, whole, height, note }) {
 	setChildren(legend, lines.map((line) => h("span.legend-item", null, h(`span.legend-dot.tone-${line.tone ?? "main"}`, { "aria-hidden": "true" }), line.name)));
 
 	function draw() {
-		chart.show(lines.map((line) => ({ name: line.name, tone: line.tone, values: answer.series[line.series] ?? [] })),
+		chart.show(lines.map((line) => ({ name: line.name, tone: line.tone, values: (answer.series[line.series] ?? []).map((value) => value === null ? null : value * scale) })),
 			answer.step, answer.end);
 	}
 
