@@ -19,6 +19,7 @@
 #include "core/writer.h"
 #include "edge/account.h"
 #include "edge/acme.h"
+#include "edge/api_certificate.h"
 #include "edge/api_hooks.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
@@ -68,6 +69,7 @@ struct server {
 	char *demo_argv[6];
 	char *demo_environment[2];
 	bool invented;
+	bool unkept; /* what was invented could not be put into the data directory */
 	bool stopping;
 };
 
@@ -123,8 +125,10 @@ static struct conf *load_with_secrets(const struct options *options, struct serv
 
 		if (!is_unset(conf, secret_names[i]))
 			continue;
-		if (!secret_for(server->data, secret_names[i], secrets[i], &invented))
+		if (!secret_for(server->data, secret_names[i], secrets[i], &invented)) {
 			log_warn("core", "password not kept", kv_str("directory", server->data));
+			server->unkept = true;
+		}
 		server->invented |= invented;
 		sets[count++] = secrets[i];
 	}
@@ -220,7 +224,10 @@ static void welcome(const struct server *server, bool show)
 	}
 	printf("  State:       curl -u %s:%s http://localhost:%u/admin/stats\n", edge->admin_user,
 	       show ? edge->admin_password : "PASSWORD", port);
-	if (server->invented || show)
+	if (server->unkept)
+		printf("  The passwords could NOT be kept in %s: the next start invents others.\n",
+		       server->data);
+	else if (server->invented || show)
 		printf("  Passwords that nobody has set are kept in %s/passwords.\n", server->data);
 	printf("  --help lists every setting, --example prints them as a file for --config.\n\n");
 	fflush(stdout);
@@ -287,6 +294,8 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 
 	if (tls_prepare(tls_conf_of(conf), fault, sizeof fault) != 0) {
 		log_error("core", "reload refused", kv_str("why", fault));
+		if (faults)
+			fprintf(faults, "%s\n", fault);
 		return FORCED_NOTHING;
 	}
 	error = log_open_by(conf);
@@ -398,6 +407,8 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	api_add(settings_operations);
 	api_add(ban_operations);
 	api_add(hook_operations);
+	api_add(certificate_operations);
+	health_add(certificate_health);
 	api_add(trend_operations);
 	health_add(hooks_health);
 	api_add(events_operations);

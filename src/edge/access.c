@@ -8,6 +8,7 @@
 #include "edge/api.h"
 #include "edge/conn.h"
 #include "edge/edge.h"
+#include "edge/hook.h"
 #include "edge/proto/basic_auth.h"
 #include "edge/proto/cookie.h"
 
@@ -128,6 +129,17 @@ RUNS_ON(on_worker) static void judged(struct conn *conn, enum verdict verdict)
 	work->judged(conn, verdict);
 }
 
+static void tell_lockout(const char *address, const char *user, uint64_t wait_ms)
+{
+	char text[192];
+
+	snprintf(text, sizeof text, "%s is locked out for %u s: too many wrong passwords.", address,
+		 (unsigned)(wait_ms / 1000));
+	hook_event_post("lockout", "", text,
+			json_pack("{s:s s:s s:I}", "address", address, "user", user, "seconds",
+				  (json_int_t)(wait_ms / 1000)));
+}
+
 RUNS_ON(on_worker) static void judged_wrong(struct conn *conn)
 {
 	struct access_work *work = conn_access(conn);
@@ -138,10 +150,11 @@ RUNS_ON(on_worker) static void judged_wrong(struct conn *conn)
 
 	metric_add(METRIC_edge_auth_failures, 1);
 	if (wait_ms) {
+		address_text(&request->peer, address);
 		metric_add(METRIC_edge_lockouts, 1);
-		log_warnx("edge", "locked out",
-			  kv_str("address", address_text(&request->peer, address)),
+		log_warnx("edge", "locked out", kv_str("address", address),
 			  kv_str("user", work->access.name), kv_ms("wait", wait_ms));
+		tell_lockout(address, work->access.name, wait_ms);
 	}
 	judged(conn, VERDICT_NO);
 }

@@ -218,6 +218,7 @@ void api_refuse(struct conn *conn, unsigned status, const char *code, const char
 /* --- serving -------------------------------------------------------------------------------- */
 
 /* The body must be an object where one is wanted; a JSON type keeps forms of other sites out. */
+RUNS_ON(on_control)
 static bool body_read(struct call *call, const struct api_operation *operation, json_t **body)
 {
 	struct bytes type = http1_header_get(&call->request.head, BYTES("Content-Type"));
@@ -233,10 +234,11 @@ static bool body_read(struct call *call, const struct api_operation *operation, 
 	*body = json_loadb((const char *)call->request.body.at, call->request.body.len,
 			   JSON_REJECT_DUPLICATES, &error);
 	if (!json_is_object(*body)) {
-		json_decref(*body);
 		api_fault(call, 400, "bad_json",
 			  "the body is no JSON object: %s, line %d column %d",
 			  *body ? "another type" : error.text, error.line, error.column);
+		json_decref(*body);
+		*body = NULL;
 		return false;
 	}
 	return true;

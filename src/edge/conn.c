@@ -78,6 +78,7 @@ struct conn_list {
 static _Thread_local struct conn_list list;
 
 RUNS_ON(on_worker) static void conn_advance(struct conn *conn);
+RUNS_ON(on_worker) static void conn_begin_tls(struct conn *conn, struct bytes early);
 static void on_ready(uv_poll_t *poll, int status, int events);
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -234,6 +235,17 @@ RUNS_ON(on_worker) static void conn_refuse_method(struct conn *conn, unsigned al
 	conn_reply(conn, &reply);
 }
 
+/* The client is told that TLS comes next. What it asked stays in the buffer, and is served over TLS. */
+RUNS_ON(on_worker) static void conn_upgrade(struct conn *conn)
+{
+	conn->seen = 0;
+	/* It had to wait for our word: RFC 2817 section 3.2. */
+	if (conn->in_len > conn->request.head.used)
+		conn_drop(conn);
+	else
+		conn_begin_tls(conn, (struct bytes){0});
+}
+
 RUNS_ON(on_worker) static void conn_route(struct conn *conn)
 {
 	struct request *request = &conn->request;
@@ -249,7 +261,11 @@ RUNS_ON(on_worker) static void conn_route(struct conn *conn)
 		return;
 	}
 	conn->state = CONN_WAIT;
-	if (!https_redirect(conn, route->path != NULL))
+	if (https_wants_upgrade(request)) {
+		conn_send(conn, HTTPS_UPGRADES, conn_upgrade);
+		return;
+	}
+	if (!https_upgraded(conn) && !https_redirect(conn, route->path != NULL))
 		route->serve(conn);
 }
 
@@ -426,18 +442,18 @@ RUNS_ON(on_worker) static void conn_handshake(struct conn *conn)
 	conn->state = CONN_HEAD;
 	conn_expect(conn, edge_settings()->conf.http_header_timeout);
 	conn_watch(conn, UV_READABLE);
+	conn_advance(conn);
 }
 
-/* What was read is the handshake's, and lies in the buffer until its first step has taken it. */
-RUNS_ON(on_worker) static void conn_begin_tls(struct conn *conn)
+/* early: what was read is the handshake's, and lies in the buffer until its first step has taken it. */
+static void conn_begin_tls(struct conn *conn, struct bytes early)
 {
 	conn->fresh = false;
-	conn->handshake = handshake_create(bytes_of(conn->in, conn->in_len));
+	conn->handshake = handshake_create(early);
 	if (!conn->handshake) {
 		conn_drop(conn);
 		return;
 	}
-	conn->in_len = 0;
 	conn->state = CONN_HANDSHAKE;
 	conn_expect(conn, tls_settings()->handshake_timeout);
 	conn_watch(conn, UV_READABLE | UV_WRITABLE);
@@ -467,7 +483,10 @@ RUNS_ON(on_worker) static void conn_step(struct conn *conn)
 	if (conn->in_len == 0)
 		return;
 	if (conn_is_hello(conn)) {
-		conn_begin_tls(conn);
+		struct bytes early = bytes_of(conn->in, conn->in_len);
+
+		conn->in_len = 0;
+		conn_begin_tls(conn, early);
 		return;
 	}
 	conn->fresh = false;

@@ -108,6 +108,9 @@ int tls_worker_start(struct worker *worker)
 		tables_close(&tls_here);
 		return error;
 	}
+	/* What was taken over is there. */
+	metric_add(METRIC_edge_tls_connections, tls_here.rows.used);
+	metric_add(METRIC_edge_tls_slots, tls_here.slots.used);
 	table_hide(&tls_here.rows);
 	table_hide(&tls_here.slots);
 	table_hide(&tls_here.batches);
@@ -207,22 +210,47 @@ void tls_fail(struct link link, enum tls_alert alert)
 	metric_add(METRIC_edge_tls_faults, 1);
 }
 
-void tls_end(struct link link)
+void tls_claim(struct link link)
 {
-	struct tls_row *row = tls_row_of(link);
-	struct tls_side *side = &tls_here.sides[link.tls - 1];
-	uint8_t message[2];
+	if (link.tls)
+		tls_here.sides[link.tls - 1].claimed = true;
+}
 
-	tls_alert_write(message, TLS_CLOSE_NOTIFY);
-	if (!(row->flags & TLS_ROW_DEAD) && tls_flush(link) == 1)
-		(void)!tls_send_control(link, TLS_ALERT, bytes_of(message, sizeof message));
+/* Nothing of it may stay, and nobody is told: the descriptor is another process's, or no more. */
+RUNS_ON(on_worker) static void row_give(uint32_t tls)
+{
+	struct tls_row *row = table_row(&tls_here.rows, tls - 1);
+	struct tls_side *side = &tls_here.sides[tls - 1];
+
 	tls_slot_give(&row->out_slot);
 	tls_slot_give(&row->in_slot);
 	tls_side_forget(&side->seals);
 	tls_side_forget(&side->opens);
 	tls_wipe(&row->out_seq, sizeof *row - offsetof(struct tls_row, out_seq));
-	table_give(&tls_here.rows, link.tls - 1);
+	table_give(&tls_here.rows, tls - 1);
 	metric_add(METRIC_edge_tls_connections, -1);
+}
+
+void tls_drop_unclaimed(void)
+{
+	for (uint32_t i = 0; i < tls_here.rows.high; i++) {
+		const struct tls_row *row = table_row(&tls_here.rows, i);
+
+		if (row->in_use && !tls_here.sides[i].claimed)
+			row_give(i + 1);
+		tls_here.sides[i].claimed = false;
+	}
+}
+
+void tls_end(struct link link)
+{
+	const struct tls_row *row = tls_row_of(link);
+	uint8_t message[2];
+
+	tls_alert_write(message, TLS_CLOSE_NOTIFY);
+	if (!(row->flags & TLS_ROW_DEAD) && tls_flush(link) == 1)
+		(void)!tls_send_control(link, TLS_ALERT, bytes_of(message, sizeof message));
+	row_give(link.tls);
 }
 
 /* The slot of what goes out may have been sent further than it says, a batch not be booked, and what

@@ -15,6 +15,10 @@
  * the kernel has taken and given since the connection began (tcp_carried); the row then is exact, and
  * row->taken counts the bytes of rooms that are on their way, as tcp_carried does for a plain link.
  *
+ * Rows that nobody claims are given back with tls_drop_unclaimed. Tables belong to a worker: a successor
+ * with fewer workers has to start as many as there are tables. Stopping a worker takes nothing out of
+ * them.
+ *
  * Records that were sealed but of which the kernel took nothing are forgotten and their numbers used
  * again: no one has seen them. Runs on the worker that the connection lives on. */
 #pragma once
@@ -121,6 +125,11 @@ MUST_CHECK int tls_begin(int fd, const struct tls_start *start, struct link *lin
 /* After a crash: out and in are what the kernel has taken and given on this descriptor. False: the
  * row and the kernel cannot both be right, the connection is lost. */
 RUNS_ON(on_worker) MUST_CHECK bool tls_recover(struct link link, uint64_t out, uint64_t in);
+
+/* After taking over: these rows are somebody's; then all others, whose connections did not come along,
+ * are given back. */
+RUNS_ON(on_worker) void tls_claim(struct link link);
+RUNS_ON(on_worker) void tls_drop_unclaimed(void);
 
 /* For tests: after so many records we renew our keys (1.3). */
 void tls_set_key_limit(uint64_t records);

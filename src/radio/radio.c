@@ -120,7 +120,18 @@ static void worker_stop(struct worker *worker)
 	auth_url_worker_stop(worker);
 }
 
-const struct worker_hooks radio_hooks = {.start = worker_start, .stop = worker_stop};
+static bool worker_busy(struct worker *worker)
+{
+	(void)worker;
+	enter_worker();
+	return pull_worker_busy();
+}
+
+const struct worker_hooks radio_hooks = {
+	.start = worker_start,
+	.stop = worker_stop,
+	.busy = worker_busy,
+};
 
 int radio_start(uv_loop_t *loop, const struct conf *conf)
 {

@@ -156,7 +156,9 @@ static void join_stream(struct conn *conn, const struct join *join, uint32_t byt
 			     &w);
 	link = conn_take(conn, &rest);
 	metric_add(METRIC_radio_listeners_come, 1);
+	/* For the two calls below only. */
 	if (admission)
+		/* cppcheck-suppress autoVariables */
 		admission->request = &request;
 	if (link_send(link, answer) == (ssize_t)answer.len &&
 	    listener_start(join->outlet, link, join->metaint, &peer, agent, bytes_per_second,

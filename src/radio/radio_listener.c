@@ -472,10 +472,13 @@ enum served listener_leave_feed(struct outlet *outlet, uint32_t row, mono_t now)
 enum served listener_look(struct outlet *outlet, uint32_t row, mono_t now)
 {
 	struct listener *listener = table_row(outlet_table(), row);
+	bool idle;
 
 	if (!mono_before(now, listener->leaves))
 		return listener_gone(outlet, row, LEAVE_DURATION);
-	if (mono_since_us(now, listener->last_sent) > LOOK_IDLE_US && !link_alive(listener->link))
+	idle = mono_since_us(now, listener->last_sent) > LOOK_IDLE_US;
+	/* Over TLS a player that listens may have something to say all the same: new keys. */
+	if ((idle || listener->link.tls) && !link_alive(listener->link) && idle)
 		return listener_gone(outlet, row, LEAVE_LEFT);
 	return SERVED_ALL;
 }

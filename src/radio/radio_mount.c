@@ -20,7 +20,7 @@
 #define FALLBACK_DEPTH_MAX 16
 #define HEALTH_MS          1000
 #define TAKEOVER_MS        2000
-#define STALLED_US         3000000
+#define STALLED_US         5000000
 #define WAIT_MS            5000 /* for what will be heard at once */
 
 static struct mount *mounts OWNED_BY(on_control);
@@ -293,6 +293,10 @@ RUNS_ON(on_control) static void mount_tune(struct mount *mount, struct feed *fee
 	};
 
 	bytes_to_str(bytes_str(mount_fallback(mount)), tuning.fallback, sizeof tuning.fallback);
+	if (mount->heard && feed && mount->heard->kind != feed->kind)
+		log_info("radio", "another format: listeners are let go",
+			 kv_str("mount", mount->name), kv_str("before", mount->heard->type),
+			 kv_str("now", feed->type));
 	if (mount->heard != feed && mount->heard && feed)
 		metric_add(METRIC_radio_fallbacks, 1);
 	mount->heard = feed;

@@ -202,11 +202,12 @@ RUNS_ON(on_worker) static unsigned slots_now(void)
 static void on_tick(uv_timer_t *timer)
 {
 	mono_t now = mono_now();
-	unsigned slots = slots_now();
 	bool busy = false;
+	unsigned slots;
 
 	(void)timer;
 	enter_worker();
+	slots = slots_now();
 	for (unsigned i = 0; i < slots; i++)
 		for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
 			busy |= slot_serve(outlet, &outlet->slot[(here->slot + i) % TURN_SLOTS],

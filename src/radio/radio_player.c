@@ -10,6 +10,7 @@
 #include "radio/radio_publish.h"
 
 #define READ_SIZE 16384u
+#define READ_MIN  512u
 #define AHEAD_US  5000000 /* as much as a new listener may want at once */
 #define PACE_MS   100
 #define RETRY_MS  10000
@@ -225,11 +226,22 @@ RUNS_ON(on_control) static bool player_prepare(struct player *player)
 	return true;
 }
 
+/* As much as is heard between two looks, so that listeners get it as evenly as an encoder's; all of it
+ * while there is nothing ahead. */
+RUNS_ON(on_control) static unsigned read_size(const struct player *player, mono_t now)
+{
+	uint32_t size = player_bitrate(player) / 8 * PACE_MS / 1000;
+
+	if (player->publisher.media_us < mono_since_us(now, player->began) + AHEAD_US / 2)
+		return READ_SIZE;
+	return size < READ_MIN ? READ_MIN : size < READ_SIZE ? size : READ_SIZE;
+}
+
 /* The next thing to do: open, read, or wait until what was read has been heard. */
 static void player_next(struct player *player)
 {
 	uv_loop_t *loop = player->pace.loop;
-	uv_buf_t buffer = uv_buf_init((char *)player->buffer, READ_SIZE);
+	uv_buf_t buffer = uv_buf_init((char *)player->buffer, read_size(player, mono_now()));
 	int error;
 
 	if (player->file >= 0 && player->published &&

@@ -45,6 +45,8 @@ static int publisher_open(struct publisher *publisher, enum framer_kind kind)
 	publisher->framing = true;
 	if (old && old->kind == kind && bytes_equal(bytes_str(old->type), type)) {
 		publisher->feed = old;
+		/* Where chains have headers they would be in the way. */
+		publisher->joining = plan->rejoins && (kind == FRAMER_MP3 || kind == FRAMER_ADTS);
 	} else {
 		publisher->feed = radio_feed_make();
 		if (!publisher->feed)
@@ -162,11 +164,51 @@ static void headers_add(struct publisher *publisher, const struct unit *unit)
 	publisher->headers_len += unit->data.len;
 }
 
+/* --- going on where it broke off ------------------------------------------------------------ */
+
+static bool is_record(const struct ring *ring, uint64_t seq, struct bytes unit, uint64_t *pos)
+{
+	struct record record;
+
+	if (!ring_peek(ring, seq, &record) || record.len != unit.len)
+		return false;
+	*pos = record.pos;
+	return bytes_equal(ring_bytes(ring, record.pos, record.pos + record.len), unit);
+}
+
+/* An upstream that was lost and is back begins with its past, which is ours as well: as long as each
+ * unit is the one that followed, nobody is to hear it again. We are the writer, so the ring stands
+ * still meanwhile. */
+static bool is_known(struct publisher *publisher, struct bytes unit)
+{
+	const struct ring *ring = &publisher->feed->ring[FEED_RECORDS];
+	uint64_t head = ring_head_seq(ring), kept = ring_kept_seq(ring), pos;
+
+	if (publisher->join_seq)
+		return publisher->join_seq < head &&
+		       is_record(ring, publisher->join_seq++, unit, &pos);
+	for (uint64_t seq = head; seq-- > kept;)
+		if (is_record(ring, seq, unit, &pos)) {
+			publisher->join_seq = seq + 1;
+			/* Who comes now may hear what was before the break. */
+			publisher->first_pos = pos;
+			return true;
+		}
+	return false;
+}
+
 static void unit_publish(struct publisher *publisher, const struct unit *unit, mono_t now)
 {
 	struct record record = {.flags = unit->flags, .media_us = publisher->media_us};
 	struct bytes title;
 
+	if (publisher->joining) {
+		publisher->joining = is_known(publisher, unit->data);
+		publisher->last_unit = now;
+		publisher->rubbish = 0;
+		if (publisher->joining)
+			return;
+	}
 	if (unit->flags & UNIT_HEADER)
 		headers_add(publisher, unit);
 	else if (publisher->headers_open)

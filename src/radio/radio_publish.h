@@ -28,12 +28,15 @@ struct publish_plan {
 	struct feed *old_feed;        /* to go on with when it is of the same format; or NULL */
 	struct feed_shape shape;      /* of a new one */
 	uint64_t writer;              /* not 0 */
+	bool rejoins; /* may begin with what the old feed has already: that is left out */
 };
 
 struct publisher {
 	struct publish_plan plan;
 	char name[FEED_NAME_MAX + 1];
 	struct feed *feed;        /* NULL: the format is not known yet */
+	bool joining;             /* nothing new has come yet: see plan.rejoins */
+	uint64_t join_seq;        /* the record that its next unit may be; 0: none was found yet */
 	uint64_t first_pos;       /* of this writer in the feed */
 	unsigned news;            /* PUBLISH_…; the owner clears it */
 	char title[1024];         /* UTF-8, clean */

@@ -112,6 +112,17 @@ def test_events_find_those_who_want_them():
         assert limit["mount"] == "/live" and "full" in limit["data"]["detail"]
 
 
+def test_a_lockout_is_told():
+    with Outside(OK) as outside, Server({**hook(outside.url("/h"), events="lockout"),
+                                         "auth.attempts": 3}) as server:
+        for i in range(8):
+            server.get("/admin/stats", basic("admin", f"guess {i}"))
+        await_("told", lambda: outside.requests)
+        told, = bodies(outside, "lockout")
+        assert told["data"]["address"] == "127.0.0.1" and told["data"]["seconds"] > 0
+        assert "guess" not in json.dumps(told)
+
+
 def test_relays_tell_when_they_come_and_go():
     port = free_port()
     with Outside(OK) as outside, Server(port=port) as origin, \
