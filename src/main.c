@@ -31,6 +31,7 @@
 #include "edge/geoip.h"
 #include "edge/hook.h"
 #include "edge/page.h"
+#include "edge/people.h"
 #include "edge/proto/address.h"
 #include "edge/proto/url.h"
 #include "edge/session.h"
@@ -71,6 +72,7 @@ struct server {
 	bool invented;
 	bool unkept; /* what was invented could not be put into the data directory */
 	bool stopping;
+	bool ending; /* it was told to */
 };
 
 /* --- settings ------------------------------------------------------------------------------- */
@@ -254,10 +256,14 @@ static void explain_start(int error, const char *at)
 
 /* --- life ----------------------------------------------------------------------------------- */
 
+/* There is one server in a process: for signals and for orders that come without it. */
+static struct server *the_server;
+
 static void on_end(uv_signal_t *handle, int number)
 {
 	enter_control();
 	log_info("core", "stopping", kv_i64("signal", number));
+	the_server->ending = true;
 	uv_stop(handle->loop);
 }
 
@@ -314,6 +320,7 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 	}
 	geoip_open(edge->geoip_file);
 	tls_commit();
+	store_reload(store_conf_of(conf));
 	return edge_configure(edge) == 0 && hooks_configure(server->loop, conf) &&
 			       radio_reload(conf)
 		       ? FORCED_ALL
@@ -358,9 +365,7 @@ static void on_hangup(uv_signal_t *handle, int number)
 	reload(server, NULL);
 }
 
-/* For /admin/reloadconfig. There is one server in a process. */
-static struct server *the_server;
-
+/* For /admin/reloadconfig. */
 RUNS_ON(on_control) static bool reload_asked(void)
 {
 	return reload(the_server, NULL);
@@ -527,6 +532,7 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 		log_error("core", "cannot start", kv_str("error", uv_strerror(error)));
 		return error;
 	}
+	people_start(server->loop);
 	trend_start(server->loop);
 	events_start(server->loop);
 	error = radio_start(server->loop, server->conf);
@@ -554,6 +560,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	trend_stop();
 	radio_stop();
 	workers_stop();
+	people_stop();
 	store_stop();
 	hooks_stop();
 	fetch_loop_stop();
@@ -590,7 +597,9 @@ static int serve(struct server *server, const struct options *options)
 			 kv_u64("workers", workers_count()));
 		sd_notify(0, "READY=1");
 		welcome(server, options->welcome || server->invented || isatty(STDOUT_FILENO));
-		uv_run(server->loop, UV_RUN_DEFAULT);
+		/* While the rooms start the loop turns too, and may have been told to end. */
+		if (!server->ending)
+			uv_run(server->loop, UV_RUN_DEFAULT);
 		sd_notify(0, "STOPPING=1");
 	}
 	if (server->demo)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/log.h"
+#include "edge/audit.h"
 #include "edge/document.h"
 
 #define TABLES_MAX 24
@@ -332,6 +333,7 @@ void api_log_order(const struct call *call, const char *mount)
 		 kv_bytes("path", call->request.path.at, call->request.path.len),
 		 kv_str("mount", mount), kv_str("user", call->user),
 		 kv_str("address", address_text(&call->request.peer, address)));
+	audit_call(call, mount, "done");
 }
 
 /* --- what there is -------------------------------------------------------------------------- */

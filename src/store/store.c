@@ -347,19 +347,14 @@ struct reload {
 static void deliver_reload(struct message *message)
 {
 	struct reload *reload = container_of(message, struct reload, message);
-	bool other = strcmp(reload->settings.path, store.settings.path) != 0;
-
 	enter_store();
-	if (other)
-		catch_up();
-	store.settings = reload->settings;
+	/* Users and tokens in force are those of the file that was there at the start. */
+	if (strcmp(reload->settings.path, store.settings.path) != 0)
+		log_warnx("store", "another file is used from the next start on",
+			  kv_str("file", reload->settings.path));
+	store.settings.conf = reload->settings.conf;
 	store.db.addresses = (enum store_addresses)store.settings.conf.addresses;
 	free(reload);
-	if (!other)
-		return;
-	db_close(&store.db);
-	store.opened_once = false;
-	catch_up();
 }
 
 static char data_directory[PATH_SIZE];

@@ -46,7 +46,7 @@ extern const struct worker_hooks store_hooks;
 RUNS_ON(on_control)
 MUST_CHECK int store_start(uv_loop_t *loop, const struct store_conf *conf, const char *data);
 
-/* Other settings are in force; an other file is opened. */
+/* Other settings are in force; another file, or none, from the next start on. */
 RUNS_ON(on_control) void store_reload(const struct store_conf *conf);
 
 /* Writes what there is and closes. After the workers have stopped. */
