@@ -20,7 +20,9 @@
 #include "edge/account.h"
 #include "edge/acme.h"
 #include "edge/api_certificate.h"
+#include "edge/api_history.h"
 #include "edge/api_hooks.h"
+#include "edge/api_people.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
 #include "edge/auth.h"
@@ -412,6 +414,9 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	api_add(settings_operations);
 	api_add(ban_operations);
 	api_add(hook_operations);
+	api_add(history_operations);
+	health_add(history_health);
+	api_add(people_operations);
 	api_add(certificate_operations);
 	health_add(certificate_health);
 	api_add(trend_operations);

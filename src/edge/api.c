@@ -185,6 +185,15 @@ void api_answer_as(struct call *call, unsigned status, json_t *tree)
 	call_reply(call);
 }
 
+void api_answer_text(struct call *call, const char *type)
+{
+	reply_common(&call->reply, 200);
+	call->reply.type = type;
+	if (bytes_equal(call->request.method, BYTES("GET")))
+		reply_etag(call);
+	call_reply(call);
+}
+
 void api_answer(struct call *call, json_t *tree)
 {
 	api_answer_as(call, 200, tree);

@@ -52,6 +52,9 @@ RUNS_ON(on_control) void api_answer(struct call *call, json_t *tree);
 /* The same with another status, such as 201. */
 RUNS_ON(on_control) void api_answer_as(struct call *call, unsigned status, json_t *tree);
 
+/* 200 with what is in call->reply.body already. type: a constant. */
+RUNS_ON(on_control) void api_answer_text(struct call *call, const char *type);
+
 /* 204. */
 RUNS_ON(on_control) void api_done(struct call *call);
 

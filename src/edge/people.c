@@ -229,6 +229,11 @@ bool people_loaded(void)
 	return people.loaded;
 }
 
+uv_loop_t *people_loop(void)
+{
+	return people.loop;
+}
+
 /* --- telling -------------------------------------------------------------------------------- */
 
 /* When a row was seen, if the store does not know yet; else 0. */

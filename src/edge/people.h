@@ -16,6 +16,9 @@ RUNS_ON(on_control) void people_start(uv_loop_t *loop);
 /* Whether the book is the store's: before that nobody is made or changed. */
 RUNS_ON(on_control) bool people_loaded(void);
 
+/* The loop of the control thread. */
+RUNS_ON(on_control) uv_loop_t *people_loop(void);
+
 /* Hands the store what it is to know of a browser's session; that it is over. */
 RUNS_ON(on_control) void people_keep_session(const struct session *session);
 RUNS_ON(on_control) void people_forget_session(const uint8_t *id);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -22,6 +23,7 @@
 struct settings {
 	struct store_conf conf; /* its texts are not used here */
 	char path[PATH_SIZE];
+	bool in_data; /* the file lies in the data directory, which is made when there is none */
 };
 
 static struct {
@@ -37,7 +39,8 @@ static struct {
 	bool ending;
 } store;
 
-static bool running; /* control's */
+static char data_directory[PATH_SIZE]; /* constant from the start on */
+static bool running;                   /* control's */
 static _Atomic int the_fault = STORE_OFF;
 static _Atomic bool moved_aside;
 static _Atomic unsigned asked; /* and not answered */
@@ -135,8 +138,11 @@ RUNS_ON(on_store) static enum store_fault begin_anew(void)
 
 RUNS_ON(on_store) static enum store_fault open_now(void)
 {
-	enum store_fault fault = db_open(&store.db, store.settings.path);
+	enum store_fault fault;
 
+	if (store.settings.in_data)
+		(void)!mkdir(data_directory, 0700);
+	fault = db_open(&store.db, store.settings.path);
 	if (fault == STORE_CORRUPT)
 		fault = begin_anew();
 	if (fault)
@@ -357,11 +363,10 @@ static void deliver_reload(struct message *message)
 	free(reload);
 }
 
-static char data_directory[PATH_SIZE];
-
 static void settings_of(struct settings *settings, const struct store_conf *conf)
 {
 	settings->conf = *conf;
+	settings->in_data = !conf->file[0];
 	if (conf->file[0])
 		snprintf(settings->path, sizeof settings->path, "%s", conf->file);
 	else

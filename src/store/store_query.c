@@ -68,7 +68,7 @@ static const struct {
 #define STEPS(table)                                                                     \
 	"SELECT mount, at / ?6 * ?6 AS began, sum(listeners) * ?7 / ?6, max(peak), "     \
 	"sum(joins), sum(bytes_in), sum(bytes_out) FROM " table " WHERE mount = ?1 AND " \
-	"at >= ?3 AND at < ?4 GROUP BY began ORDER BY began LIMIT ?5"
+	"at >= ?3 AND at < ?4 GROUP BY began ORDER BY began DESC LIMIT ?5"
 
 static const char *steps_sql(int64_t step_ms, double *row_ms)
 {

@@ -1,4 +1,4 @@
-/* store_query: what was kept, page by page, as rows of cells.
+/* store_query: what was kept, page by page, newest first, as rows of cells.
  *
  * Owner: who asks; the query is asked with store_ask() and lies in memory of his. */
 #pragma once
@@ -10,14 +10,14 @@ enum store_table {
 	STORE_TABLE_SOURCES,
 	STORE_TABLE_LISTENERS,
 	STORE_TABLE_AUDIT,
-	STORE_TABLE_MINUTES, /* as step_ms says: from minutes, hours or days; oldest first */
+	STORE_TABLE_MINUTES, /* as step_ms says: from minutes, hours or days */
 	STORE_TABLE_USERS,   /* with all of the secrets there are; the next two as well */
 	STORE_TABLE_TOKENS,
 	STORE_TABLE_SESSIONS,
 };
 
 #define STORE_COLUMNS_MAX 12u
-#define STORE_ROWS_MAX    1000u
+#define STORE_ROWS_MAX    50000u
 
 enum store_cell_kind { STORE_CELL_NONE, STORE_CELL_NUMBER, STORE_CELL_REAL, STORE_CELL_BYTES };
 
