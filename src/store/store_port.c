@@ -11,7 +11,8 @@ struct port {
 	struct mailbox *to;
 	uv_timer_t flush;
 	unsigned at; /* the batch that is filled */
-	bool open;
+	bool closed; /* its loop has let go of the timer */
+	bool unused; /* the store has let go of the batches; who is last frees it */
 	struct store_batch batch[PORT_BATCHES];
 };
 
@@ -40,7 +41,6 @@ int port_open(uv_loop_t *loop, struct mailbox *to, void (*deliver)(struct messag
 	for (unsigned i = 0; i < PORT_BATCHES; i++)
 		port->batch[i].message.deliver = deliver;
 	port->to = to;
-	port->open = true;
 	port->next = atomic_load_explicit(&all, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(&all, &port->next, port, memory_order_release,
 						      memory_order_relaxed))
@@ -68,13 +68,21 @@ void port_flush(void)
 	mailbox_post(here->to, &batch->message);
 }
 
+static void on_closed(uv_handle_t *handle)
+{
+	struct port *port = container_of((uv_timer_t *)handle, struct port, flush);
+
+	port->closed = true;
+	if (port->unused)
+		free(port);
+}
+
 void port_close(void)
 {
 	if (!here)
 		return;
 	port_flush();
-	here->open = false;
-	uv_close((uv_handle_t *)&here->flush, NULL);
+	uv_close((uv_handle_t *)&here->flush, on_closed);
 	here = NULL;
 }
 
@@ -85,7 +93,9 @@ void port_free_all(void)
 	while (port) {
 		struct port *next = port->next;
 
-		free(port);
+		port->unused = true;
+		if (port->closed)
+			free(port);
 		port = next;
 	}
 }

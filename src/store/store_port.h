@@ -37,7 +37,8 @@ void port_flush(void);
 /* Hands over, and takes no more. The memory stays until port_free_all(). */
 void port_close(void);
 
-/* When the store and all loops have stopped. */
+/* When the store and the workers have stopped. The port of a loop that has still to turn, as the
+ * control thread's, is freed when that does. */
 void port_free_all(void);
 
 /* Puts an event into this thread's port; without one nothing happens. event->size and the places of
