@@ -23,7 +23,9 @@
 #include "edge/account.h"
 #include "edge/acme.h"
 #include "edge/api_certificate.h"
+#include "edge/api_history.h"
 #include "edge/api_hooks.h"
+#include "edge/api_people.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
 #include "edge/auth.h"
@@ -34,6 +36,7 @@
 #include "edge/geoip.h"
 #include "edge/hook.h"
 #include "edge/page.h"
+#include "edge/people.h"
 #include "edge/proto/address.h"
 #include "edge/proto/url.h"
 #include "edge/session.h"
@@ -45,15 +48,17 @@
 #include "radio/radio.h"
 #include "radio/radio_directory.h"
 #include "secrets.h"
+#include "store/store.h"
 #include "upgrade.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room,   &edge_conf_room,
-						&tls_conf_room,    &radio_conf_room,
-						&relays_conf_room, &pushes_conf_room,
-						&hooks_conf_room,  &directory_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room,     &store_conf_room,
+						&edge_conf_room,     &tls_conf_room,
+						&radio_conf_room,    &relays_conf_room,
+						&pushes_conf_room,   &hooks_conf_room,
+						&directory_conf_room};
 
-static const struct worker_hooks *const hooks[] = {&fetch_hooks, &edge_hooks, &radio_hooks,
-						   &events_hooks, NULL};
+static const struct worker_hooks *const hooks[] = {&store_hooks, &fetch_hooks,  &edge_hooks,
+						   &radio_hooks, &events_hooks, NULL};
 
 /* Settings that a server must not be without, and invents. */
 static const char *const secret_names[] = {"admin.password", "radio.source_password"};
@@ -75,6 +80,7 @@ struct server {
 	bool invented;
 	bool unkept; /* what was invented could not be put into the data directory */
 	bool stopping;
+	bool ending; /* it was told to */
 };
 
 /* --- settings ------------------------------------------------------------------------------- */
@@ -258,10 +264,14 @@ static void explain_start(int error, const char *at)
 
 /* --- life ----------------------------------------------------------------------------------- */
 
+/* There is one server in a process: for signals and for orders that come without it. */
+static struct server *the_server;
+
 static void on_end(uv_signal_t *handle, int number)
 {
 	enter_control();
 	log_info("core", "stopping", kv_i64("signal", number));
+	the_server->ending = true;
 	uv_stop(handle->loop);
 }
 
@@ -318,6 +328,7 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 	}
 	geoip_open(edge->geoip_file);
 	tls_commit();
+	store_reload(store_conf_of(conf));
 	return edge_configure(edge) == 0 && hooks_configure(server->loop, conf) &&
 			       radio_reload(conf)
 		       ? FORCED_ALL
@@ -362,9 +373,7 @@ static void on_hangup(uv_signal_t *handle, int number)
 	reload(server, NULL);
 }
 
-/* For /admin/reloadconfig. There is one server in a process. */
-static struct server *the_server;
-
+/* For /admin/reloadconfig. */
 RUNS_ON(on_control) static bool reload_asked(void)
 {
 	return reload(the_server, NULL);
@@ -411,6 +420,9 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	api_add(settings_operations);
 	api_add(ban_operations);
 	api_add(hook_operations);
+	api_add(history_operations);
+	health_add(history_health);
+	api_add(people_operations);
 	api_add(certificate_operations);
 	health_add(certificate_health);
 	api_add(trend_operations);
@@ -559,11 +571,15 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	route_add(acme_routes);
 	api_configure(server);
 	radio_configure(server->conf, reload_asked);
+	page_add_metrics(store_metrics);
+	if (!error)
+		error = store_start(server->loop, store_conf_of(server->conf), server->data);
 	if (!error)
 		error = workers_start(worker_number(server->conf), hooks, server->loop);
 	if (!error) {
 		atomic_store_explicit(estate_word(ESTATE_WORKERS), workers_count(),
 				      memory_order_relaxed);
+		people_start(server->loop);
 		trend_start(server->loop);
 		events_start(server->loop);
 		error = radio_start(server->loop, server->conf);
@@ -593,6 +609,8 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	trend_stop();
 	radio_stop();
 	workers_stop();
+	people_stop();
+	store_stop();
 	hooks_stop();
 	fetch_loop_stop();
 	radio_fini();
@@ -676,9 +694,13 @@ static int serve(struct server *server, const struct options *options)
 	if (!error) {
 		side_doors_open(server);
 		ready(server, options);
-		uv_run(server->loop, UV_RUN_DEFAULT);
-		if (upgrade_is_given())
+		/* While the rooms start the loop turns too, and may have been told to end. */
+		if (!server->ending)
+			uv_run(server->loop, UV_RUN_DEFAULT);
+		if (upgrade_is_given()) {
+			store_stop();
 			_exit(0);
+		}
 		keeper_say_ending();
 		control_stop(true);
 		upgrade_stop();

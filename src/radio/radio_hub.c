@@ -8,6 +8,7 @@
 #include "edge/proto/charset.h"
 #include "radio/radio.h"
 #include "radio/radio_event.h"
+#include "radio/radio_history.h"
 #include "radio/radio_publish.h"
 
 /* --- messages of sources -------------------------------------------------------------------- */
@@ -59,6 +60,7 @@ static void deliver_live(struct message *message)
 				hub->about.about.codec[0] ? hub->about.about.codec : "raw"),
 			 kv_u64("rate", hub->about.about.sample_rate));
 		mount_live(hub->mount, hub->feed, hub->first_pos);
+		history_source_came(hub->mount);
 		event_source_up(hub->mount);
 	}
 	free(hub);
@@ -114,6 +116,7 @@ static void deliver_title(struct message *message)
 		bytes_to_str(bytes_str(hub->url), mount->title_url, sizeof mount->title_url);
 		mount->title_since_us = wall_now_us();
 		mount_save(mount);
+		history_title(mount);
 		log_info("radio", "title", kv_str("mount", mount->name),
 			 kv_str("title", mount->title));
 		event_title(mount);
@@ -145,6 +148,7 @@ static void deliver_gone(struct message *message)
 			 kv_u64("bytes", atomic_load_explicit(&hub->mount->count.bytes_in,
 							      memory_order_relaxed) -
 						 hub->mount->bytes_in_first));
+		history_source_gone(hub->mount, hub->why);
 		if (hub->mount->was_live)
 			event_source_down(hub->mount, hub->why);
 		mount_lost_source(hub->mount);

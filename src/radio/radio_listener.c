@@ -10,6 +10,7 @@
 #include "radio/radio.h"
 #include "radio/radio_auth_url.h"
 #include "radio/radio_event.h"
+#include "radio/radio_history.h"
 #include "radio/radio_journal.h"
 #include "radio/radio_limit.h"
 #include "radio/radio_send.h"
@@ -509,6 +510,7 @@ void listener_end(struct outlet *outlet, uint32_t row, enum leave why)
 	if (listener->flags & LISTENER_GUEST)
 		auth_url_left(row, listener->id,
 			      (uint64_t)(wall_now_us() - listener->since_wall_us) / 1000000);
+	history_listener_gone(outlet->mount->name, listener, leave_names[why]);
 	link_close_gently(listener->link);
 	edge_left(worker_here());
 	metric_add(METRIC_radio_listeners, -1);

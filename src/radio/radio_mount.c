@@ -11,6 +11,7 @@
 #include "radio/radio_dump.h"
 #include "radio/radio_event.h"
 #include "radio/radio_feed.h"
+#include "radio/radio_history.h"
 #include "radio/radio_hub.h"
 #include "radio/radio_ledger.h"
 #include "radio/radio_outlet.h"
@@ -432,11 +433,19 @@ RUNS_ON(on_control) static void mount_drop_unused(struct mount *mount)
 		mount_drop(mount);
 }
 
+RUNS_ON(on_control) static void clear_title(struct mount *mount)
+{
+	if (!mount->title[0])
+		return;
+	mount->title[0] = '\0';
+	history_title(mount);
+}
+
 /* The time to come back is over. */
 RUNS_ON(on_control) static void mount_off(struct mount *mount)
 {
 	mount->state = MOUNT_OFF;
-	mount->title[0] = '\0';
+	clear_title(mount);
 	mount_save(mount);
 	dump_end(mount);
 	if (mount->feed)
@@ -479,7 +488,7 @@ void mount_take_source(struct mount *mount, const struct mount_source *source)
 	mount->was_live = false;
 	mount->source = *source;
 	mount->bytes_in_first = atomic_load_explicit(&mount->count.bytes_in, memory_order_relaxed);
-	mount->title[0] = '\0';
+	clear_title(mount);
 	source_count++;
 	mount_save(mount);
 }
@@ -520,6 +529,7 @@ bool mount_set_title(struct mount *mount, struct bytes title, struct bytes url)
 		     sizeof mount->title_url);
 	mount->title_since_us = wall_now_us();
 	mount_save(mount);
+	history_title(mount);
 	log_info("radio", "title", kv_str("mount", mount->name), kv_str("title", mount->title));
 	event_title(mount);
 	return !mount->has_source ||
@@ -557,6 +567,7 @@ static void on_health(uv_timer_t *timer)
 
 	(void)timer;
 	enter_control();
+	history_tick();
 	for (struct mount *mount = mounts, *next; mount; mount = next) {
 		next = mount->next;
 		mount_health(mount, now);
@@ -817,6 +828,7 @@ void mount_hub_stop(void)
 	stopping = true;
 	if (!loop)
 		return; /* it never started */
+	history_tick();
 	uv_close((uv_handle_t *)&health, NULL);
 	for (struct mount *mount = mounts; mount; mount = mount->next)
 		player_part(mount);

@@ -48,6 +48,12 @@ struct mount_rules {
 	struct baton farewell;
 };
 
+/* What history was told of the counts; the control thread's. */
+struct mount_past {
+	uint64_t joins, bytes_in, bytes_out;
+	uint64_t source_bytes; /* bytes_in when the present source began */
+};
+
 enum mount_state { MOUNT_OFF, MOUNT_LIVE, MOUNT_LINGERING };
 
 /* Who feeds a mount. */
@@ -94,6 +100,7 @@ struct mount {
 	char title[TITLE_SIZE];
 	char title_url[512];
 	int64_t title_since_us;
+	struct mount_past past;
 	uv_timer_t linger;
 	uint64_t bytes_in_before; /* of the last look at health */
 	uint64_t bytes_in_first;  /* when the present source came */
