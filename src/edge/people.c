@@ -177,10 +177,10 @@ RUNS_ON(on_control) static void load_failed(void)
 
 static void part_done(struct store_ask *ask)
 {
-	bool good = !ask->fault && !people.query.out_of_memory;
+	bool good;
 
 	enter_control();
-	good = good && take_rows() == 0;
+	good = !ask->fault && !people.query.out_of_memory && take_rows() == 0;
 	store_rows_fini(&people.query.rows);
 	if (!good)
 		load_failed();

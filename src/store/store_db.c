@@ -173,6 +173,13 @@ static void make_private(const char *path)
 		close(fd);
 }
 
+/* What lies beside the file cannot be made either, and SQLite says only that something could not be
+ * opened. */
+static bool is_read_only(const char *path)
+{
+	return access(path, F_OK) == 0 && access(path, W_OK) == -1;
+}
+
 enum store_fault db_open(struct store_db *db, const char *path)
 {
 	enum store_fault fault;
@@ -188,6 +195,8 @@ enum store_fault db_open(struct store_db *db, const char *path)
 		sqlite3_busy_timeout(db->sqlite, BUSY_MS);
 		fault = migrate(db);
 	}
+	if (fault == STORE_MISSING && is_read_only(path))
+		fault = STORE_READ_ONLY;
 	if (fault)
 		db_close(db);
 	db->fault = fault;

@@ -1,6 +1,8 @@
 """/api/v1: the document is held against the server and the server against the document; and what
 each operation does."""
 import ipaddress
+import csv
+import io
 import json
 import re
 import urllib.parse
@@ -511,6 +513,117 @@ def test_a_session_needs_the_word_against_other_sites(server):
     assert server.get("/api/v1/bans", method="POST", headers=headers, body=body).status == 403
     headers["X-CSRF-Token"] = login.json["csrf"]
     assert server.get("/api/v1/bans", method="POST", headers=headers, body=body).status == 201
+
+
+# -- people and history ----------------------------------------------------------------------------
+
+def test_users_are_made_changed_and_removed(server, api):
+    made = api("POST", "/users", {"name": "anna", "password": "a long word", "rank": "dj",
+                                  "mounts": "/live"})
+    anna = ("anna", "a long word")
+    assert made.status == 201 and "password" not in made.text and "argon" not in made.text
+    assert api("GET", "/me", auth=anna).json == {"user": "anna", "rank": "dj", "mounts": "/live"}
+    assert api("GET", "/users", auth=anna).status == 403
+    assert api("POST", "/users", {"name": "anna", "password": "a long word", "rank": "dj"}
+               ).json["error"]["code"] == "name_taken"
+    for name in ("", "a:b", "../x", "admin", "source", "a" * 64, "<b>"):
+        refused = api("POST", "/users", {"name": name, "password": "a long word", "rank": "dj"})
+        assert refused.status in (400, 409), name
+    for fault in ({"password": "short"}, {"rank": "none"}, {"rank": "god"}, {"mounts": "live"}):
+        assert api("PUT", "/users/anna", fault).status == 400, fault
+    assert api("PUT", "/users/anna", {"rank": "operator", "mounts": ""}).json["rank"] == "operator"
+    assert api("GET", "/bans", auth=anna).status == 200
+    assert api("PUT", "/users/anna", {"password": "another word"}).status == 200
+    assert api("GET", "/me", auth=anna).status == 401
+    anna = ("anna", "another word")
+    assert api("PUT", "/users/anna", {"disabled": True}).json["disabled"]
+    assert api("GET", "/me", auth=anna).status == 401
+    assert [u["name"] for u in api("GET", "/users").json["users"]] == ["anna"]
+    assert api("PUT", "/users/nobody", {"rank": "dj"}).status == 404
+    assert api("DELETE", "/users/anna").status == 204
+    assert api("DELETE", "/users/anna").status == 404
+    assert api("GET", "/users").json == {"users": []}
+
+
+def test_a_token_may_do_no_more_than_who_made_it(server, api):
+    def bearer(made):
+        return {"Authorization": f"Bearer {made.json['token']}"}
+    api("POST", "/users", {"name": "ben", "password": "a long word", "rank": "operator"})
+    ben = ("ben", "a long word")
+    assert api("POST", "/tokens", {"name": "x", "rank": "admin"}, auth=ben).status == 403
+    made = api("POST", "/tokens", {"name": "titles", "rank": "dj", "mounts": "/live"}, auth=ben)
+    assert made.status == 201 and made.json["token"].startswith(made.json["prefix"])
+    me = api("GET", "/me", auth=None, headers=bearer(made)).json
+    assert me == {"user": "ben", "rank": "dj", "mounts": "/live"}
+    # A token makes no better token either, and one of the administrator's holds.
+    assert api("POST", "/tokens", {"name": "y", "rank": "operator"}, auth=None,
+               headers=bearer(made)).status == 403
+    narrow = api("POST", "/tokens", {"name": "z", "mounts": "*"}, auth=None, headers=bearer(made))
+    assert (narrow.json["rank"], narrow.json["mounts"]) == ("dj", "/live")
+    own = api("POST", "/tokens", {"name": "mine", "expires": None})
+    again = api("POST", "/tokens", {"name": "its own"}, auth=None, headers=bearer(own))
+    assert api("GET", "/me", auth=None, headers=bearer(again)).json["rank"] == "admin"
+    assert api("POST", "/tokens", {"name": "late", "expires": 1}).status == 400
+    assert "token" not in api("GET", "/tokens").json["tokens"][0]
+    assert {t["name"] for t in api("GET", "/tokens", auth=ben).json["tokens"]} == {"titles", "z"}
+    assert api("DELETE", f"/tokens/{own.json['id']}", auth=ben).status == 404
+    assert api("DELETE", f"/tokens/{own.json['id']}").status == 204
+    assert api("GET", "/me", auth=None, headers=bearer(own)).status == 401
+    assert api("DELETE", "/users/ben").status == 204
+    assert api("GET", "/me", auth=None, headers=bearer(made)).status == 401
+    assert api("DELETE", f"/tokens/{again.json['id']}").status == 204
+    assert api("GET", "/tokens").json == {"tokens": []}
+
+
+def test_a_browser_is_logged_out_from_afar(server, api):
+    body = json.dumps({"user": "admin", "password": ADMIN_PASSWORD})
+    login = server.get("/api/v1/login", method="POST", body=body)
+    cookies = "; ".join(v.split(";")[0] for v in login.headers.get_all("Set-Cookie"))
+    assert api("GET", "/me", auth=None, headers={"Cookie": cookies}).status == 200
+    newest = max(api("GET", "/sessions").json["sessions"], key=lambda one: one["created"])
+    assert newest["user"] == "admin" and newest["address"] == "127.0.0.1"
+    for one in api("GET", "/sessions").json["sessions"]:
+        assert api("DELETE", f"/sessions/{one['id']}").status == 204
+    assert api("DELETE", f"/sessions/{newest['id']}").status == 404
+    assert api("GET", "/me", auth=None, headers={"Cookie": cookies}).status == 401
+
+
+def test_what_was_heard_is_kept_and_exported(on_air, api):
+    title = '=HYPERLINK("http://evil.example","x"), <b>'
+    listener = listen(on_air, "/live", agent="@SUM(1)", address="192.0.2.77")
+    assert api("PUT", "/mounts/live/title", {"title": title}).status == 204
+    await_true(lambda: on_air.mount("/live")["listeners"] == 1, 10)
+    listener.close()
+
+    def row(what, query=""):
+        rows = api("GET", f"/history/{what}?mount=/live{query}").json[what]
+        return rows[0] if rows else None
+    await_true(lambda: (row("songs") or {}).get("title") == title, 10)
+    # Left when the next send fails.
+    gone = await_true(lambda: row("listeners", "&limit=1"), 20)
+    await_true(lambda: row("listeners")["agent"] == "@SUM(1)", 20)
+    assert row("listeners")["address"] == "192.0.2.77" and gone["ended"] >= gone["began"]
+    assert row("sources")["address"] == "127.0.0.1" and row("sources")["ended"] is None
+    assert await_true(lambda: row("minutes"), 10)["bytes_in"] > 0
+    assert await_true(lambda: api("GET", "/history/minutes").json["minutes"], 10)[0]["mount"] == ""
+    assert any(one["action"] == "PUT /api/v1/mounts/live/title" and one["target"] == "/live" and
+               one["who"] == "admin" for one in api("GET", "/audit").json["audit"])
+    # A spreadsheet must not take it for a formula.
+    said = on_air.get("/api/v1/history/songs?format=csv", auth=ADMIN)
+    assert said.headers["Content-Type"].startswith("text/csv")
+    assert said.headers["Content-Disposition"] == 'attachment; filename="songs.csv"'
+    rows = list(csv.DictReader(io.StringIO(said.body.decode(), newline="")))
+    assert rows[0]["title"] == "'" + title and rows[0]["began"].endswith("Z")
+    said = on_air.get("/api/v1/history/listeners?format=csv", auth=ADMIN)
+    assert "'@SUM(1)" in said.body.decode()
+    as_file = api("GET", "/history/songs?format=json")
+    assert as_file.headers["Content-Disposition"] == 'attachment; filename="songs.json"'
+    for fault in ("songs?format=xml", "minutes?step=61", "minutes?step=0",
+                  "songs?mount=/" + "a" * 300):
+        assert api("GET", "/history/" + fault).status == 400, fault
+    newest = api("GET", "/history/songs?limit=1").json["songs"][0]["id"]
+    assert all(s["id"] < newest for s in
+               api("GET", f"/history/songs?before={newest}").json["songs"])
 
 
 def test_health_is_asked_without_a_login(server):
