@@ -98,9 +98,8 @@ typedef struct fc_header {
 	uint64_t dropped_frames; /*  48 live: frames that the input lost, never a reader */
 	uint32_t wake_seq;       /*  56 live: futex word, +1 for each commit and change of state */
 	uint32_t state;          /*  60 live: FC_STATE_… */
-	uint64_t generation; /*  64 of the file; a later one of the same name has a larger one */
-	uint64_t
-		write_intent; /*  72 live: frames begun; frame k is void from k + ring_depth < it */
+	uint64_t generation;     /*  64 of the file; a later one of the same name has a larger */
+	uint64_t write_intent;   /*  72 live: frames begun; k is void once k + ring_depth < it */
 	uint64_t heartbeat_ns;   /*  80 live: CLOCK_MONOTONIC of the writer's last sign of life */
 	uint64_t data_offset;    /*  88 of frame 0 in the file; a multiple of 4,096 */
 	uint64_t frame_stride;   /*  96 from frame to frame; a multiple of 4,096 */
