@@ -5,11 +5,13 @@
 #pragma once
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,10 +31,24 @@ static inline void slot_box_remove(void)
 /* In a tmpfs where there is one. FC_DIR names it from now on. */
 static inline void slot_box_make(void)
 {
-	snprintf(slot_box_dir, sizeof slot_box_dir, "%s/fc-test-XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	const char *base = getenv("FC_TEST_BASE");
+
+	if (!base)
+		base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	snprintf(slot_box_dir, sizeof slot_box_dir, "%s/fc-test-XXXXXX", base);
 	CHECK(mkdtemp(slot_box_dir));
 	CHECK(setenv("FC_DIR", slot_box_dir, 1) == 0);
+}
+
+/* A child that does not outlive a test that fails. */
+static inline pid_t slot_fork(void)
+{
+	pid_t child = fork();
+
+	CHECK(child != -1);
+	if (child == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return child;
 }
 
 static inline uint64_t slot_word(uint64_t index, uint64_t salt, size_t i)

@@ -68,8 +68,7 @@ static void crowd(unsigned readers, unsigned stopped, unsigned frames)
 	writer = fc_writer_open("crowd");
 	CHECK(writer);
 	for (unsigned i = 0; i < readers; i++) {
-		child[i] = fork();
-		CHECK(child[i] != -1);
+		child[i] = slot_fork();
 		if (child[i] == 0)
 			consume(i);
 	}

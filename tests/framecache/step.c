@@ -84,8 +84,8 @@ static void scene_end(struct scene *scene)
 	free(scene);
 }
 
-/* Scenes before the ring is full, when it just is, and far along. */
-static const uint64_t scenes[] = {0, 1, DEPTH - 1, DEPTH, 11};
+/* Scenes before the ring is full, when it just is, far along, and when the one of sound is full too. */
+static const uint64_t scenes[] = {0, 1, DEPTH - 1, DEPTH, 11, 105};
 
 static uint64_t committed(const fc_slot_t *slot)
 {
@@ -124,6 +124,32 @@ static void assert_whole(fc_slot_t *slot)
 	}
 }
 
+/* What is about to be overwritten: void, or whole. */
+static void assert_oldest(fc_slot_t *slot)
+{
+	uint64_t end = committed(slot);
+	int32_t sound[SOUND];
+	fc_frame_t *frame;
+	uint8_t pixels[SIZE];
+	fc_info_t info;
+
+	fc_info(slot, &info);
+	if (info.audio_cursor >= info.audio_capacity) {
+		uint64_t first = info.audio_cursor - info.audio_capacity;
+
+		if (fc_read_audio(slot, first, SOUND, sound) == FC_OK)
+			for (uint32_t i = 0; i < SOUND; i++)
+				assert_int_equal(sound[i], (int32_t)(first + i));
+	}
+	if (end < DEPTH)
+		return;
+	fc_seek(slot, FC_SEEK_INDEX, end - DEPTH);
+	assert_int_equal(fc_read_frame(slot, &frame, 0), FC_OK);
+	memcpy(pixels, frame->data, SIZE);
+	if (fc_frame_valid(slot, frame))
+		assert_frame(frame, pixels, NULL, frame->index);
+}
+
 /* --- a writer, watched ------------------------------------------------------------------------ */
 
 static void look(void *arg)
@@ -133,6 +159,7 @@ static void look(void *arg)
 
 	assert_true(end == scene->filled || end == scene->filled + 1);
 	assert_whole(scene->slot);
+	assert_oldest(scene->slot);
 }
 
 static void every_instant_of_a_write_is_whole(void **state)
@@ -146,6 +173,66 @@ static void every_instant_of_a_write_is_whole(void **state)
 		look(scene);
 		scene_end(scene);
 	}
+}
+
+/* Whoever found no frame and goes to sleep on the bell as it was before is woken. */
+static struct {
+	const fc_header_t *header;
+	uint32_t bell;
+} sleeper;
+
+static void fall_asleep(void *arg)
+{
+	const struct scene *scene = arg;
+	uint32_t bell = __atomic_load_n(&sleeper.header->wake_seq, __ATOMIC_ACQUIRE);
+
+	if (committed(scene->slot) == scene->filled)
+		sleeper.bell = bell;
+}
+
+static void who_found_no_frame_is_rung_for(void **state)
+{
+	struct scene *scene = scene_of(5);
+	char path[128];
+	int fd;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/step", slot_box_dir);
+	fd = open(path, O_RDONLY);
+	sleeper.header = mmap(NULL, FC_HEADER_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(sleeper.header, MAP_FAILED);
+	assert_true(step_through_each(write_next, scene, fall_asleep) > 300);
+	assert_int_not_equal(sleeper.header->wake_seq, sleeper.bell);
+	munmap((void *)(uintptr_t)sleeper.header, FC_HEADER_SIZE);
+	close(fd);
+	scene_end(scene);
+}
+
+static void close_writer(void *arg)
+{
+	struct scene *scene = arg;
+	fc_writer_t *writer = scene->writer;
+
+	scene->writer = NULL;
+	fc_writer_close(writer);
+}
+
+static void look_at_writer(void *arg)
+{
+	const struct scene *scene = arg;
+	int how = fc_state(scene->slot);
+
+	assert_true(how == FC_OK || how == FC_CLOSED);
+}
+
+static void who_closes_never_looks_dead(void **state)
+{
+	struct scene *scene = scene_of(5);
+
+	(void)state;
+	assert_true(step_through_each(close_writer, scene, look_at_writer) > 30);
+	assert_int_equal(fc_state(scene->slot), FC_CLOSED);
+	scene_end(scene);
 }
 
 /* --- death ------------------------------------------------------------------------------------- */
@@ -367,6 +454,9 @@ static void judge_use(const struct scene *scene, uint64_t index)
 	(void)index;
 	assert_int_equal(told->result, FC_OK);
 	*(told->valid ? &whole : &late) += 1;
+	/* The words were whole when they were given. */
+	assert_int_equal(told->frame.pts_us, told->frame.index);
+	assert_int_equal(told->frame.audio_first, told->frame.index * SOUND);
 	if (told->valid)
 		assert_frame(&told->frame, told->pixels, NULL, told->frame.index);
 }
@@ -460,8 +550,7 @@ static void all_who_wait_are_woken_at_once(void **state)
 		uint64_t committed_ns;
 
 		for (unsigned i = 0; i < COUNT_OF(child); i++) {
-			child[i] = fork();
-			assert_int_not_equal(child[i], -1);
+			child[i] = slot_fork();
 			if (child[i] == 0) {
 				struct timespec now;
 				fc_frame_t *frame;
@@ -550,6 +639,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_instant_of_a_write_is_whole),
+		cmocka_unit_test(who_found_no_frame_is_rung_for),
+		cmocka_unit_test(who_closes_never_looks_dead),
 		cmocka_unit_test(a_copy_is_exact_wherever_it_is_overtaken),
 		cmocka_unit_test(use_in_place_is_void_wherever_it_was_overtaken),
 		cmocka_unit_test(sound_is_exact_wherever_it_is_overtaken),

@@ -115,8 +115,7 @@ static uint64_t torture(uint32_t depth)
 	memset(together, 0, sizeof *together);
 	CHECK(fc_slot_create("t", &config, 0) == 0);
 	for (unsigned i = 0; i <= READERS; i++) {
-		child[i] = fork();
-		CHECK(child[i] != -1);
+		child[i] = slot_fork();
 		if (child[i] == 0 && i == READERS)
 			write_all();
 		else if (child[i] == 0)

@@ -428,7 +428,7 @@ static void kill_a_writer(bool begun)
 	char byte;
 
 	assert_int_equal(pipe(told), 0);
-	child = fork();
+	child = slot_fork();
 	if (child == 0) {
 		fc_writer_t *writer = fc_writer_open("s");
 
@@ -579,7 +579,6 @@ static void one_that_is_removed_is_closed(void **state)
 	fc_close(pair.slot);
 	fc_writer_close(pair.writer);
 }
-
 
 static void *create_later(void *arg)
 {
