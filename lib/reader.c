@@ -108,12 +108,12 @@ static const fc_record_t *record_of(const fc_slot_t *slot, uint64_t index)
 			      index % h->ring_depth * h->frame_stride);
 }
 
-/* Whether the writer has not begun to overwrite a frame, as far as can be told of what was loaded
- * before. */
+/* Whether the writer has begun a frame and not begun to overwrite it, as far as can be told of what was
+ * loaded before. */
 static bool kept(const fc_slot_t *slot, uint64_t index)
 {
 	__atomic_thread_fence(__ATOMIC_ACQUIRE); /* pairs with the full fence of fc_write_begin */
-	return LOAD_ACQUIRE(slot->live->write_intent) - index <= slot->file.header.ring_depth;
+	return LOAD_ACQUIRE(slot->live->write_intent) - index - 1 < slot->file.header.ring_depth;
 }
 
 /* Frame index as a whole, or false. */
@@ -195,7 +195,7 @@ uint64_t fc_frame_margin(const fc_slot_t *slot, const fc_frame_t *frame)
 	uint64_t begun = LOAD_ACQUIRE(slot->live->write_intent) - frame->index;
 	uint32_t depth = slot->file.header.ring_depth;
 
-	return begun < depth ? depth - begun : 0;
+	return begun - 1 < depth ? depth - begun : 0;
 }
 
 const uint8_t *fc_frame_data(const fc_frame_t *frame)

@@ -139,6 +139,7 @@ static uint64_t torture(uint32_t depth)
 	printf("depth %u: %llu frames written, %llu lost to %d readers, %llu torn ones noticed\n",
 	       depth, (unsigned long long)together->written, (unsigned long long)lost, READERS,
 	       (unsigned long long)torn);
+	fflush(stdout);
 	CHECK(fc_slot_remove("t", 0) == 0);
 	return torn;
 }

@@ -26,7 +26,7 @@ PROGRAMS = {
     "torture": ["tests/framecache/torture.c"],
     "kill": ["tests/framecache/kill.c"],
 }
-WHOLE = "return LOAD_ACQUIRE(slot->live->write_intent) - index <= slot->file.header.ring_depth;"
+WHOLE = "return LOAD_ACQUIRE(slot->live->write_intent) - index - 1 < slot->file.header.ring_depth;"
 INTENT = "STORE_RELEASE(writer->live->write_intent, writer->next + 1);"
 FENCE = "__atomic_thread_fence(__ATOMIC_SEQ_CST);"
 CURSOR = "STORE_RELEASE(live->write_cursor, writer->next + 1); /* pairs with take() */\n"
@@ -38,7 +38,7 @@ MUTANTS = [
     ("the window is one frame too long", "torture", "reader.c", "static bool kept(",
      [("header.ring_depth;", "header.ring_depth + 1;")]),
     ("the window is one frame too short", "unit", "reader.c", "static bool kept(",
-     [("<= slot->file.header.ring_depth", "< slot->file.header.ring_depth")]),
+     [("- 1 < slot->file.header.ring_depth", "< slot->file.header.ring_depth")]),
     ("a copy is not looked at again", "step a_copy*", "reader.c", "static int take(",
      [("if (kept(slot, slot->next)) {", "if (1) {")]),
     ("a frame's words are not looked at again", "step use_in*", "reader.c", "static bool frame_load(",
