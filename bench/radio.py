@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Radio: ringmain against icecast2 and against the raw limit of paced send() calls, in one run.
 
-    bench/radio.py [capacity] [storm] [memory] [curve] [workers] [latency]      (default: all)
+    bench/radio.py [capacity] [tls] [storm] [memory] [curve] [workers] [latency]      (default: all)
 
 Each prints JSON lines on stdout and a table on stderr. One encoder feeds N listeners; server, encoder
 and swarm share the machine, so capacity is measured where there is idle time left, and extrapolated
@@ -189,6 +189,10 @@ class Server:
     def url(self):
         return f"http://127.0.0.1:{self.args.port}"
 
+    def listen_url(self, secure):
+        """Where listeners come to, and on how many ports from there on."""
+        return (f"https://127.0.0.1:{self.args.port}" if secure else self.url), self.ports
+
     @property
     def source_url(self):
         return f"http://source:{PASSWORD}@127.0.0.1:{self.args.port}/live"
@@ -211,6 +215,19 @@ class Server:
         self.stop()
 
 
+def make_certificate(folder):
+    """A certificate and its key in one file: ECDSA, as authorities give them out."""
+    file = os.path.join(folder, "both.pem")
+    key = os.path.join(folder, "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-keyout", key, "-out", file, "-days", "2", "-subj", "/CN=localhost"],
+                   check=True, capture_output=True)
+    with open(file, "a") as out, open(key) as it:
+        out.write(it.read())
+    os.chmod(file, 0o644)
+    return file
+
+
 class Ringmain(Server):
     def __init__(self, args, settings=()):
         program = args.ringmain or args.build / "ringmain"
@@ -221,6 +238,7 @@ class Ringmain(Server):
         os.mkdir(data)
         command = [str(program), "--data", data]
         for setting in (f"http.listen=127.0.0.1:{args.port}", f"radio.source_password={PASSWORD}",
+                        f"tls.certificate={make_certificate(self.folder)}",
                         "admin.password=bench-admin", *args.set, *settings):
             command += ["--set", setting]
         self.start(command)
@@ -236,6 +254,11 @@ class Icecast(Server):
         sockets = "".join(f"<listen-socket><port>{args.port + i}</port>"
                           "<bind-address>127.0.0.1</bind-address></listen-socket>"
                           for i in range(self.ports))
+        # Over TLS on ports of their own, above the others.
+        sockets += "".join(f"<listen-socket><port>{args.port + self.ports + i}</port>"
+                           "<bind-address>127.0.0.1</bind-address><ssl>1</ssl></listen-socket>"
+                           for i in range(self.ports))
+        certificate = make_certificate(self.folder)
         config = os.path.join(self.folder, "icecast.xml")
         with open(config, "w") as out:
             out.write(f"""<icecast><limits><clients>100000</clients><sources>100</sources>
@@ -245,6 +268,7 @@ class Icecast(Server):
 <admin-user>admin</admin-user><admin-password>x</admin-password></authentication>
 <hostname>localhost</hostname>{sockets}<fileserve>0</fileserve>
 <paths><basedir>/usr/share/icecast2</basedir><logdir>{self.folder}</logdir>
+<ssl-certificate>{certificate}</ssl-certificate>
 <webroot>/usr/share/icecast2/web</webroot><adminroot>/usr/share/icecast2/admin</adminroot></paths>
 <logging><accesslog>-</accesslog><errorlog>-</errorlog><loglevel>1</loglevel></logging>
 <security><chroot>0</chroot></security></icecast>""")
@@ -255,6 +279,11 @@ class Icecast(Server):
             command = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
                        "--clear-groups", *command]
         self.start(command)
+
+
+    def listen_url(self, secure):
+        port = self.args.port + (self.ports if secure else 0)
+        return f"http{'s' if secure else ''}://127.0.0.1:{port}", self.ports
 
 
 SUBJECTS = {"ringmain": Ringmain, "icecast": Icecast}
@@ -284,12 +313,13 @@ def crowd(args, url, listeners, *options):
         swarm.stop()
 
 
-def steady(args, server, listeners, speed=1, swarm_options=()):
+def steady(args, server, listeners, speed=1, swarm_options=(), secure=False):
     """A crowd that came in gently, over a window: what it cost and what it got."""
     with on_air(args, server, "--speed", speed):
         _, rss_before = tree_use(server.process.pid)
-        with crowd(args, f"{server.url}/live", listeners, "--rate", args.join_rate, "--ports",
-                   server.ports, *swarm_options) as swarm:
+        url, ports = server.listen_url(secure)
+        with crowd(args, f"{url}/live", listeners, "--rate", args.join_rate, "--ports", ports,
+                   *swarm_options) as swarm:
             joined = swarm.wait("joined", args.join_seconds + 30)
             time.sleep(args.settle)
             begin = swarm.last("progress")
@@ -428,6 +458,31 @@ def bench_capacity(args):
            "idle %", "softirq s", "max gap ms"], rows)
 
 
+def bench_tls(args):
+    """What TLS costs, and what it costs the peer. Bytes are those on the wire: records add 1 or 2 %."""
+    def one(name, cls, secure, options):
+        with cls(args) as server:
+            return emit("tls", **{**steady(args, server, args.listeners, secure=secure,
+                                           swarm_options=options), "subject": name})
+
+    (name, cls), (peer, other) = subjects(args)
+    jobs = [(f"{name} plain", cls, False, ()), (f"{name} TLS 1.3", cls, True, ()),
+            (f"{name} TLS 1.2", cls, True, ("--tls-1.2",)), (f"{peer} TLS", other, True, ())]
+    results = rounds(args, [(job[0], lambda job=job: one(*job)) for job in jobs])
+    per_core = {n: median(r["listeners_per_core"] for r in runs) for n, runs in results.items()}
+    rows = []
+    for n, runs in results.items():
+        rows.append([n, shown(per_core[n]), shown(median(r["cpu_us_per_listener_s"] for r in runs), 1),
+                     shown(ratio(per_core[n], per_core[f"{name} plain"]), 2),
+                     shown(ratio(per_core[n], per_core[f"{peer} TLS"]), 2), starved(runs),
+                     shown(median(r["bytes_per_listener"] for r in runs))])
+        emit("tls-median", subject=n, listeners_per_core=per_core[n],
+             over_plain=ratio(per_core[n], per_core[f"{name} plain"]),
+             over_peer=ratio(per_core[n], per_core[f"{peer} TLS"]))
+    table(f"TLS: {args.listeners} listeners at {args.bitrate} kbit/s, {args.seconds} s, {args.rounds} rounds",
+          ["subject", "listeners/core", "us/listener/s", "/ plain", "/ peer", "starved", "bytes each"], rows)
+
+
 def bench_storm(args):
     def one(cls):
         with cls(args) as server, on_air(args, server):
@@ -538,7 +593,7 @@ def bench_latency(args):
            for name, runs in results.items()])
 
 
-BENCHES = {"capacity": bench_capacity, "storm": bench_storm, "memory": bench_memory,
+BENCHES = {"capacity": bench_capacity, "tls": bench_tls, "storm": bench_storm, "memory": bench_memory,
            "curve": bench_curve, "workers": bench_workers, "latency": bench_latency}
 
 

@@ -134,7 +134,8 @@ static void read_options(int argc, char **argv, struct encoder_options *o)
 				      .seconds = 60,
 				      .times = 1};
 	while ((code = getopt_long(argc, argv, "", options_known, &index)) != -1) {
-		if (code == '?' || (code == OPT_URL && !wire_url_parse(optarg, &o->url))) {
+		if (code == '?' ||
+		    (code == OPT_URL && (!wire_url_parse(optarg, &o->url) || o->url.tls))) {
 			fputs(usage, stderr);
 			exit(2);
 		} else if (code == OPT_PROTOCOL) {

@@ -25,7 +25,7 @@ static void on_signal(int signo)
 }
 
 static const char usage[] =
-	"usage: ringmain-swarm --url http://HOST:PORT/MOUNT --listeners N [options]\n"
+	"usage: ringmain-swarm --url http[s]://HOST:PORT/MOUNT --listeners N [options]\n"
 	"  --paths A,B,C        listeners take turns among these paths\n"
 	"  --mounts N           or among /m0 … /mN-1\n"
 	"  --ports N            listeners take turns among the URL's port and the next N-1 (1)\n"
@@ -41,6 +41,7 @@ static const char usage[] =
 	"  --bitrate KBIT       of the mount, for --slow-rate (128)\n"
 	"  --check              every byte against the oracle; without it, bytes are discarded\n"
 	"  --tick MS            reads are gathered for so long (4; with --check 0)\n"
+	"  --tls-1.2            over https, TLS 1.2 at most\n"
 	"  --settle S           gaps count from so long after the first byte (0.25)\n";
 
 enum option_code {
@@ -63,6 +64,7 @@ enum option_code {
 	OPT_CHECK,
 	OPT_TICK,
 	OPT_SETTLE,
+	OPT_TLS_1_2,
 };
 
 static const struct option options_known[] = {
@@ -85,6 +87,7 @@ static const struct option options_known[] = {
 	{"check", 0, 0, OPT_CHECK},
 	{"tick", 1, 0, OPT_TICK},
 	{"settle", 1, 0, OPT_SETTLE},
+	{"tls-1.2", 0, 0, OPT_TLS_1_2},
 	{0},
 };
 
@@ -113,6 +116,7 @@ static void set_option(struct swarm_options *o, enum option_code code, const cha
 	case OPT_PATHS: set_paths(o, optarg); break;
 	case OPT_AGENT: o->user_agent = optarg; break;
 	case OPT_CHECK: o->check = true; break;
+	case OPT_TLS_1_2: o->tls_1_2 = true; break;
 	case OPT_MOUNTS: o->mounts = (unsigned)wire_number(name, optarg, 1, 1e6); break;
 	case OPT_LISTENERS: o->listeners = (unsigned)wire_number(name, optarg, 1, 1e6); break;
 	case OPT_PORTS: o->ports = (unsigned)wire_number(name, optarg, 1, 1000); break;

@@ -26,11 +26,13 @@ struct swarm_options {
 	const char *user_agent;
 	double rate, seconds, join_seconds, icy, slow, slow_rate, tick_ms, settle_s;
 	bool check;
+	bool tls_1_2; /* at most */
 };
 
 enum swarm_state {
 	SWARM_UNBORN,
 	SWARM_CONNECTING,
+	SWARM_SHAKING, /* TLS is being agreed on */
 	SWARM_HEAD,    /* asked, no whole head yet */
 	SWARM_BODY,    /* status 200; served when first is set */
 	SWARM_REFUSED, /* another status */
@@ -50,7 +52,8 @@ struct swarm_listener {
 	mono_t began, first, last; /* connect(); first and latest byte of the body */
 	int64_t gap_max_us;
 	uint64_t bytes;
-	char *head; /* while it is read; heap of the process */
+	struct veil *veil; /* over TLS; heap of the process */
+	char *head;        /* while it is read; heap of the process */
 	size_t head_len;
 	struct swarm_ear *ear; /* NULL without --check */
 };

@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "veil.h"
+
 enum {
 	EVENTS = 512,
 	HEAD_MAX = 4096,
@@ -94,6 +96,8 @@ static void end(struct work *work, struct swarm_listener *listener, enum swarm_s
 
 	if (!listener->first.us)
 		work->waiting--;
+	veil_close(listener->veil);
+	listener->veil = NULL;
 	close(listener->fd);
 	listener->fd = -1;
 	free(listener->head);
@@ -127,6 +131,17 @@ static void hear(struct work *work, struct swarm_listener *listener, const uint8
 		icy_input(&listener->ear->icy, bytes_of(at, n));
 }
 
+/* What nobody checks is not even opened: over TLS it is thrown away as it comes, but for what was
+ * opened already. */
+static ssize_t take(struct work *work, struct swarm_listener *listener, size_t ask)
+{
+	if (listener->veil && (listener->ear || veil_has(listener->veil)))
+		return veil_read(listener->veil, work->read, ask < READ_MAX ? ask : READ_MAX);
+	if (listener->ear)
+		return recv(listener->fd, work->read, ask, 0);
+	return recv(listener->fd, discard, ask, MSG_TRUNC);
+}
+
 /* closing: the end of the stream lies behind the data, and no event will tell of it again. */
 static void read_body(struct work *work, struct swarm_listener *listener, size_t limit,
 		      bool closing)
@@ -135,8 +150,7 @@ static void read_body(struct work *work, struct swarm_listener *listener, size_t
 
 	while (limit) {
 		size_t most = check ? READ_MAX : DISCARD_MAX, ask = limit < most ? limit : most;
-		ssize_t n = recv(listener->fd, check ? work->read : discard, ask,
-				 check ? 0 : MSG_TRUNC);
+		ssize_t n = take(work, listener, ask);
 
 		if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR)) {
 			end(work, listener, listener->first.us ? SWARM_ENDED : SWARM_FAILED,
@@ -149,7 +163,7 @@ static void read_body(struct work *work, struct swarm_listener *listener, size_t
 			return;
 		hear(work, listener, check ? work->read : NULL, (size_t)n, wire_now());
 		/* A short read emptied the socket (epoll(7), edge-triggered). */
-		if ((size_t)n < ask && !closing)
+		if ((size_t)n < ask && !closing && !listener->veil)
 			return;
 		limit -= (size_t)n;
 	}
@@ -199,8 +213,10 @@ static void read_head_end(struct work *work, struct swarm_listener *listener, si
 static void read_head(struct work *work, struct swarm_listener *listener)
 {
 	while (listener->state == SWARM_HEAD) {
-		ssize_t n = recv(listener->fd, listener->head + listener->head_len,
-				 HEAD_MAX - listener->head_len, 0);
+		char *at = listener->head + listener->head_len;
+		size_t room = HEAD_MAX - listener->head_len;
+		ssize_t n = listener->veil ? veil_read(listener->veil, at, room)
+					   : recv(listener->fd, at, room, 0);
 		size_t head_len;
 
 		if (n == -1 && errno == EINTR)
@@ -234,29 +250,55 @@ static void ask(struct work *work, struct swarm_listener *listener)
 	const struct swarm_options *o = &work->swarm->options;
 	unsigned i = (unsigned)(listener - work->swarm->listeners);
 	char head[1024], room[32];
-	int err = wire_connected(listener->fd);
 	int len = snprintf(head, sizeof(head),
 			   "GET %s HTTP/1.1\r\nHost: %s:%u\r\nUser-Agent: %s\r\nAccept: */*\r\n"
 			   "%sConnection: close\r\n\r\n",
 			   path_of(o, i, room, sizeof(room)), o->url.host, o->url.port,
 			   o->user_agent, listener->icy ? "Icy-MetaData: 1\r\n" : "");
 
-	if (err) {
-		end(work, listener, SWARM_FAILED, -err);
-		return;
-	}
 	listener->head = malloc(HEAD_MAX);
-	if (!listener->head || send(listener->fd, head, (size_t)len, MSG_NOSIGNAL) != len) {
+	if (!listener->head ||
+	    (listener->veil ? veil_write(listener->veil, head, (size_t)len)
+			    : send(listener->fd, head, (size_t)len, MSG_NOSIGNAL)) != len) {
 		end(work, listener, SWARM_FAILED, errno);
 		return;
 	}
 	listener->state = SWARM_HEAD;
 }
 
+static void connected(struct work *work, struct swarm_listener *listener)
+{
+	const struct swarm_options *o = &work->swarm->options;
+	int err = wire_connected(listener->fd);
+
+	if (!err && o->url.tls) {
+		listener->veil = veil_open(listener->fd, o->tls_1_2 ? 12 : 0);
+		err = listener->veil ? 0 : -ENOMEM;
+	}
+	if (err)
+		end(work, listener, SWARM_FAILED, -err);
+	else if (listener->veil)
+		listener->state = SWARM_SHAKING;
+	else
+		ask(work, listener);
+}
+
+static void shake(struct work *work, struct swarm_listener *listener)
+{
+	int went = veil_shake(listener->veil);
+
+	if (went < 0)
+		end(work, listener, SWARM_FAILED, -went);
+	else if (went == 1)
+		ask(work, listener);
+}
+
 static void ready(struct work *work, struct swarm_listener *listener, uint32_t events)
 {
 	if (listener->state == SWARM_CONNECTING && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
-		ask(work, listener);
+		connected(work, listener);
+	if (listener->state == SWARM_SHAKING)
+		shake(work, listener);
 	if (listener->state == SWARM_HEAD)
 		read_head(work, listener);
 	if (listener->state == SWARM_BODY && !listener->slow)

@@ -66,6 +66,7 @@ static void add_listener(struct sum *sum, const struct swarm_listener *l)
 	case SWARM_BODY: sum->unanswered += !l->first.us; break;
 	case SWARM_UNBORN:
 	case SWARM_CONNECTING:
+	case SWARM_SHAKING:
 	case SWARM_HEAD: sum->unanswered++; break;
 	}
 }

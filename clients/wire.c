@@ -12,13 +12,15 @@
 bool wire_url_parse(const char *text, struct wire_url *url)
 {
 	struct bytes rest = bytes_str(text), place, login = {0};
-	uint64_t port = 80;
+	uint64_t port;
 	size_t at;
 
 	memset(url, 0, sizeof(*url));
-	if (!bytes_start_with_nocase(rest, BYTES("http://")))
+	url->tls = bytes_start_with_nocase(rest, BYTES("https://"));
+	if (!url->tls && !bytes_start_with_nocase(rest, BYTES("http://")))
 		return false;
-	rest = bytes_skip(rest, 7);
+	rest = bytes_skip(rest, url->tls ? 8 : 7);
+	port = url->tls ? 443 : 80;
 	place = bytes_first(rest, bytes_find(rest, '/'));
 	rest = bytes_skip(rest, place.len);
 	at = bytes_find(place, '@');

@@ -1,7 +1,7 @@
 /* wire: what the three programs share of sockets, clocks and HTTP heads.
  *
  * Small helpers over the system's calls; nothing here allocates or keeps state. Names are looked up
- * once, at start. Thread: any. It knows no TLS. */
+ * once, at start. Thread: any. It speaks no TLS. */
 #pragma once
 
 #include <netinet/in.h>
@@ -15,10 +15,11 @@ struct wire_url {
 	char user[64];
 	char password[128];
 	char path[256]; /* with its leading slash */
-	uint16_t port;  /* 80 when the URL names none */
+	uint16_t port;  /* 80 when the URL names none, or 443 */
+	bool tls;       /* https */
 };
 
-/* http://user:password@host:port/path; false when it is none. */
+/* http://user:password@host:port/path, or https; false when it is none. */
 bool wire_url_parse(const char *text, struct wire_url *url);
 
 /* The address of the URL's host; 0 or -EHOSTUNREACH. */

@@ -27,10 +27,9 @@ struct child {
 RUNS_ON(on_control) static void child_spawn(struct child *child);
 
 /* Beside the program, in libexec of where it was installed, or in its build tree. */
-static bool find_program(const char *name, char *out, size_t size)
+bool child_find(const char *name, char *out, size_t size)
 {
-	static const char *const places[] = {"/", "/../libexec/ringmain/",
-					     "/helpers/ringmain-demo/"};
+	static const char *const places[] = {"/", "/../libexec/ringmain/", "/helpers/"};
 	char here[4096];
 	ssize_t len = readlink("/proc/self/exe", here, sizeof here - 1);
 	char *slash;
@@ -43,7 +42,10 @@ static bool find_program(const char *name, char *out, size_t size)
 		return false;
 	*slash = '\0';
 	for (size_t i = 0; i < COUNT_OF(places); i++) {
-		int n = snprintf(out, size, "%s%s%s", here, places[i], name);
+		/* In the build tree each has a directory of its own. */
+		bool built = i == COUNT_OF(places) - 1;
+		int n = snprintf(out, size, "%s%s%s%s%s", here, places[i], built ? name : "",
+				 built ? "/" : "", name);
 
 		if (n > 0 && (size_t)n < size && access(out, X_OK) == 0)
 			return true;
@@ -145,7 +147,7 @@ struct child *child_start(uv_loop_t *loop, const char *name, char **argv, char *
 
 	if (!child)
 		return NULL;
-	if (!find_program(name, child->path, sizeof child->path)) {
+	if (!child_find(name, child->path, sizeof child->path)) {
 		log_error("core", "helper not found", kv_str("name", name));
 		free(child);
 		return NULL;

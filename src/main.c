@@ -17,18 +17,38 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/writer.h"
+#include "edge/account.h"
+#include "edge/acme.h"
+#include "edge/api_hooks.h"
+#include "edge/api_server.h"
+#include "edge/api_settings.h"
 #include "edge/auth.h"
+#include "edge/ban.h"
 #include "edge/edge.h"
+#include "edge/events.h"
+#include "edge/fetch.h"
+#include "edge/geoip.h"
+#include "edge/hook.h"
 #include "edge/page.h"
 #include "edge/proto/address.h"
 #include "edge/proto/url.h"
+#include "edge/session.h"
+#include "edge/tls_crypto.h"
+#include "edge/tls_room.h"
+#include "edge/tls_ticket.h"
+#include "edge/trend.h"
 #include "options.h"
 #include "radio/radio.h"
+#include "radio/radio_directory.h"
 #include "secrets.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room, &edge_conf_room, &radio_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room,   &edge_conf_room,
+						&tls_conf_room,    &radio_conf_room,
+						&relays_conf_room, &pushes_conf_room,
+						&hooks_conf_room,  &directory_conf_room};
 
-static const struct worker_hooks *const hooks[] = {&edge_hooks, &radio_hooks, NULL};
+static const struct worker_hooks *const hooks[] = {&fetch_hooks, &edge_hooks, &radio_hooks,
+						   &events_hooks, NULL};
 
 /* Settings that a server must not be without, and invents. */
 static const char *const secret_names[] = {"admin.password", "radio.source_password"};
@@ -58,7 +78,10 @@ static void log_faults(const struct conf_errors *errors)
 		log_error("core", "settings refused", kv_str("fault", errors->at[i].text));
 }
 
-static struct conf *load(const struct options *options, const char *const *sets, size_t count)
+/* What is wrong is written to standard error or, at a reload, to the log; and to faults when that is
+ * not NULL. */
+static struct conf *load(const struct options *options, const char *const *sets, size_t count,
+			 FILE *faults)
 {
 	struct conf_source source = {.path = options->config, .sets = sets, .set_count = count};
 	struct conf_errors errors = {0};
@@ -68,6 +91,8 @@ static struct conf *load(const struct options *options, const char *const *sets,
 		log_faults(&errors);
 	else
 		conf_errors_print(stderr, &errors);
+	if (faults)
+		conf_errors_print(faults, &errors);
 	conf_errors_fini(&errors);
 	return conf;
 }
@@ -81,11 +106,12 @@ static bool is_unset(const struct conf *conf, const char *name)
 }
 
 /* What nobody has set is taken from the data directory, where it is put the first time. */
-static struct conf *load_with_secrets(const struct options *options, struct server *server)
+static struct conf *load_with_secrets(const struct options *options, struct server *server,
+				      FILE *faults)
 {
 	static char secrets[COUNT_OF(secret_names)][SECRET_SIZE];
 	const char *sets[COUNT_OF(secret_names) + OPTIONS_SETS_MAX];
-	struct conf *conf = load(options, options->sets, options->set_count);
+	struct conf *conf = load(options, options->sets, options->set_count, faults);
 	size_t count = 0;
 
 	if (!conf)
@@ -102,7 +128,7 @@ static struct conf *load_with_secrets(const struct options *options, struct serv
 	}
 	memcpy(sets + count, options->sets, options->set_count * sizeof *sets);
 	conf_free(&conf);
-	return load(options, sets, count + options->set_count);
+	return load(options, sets, count + options->set_count, faults);
 }
 
 static const char *data_directory(const struct options *options)
@@ -130,7 +156,7 @@ static bool print_and_end(const struct options *options, int *code)
 	} else if (options->manual) {
 		conf_write_man(stdout, rooms, COUNT_OF(rooms));
 	} else if (options->check || options->dump) {
-		conf = load(options, options->sets, options->set_count);
+		conf = load(options, options->sets, options->set_count, NULL);
 		*code = conf ? 0 : 1;
 		if (conf && options->dump)
 			conf_dump(stdout, conf, false);
@@ -251,12 +277,17 @@ enum forced { FORCED_ALL, FORCED_NOTHING, FORCED_PARTLY };
 
 /* What the world may refuse comes first and is taken back; behind it only memory can be wanting. */
 RUNS_ON(on_control)
-static enum forced put_in_force(struct server *server, const struct conf *conf)
+static enum forced put_in_force(struct server *server, const struct conf *conf, FILE *faults)
 {
 	const struct edge_conf *edge = edge_conf_of(conf);
-	char at[64] = "";
-	int error = log_open_by(conf);
+	char at[64] = "", fault[512];
+	int error;
 
+	if (tls_prepare(tls_conf_of(conf), fault, sizeof fault) != 0) {
+		log_error("core", "reload refused", kv_str("why", fault));
+		return FORCED_NOTHING;
+	}
+	error = log_open_by(conf);
 	if (!error) {
 		error = edge_listen(server->loop, &edge->http_listen,
 				    radio_conf_of(conf)->shoutcast_port, at, sizeof at);
@@ -265,17 +296,26 @@ static enum forced put_in_force(struct server *server, const struct conf *conf)
 	}
 	if (error) {
 		log_warn_code(error, "core", "reload refused", kv_str("at", at));
+		tls_abandon();
+		if (faults)
+			fprintf(faults, "%s: %s\n", at[0] ? at : "log.file", strerror(-error));
 		return FORCED_NOTHING;
 	}
-	return edge_configure(edge) == 0 && radio_reload(conf) ? FORCED_ALL : FORCED_PARTLY;
+	geoip_open(edge->geoip_file);
+	tls_commit();
+	return edge_configure(edge) == 0 && hooks_configure(server->loop, conf) &&
+			       radio_reload(conf)
+		       ? FORCED_ALL
+		       : FORCED_PARTLY;
 }
 
 /* The whole file or nothing of it: what is wrong is said, and the old settings stay. */
-RUNS_ON(on_control) static bool reload(struct server *server)
+RUNS_ON(on_control) static bool reload(struct server *server, FILE *faults)
 {
-	struct conf *conf = server->stopping ? NULL : load_with_secrets(server->options, server);
+	struct conf *conf =
+		server->stopping ? NULL : load_with_secrets(server->options, server, faults);
 	struct retired *retired = calloc(1, sizeof *retired);
-	enum forced forced = conf && retired ? put_in_force(server, conf) : FORCED_NOTHING;
+	enum forced forced = conf && retired ? put_in_force(server, conf, faults) : FORCED_NOTHING;
 
 	if (forced != FORCED_ALL) {
 		log_error("core", "not reloaded: the settings before stay in force");
@@ -304,7 +344,7 @@ static void on_hangup(uv_signal_t *handle, int number)
 	error = log_reopen();
 	if (error)
 		log_warn_code(error, "core", "log not reopened");
-	reload(server);
+	reload(server, NULL);
 }
 
 /* For /admin/reloadconfig. There is one server in a process. */
@@ -312,7 +352,60 @@ static struct server *the_server;
 
 RUNS_ON(on_control) static bool reload_asked(void)
 {
-	return reload(the_server);
+	return reload(the_server, NULL);
+}
+
+/* --- the settings over the API -------------------------------------------------------------- */
+
+static const struct conf *conf_in_force(void)
+{
+	return the_server->conf;
+}
+
+static bool reload_over_api(FILE *faults)
+{
+	enter_control();
+	return reload(the_server, faults);
+}
+
+/* As the file alone would be: options are none of its faults. */
+static bool check_over_api(struct bytes text, FILE *faults)
+{
+	struct conf_source source = {.path = "text", .text = text};
+	struct conf_errors errors = {0};
+	struct conf *conf = conf_load(rooms, COUNT_OF(rooms), &source, &errors);
+	bool good = conf != NULL;
+
+	conf_errors_print(faults, &errors);
+	conf_errors_fini(&errors);
+	conf_free(&conf);
+	return good;
+}
+
+static struct api_settings_owner settings_owner = {conf_in_force, reload_over_api, check_over_api,
+						   NULL};
+
+/* What every server has to say over the API, whatever its families. */
+RUNS_ON(on_control) static void api_configure(struct server *server)
+{
+	settings_owner.file = server->options->config;
+	api_settings_own(&settings_owner);
+	api_add(api_operations);
+	api_add(session_operations);
+	api_add(server_operations);
+	api_add(settings_operations);
+	api_add(ban_operations);
+	api_add(hook_operations);
+	api_add(trend_operations);
+	health_add(hooks_health);
+	api_add(events_operations);
+	trend_add(server_sample);
+	events_add(EVENTS_ADMIN, "server", server_facts);
+	route_add(health_routes);
+	route_add(events_routes);
+	route_add(api_routes);
+	ban_start(server->data);
+	geoip_open(edge_conf_of(server->conf)->geoip_file);
 }
 
 static void watch_signal(struct server *server, uv_signal_t *handle, uv_signal_cb callback,
@@ -391,11 +484,26 @@ RUNS_ON(on_control) static void demo_start(struct server *server)
 
 RUNS_ON(on_control) static int rooms_start(struct server *server)
 {
-	char at[64] = "";
+	char at[64] = "", fault[512], hook[4096];
 	int error;
 
+	if (!child_find("ringmain-acme-hook", hook, sizeof hook))
+		hook[0] = '\0';
+	acme_place(server->data, hook);
+	error = tls_prepare(tls_conf_of(server->conf), fault, sizeof fault);
+	if (error) {
+		log_error("core", "cannot start", kv_str("why", fault));
+		return error;
+	}
+	tls_commit();
 	error = edge_configure(edge_conf_of(server->conf));
+	if (!error)
+		error = fetch_loop_start(server->loop);
+	if (!error && !hooks_configure(server->loop, server->conf))
+		error = -ENOMEM;
 	route_add(page_routes);
+	route_add(acme_routes);
+	api_configure(server);
 	radio_configure(server->conf, reload_asked);
 	if (!error)
 		error = workers_start(worker_number(server->conf), hooks, server->loop);
@@ -403,7 +511,12 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 		log_error("core", "cannot start", kv_str("error", uv_strerror(error)));
 		return error;
 	}
+	trend_start(server->loop);
+	events_start(server->loop);
 	error = radio_start(server->loop, server->conf);
+	server_ready(!error);
+	if (!error)
+		error = tls_start(server->loop);
 	if (!error)
 		error = edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
 				    radio_conf_of(server->conf)->shoutcast_port, at, sizeof at);
@@ -418,11 +531,22 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 {
 	/* The loop still turns, and could be asked to open the doors again. */
 	server->stopping = true;
+	server_ready(false);
 	edge_stop();
+	tls_stop();
+	events_stop();
+	trend_stop();
 	radio_stop();
 	workers_stop();
+	hooks_stop();
+	fetch_loop_stop();
 	radio_fini();
+	trend_fini();
+	ban_fini();
+	geoip_close();
+	account_fini();
 	edge_fini();
+	tls_fini();
 	uv_close((uv_handle_t *)&server->terminate, NULL);
 	uv_close((uv_handle_t *)&server->interrupt, NULL);
 	uv_close((uv_handle_t *)&server->hangup, NULL);
@@ -475,12 +599,20 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ringmain: no random numbers to be had\n");
 		return 1;
 	}
+	if (!tls_crypto_init() || !tls_ticket_init()) {
+		fprintf(stderr, "ringmain: OpenSSL cannot be used\n");
+		return 1;
+	}
+	if (fetch_init() != 0) {
+		fprintf(stderr, "ringmain: libcurl cannot be used\n");
+		return 1;
+	}
 	json_object_seed(0);
 	raise_descriptor_limit();
 	server.options = &options;
 	server.data = data_directory(&options);
 	the_server = &server;
-	server.conf = load_with_secrets(&options, &server);
+	server.conf = load_with_secrets(&options, &server, NULL);
 	if (!server.conf)
 		return 1;
 	error = log_open_by(server.conf);

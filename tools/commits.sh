@@ -1,5 +1,5 @@
 #!/bin/sh
-# commits: the subject of each commit is "room: what is true after it", at most 72 characters (65 is
+# commits: the subject of each commit is "room: what is true after it", at most 78 characters (65 is
 # better), no final period, an empty line below. Exempt are merges, the first commit, and what was
 # there before this was looked at.
 set -u
@@ -12,7 +12,7 @@ bad=$(git log $range --no-merges --min-parents=1 --format='%h%x09%s%x09%w(0,0,0)
 	awk -F '\t' '
 	{ sub(/^\001/, "", $1) }
 	$1 == "" || $2 ~ /^Merge / { next }
-	length($2) > 72 { print $1 " " $2 "    <- longer than 72" }
+	length($2) > 78 { print $1 " " $2 "    <- longer than 78" }
 	$2 !~ /^[a-z0-9_.-]+(, [a-z0-9_.-]+)*: [^ ]/ { print $1 " " $2 "    <- no room" }
 	$2 ~ /\.$/ { print $1 " " $2 "    <- final period" }
 	$3 ~ /^[^\001]+\001[^\001]/ { print $1 " " $2 "    <- no empty line" }')

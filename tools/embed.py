@@ -3,7 +3,8 @@
 
     embed.py OUT.c FILE...
 
-The table is sorted by path, as web_file_find() needs it; index.html is the path "/". Each file is
+The table is sorted by path, as web_file_find() needs it; index.html is the path "/", other pages go
+without their .html, and what lies in a folder is below its name. Each file is
 there as it is and, where that is smaller, as gzip. The same files give the same C, byte for byte.
 """
 import gzip
@@ -16,6 +17,7 @@ TYPES = {
     ".html": "text/html; charset=utf-8",
     ".ico": "image/vnd.microsoft.icon",
     ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json; charset=utf-8",
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
@@ -34,7 +36,9 @@ def main():
     files = {}
     for name in sys.argv[2:]:
         source = pathlib.Path(name)
-        path = "/" if source.name == "index.html" else f"/{source.name}"
+        path = "/" if source.name == "index.html" else f"/{source.name.removesuffix('.html')}"
+        if source.parent.name in ("admin", "ui"):
+            path = f"/{source.parent.name}{path}"
         if source.suffix not in TYPES:
             sys.exit(f"{name}: no content type is known for {source.suffix}")
         if path in files:

@@ -5,9 +5,9 @@
 
 import { Bar } from "./bar.js";
 import { copyOnClick } from "./copy.js";
-import { watchMounts } from "./feed.js";
 import { canPlay, setText, showMounts } from "./mounts.js";
 import { Player } from "./player.js";
+import { watchStation } from "./station.js";
 import { countWords, plural, sinceWords, stateSounds, webAddress } from "./text.js";
 
 const byId = (id) => document.getElementById(id);
@@ -38,7 +38,7 @@ function showServer(server) {
 	byId("place").hidden = !server.location;
 	setText(byId("tally-count"), countWords(count));
 	setText(byId("tally-word"), plural(count, "listener", "listeners"));
-	byId("tally").hidden = mounts.length === 0;
+	byId("tally").hidden = mounts.length === 0 || server.listeners === undefined;
 	setText(byId("about"), `ringmain ${server.version ?? ""}`.trim());
 	setText(byId("since"), since);
 	byId("since").hidden = !since;
@@ -70,16 +70,21 @@ function showHint() {
 	copyOnClick(byId("hint-copy"), () => words.join(" "));
 }
 
+// What can be heard comes first; otherwise the order stays, so that cards do not jump about.
+function onAirFirst(list) {
+	return [...list.filter((mount) => stateSounds(mount.state)), ...list.filter((mount) => !stateSounds(mount.state))];
+}
+
 function showNotice(text) {
 	setText(byId("notice"), text);
 	byId("notice").hidden = !text;
 }
 
-watchMounts((answer) => {
+watchStation((answer) => {
 	const before = mounts.find((mount) => mount.mount === player.mount);
 	const after = answer.mounts.find((mount) => mount.mount === player.mount);
 
-	mounts = answer.mounts;
+	mounts = onAirFirst(answer.mounts);
 	showNotice("");
 	showServer(answer.server);
 	byId("hint").hidden = mounts.length > 0;

@@ -14,7 +14,7 @@ export function watchMounts(onData, onError) {
 			return;
 		asking = true;
 		try {
-			const answer = await fetch("/api/v1/mounts", {
+			const answer = await fetch("/api/v1/station", {
 				headers: { Accept: "application/json" },
 				cache: "no-store",
 				signal: AbortSignal.timeout(PATIENCE_MS),

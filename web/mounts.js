@@ -36,9 +36,9 @@ function createCard(onToggle) {
 	const find = (name) => root.querySelector(`.${name}`);
 	const card = {
 		root, mount: null, ring: null, spectrum: find("ring-spectrum"),
-		play: find("ring-button"), open: find("ring-open"), name: find("card-name"),
+		play: find("ring-button"), open: find("ring-open"),
 		format: find("card-format"), genre: find("card-genre"), word: find("state-word"), title: find("card-title"),
-		artist: find("card-artist"), about: find("card-about"), count: find("count"),
+		artist: find("card-artist"), about: find("card-about"), count: find("count"), listeners: find("card-listeners"), page: find("card-page"),
 		countWord: find("count-word"), m3u: find("link-m3u"), pls: find("link-pls"),
 		xspf: find("link-xspf"), site: find("link-site"), address: find("address-text"),
 		copy: find("copy"),
@@ -66,13 +66,15 @@ function fillCard(card, mount, player) {
 	card.mount = mount;
 	card.root.dataset.state = mount.state;
 	card.root.dataset.player = wanted ? player.state : "";
-	setText(card.name, name);
+	setText(card.page, name);
+	setLink(card.page, mountPath({ mount: `/player${mount.mount}` }));
 	setText(card.format, formatWords(mount) + (playable ? "" : " · opens in your own player"));
 	setText(card.genre, mount.genre ?? "");
 	setText(card.word, stateWord(mount.state));
 	fillTitle(card, mount, sounds);
 	setText(card.about, mount.description ?? "");
 	card.about.hidden = !mount.description;
+	card.listeners.hidden = mount.listeners === undefined;
 	setText(card.count, countWords(mount.listeners));
 	setText(card.countWord, "listening");
 	setText(card.address, mount.listen_url || new URL(mountPath(mount), location.href).href);

@@ -387,6 +387,15 @@ static struct subject subject_of(const struct conf *conf, const void *values, co
 	return subject;
 }
 
+enum conf_from conf_origin_of(const struct conf *conf, const void *values, const char *item,
+			      struct conf_place *place)
+{
+	struct subject subject = subject_of(conf, values, item);
+
+	*place = subject.origin->place;
+	return subject.origin->from;
+}
+
 static void print_found(FILE *out, const struct subject *subject)
 {
 	struct conf_item rules = conf_item_rules(subject->table->room, subject->item);

@@ -59,6 +59,14 @@
 
 struct conf;
 
+/* Who said a value. */
+enum conf_from {
+	CONF_FROM_DEFAULT,
+	CONF_FROM_PARENT, /* inherited; place is the parent's */
+	CONF_FROM_FILE,
+	CONF_FROM_SET,
+};
+
 struct conf_section {
 	const char *name;  /* "mount" */
 	const char *title; /* an example of an entry's name: "/live" */
@@ -119,6 +127,10 @@ bool conf_entry_says(const struct conf *conf, const struct conf_section *section
 
 /* Whether a name in the file stands for many: "default", or with a star. */
 bool conf_entry_is_pattern(const char *name);
+
+/* Who said the item's value in a struct of this snapshot (a room's or an entry's), and where. */
+enum conf_from conf_origin_of(const struct conf *conf, const void *values, const char *item,
+			      struct conf_place *place);
 
 /* Reports the item of a struct of this snapshot (a room's or an entry's) at the place where its
  * value was said; silent when that value was at fault already. The message is "expected …"; what

@@ -9,13 +9,6 @@
 
 #include "core/conf.h"
 
-enum conf_from {
-	CONF_FROM_DEFAULT,
-	CONF_FROM_PARENT, /* inherited; place is the parent's */
-	CONF_FROM_FILE,
-	CONF_FROM_SET,
-};
-
 /* Where a value comes from. */
 struct conf_origin {
 	enum conf_from from;

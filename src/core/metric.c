@@ -178,6 +178,16 @@ int64_t metric_sum(enum metric metric)
 	return sum_over_blocks(&shared.values[metric]);
 }
 
+const char *metric_name(enum metric metric)
+{
+	return rows[metric].name;
+}
+
+const char *metric_help(enum metric metric)
+{
+	return rows[metric].help;
+}
+
 /* HELP: backslash and newline are escaped; in a label's value the quote as well. */
 static void put_escaped(FILE *out, const char *text, bool label)
 {

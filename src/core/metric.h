@@ -41,6 +41,10 @@ void metric_observe(enum metric metric, uint64_t value);
 /* Over all threads; a histogram's is the number of observations. */
 int64_t metric_sum(enum metric metric);
 
+/* "radio_skips", and what it is. Any thread. */
+const char *metric_name(enum metric metric);
+const char *metric_help(enum metric metric);
+
 /* All of them in the Prometheus text format 0.0.4, which
  * "Content-Type: text/plain; version=0.0.4; charset=utf-8" announces. */
 void metric_write(FILE *out);

@@ -1,7 +1,9 @@
 #include "core/tcp.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -157,6 +159,34 @@ bool tcp_alive(int fd)
 	ssize_t n = recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
 
 	return n > 0 || (n == -1 && (errno == EAGAIN || errno == EINTR));
+}
+
+static bool info_of(int fd, struct tcp_info *info)
+{
+	socklen_t len = sizeof *info;
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0;
+}
+
+bool tcp_carried(int fd, uint64_t *out, uint64_t *in)
+{
+	struct tcp_info before = {0}, after = {0};
+	int unacked, unread;
+
+	/* Three looks at a connection that lives on meanwhile: they belong together only when the first
+	 * is still true after the others. */
+	for (int i = 0; i < 100; i++) {
+		if (!info_of(fd, &before) || ioctl(fd, SIOCOUTQ, &unacked) == -1 ||
+		    ioctl(fd, SIOCINQ, &unread) == -1 || !info_of(fd, &after))
+			return false;
+		if (before.tcpi_bytes_acked != after.tcpi_bytes_acked ||
+		    before.tcpi_bytes_received != after.tcpi_bytes_received)
+			continue;
+		*out = after.tcpi_bytes_acked + (uint64_t)unacked;
+		*in = after.tcpi_bytes_received - (uint64_t)unread;
+		return true;
+	}
+	return false;
 }
 
 void tcp_tune_stream(int fd, size_t send_buffer)

@@ -41,6 +41,11 @@ MUST_CHECK ssize_t tcp_recv(int fd, void *buf, size_t size);
 /* False when the peer closed or reset the connection, as far as the kernel knows by now. */
 bool tcp_alive(int fd);
 
+/* What the connection has carried since it began: bytes that the kernel took of us (whether the peer
+ * has them or not), and bytes that it gave us. False: no TCP connection, or one so busy that its
+ * numbers do not stand still. */
+MUST_CHECK bool tcp_carried(int fd, uint64_t *out, uint64_t *in);
+
 /* For a connection that is sent a stream: no delay, and at most send_buffer bytes (0: the kernel's
  * choice) queued for it in the kernel. */
 void tcp_tune_stream(int fd, size_t send_buffer);

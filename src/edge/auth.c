@@ -7,7 +7,7 @@
 #define KNOWN_COUNT 64u
 
 struct digest {
-	uint8_t at[32];
+	uint8_t at[AUTH_DIGEST_SIZE];
 };
 
 static uint8_t secret[crypto_generichash_KEYBYTES];
@@ -25,17 +25,51 @@ bool auth_init(void)
 	return true;
 }
 
-static struct digest digest_of(struct bytes a, struct bytes b)
+void auth_digest(uint8_t out[AUTH_DIGEST_SIZE], const struct bytes *parts, size_t count)
 {
 	crypto_generichash_state state;
-	struct digest digest;
-	uint8_t separator = 0;
 
-	crypto_generichash_init(&state, secret, sizeof secret, sizeof digest.at);
-	crypto_generichash_update(&state, a.at, a.len);
-	crypto_generichash_update(&state, &separator, 1);
-	crypto_generichash_update(&state, b.at, b.len);
-	crypto_generichash_final(&state, digest.at, sizeof digest.at);
+	crypto_generichash_init(&state, secret, sizeof secret, AUTH_DIGEST_SIZE);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t len = parts[i].len;
+
+		crypto_generichash_update(&state, (const uint8_t *)&len, sizeof len);
+		crypto_generichash_update(&state, parts[i].at, parts[i].len);
+	}
+	crypto_generichash_final(&state, out, AUTH_DIGEST_SIZE);
+}
+
+void auth_hash(uint8_t out[AUTH_DIGEST_SIZE], const char *purpose, struct bytes given)
+{
+	crypto_generichash_state state;
+
+	crypto_generichash_init(&state, NULL, 0, AUTH_DIGEST_SIZE);
+	crypto_generichash_update(&state, (const uint8_t *)purpose, strlen(purpose) + 1);
+	crypto_generichash_update(&state, given.at, given.len);
+	crypto_generichash_final(&state, out, AUTH_DIGEST_SIZE);
+}
+
+bool auth_same(const uint8_t a[AUTH_DIGEST_SIZE], const uint8_t b[AUTH_DIGEST_SIZE])
+{
+	return sodium_memcmp(a, b, AUTH_DIGEST_SIZE) == 0;
+}
+
+void auth_random_hex(char *out, size_t count)
+{
+	uint8_t random[64];
+
+	CHECK(count <= sizeof random);
+	randombytes_buf(random, count);
+	sodium_bin2hex(out, 2 * count + 1, random, count);
+	sodium_memzero(random, sizeof random);
+}
+
+static struct digest digest_of(struct bytes a, struct bytes b)
+{
+	struct bytes parts[] = {a, b};
+	struct digest digest = {{0}};
+
+	auth_digest(digest.at, parts, COUNT_OF(parts));
 	return digest;
 }
 
@@ -82,7 +116,7 @@ void auth_start(struct auth_check *check, uv_loop_t *loop, const char *stored, s
 		void (*done)(struct auth_check *check, enum auth_result result))
 {
 	struct bytes wanted = bytes_str(stored);
-	struct digest digest;
+	struct digest digest = {{0}};
 
 	check->done = done;
 	if (wanted.len == 0 || given.len >= AUTH_PASSWORD_MAX || wanted.len >= AUTH_STORED_MAX) {

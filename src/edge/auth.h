@@ -27,9 +27,25 @@ struct auth_check {
 	void (*done)(struct auth_check *check, enum auth_result result);
 };
 
+#define AUTH_DIGEST_SIZE 32u
+
 /* Prepares libsodium and this process's key. Once, before threads. False: no entropy. */
 bool auth_init(void);
 
 /* Calls done() now or later, on this thread. An empty stored password fits nobody. */
 void auth_start(struct auth_check *check, uv_loop_t *loop, const char *stored, struct bytes given,
 		void (*done)(struct auth_check *check, enum auth_result result));
+
+/* A hash of these parts, each with its length, under a key of this process: for comparing secrets
+ * and for tables that nobody outside can aim at. Any thread. */
+void auth_digest(uint8_t out[AUTH_DIGEST_SIZE], const struct bytes *parts, size_t count);
+
+/* The same without a key, for what must be found again after a restart: tokens and cookies, which
+ * are random enough not to be guessed from it. purpose keeps two uses of one secret apart. */
+void auth_hash(uint8_t out[AUTH_DIGEST_SIZE], const char *purpose, struct bytes secret);
+
+/* Whether two digests are the same, in a time that does not tell where they differ. */
+bool auth_same(const uint8_t a[AUTH_DIGEST_SIZE], const uint8_t b[AUTH_DIGEST_SIZE]);
+
+/* 2 * count hexadecimal digits of random bytes and a NUL. */
+void auth_random_hex(char *out, size_t count);

@@ -87,7 +87,11 @@ void conn_call(struct conn *conn, void (*answer)(struct call *call))
 	call->conn = conn;
 	call->worker = conn_worker(conn);
 	call->answer = answer;
-	conn_user(conn, call->user, sizeof call->user);
+	call->access = *access_of(conn);
+	if (call->access.name[0])
+		bytes_to_str(bytes_str(call->access.name), call->user, sizeof call->user);
+	else
+		conn_user(conn, call->user, sizeof call->user);
 	call->message.deliver = deliver_call;
 	control_post(&call->message);
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/worker.h"
+#include "edge/access.h"
 #include "edge/conn.h"
 
 struct call {
@@ -16,8 +17,9 @@ struct call {
 	void (*answer)(struct call *call);
 	struct request request; /* points into text */
 	struct reply reply;
-	char user[64];  /* who was let in; "" when nobody had to be */
-	uint64_t local; /* scratch for a handler that sends a baton around */
+	struct access access; /* who was let in */
+	char user[64];        /* as the log and the history name him; "" when nobody had to be */
+	uint64_t local;       /* scratch for a handler that sends a baton around */
 	char *text;
 	size_t text_len;
 };

@@ -9,24 +9,31 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/pool.h"
-#include "edge/auth.h"
+#include "edge/access.h"
+#include "edge/ban.h"
 #include "edge/call.h"
 #include "edge/edge.h"
+#include "edge/https.h"
 #include "edge/proto/basic_auth.h"
 #include "edge/proto/http_reply.h"
 #include "edge/proto/proxy_protocol.h"
+#include "edge/proto/tls_record.h"
 #include "edge/request.h"
 #include "edge/route.h"
+#include "edge/tls_handshake.h"
+#include "edge/tls_identity.h"
+#include "edge/tls_room.h"
 
 #define SWEEP_MS         250
 #define WRITE_TIMEOUT_MS 30000
 
 enum conn_state {
-	CONN_HEAD,  /* reads a head */
-	CONN_BODY,  /* reads a body for a route that asked for it */
-	CONN_WAIT,  /* somebody else has the next word */
-	CONN_WRITE, /* an answer is on its way out */
-	CONN_GONE,  /* closed or taken; freed when libuv lets go */
+	CONN_HANDSHAKE, /* TLS is being agreed on */
+	CONN_HEAD,      /* reads a head */
+	CONN_BODY,      /* reads a body for a route that asked for it */
+	CONN_WAIT,      /* somebody else has the next word */
+	CONN_WRITE,     /* an answer is on its way out */
+	CONN_GONE,      /* closed or taken; freed when libuv lets go */
 };
 
 struct conn {
@@ -34,8 +41,10 @@ struct conn {
 	struct worker *worker;
 	struct conn *prev, *next; /* conn_list */
 	struct link link;
+	struct handshake *handshake;
 	enum conn_state state;
 	bool proxy_header; /* a PROXY header must come first */
+	bool fresh;        /* nothing was read but that: TLS may begin */
 	bool keep_alive;   /* after the answer under way */
 	bool has_body;     /* request.body is whole */
 	bool idle;         /* between two requests, nothing of the next is here */
@@ -50,8 +59,11 @@ struct conn {
 	struct reply reply;
 	size_t sent;
 	void (*sent_then)(struct conn *conn);
-	void (*verified)(struct conn *conn, enum verdict verdict);
+	void *holder;
+	void (*gone)(void *holder); /* or NULL */
+	void (*verified)(struct conn *conn, enum auth_result result);
 	struct auth_check auth;
+	struct access_work access;
 	struct request request;
 	char path[CONN_PATH_MAX];
 };
@@ -75,6 +87,7 @@ static void on_closed(uv_handle_t *handle)
 	struct conn *conn = container_of(handle, struct conn, poll);
 
 	enter_worker();
+	handshake_destroy(&conn->handshake);
 	arena_fini(&conn->memory);
 	buffer_fini(&conn->head_out);
 	reply_fini(&conn->reply);
@@ -85,6 +98,8 @@ static void on_closed(uv_handle_t *handle)
 RUNS_ON(on_worker) static void conn_forget(struct conn *conn)
 {
 	conn->state = CONN_GONE;
+	if (conn->gone)
+		conn->gone(conn->holder);
 	if (conn->prev)
 		conn->prev->next = conn->next;
 	else
@@ -144,6 +159,8 @@ void conn_start(struct worker *worker, int fd, const struct address *peer)
 	conn->worker = worker;
 	conn->link = link_plain(fd);
 	conn->peer = *peer;
+	conn->fresh = true;
+	conn->state = CONN_HEAD;
 	conn->proxy_header =
 		settings->conf.http_proxy_protocol && cidr_list_holds(settings->trusted, peer);
 	conn->next = list.first;
@@ -168,7 +185,7 @@ RUNS_ON(on_worker) static void conn_refuse(struct conn *conn, unsigned status, c
 /* Those who come through a proxy are known only now. */
 static bool is_denied(const struct address *peer)
 {
-	bool denied = cidr_list_holds(edge_settings()->deny, peer);
+	bool denied = cidr_list_holds(edge_settings()->deny, peer) || ban_holds(peer);
 
 	if (denied)
 		metric_add(METRIC_edge_connections_denied, 1);
@@ -232,7 +249,8 @@ RUNS_ON(on_worker) static void conn_route(struct conn *conn)
 		return;
 	}
 	conn->state = CONN_WAIT;
-	route->serve(conn);
+	if (!https_redirect(conn, route->path != NULL))
+		route->serve(conn);
 }
 
 RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
@@ -244,8 +262,10 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 
 	metric_add(METRIC_edge_requests, 1);
 	conn->has_body = false;
+	conn->access.access = (struct access){0};
 	request->body = (struct bytes){0};
 	request->text = bytes_of(conn->in, request->head.used);
+	request->secure = conn->link.tls != 0;
 	conn_watch(conn, 0);
 	if (!http1_body_of(&request->head, &body)) {
 		conn_refuse(conn, 400, body.fault);
@@ -256,7 +276,8 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 		conn_refuse(conn, status, fault);
 		return;
 	}
-	if (!address_same_ip(&request->peer, &conn->peer) && is_denied(&request->peer)) {
+	/* Also who was let in before it was said that he may not. */
+	if (is_denied(&request->peer)) {
 		conn_refuse(conn, 403, "your address may not connect");
 		return;
 	}
@@ -385,6 +406,44 @@ static void conn_serve_body(struct conn *conn)
 	conn_route(conn);
 }
 
+/* RFC 8446 section 5.1: the first byte of a client's first record. No request begins with it. */
+static bool conn_is_hello(const struct conn *conn)
+{
+	return conn->fresh && conn->in[0] == TLS_HANDSHAKE && tls_identity_in_force();
+}
+
+RUNS_ON(on_worker) static void conn_handshake(struct conn *conn)
+{
+	if (!handshake_has_time())
+		return;
+	switch (handshake_step(conn->handshake, &conn->link)) {
+	case HANDSHAKE_READS: conn_watch(conn, UV_READABLE); return;
+	case HANDSHAKE_WRITES: conn_watch(conn, UV_WRITABLE); return;
+	case HANDSHAKE_FAILED: conn_drop(conn); return;
+	case HANDSHAKE_DONE: break;
+	}
+	handshake_destroy(&conn->handshake);
+	conn->state = CONN_HEAD;
+	conn_expect(conn, edge_settings()->conf.http_header_timeout);
+	conn_watch(conn, UV_READABLE);
+}
+
+/* What was read is the handshake's, and lies in the buffer until its first step has taken it. */
+RUNS_ON(on_worker) static void conn_begin_tls(struct conn *conn)
+{
+	conn->fresh = false;
+	conn->handshake = handshake_create(bytes_of(conn->in, conn->in_len));
+	if (!conn->handshake) {
+		conn_drop(conn);
+		return;
+	}
+	conn->in_len = 0;
+	conn->state = CONN_HANDSHAKE;
+	conn_expect(conn, tls_settings()->handshake_timeout);
+	conn_watch(conn, UV_READABLE | UV_WRITABLE);
+	conn_handshake(conn);
+}
+
 RUNS_ON(on_worker) static void conn_read(struct conn *conn)
 {
 	size_t had = conn->in_len;
@@ -405,6 +464,13 @@ RUNS_ON(on_worker) static void conn_step(struct conn *conn)
 		return;
 	if (conn->proxy_header && !conn_proxy_header(conn))
 		return;
+	if (conn->in_len == 0)
+		return;
+	if (conn_is_hello(conn)) {
+		conn_begin_tls(conn);
+		return;
+	}
+	conn->fresh = false;
 	conn_head(conn);
 }
 
@@ -501,6 +567,16 @@ RUNS_ON(on_worker) static void conn_begin_write(struct conn *conn)
 	conn_write(conn);
 }
 
+/* RFC 6797 section 7.2: only over TLS. */
+static void write_hsts(struct writer *w, const struct conn *conn)
+{
+	if (!conn->link.tls || !tls_settings()->hsts)
+		return;
+	writer_str(w, "Strict-Transport-Security: max-age=");
+	writer_dec(w, tls_settings()->hsts / 1000);
+	writer_str(w, "\r\n");
+}
+
 static void write_head(struct writer *w, const struct conn *conn)
 {
 	const struct reply *reply = &conn->reply;
@@ -518,6 +594,7 @@ static void write_head(struct writer *w, const struct conn *conn)
 	};
 
 	http_reply_begin(w, &head);
+	write_hsts(w, conn);
 	writer_put(w, bytes_of(reply->headers, reply->headers_len));
 	http_reply_end(w);
 }
@@ -569,14 +646,9 @@ void conn_send(struct conn *conn, struct bytes out, void (*then)(struct conn *co
 static void on_verified(struct auth_check *check, enum auth_result result)
 {
 	struct conn *conn = container_of(check, struct conn, auth);
-	enum verdict verdict = result == AUTH_YES  ? VERDICT_YES
-			       : result == AUTH_NO ? VERDICT_NO
-						   : VERDICT_BUSY;
 
 	enter_worker();
-	if (verdict == VERDICT_NO)
-		metric_add(METRIC_edge_auth_failures, 1);
-	conn->verified(conn, verdict);
+	conn->verified(conn, result);
 }
 
 static bool basic_of(const struct conn *conn, struct writer *w, struct basic_auth *basic)
@@ -586,26 +658,10 @@ static bool basic_of(const struct conn *conn, struct writer *w, struct basic_aut
 	return basic_auth_parse(value, w, basic) == BASIC_AUTH_OK;
 }
 
-void conn_verify(struct conn *conn, struct bytes user, const char *stored, struct bytes given,
-		 void (*then)(struct conn *conn, enum verdict verdict))
+void conn_verify(struct conn *conn, const char *stored, struct bytes given,
+		 void (*then)(struct conn *conn, enum auth_result result))
 {
-	uint8_t room[512];
-	struct writer w = writer_of(room, sizeof room);
-	struct basic_auth basic;
-
 	conn->verified = then;
-	if (!given.at) {
-		if (!basic_of(conn, &w, &basic)) {
-			then(conn, VERDICT_NONE);
-			return;
-		}
-		if (user.len && !bytes_equal(user, basic.user)) {
-			metric_add(METRIC_edge_auth_failures, 1);
-			then(conn, VERDICT_NO);
-			return;
-		}
-		given = basic.password;
-	}
 	auth_start(&conn->auth, &conn->worker->loop, stored, given, on_verified);
 }
 
@@ -621,7 +677,23 @@ bool conn_user(const struct conn *conn, char *out, size_t size)
 	return true;
 }
 
+struct access_work *conn_access(struct conn *conn)
+{
+	return &conn->access;
+}
+
 /* --- for others ----------------------------------------------------------------------------- */
+
+void conn_hold(struct conn *conn, void *holder, void (*gone)(void *holder))
+{
+	conn->holder = holder;
+	conn->gone = gone;
+}
+
+void *conn_holder(const struct conn *conn)
+{
+	return conn->holder;
+}
 
 void conn_wait(struct conn *conn)
 {
@@ -657,6 +729,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	enter_worker();
 	if (status < 0)
 		conn_drop(conn);
+	else if (conn->state == CONN_HANDSHAKE)
+		conn_handshake(conn);
 	else if (conn->state == CONN_WRITE)
 		conn_write(conn);
 	else if (events & UV_READABLE)

@@ -3,7 +3,7 @@
  *   accept ─▶ HEAD ─▶ route ─▶ conn_reply ─▶ WRITE ─▶ HEAD (keep-alive) or close
  *              ▲         ├───▶ conn_body ─▶ BODY ─▶ serve again
  *              │         ├───▶ conn_call ─▶ WAIT (the control thread answers) ─▶ WRITE
- *              │         ├───▶ conn_verify ─▶ WAIT (a password is checked) ─▶ …
+ *              │         ├───▶ access_… ─▶ WAIT (a password is checked) ─▶ …
  *              │         └───▶ conn_take: a family has the link, the conn is gone
  *
  * Lives and dies on one worker. While it WAITs nothing is read and it is not freed, so whoever
@@ -14,6 +14,7 @@
 #pragma once
 
 #include "core/worker.h"
+#include "edge/auth.h"
 #include "edge/link.h"
 #include "edge/proto/address.h"
 #include "edge/proto/http1.h"
@@ -24,6 +25,7 @@
 
 struct conn;
 struct call;
+struct access_work;
 
 /* What was asked. Everything points into the connection's buffers and holds while it WAITs. */
 struct request {
@@ -34,16 +36,21 @@ struct request {
 	struct bytes query;  /* raw; url_query_next takes it apart */
 	struct bytes body;   /* after conn_body() */
 	struct address peer; /* who asks: behind trusted proxies the one they name */
+	bool proxied;        /* it came through one of those */
 	struct bytes host;   /* how the client calls us: "radio.example:8000"; may be empty */
+	bool secure;         /* it came over TLS, to us or to a trusted proxy that says so */
 };
 
-/* How the credentials of a request or a handshake were judged. */
-enum verdict {
-	VERDICT_YES,
-	VERDICT_NO,
-	VERDICT_NONE, /* there were no credentials: not a failed attempt */
-	VERDICT_BUSY, /* too many checks are under way; say 503 */
+/* How a client reaches us, for the addresses that it is given. */
+struct site {
+	struct bytes host;
+	bool secure;
 };
+
+static inline struct site request_site(const struct request *request)
+{
+	return (struct site){request->host, request->secure};
+}
 
 /* A new connection, on its worker. */
 RUNS_ON(on_worker)
@@ -63,12 +70,15 @@ RUNS_ON(on_worker) bool conn_body(struct conn *conn);
 /* Lets the control thread answer: call->answer(call) runs there. */
 RUNS_ON(on_worker) void conn_call(struct conn *conn, void (*answer)(struct call *call));
 
-/* Checks a password (of the request's Basic credentials, when given.at is NULL) against stored,
- * which is plain text or an argon2 string; empty: nobody fits. user: the name it must come with,
- * or empty for any. then() runs on this worker, perhaps before this returns. */
+/* Checks a password against stored, which is plain text or an argon2 string; empty: nobody fits.
+ * Both are copied. then() runs on this worker, perhaps before this returns. Who asks for a request
+ * goes through access.h, which uses this. */
 RUNS_ON(on_worker)
-void conn_verify(struct conn *conn, struct bytes user, const char *stored, struct bytes given,
-		 void (*then)(struct conn *conn, enum verdict verdict));
+void conn_verify(struct conn *conn, const char *stored, struct bytes given,
+		 void (*then)(struct conn *conn, enum auth_result result));
+
+/* What access.h keeps of the request at hand; all zero before it was asked. */
+RUNS_ON(on_worker) struct access_work *conn_access(struct conn *conn);
 
 /* The user name of the request's Basic credentials, in *out (cut to size); false without any. */
 RUNS_ON(on_worker) bool conn_user(const struct conn *conn, char *out, size_t size);
@@ -79,6 +89,12 @@ void conn_send(struct conn *conn, struct bytes out, void (*then)(struct conn *co
 
 /* Stays in WAIT until whoever waits goes on with one of the above. */
 RUNS_ON(on_worker) void conn_wait(struct conn *conn);
+
+/* For who keeps a connection in WAIT and sends on it for long: gone(holder) is called when it is
+ * closed, by whomever. At most one. */
+RUNS_ON(on_worker)
+void conn_hold(struct conn *conn, void *holder, void (*gone)(void *holder));
+RUNS_ON(on_worker) void *conn_holder(const struct conn *conn);
 
 /* Gives the link away, with the bytes that came behind the head (which hold until the end
  * of this turn of the loop). The conn is gone. */

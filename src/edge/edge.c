@@ -7,7 +7,9 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/tcp.h"
+#include "edge/ban.h"
 #include "edge/conn.h"
+#include "edge/tls.h"
 
 #define ACCEPT_BATCH    256
 #define ACCEPT_PAUSE_MS 100 /* how long to leave the queue alone when descriptors have run out */
@@ -59,8 +61,9 @@ static void settings_home(struct baton *baton)
 
 int edge_configure(const struct edge_conf *conf)
 {
-	size_t count =
-		conf->http_allow.count + conf->http_deny.count + conf->http_trusted_proxies.count;
+	size_t count = conf->http_allow.count + conf->http_deny.count +
+		       conf->http_trusted_proxies.count + conf->outgoing_internal.count +
+		       conf->metrics_allow.count;
 	struct edge_settings *made = calloc(1, sizeof *made + count * sizeof(struct cidr));
 	struct cidr *next;
 
@@ -71,6 +74,8 @@ int edge_configure(const struct edge_conf *conf)
 	made->allow = parse_networks(&conf->http_allow, &next);
 	made->deny = parse_networks(&conf->http_deny, &next);
 	made->trusted = parse_networks(&conf->http_trusted_proxies, &next);
+	made->internal = parse_networks(&conf->outgoing_internal, &next);
+	made->metrics = parse_networks(&conf->metrics_allow, &next);
 	made = atomic_exchange_explicit(&settings, made, memory_order_acq_rel);
 	if (made) {
 		made->farewell.visit = baton_pass;
@@ -113,7 +118,7 @@ static void deliver_arrival(struct message *message)
 
 static bool may_connect(const struct address *peer)
 {
-	if (cidr_list_holds(edge_settings()->deny, peer))
+	if (cidr_list_holds(edge_settings()->deny, peer) || ban_holds(peer))
 		return false;
 	return edge_settings()->allow.count == 0 || cidr_list_holds(edge_settings()->allow, peer);
 }
@@ -345,8 +350,31 @@ uint16_t edge_port(void)
 	return atomic_load_explicit(&first_port, memory_order_relaxed);
 }
 
+static int edge_worker_start(struct worker *worker)
+{
+	int error = tls_worker_start(worker);
+
+	enter_worker();
+	if (error)
+		return error;
+	error = conn_worker_start(worker);
+	if (error)
+		tls_worker_stop();
+	return error;
+}
+
+/* Rows are needed until the last connection has gone. */
+static bool edge_worker_busy(struct worker *worker)
+{
+	enter_worker();
+	if (conn_worker_busy(worker))
+		return true;
+	tls_worker_stop();
+	return false;
+}
+
 const struct worker_hooks edge_hooks = {
-	.start = conn_worker_start,
+	.start = edge_worker_start,
 	.stop = conn_worker_stop,
-	.busy = conn_worker_busy,
+	.busy = edge_worker_busy,
 };

@@ -13,7 +13,8 @@
  * nobody keeps a pointer into them beyond the event at hand. */
 struct edge_settings {
 	struct edge_conf conf;
-	struct cidr_list allow, deny, trusted;
+	struct cidr_list allow, deny, trusted, metrics;
+	struct cidr_list internal; /* what addresses given through the API may lead to */
 	struct baton farewell;
 	struct cidr networks[];
 };

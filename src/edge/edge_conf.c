@@ -33,6 +33,8 @@ static void check(const struct conf *conf, struct conf_errors *errors)
 	conf_net_check_ranges(errors, conf, edge, "http.deny", &edge->http_deny);
 	conf_net_check_ranges(errors, conf, edge, "http.trusted_proxies",
 			      &edge->http_trusted_proxies);
+	conf_net_check_ranges(errors, conf, edge, "outgoing.internal", &edge->outgoing_internal);
+	conf_net_check_ranges(errors, conf, edge, "metrics.allow", &edge->metrics_allow);
 	if (edge->http_public_url[0] && !is_web_url(edge->http_public_url))
 		conf_fault(errors, conf, edge, "http.public_url",
 			   "expected a URL such as https://radio.example.org");

@@ -2,50 +2,48 @@
 
 #include <unistd.h>
 
+#include "edge/tls.h"
+
 ssize_t link_send(struct link link, struct bytes out)
 {
-	CHECK(link.tls == 0);
-	return tcp_send(link.fd, out);
+	return link.tls ? tls_sendv(link, &out, 1) : tcp_send(link.fd, out);
 }
 
 ssize_t link_sendv(struct link link, const struct bytes *out, size_t count)
 {
-	CHECK(link.tls == 0);
-	return tcp_sendv(link.fd, out, count);
+	return link.tls ? tls_sendv(link, out, count) : tcp_sendv(link.fd, out, count);
 }
 
 int link_flush(struct link link)
 {
-	CHECK(link.tls == 0);
-	return 1;
+	return link.tls ? tls_flush(link) : 1;
 }
 
 ssize_t link_recv(struct link link, void *buf, size_t size)
 {
-	CHECK(link.tls == 0);
-	return tcp_recv(link.fd, buf, size);
+	return link.tls ? tls_recv(link, buf, size) : tcp_recv(link.fd, buf, size);
 }
 
 bool link_ready(struct link link)
 {
-	CHECK(link.tls == 0);
-	return false;
+	return link.tls && tls_ready(link);
 }
 
 bool link_alive(struct link link)
 {
-	CHECK(link.tls == 0);
-	return tcp_alive(link.fd);
+	return link.tls ? tls_alive(link) : tcp_alive(link.fd);
 }
 
 void link_close(struct link link)
 {
-	CHECK(link.tls == 0);
+	if (link.tls)
+		tls_end(link);
 	close(link.fd);
 }
 
 void link_close_gently(struct link link)
 {
-	CHECK(link.tls == 0);
+	if (link.tls)
+		tls_end(link);
 	tcp_close_gently(link.fd);
 }

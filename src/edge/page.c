@@ -20,15 +20,51 @@ void page_add_metrics(void (*write)(FILE *out))
 
 /* --- pages ---------------------------------------------------------------------------------- */
 
+/* One page serves all mounts: which one is meant it reads in its own address. */
+static const struct web_file *file_of(struct bytes path)
+{
+	if (bytes_start_with(path, BYTES("/player/")))
+		path = BYTES("/player");
+	else if (bytes_start_with(path, BYTES("/embed/")))
+		path = BYTES("/embed");
+	else if (bytes_equal(path, BYTES("/player")) || bytes_equal(path, BYTES("/embed")))
+		return NULL; /* a mount may be called so */
+	return web_file_find(path);
+}
+
 static bool is_file(struct bytes path)
 {
-	return web_file_find(path) != NULL;
+	return file_of(path) != NULL;
+}
+
+/* Nothing but our own files is loaded or run, no markup that a stranger may have got in. Only the
+ * page that is made for it may stand in a frame of another site. */
+static void reply_rules(struct reply *reply, const struct web_file *file)
+{
+#define RULES                                                                             \
+	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " \
+	"media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "     \
+	"frame-ancestors "
+	bool open = bytes_equal(bytes_str(file->path), BYTES("/embed"));
+
+	reply_header(reply, "Content-Security-Policy",
+		     open ? BYTES(RULES "*") : BYTES(RULES "'none'"));
+	if (!open)
+		reply_header(reply, "X-Frame-Options", BYTES("DENY"));
+	if (bytes_equal(bytes_str(file->path), BYTES("/widget.js")))
+		reply_header(reply, "Access-Control-Allow-Origin", BYTES("*"));
+	reply_header(reply, "X-Content-Type-Options", BYTES("nosniff"));
+	reply_header(reply, "Referrer-Policy", BYTES("no-referrer"));
+	reply_header(reply, "Cross-Origin-Resource-Policy",
+		     open || bytes_equal(bytes_str(file->path), BYTES("/widget.js"))
+			     ? BYTES("cross-origin")
+			     : BYTES("same-origin"));
 }
 
 RUNS_ON(on_worker) static void serve_file(struct conn *conn)
 {
 	const struct request *request = conn_request(conn);
-	const struct web_file *file = web_file_find(request->path);
+	const struct web_file *file = file_of(request->path);
 	struct bytes match = http1_header_get(&request->head, BYTES("If-None-Match"));
 	struct reply reply = {.cache = true};
 
@@ -39,10 +75,7 @@ RUNS_ON(on_worker) static void serve_file(struct conn *conn)
 	reply.fixed = bytes_of(file->at, file->len);
 	reply_header(&reply, "ETag", bytes_str(file->etag));
 	reply_header(&reply, "Vary", BYTES("Accept-Encoding"));
-	reply_header(&reply, "Content-Security-Policy",
-		     BYTES("default-src 'self'; frame-ancestors 'self'; base-uri 'none'"));
-	reply_header(&reply, "X-Content-Type-Options", BYTES("nosniff"));
-	reply_header(&reply, "Referrer-Policy", BYTES("no-referrer"));
+	reply_rules(&reply, file);
 	if (match.len && bytes_find_nocase(match, bytes_str(file->etag)) < match.len) {
 		reply.status = 304;
 		reply.fixed = BYTES("");
@@ -79,32 +112,37 @@ static void answer_metrics(struct call *call)
 	call_reply(call);
 }
 
-RUNS_ON(on_worker) static void on_metrics_verdict(struct conn *conn, enum verdict verdict)
+RUNS_ON(on_worker) static void metrics_let_in(struct conn *conn)
 {
-	struct reply reply = {0};
-
-	if (verdict == VERDICT_YES) {
-		conn_call(conn, answer_metrics);
-		return;
-	}
-	reply_text(&reply, verdict == VERDICT_BUSY ? 503 : 401, "You need to authenticate");
-	reply_header(&reply, "WWW-Authenticate", BYTES("Basic realm=\"ringmain\""));
-	conn_reply(conn, &reply);
+	conn_call(conn, answer_metrics);
 }
 
-/* Numbers tell a lot about a station: for the administrator, and for this machine. */
-RUNS_ON(on_worker) static void serve_metrics(struct conn *conn)
+/* Whether the request came from a program on this machine, and not through a proxy on it. */
+static bool is_from_here(const struct request *request)
 {
-	const struct edge_conf *conf = &edge_settings()->conf;
+	static const char *const forwarding[] = {"X-Forwarded-For",  "Forwarded",
+						 "X-Real-IP",        "Via",
+						 "X-Forwarded-Host", "X-Forwarded-Proto"};
 	struct cidr loopback[2];
 
 	CHECK(cidr_parse(BYTES("127.0.0.0/8"), &loopback[0]));
 	CHECK(cidr_parse(BYTES("::1"), &loopback[1]));
-	if (cidr_list_holds((struct cidr_list){loopback, 2}, &conn_request(conn)->peer))
+	for (size_t i = 0; i < COUNT_OF(forwarding); i++)
+		if (http1_header_get(&request->head, bytes_str(forwarding[i])).at)
+			return false;
+	return cidr_list_holds((struct cidr_list){loopback, 2}, &request->peer);
+}
+
+/* Numbers tell a lot about a station: for who runs it, and for this machine. */
+RUNS_ON(on_worker) static void serve_metrics(struct conn *conn)
+{
+	const struct request *request = conn_request(conn);
+	struct cidr_list allowed = edge_settings()->metrics;
+
+	if (allowed.count ? cidr_list_holds(allowed, &request->peer) : is_from_here(request))
 		conn_call(conn, answer_metrics);
 	else
-		conn_verify(conn, bytes_str(conf->admin_user), conf->admin_password,
-			    (struct bytes){0}, on_metrics_verdict);
+		access_require(conn, RANK_OPERATOR, BYTES(""), metrics_let_in);
 }
 
 #define READ (METHOD_GET | METHOD_HEAD)

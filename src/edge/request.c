@@ -4,6 +4,16 @@
 #include "edge/proto/forwarded.h"
 #include "edge/proto/url.h"
 
+/* Of several proxies the first one says how the client came. */
+static void take_forwarded_proto(struct request *request)
+{
+	struct bytes all = http1_header_get(&request->head, BYTES("X-Forwarded-Proto"));
+
+	if (all.len)
+		request->secure =
+			bytes_equal_nocase(bytes_trim(bytes_cut(&all, ',')), BYTES("https"));
+}
+
 unsigned request_prepare(struct request *request, const struct address *peer,
 			 char path[CONN_PATH_MAX], const char **fault)
 {
@@ -27,9 +37,12 @@ unsigned request_prepare(struct request *request, const struct address *peer,
 		*fault = url_status_text(status);
 		return status == URL_NO_ROOM ? 414 : 400;
 	}
-	if (cidr_list_holds(edge_settings()->trusted, peer))
-		(void)forwarded_client(head, FORWARDED_X_FORWARDED_FOR, peer,
-				       edge_settings()->trusted, &request->peer);
+	request->proxied = cidr_list_holds(edge_settings()->trusted, peer);
+	if (!request->proxied)
+		return 0;
+	take_forwarded_proto(request);
+	(void)forwarded_client(head, FORWARDED_X_FORWARDED_FOR, peer, edge_settings()->trusted,
+			       &request->peer);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "core/worker.h"
 #include "edge/proto/charset.h"
 #include "radio/radio_conf.h"
+#include "radio/radio_relay_conf.h"
 
 extern const struct worker_hooks radio_hooks;
 
@@ -24,6 +25,16 @@ const struct radio_conf *radio_conf(void);
 
 /* What holds for a mount of this name. */
 const struct mount_conf *radio_mount_conf(const char *name);
+
+/* The settings of relays, and what holds for a relay of this mount. */
+const struct relays_conf *radio_relays_conf(void);
+const struct relay_conf *radio_relay_conf(const char *name);
+
+/* The settings as a whole. */
+const struct conf *radio_settings(void);
+
+/* By which other servers know this one while it runs: "rm-" and a random number. */
+struct bytes radio_id(void);
 
 /* What a title that says nothing of its charset is read as. */
 enum charset radio_charset_of(unsigned choice);

@@ -5,11 +5,15 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "edge/document.h"
+#include "edge/hook.h"
 #include "edge/proto/charset.h"
 #include "radio/radio.h"
+#include "radio/radio_directory.h"
 #include "radio/radio_listener.h"
 #include "radio/radio_mount.h"
 #include "radio/radio_outlet.h"
+#include "radio/radio_push.h"
+#include "radio/radio_relay.h"
 #include "radio/radio_status.h"
 
 enum need { NEED_NOTHING, NEED_MOUNT };
@@ -17,6 +21,8 @@ enum need { NEED_NOTHING, NEED_MOUNT };
 struct admin_call {
 	const char *name;
 	enum need need;
+	enum rank rank; /* for the mount, or for all of the server where none is named */
+	bool changes;
 	void (*run)(struct call *call, struct mount *mount);
 };
 
@@ -71,7 +77,7 @@ RUNS_ON(on_control) static void run_stats(struct call *call, struct mount *mount
 		answer_fault(call, 404, "Source does not exist");
 		return;
 	}
-	answer_tree(call, "icestats", status_admin(mount, call->request.host));
+	answer_tree(call, "icestats", status_admin(mount, request_site(&call->request)));
 }
 
 RUNS_ON(on_control) static void run_listmounts(struct call *call, struct mount *mount)
@@ -91,7 +97,7 @@ RUNS_ON(on_control) static void run_streamlist(struct call *call, struct mount *
 	do {
 		w = buffer_writer(&call->reply.body);
 		for (const struct mount *m = mount_first(); m; m = m->next)
-			if (m->heard && !mount_conf(m)->hidden) {
+			if ((m->heard || m->expecting) && !mount_hidden(m)) {
 				writer_str(&w, m->name);
 				writer_str(&w, "\r\n");
 			}
@@ -115,7 +121,7 @@ RUNS_ON(on_control) static void run_buildm3u(struct call *call, struct mount *mo
 		     BYTES("attachment; filename=\"listen.m3u\""));
 	do {
 		w = buffer_writer(&call->reply.body);
-		status_write_login_url(&w, call->request.host, bytes_str(mount->name),
+		status_write_login_url(&w, request_site(&call->request), bytes_str(mount->name),
 				       bytes_str(user), bytes_str(password));
 		writer_str(&w, "\r\n");
 	} while (buffer_again(&call->reply.body, &w));
@@ -137,6 +143,67 @@ RUNS_ON(on_control) static void run_reloadconfig(struct call *call, struct mount
 		answer_done(call, 200, true, "Config reloaded");
 	else
 		answer_done(call, 500, false, "Config not reloaded: see the log");
+}
+
+/* --- relays --------------------------------------------------------------------------------- */
+
+RUNS_ON(on_control) static void run_relays(struct call *call, struct mount *mount)
+{
+	json_t *tree = json_object();
+
+	(void)mount;
+	json_object_set_new(tree, "relay", relays_tree());
+	json_object_set_new(tree, "push", pushes_tree());
+	answer_tree(call, "relays", tree);
+}
+
+RUNS_ON(on_control) static void run_directory(struct call *call, struct mount *mount)
+{
+	json_t *tree = json_object();
+
+	(void)mount;
+	json_object_set_new(tree, "listing", directory_tree());
+	answer_tree(call, "directory", tree);
+}
+
+RUNS_ON(on_control) static void run_hooks(struct call *call, struct mount *mount)
+{
+	json_t *tree;
+	char name[128];
+
+	(void)mount;
+	if (call_param(call, "test", name, sizeof name)) {
+		log_order(call, "");
+		if (hook_test(bytes_str(name)))
+			answer_done(call, 200, true, "Test event queued");
+		else
+			answer_fault(call, 404, "no such webhook");
+		return;
+	}
+	tree = json_object();
+	json_object_set_new(tree, "hook", hooks_tree());
+	answer_tree(call, "hooks", tree);
+}
+
+RUNS_ON(on_control) static void run_relay(struct call *call, struct mount *mount)
+{
+	static const char *const words[] = {"start", "stop", "restart"};
+	struct relay *relay = relay_find(bytes_str(mount->name));
+	char word[16];
+
+	if (!relay) {
+		answer_fault(call, 404, "this mount has no relay");
+		return;
+	}
+	for (unsigned i = 0; call_param(call, "action", word, sizeof word) && i < COUNT_OF(words);
+	     i++)
+		if (bytes_equal(bytes_str(word), bytes_str(words[i]))) {
+			log_order(call, mount->name);
+			relay_do(relay, (enum relay_order)i);
+			answer_done(call, 200, true, "Relay told");
+			return;
+		}
+	answer_fault(call, 400, "action is start, stop or restart");
 }
 
 /* --- titles --------------------------------------------------------------------------------- */
@@ -448,21 +515,25 @@ RUNS_ON(on_control) static void run_moveclients(struct call *call, struct mount 
 /* --- the table ------------------------------------------------------------------------------ */
 
 static const struct admin_call admin_calls[] = {
-	{"stats", NEED_NOTHING, run_stats},
-	{"listmounts", NEED_NOTHING, run_listmounts},
-	{"streamlist", NEED_NOTHING, run_listmounts},
-	{"streamlist.txt", NEED_NOTHING, run_streamlist},
-	{"listclients", NEED_MOUNT, run_listclients},
-	{"metadata", NEED_MOUNT, run_metadata},
-	{"updatemetadata", NEED_MOUNT, run_metadata},
-	{"killclient", NEED_MOUNT, run_killclient},
-	{"killsource", NEED_MOUNT, run_killsource},
-	{"moveclients", NEED_MOUNT, run_moveclients},
-	{"fallbacks", NEED_MOUNT, run_fallbacks},
-	{"fallback", NEED_MOUNT, run_fallbacks},
-	{"manageauth", NEED_MOUNT, run_manageauth},
-	{"buildm3u", NEED_MOUNT, run_buildm3u},
-	{"reloadconfig", NEED_NOTHING, run_reloadconfig},
+	{"stats", NEED_NOTHING, RANK_OPERATOR, false, run_stats},
+	{"listmounts", NEED_NOTHING, RANK_OPERATOR, false, run_listmounts},
+	{"streamlist", NEED_NOTHING, RANK_OPERATOR, false, run_listmounts},
+	{"streamlist.txt", NEED_NOTHING, RANK_OPERATOR, false, run_streamlist},
+	{"listclients", NEED_MOUNT, RANK_OPERATOR, false, run_listclients},
+	{"metadata", NEED_MOUNT, RANK_DJ, true, run_metadata},
+	{"updatemetadata", NEED_MOUNT, RANK_DJ, true, run_metadata},
+	{"killclient", NEED_MOUNT, RANK_DJ, true, run_killclient},
+	{"killsource", NEED_MOUNT, RANK_DJ, true, run_killsource},
+	{"moveclients", NEED_MOUNT, RANK_OPERATOR, true, run_moveclients},
+	{"fallbacks", NEED_MOUNT, RANK_OPERATOR, true, run_fallbacks},
+	{"fallback", NEED_MOUNT, RANK_OPERATOR, true, run_fallbacks},
+	{"manageauth", NEED_MOUNT, RANK_OPERATOR, true, run_manageauth},
+	{"buildm3u", NEED_MOUNT, RANK_OPERATOR, false, run_buildm3u},
+	{"reloadconfig", NEED_NOTHING, RANK_ADMIN, true, run_reloadconfig},
+	{"relays", NEED_NOTHING, RANK_OPERATOR, false, run_relays},
+	{"relay", NEED_MOUNT, RANK_OPERATOR, true, run_relay},
+	{"hooks", NEED_NOTHING, RANK_ADMIN, true, run_hooks},
+	{"directory", NEED_NOTHING, RANK_OPERATOR, false, run_directory},
 };
 
 /* NAME of /admin/NAME, /admin/NAME.json and /admin/NAME.xsl. */
@@ -475,6 +546,28 @@ static struct bytes call_name(struct bytes path)
 	else if (bytes_end_with(name, BYTES(".xsl")) || bytes_end_with(name, BYTES(".xml")))
 		name.len -= 4;
 	return name;
+}
+
+static const struct admin_call *call_of(struct bytes path)
+{
+	struct bytes name = call_name(path);
+
+	if (bytes_equal(path, BYTES("/admin.cgi")))
+		name = BYTES("metadata");
+	if (name.len == 0)
+		name = BYTES("stats");
+	for (size_t i = 0; i < COUNT_OF(admin_calls); i++)
+		if (bytes_equal(name, bytes_str(admin_calls[i].name)))
+			return &admin_calls[i];
+	return NULL;
+}
+
+enum rank admin_rank(struct bytes path, bool *changes)
+{
+	const struct admin_call *found = call_of(path);
+
+	*changes = found && found->changes;
+	return found ? found->rank : RANK_OPERATOR;
 }
 
 RUNS_ON(on_control) static void run_call(struct call *call, const struct admin_call *found)
@@ -499,17 +592,11 @@ RUNS_ON(on_control) static void run_call(struct call *call, const struct admin_c
 
 void admin_answer(struct call *call)
 {
-	struct bytes name = call_name(call->request.path);
+	const struct admin_call *found = call_of(call->request.path);
 
 	enter_control();
-	if (bytes_equal(call->request.path, BYTES("/admin.cgi")))
-		name = BYTES("metadata");
-	if (name.len == 0)
-		name = BYTES("stats");
-	for (size_t i = 0; i < COUNT_OF(admin_calls); i++)
-		if (bytes_equal(name, bytes_str(admin_calls[i].name))) {
-			run_call(call, &admin_calls[i]);
-			return;
-		}
-	answer_fault(call, 404, "no such call");
+	if (found)
+		run_call(call, found);
+	else
+		answer_fault(call, 404, "no such call");
 }

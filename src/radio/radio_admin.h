@@ -5,5 +5,9 @@
 
 #include "edge/call.h"
 
+/* The rank that /admin/… needs, for the mount it names; *changes: whether it changes something, even
+ * when it is asked by GET. Of a call that there is not: the least that is of use. Any thread. */
+enum rank admin_rank(struct bytes path, bool *changes);
+
 /* Answers now, or after a baton's round. */
 void admin_answer(struct call *call);

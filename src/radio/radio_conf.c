@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/conf_net.h"
+#include "edge/proto/url.h"
 #include "radio/proto/playlist.h"
 
 static const struct conf_item radio_items[] = {
@@ -103,6 +104,22 @@ static void check_mount(const struct conf *conf, size_t i, struct conf_errors *e
 {
 	const struct mount_conf *mount = values_at(conf, i);
 
+	const struct {
+		const char *item, *url;
+	} urls[] = {
+		{"auth_listener_add", mount->auth_listener_add},
+		{"auth_listener_remove", mount->auth_listener_remove},
+		{"auth_mount_add", mount->auth_mount_add},
+		{"auth_mount_remove", mount->auth_mount_remove},
+		{"auth_stream", mount->auth_stream},
+		{"auth_hook", mount->auth_hook},
+	};
+	struct url parts;
+
+	for (size_t n = 0; n < sizeof urls / sizeof *urls; n++)
+		if (urls[n].url[0] && !url_parse_http(bytes_str(urls[n].url), &parts))
+			conf_fault(errors, conf, mount, urls[n].item,
+				   "expected a URL such as https://radio.example.org/auth");
 	conf_net_check_ranges(errors, conf, mount, "allow", &mount->allow);
 	conf_net_check_ranges(errors, conf, mount, "deny", &mount->deny);
 	if (mount->fallback[0] && mount->fallback[0] != '/')

@@ -28,6 +28,11 @@ enum mount_public {
 	MOUNT_PUBLIC_ENCODER,
 };
 
+enum auth_down {
+	AUTH_DOWN_DENY,
+	AUTH_DOWN_ALLOW,
+};
+
 extern const struct conf_room radio_conf_room;
 extern const struct conf_section mount_conf_section;
 

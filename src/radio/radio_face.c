@@ -1,11 +1,11 @@
 #include "radio/radio_face.h"
 
-#include "core/log.h"
+#include "edge/access.h"
 #include "edge/document.h"
-#include "edge/edge.h"
 #include "edge/request.h"
 #include "radio/radio.h"
 #include "radio/radio_admin.h"
+#include "radio/radio_auth_url.h"
 #include "radio/radio_join.h"
 #include "radio/radio_login.h"
 #include "radio/radio_status.h"
@@ -25,14 +25,7 @@ static void answer_status(struct call *call)
 
 	enter_control();
 	(void)call_param(call, "mount", mount, sizeof mount);
-	open_reply(call, status_public(call->request.host, bytes_str(mount)), "icestats");
-	call_reply(call);
-}
-
-static void answer_page(struct call *call)
-{
-	enter_control();
-	open_reply(call, status_page(call->request.host), NULL);
+	open_reply(call, status_public(request_site(&call->request), bytes_str(mount)), "icestats");
 	call_reply(call);
 }
 
@@ -60,11 +53,6 @@ RUNS_ON(on_worker) static void serve_status(struct conn *conn)
 	conn_call(conn, answer_status);
 }
 
-RUNS_ON(on_worker) static void serve_page(struct conn *conn)
-{
-	conn_call(conn, answer_page);
-}
-
 RUNS_ON(on_worker) static void serve_7(struct conn *conn)
 {
 	conn_call(conn, answer_7);
@@ -82,37 +70,9 @@ RUNS_ON(on_worker) static void serve_home(struct conn *conn)
 
 /* --- the administrator's -------------------------------------------------------------------- */
 
-RUNS_ON(on_worker) static void busy(struct conn *conn)
+RUNS_ON(on_worker) static void admin_let_in(struct conn *conn)
 {
-	struct reply reply = {.close = true};
-
-	reply_text(&reply, 503, "too many logins at once");
-	conn_reply(conn, &reply);
-}
-
-RUNS_ON(on_worker) static void on_admin_verdict(struct conn *conn, enum verdict verdict)
-{
-	const struct request *request = conn_request(conn);
-	char address[ADDRESS_TEXT_MAX + 1];
-
-	switch (verdict) {
-	case VERDICT_YES: conn_call(conn, admin_answer); return;
-	case VERDICT_NO: break;
-	case VERDICT_NONE: login_unauthorized(conn); return;
-	case VERDICT_BUSY: busy(conn); return;
-	}
-	log_warnx("radio", "admin login failed",
-		  kv_str("address", address_text(&request->peer, address)),
-		  kv_bytes("path", request->path.at, request->path.len));
-	login_unauthorized(conn);
-}
-
-RUNS_ON(on_worker) static void verify_admin(struct conn *conn)
-{
-	const struct edge_conf *conf = &edge_settings()->conf;
-
-	conn_verify(conn, bytes_str(conf->admin_user), conf->admin_password, (struct bytes){0},
-		    on_admin_verdict);
+	conn_call(conn, admin_answer);
 }
 
 /* Whose title is set, and so whose password counts: the mount of SHOUTcast encoders unless said. The
@@ -123,45 +83,110 @@ RUNS_ON(on_worker) static void metadata_mount(struct conn *conn, char mount[FEED
 		bytes_to_str(bytes_str(radio_conf()->shoutcast_mount), mount, FEED_NAME_MAX + 1);
 }
 
-/* Titles: the encoder's own password will do, or the administrator's. */
+RUNS_ON(on_worker) static void on_metadata_verdict(struct conn *conn, enum verdict verdict)
+{
+	if (verdict == VERDICT_YES)
+		admin_let_in(conn);
+	else
+		access_refuse(conn, verdict);
+}
+
+/* Titles: the encoder's own password will do, or whoever has a right to the mount. given: a password
+ * that came as a parameter; or at is NULL. */
+RUNS_ON(on_worker)
+static void judge_metadata(struct conn *conn, struct bytes given, bool by_password)
+{
+	char mount[FEED_NAME_MAX + 1];
+	struct access_need need = {.rank = RANK_DJ, .changes = true, .given = given, .encoder = ""};
+
+	metadata_mount(conn, mount);
+	need.mount = bytes_str(mount);
+	if (by_password)
+		need.encoder = radio_mount_conf(mount)->password;
+	access_judge(conn, &need, on_metadata_verdict);
+}
+
+/* The station's own program, which lets encoders in, has said whether this is one. */
+RUNS_ON(on_worker)
+static void on_title_asked(struct conn *conn, enum auth_answer answer,
+			   const struct admission *admission, const char *message)
+{
+	(void)admission;
+	(void)message;
+	if (answer == AUTH_URL_NO)
+		judge_metadata(conn, (struct bytes){0}, false);
+	else
+		on_metadata_verdict(conn, answer == AUTH_URL_YES ? VERDICT_YES : VERDICT_BUSY);
+}
+
+RUNS_ON(on_worker) static void ask_metadata(struct conn *conn, struct bytes given)
+{
+	char mount[FEED_NAME_MAX + 1], user[64];
+
+	metadata_mount(conn, mount);
+	if (!auth_url_wanted(radio_mount_conf(mount), AUTH_SOURCE))
+		judge_metadata(conn, given, true);
+	else if (given.at || conn_user(conn, user, sizeof user))
+		auth_url_ask(conn, mount, AUTH_TITLE, BYTES("source"), given, on_title_asked);
+	else
+		judge_metadata(conn, given, false);
+}
+
 RUNS_ON(on_worker) static void serve_metadata(struct conn *conn)
 {
-	const struct edge_conf *conf = &edge_settings()->conf;
-	char user[64], mount[FEED_NAME_MAX + 1];
-
-	if (conn_body(conn))
-		return;
-	if (conn_user(conn, user, sizeof user) &&
-	    bytes_equal(bytes_str(user), bytes_str(conf->admin_user))) {
-		verify_admin(conn);
-		return;
-	}
-	metadata_mount(conn, mount);
-	conn_verify(conn, BYTES(""), radio_mount_conf(mount)->password, (struct bytes){0},
-		    on_admin_verdict);
+	if (!conn_body(conn))
+		ask_metadata(conn, (struct bytes){0});
 }
 
 /* SHOUTcast's: the password is a parameter. */
 RUNS_ON(on_worker) static void serve_admin_cgi(struct conn *conn)
 {
-	char password[256], mount[FEED_NAME_MAX + 1];
+	char password[256];
 
 	if (conn_body(conn))
 		return;
-	metadata_mount(conn, mount);
-	if (!request_param(conn_request(conn), "pass", password, sizeof password)) {
-		serve_metadata(conn);
-		return;
-	}
-	conn_verify(conn, BYTES(""), radio_mount_conf(mount)->password, bytes_str(password),
-		    on_admin_verdict);
+	if (request_param(conn_request(conn), "pass", password, sizeof password))
+		ask_metadata(conn, bytes_str(password));
+	else
+		ask_metadata(conn, (struct bytes){0});
+}
+
+RUNS_ON(on_worker) static void on_streamlist_verdict(struct conn *conn, enum verdict verdict)
+{
+	if (verdict == VERDICT_YES)
+		admin_let_in(conn);
+	else
+		access_refuse(conn, verdict);
+}
+
+/* Other servers read the list of mounts to relay them all. */
+RUNS_ON(on_worker) static void serve_streamlist(struct conn *conn)
+{
+	const struct relays_conf *conf = radio_relays_conf();
+	struct access_need need = {
+		.rank = RANK_OPERATOR,
+		.encoder = conf->slave_password,
+		.encoder_user = bytes_str(conf->slave_user),
+	};
+
+	access_judge(conn, &need, on_streamlist_verdict);
 }
 
 RUNS_ON(on_worker) static void serve_admin(struct conn *conn)
 {
+	const struct request *request = conn_request(conn);
+	char mount[FEED_NAME_MAX + 1];
+	bool changes;
+	enum rank rank;
+
 	if (conn_body(conn))
 		return;
-	verify_admin(conn);
+	rank = admin_rank(request->path, &changes);
+	request_param(request, "mount", mount, sizeof mount);
+	if (changes)
+		access_require_change(conn, rank, bytes_str(mount), admin_let_in);
+	else
+		access_require(conn, rank, bytes_str(mount), admin_let_in);
 }
 
 /* --- the table ------------------------------------------------------------------------------ */
@@ -170,12 +195,12 @@ RUNS_ON(on_worker) static void serve_admin(struct conn *conn)
 
 const struct route radio_routes[] = {
 	{"/status-json.xsl", READ, serve_status, NULL},
-	{"/api/v1/mounts", READ, serve_page, NULL},
 	{"/status.xsl", READ, serve_home, NULL},
 	{"/7.html", READ, serve_7, NULL},
 	{"/admin/metadata", READ | METHOD_POST, serve_metadata, NULL},
 	{"/admin/metadata.json", READ | METHOD_POST, serve_metadata, NULL},
 	{"/admin.cgi", READ | METHOD_POST, serve_admin_cgi, NULL},
+	{"/admin/streamlist.txt", READ, serve_streamlist, NULL},
 	{"/admin/", READ | METHOD_POST, serve_admin, NULL},
 	{NULL, METHOD_SOURCE | METHOD_PUT, login_serve_source, NULL},
 	{NULL, READ | METHOD_OPTIONS, join_serve, NULL},

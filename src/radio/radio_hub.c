@@ -7,6 +7,7 @@
 #include "core/metric.h"
 #include "edge/proto/charset.h"
 #include "radio/radio.h"
+#include "radio/radio_event.h"
 #include "radio/radio_publish.h"
 
 #define MEAN_RECORD 256u /* bytes: how many records a ring must have room for */
@@ -60,6 +61,7 @@ static void deliver_live(struct message *message)
 				hub->about.about.codec[0] ? hub->about.about.codec : "raw"),
 			 kv_u64("rate", hub->about.about.sample_rate));
 		mount_live(hub->mount, hub->feed, hub->first_pos);
+		event_source_up(hub->mount);
 	}
 	free(hub);
 }
@@ -113,6 +115,7 @@ static void deliver_title(struct message *message)
 		mount->title_since_us = wall_now_us();
 		log_info("radio", "title", kv_str("mount", mount->name),
 			 kv_str("title", mount->title));
+		event_title(mount);
 	}
 	free(hub);
 }
@@ -141,6 +144,8 @@ static void deliver_gone(struct message *message)
 			 kv_u64("bytes", atomic_load_explicit(&hub->mount->count.bytes_in,
 							      memory_order_relaxed) -
 						 hub->mount->bytes_in_first));
+		if (hub->mount->was_live)
+			event_source_down(hub->mount, hub->why);
 		mount_lost_source(hub->mount);
 	}
 	free(hub);
@@ -158,8 +163,10 @@ void hub_source_gone(struct hub_message *hub, struct mount *mount, uint64_t id, 
 
 static void deliver_answer(struct message *message)
 {
+	struct claim *claim = container_of(message, struct claim, message);
+
 	enter_worker();
-	source_claimed(container_of(message, struct claim, message));
+	claim->answered(claim);
 }
 
 static void claim_answer(struct claim *claim)
@@ -176,6 +183,8 @@ static void claim_refuse(struct claim *claim, unsigned status, const char *why)
 	log_info("radio", "source refused", kv_str("mount", claim->mount), kv_str("why", why),
 		 kv_str("address", address_text(&claim->about.address, address)),
 		 kv_str("agent", claim->about.agent));
+	if (!claim->about.relay)
+		event_often(EVENT_SOURCE_REFUSED, claim->mount, &claim->about.address, why);
 	claim->refuse_status = status;
 	claim->refuse_why = why;
 	claim_answer(claim);
@@ -202,7 +211,10 @@ static void deliver_claim(struct message *message)
 	enter_control();
 	mount = mount_find(bytes_str(claim->mount));
 	if (mount && mount->has_source) {
-		if (!mount_conf(mount)->takeover) {
+		bool gives_way =
+			mount->source.relay ? mount->source.yields : mount_conf(mount)->takeover;
+
+		if (!gives_way || claim->about.relay) {
 			claim_refuse(claim, 403, "Mountpoint in use");
 		} else if (mount->waiting) {
 			claim_refuse(claim, 403, "Mountpoint in use, and about to be taken over");

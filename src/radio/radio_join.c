@@ -1,18 +1,24 @@
 #include "radio/radio_join.h"
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/metric.h"
 #include "edge/edge.h"
 #include "edge/proto/http_date.h"
 #include "edge/proto/url.h"
 #include "radio/proto/client_profile.h"
+#include "radio/proto/hops.h"
 #include "radio/proto/listener_answer.h"
 #include "radio/proto/playlist.h"
 #include "radio/radio.h"
+#include "radio/radio_auth_url.h"
+#include "radio/radio_event.h"
 #include "radio/radio_limit.h"
 #include "radio/radio_listener.h"
+#include "radio/radio_login.h"
 #include "radio/radio_outlet.h"
 #include "radio/radio_status.h"
+#include "radio/radio_wait.h"
 
 #define RETRY_AFTER BYTES("10")
 
@@ -23,6 +29,7 @@ struct join {
 	enum listener_range range;
 	uint32_t quirks;
 	uint32_t metaint;
+	bool relay; /* another server asks */
 };
 
 RUNS_ON(on_worker)
@@ -73,6 +80,8 @@ static void join_look(struct join *join, const struct request *request, struct o
 	*join = (struct join){.outlet = outlet};
 	join->icy = bytes_equal(bytes_trim(icy), BYTES("1"));
 	join->quirks = client_profile_of(agent);
+	join->relay = http1_header_get(&request->head, BYTES("Via")).len ||
+		      bytes_start_with_nocase(agent, BYTES("icecast"));
 	join->range =
 		listener_range_policy(http1_header_get(&request->head, BYTES("Range")), join->icy);
 	if (join->icy && kind_takes_icy(outlet->tap->feed->kind))
@@ -92,6 +101,7 @@ static struct bytes join_answer(const struct join *join, enum listener_answer_ki
 		.server = BYTES("ringmain/" RINGMAIN_VERSION),
 		.content_type = bytes_str(type && type[0] ? type : join->outlet->tap->feed->type),
 		.station = &join->outlet->station,
+		.self = join->relay ? radio_id() : BYTES(""),
 		.metaint = join->metaint,
 		.probe = {0xff, 0xfb},
 	};
@@ -107,10 +117,22 @@ RUNS_ON(on_worker) static void after_probe(struct conn *conn)
 	conn_drop(conn);
 }
 
+/* Who was let in, and then found no place after all, has left as well. */
+RUNS_ON(on_worker)
+static void admission_void(const struct request *request, const char *mount,
+			   const struct admission *admission)
+{
+	if (!admission || !admission->tell)
+		return;
+	auth_url_joined(UINT32_MAX, admission->id, mount, request);
+	auth_url_left(UINT32_MAX, admission->id, 0);
+}
+
 /* The place is taken: answer, and make a listener of the connection. The answer goes straight to the
  * socket, which is empty: one that does not take it is no player's. */
 RUNS_ON(on_worker)
-static void join_stream(struct conn *conn, const struct join *join, uint32_t bytes_per_second)
+static void join_stream(struct conn *conn, const struct join *join, uint32_t bytes_per_second,
+			struct admission *admission)
 {
 	struct request request = *conn_request(conn);
 	struct bytes agent = http1_header_get(&request.head, BYTES("User-Agent"));
@@ -126,12 +148,16 @@ static void join_stream(struct conn *conn, const struct join *join, uint32_t byt
 			     &w);
 	link = conn_take(conn, &rest);
 	metric_add(METRIC_radio_listeners_come, 1);
+	if (admission)
+		admission->request = &request;
 	if (link_send(link, answer) == (ssize_t)answer.len &&
-	    listener_start(join->outlet, link, join->metaint, &peer, agent, bytes_per_second))
+	    listener_start(join->outlet, link, join->metaint, &peer, agent, bytes_per_second,
+			   admission))
 		return;
 	limit_give(&join->outlet->mount->count, &peer, bytes_per_second);
 	link_close(link);
 	edge_left(worker_here());
+	admission_void(&request, join->outlet->mount->name, admission);
 }
 
 /* Who finds the mount full goes to its fallback, where that is wanted. */
@@ -173,7 +199,8 @@ static void join_redirect(struct conn *conn, const char *base, const char *mount
 	conn_reply(conn, &reply);
 }
 
-RUNS_ON(on_worker) static void join_get(struct conn *conn, struct join *join)
+RUNS_ON(on_worker)
+static void join_get(struct conn *conn, struct join *join, struct admission *admission)
 {
 	const struct request *request = conn_request(conn);
 	const struct mount *mount = join->outlet->mount;
@@ -182,10 +209,12 @@ RUNS_ON(on_worker) static void join_get(struct conn *conn, struct join *join)
 
 	limit = join_take_place(join, request, &bytes_per_second);
 	if (limit == LIMIT_NONE) {
-		join_stream(conn, join, bytes_per_second);
+		join_stream(conn, join, bytes_per_second, admission);
 		return;
 	}
 	metric_add(METRIC_radio_listeners_full, 1);
+	event_often(EVENT_LISTENER_LIMIT, mount->name, &request->peer, limit_word(limit));
+	admission_void(request, mount->name, admission);
 	if (mount_conf(mount)->redirect[0])
 		join_redirect(conn, mount_conf(mount)->redirect, mount->name);
 	else
@@ -202,7 +231,8 @@ static void join_playlist(struct conn *conn, enum playlist_kind kind, const stru
 	uint8_t room[2048];
 	struct writer url = writer_of(room, sizeof room);
 	struct playlist_entry entry = {
-		.url = status_listen_url(request->host, bytes_str(outlet->mount->name), &url),
+		.url = status_listen_url(request_site(request), bytes_str(outlet->mount->name),
+					 &url),
 		.name = bytes_str(outlet->station.name),
 		.description = bytes_str(outlet->station.description),
 		.genre = bytes_str(outlet->station.genre),
@@ -223,6 +253,41 @@ static void join_playlist(struct conn *conn, enum playlist_kind kind, const stru
 
 /* --- the request ---------------------------------------------------------------------------- */
 
+/* The station's own program has said whether it may listen. The mount may be another by now. */
+RUNS_ON(on_worker)
+static void on_admitted(struct conn *conn, enum auth_answer answer,
+			const struct admission *admission, const char *message)
+{
+	const struct request *request = conn_request(conn);
+	struct outlet *outlet = outlet_find(request->path);
+	struct admission mine = *admission;
+	char address[ADDRESS_TEXT_MAX + 1];
+	struct join join;
+
+	if (answer == AUTH_URL_NO) {
+		log_info("radio", "listener refused",
+			 kv_bytes("mount", request->path.at, request->path.len),
+			 kv_str("address", address_text(&request->peer, address)),
+			 kv_str("message", message));
+		login_unauthorized(conn);
+	} else if (answer == AUTH_URL_BUSY) {
+		join_refuse(conn, 503, "too many listeners are being asked for");
+	} else if (!outlet || !outlet->tap) {
+		if (outlet)
+			admission_void(request, outlet->mount->name, admission);
+		join_refuse(conn, 404, "The file you requested could not be found");
+	} else {
+		join_look(&join, request, outlet);
+		join_get(conn, &join, &mine);
+	}
+}
+
+/* A server that waits for this stream waits for it here too. */
+static bool is_circle(struct bytes via)
+{
+	return hops_hold(via, radio_id()) || hops_count(via) > HOPS_MAX;
+}
+
 RUNS_ON(on_worker) static void join_mount(struct conn *conn, struct outlet *outlet)
 {
 	const struct request *request = conn_request(conn);
@@ -231,12 +296,21 @@ RUNS_ON(on_worker) static void join_mount(struct conn *conn, struct outlet *outl
 	struct writer w = writer_of(room, sizeof room);
 	struct join join;
 
-	if (!outlet->tap) {
-		join_refuse(conn, 404, "The file you requested could not be found");
+	if (is_circle(http1_header_get(&request->head, BYTES("Via")))) {
+		join_refuse(conn, 508, "this relay leads back to where it begins");
 		return;
 	}
 	if (!may_listen(outlet->mount, &request->peer)) {
 		join_refuse(conn, 403, "you may not listen to this mount");
+		return;
+	}
+	if (!outlet->tap) {
+		if (outlet->expecting)
+			wait_for(conn, outlet);
+		else if (outlet->relayed)
+			join_refuse(conn, 503, "this stream cannot be had at the moment");
+		else
+			join_refuse(conn, 404, "The file you requested could not be found");
 		return;
 	}
 	join_look(&join, request, outlet);
@@ -248,8 +322,11 @@ RUNS_ON(on_worker) static void join_mount(struct conn *conn, struct outlet *outl
 			  after_probe);
 	} else if (head) {
 		conn_send(conn, join_answer(&join, LISTENER_ANSWER_STREAM, &w), after_probe);
+	} else if (auth_url_wanted(mount_conf(outlet->mount), AUTH_LISTENER)) {
+		auth_url_ask(conn, outlet->mount->name, AUTH_LISTENER, BYTES(""), (struct bytes){0},
+			     on_admitted);
 	} else {
-		join_get(conn, &join);
+		join_get(conn, &join, NULL);
 	}
 }
 

@@ -8,6 +8,8 @@
 #include "core/metric.h"
 #include "edge/edge.h"
 #include "radio/radio.h"
+#include "radio/radio_auth_url.h"
+#include "radio/radio_event.h"
 #include "radio/radio_limit.h"
 #include "radio/radio_send.h"
 
@@ -480,13 +482,28 @@ enum served listener_look(struct outlet *outlet, uint32_t row, mono_t now)
 /* --- life ----------------------------------------------------------------------------------- */
 
 /* Unique over all workers and for ever: the worker in the low bits. */
-RUNS_ON(on_worker) static uint64_t next_id(void)
+uint64_t listener_next_id(void)
 {
 	return ++ids_given * WORKERS_MAX + worker_here()->id;
 }
 
+/* What the one who was asked has said of it. */
+RUNS_ON(on_worker)
+static void listener_admit(struct listener *listener, uint32_t row, const char *mount,
+			   const struct admission *admission, mono_t now)
+{
+	if (admission->limit_ms)
+		listener->leaves =
+			mono_min(listener->leaves, mono_add_ms(now, (int64_t)admission->limit_ms));
+	if (!admission->tell)
+		return;
+	listener->flags |= LISTENER_GUEST;
+	auth_url_joined(row, listener->id, mount, admission->request);
+}
+
 bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interval,
-		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second)
+		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second,
+		    const struct admission *admission)
 {
 	const struct mount_conf *conf = mount_conf(outlet->mount);
 	mono_t now = mono_now();
@@ -498,7 +515,7 @@ bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interv
 	listener = table_take(outlet_table(), &row);
 	if (!listener)
 		return false;
-	listener->id = next_id();
+	listener->id = admission ? admission->id : listener_next_id();
 	listener->link = link;
 	listener->icy = icy_phase_of(icy_interval);
 	listener->kind = outlet->tap->feed->kind;
@@ -514,6 +531,8 @@ bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interv
 		table_give(outlet_table(), row);
 		return false;
 	}
+	if (admission)
+		listener_admit(listener, row, outlet->mount->name, admission, now);
 	tcp_tune_stream(link.fd, radio_conf()->send_buffer);
 	burst_of(outlet->mount, &bytes, &us);
 	listener_place(listener, outlet->tap, bytes, us, 0);
@@ -536,11 +555,15 @@ void listener_end(struct outlet *outlet, uint32_t row, enum leave why)
 		  kv_str("mount", outlet->mount->name), kv_u64("id", listener->id),
 		  kv_str("why", leave_names[why]), kv_u64("sent", listener->sent),
 		  kv_u64("lost", listener->lost));
+	if (listener->flags & LISTENER_GUEST)
+		auth_url_left(row, listener->id,
+			      (uint64_t)(wall_now_us() - listener->since_wall_us) / 1000000);
 	link_close_gently(listener->link);
 	edge_left(worker_here());
 	metric_add(METRIC_radio_listeners, -1);
 	if (why == LEAVE_SLOW) {
 		metric_add(METRIC_radio_listeners_slow, 1);
+		event_often(EVENT_LISTENER_SLOW, outlet->mount->name, &peer, "");
 		atomic_fetch_add_explicit(&outlet->mount->count.slow_drops, 1,
 					  memory_order_relaxed);
 	}

@@ -25,6 +25,7 @@
 #define LISTENER_MOVED   8u  /* by an administrator: it does not stick to the feed it is on */
 #define LISTENER_HEADERS 16u /* the headers of its chain are to be sent before pos */
 #define LISTENER_SLOW    32u /* it was lapped and has not caught up since */
+#define LISTENER_GUEST   64u /* somebody wants to know when it leaves: radio_auth_url.h */
 
 /* Values of block_seq that are no title's number. */
 #define BLOCK_EMPTY    0                /* "no change" */
@@ -73,11 +74,17 @@ enum served {
 	SERVED_GONE, /* it left or was let go: its row is free */
 };
 
-/* Makes a listener of a connection whose answer has been sent, and serves it its burst. False: no
- * place in the table; the caller closes. */
+struct admission;
+
+/* A number that no other listener has, on any worker. */
+RUNS_ON(on_worker) uint64_t listener_next_id(void);
+
+/* Makes a listener of a connection whose answer has been sent, and serves it its burst. admission:
+ * of who was asked for; or NULL. False: no place in the table; the caller closes. */
 RUNS_ON(on_worker)
 bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interval,
-		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second);
+		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second,
+		    const struct admission *admission);
 
 /* Sends what there is. On SERVED_GONE it was taken out of the table, but not out of its slot. */
 RUNS_ON(on_worker)

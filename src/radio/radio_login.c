@@ -6,17 +6,16 @@
 
 #include "core/log.h"
 #include "core/metric.h"
+#include "edge/access.h"
 #include "edge/proto/charset.h"
+#include "radio/proto/hops.h"
 #include "radio/proto/playlist.h"
 #include "radio/proto/shoutcast.h"
 #include "radio/radio.h"
+#include "radio/radio_auth_url.h"
+#include "radio/radio_event.h"
 #include "radio/radio_hub.h"
 #include "radio/radio_source.h"
-
-static const char *stored_password(const char *mount)
-{
-	return radio_mount_conf(mount)->password;
-}
 
 RUNS_ON(on_worker) static void refuse(struct conn *conn, unsigned status, const char *why)
 {
@@ -64,6 +63,7 @@ RUNS_ON(on_worker) static struct claim *claim_make(struct conn *conn, struct byt
 	}
 	claim->worker = conn_worker(conn);
 	claim->conn = conn;
+	claim->answered = source_claimed;
 	claim->about.worker = claim->worker;
 	claim->about.address = conn_request(conn)->peer;
 	bytes_to_str(mount, claim->mount, sizeof claim->mount);
@@ -74,8 +74,14 @@ RUNS_ON(on_worker) static struct claim *claim_make(struct conn *conn, struct byt
 RUNS_ON(on_worker) static void source_let_in(struct conn *conn)
 {
 	const struct request *request = conn_request(conn);
-	struct claim *claim = claim_make(conn, request->path);
+	struct claim *claim;
 
+	/* Somebody sends us on what comes from us. */
+	if (hops_hold(http1_header_get(&request->head, BYTES("icy-via")), radio_id())) {
+		refuse(conn, 508, "this stream comes from here");
+		return;
+	}
+	claim = claim_make(conn, request->path);
 	if (!claim)
 		return;
 	claim->about.protocol = "http";
@@ -101,18 +107,53 @@ void login_unauthorized(struct conn *conn)
 
 RUNS_ON(on_worker) static void on_source_verdict(struct conn *conn, enum verdict verdict)
 {
-	char address[ADDRESS_TEXT_MAX + 1];
+	char address[ADDRESS_TEXT_MAX + 1], mount[FEED_NAME_MAX + 1];
 
 	switch (verdict) {
 	case VERDICT_YES: source_let_in(conn); return;
 	case VERDICT_NONE: login_unauthorized(conn); return;
-	case VERDICT_BUSY: refuse(conn, 503, "too many logins at once"); return;
+	case VERDICT_BUSY:
+	case VERDICT_WAIT:
+	case VERDICT_DENIED:
+	case VERDICT_FOREIGN: access_refuse(conn, verdict); return;
 	case VERDICT_NO: break;
 	}
 	log_warnx("radio", "source login failed",
 		  kv_str("address", address_text(&conn_request(conn)->peer, address)),
 		  kv_bytes("mount", conn_request(conn)->path.at, conn_request(conn)->path.len));
+	bytes_to_str(conn_request(conn)->path, mount, sizeof mount);
+	event_often(EVENT_SOURCE_REFUSED, mount, &conn_request(conn)->peer, "wrong password");
 	login_unauthorized(conn);
+}
+
+/* The mount's own password, or whoever has a right to it. */
+RUNS_ON(on_worker) static void judge_source(struct conn *conn, bool by_password)
+{
+	const struct request *request = conn_request(conn);
+	struct access_need need = {.rank = RANK_DJ, .mount = request->path, .encoder = ""};
+	const struct mount_conf *conf;
+	char mount[FEED_NAME_MAX + 1];
+
+	bytes_to_str(request->path, mount, sizeof mount);
+	conf = radio_mount_conf(mount);
+	if (by_password)
+		need.encoder = conf->password;
+	need.encoder_user = bytes_str(conf->user);
+	access_judge(conn, &need, on_source_verdict);
+}
+
+/* The station's own program has said whether it may feed the mount. It knows its encoders, and we know
+ * our users. */
+RUNS_ON(on_worker)
+static void on_source_asked(struct conn *conn, enum auth_answer answer,
+			    const struct admission *admission, const char *message)
+{
+	(void)admission;
+	(void)message;
+	if (answer == AUTH_URL_NO)
+		judge_source(conn, false);
+	else
+		on_source_verdict(conn, answer == AUTH_URL_YES ? VERDICT_YES : VERDICT_BUSY);
 }
 
 /* A mount's name is a path that no page and no call has, and no playlist. */
@@ -131,17 +172,20 @@ static bool is_mount_path(struct bytes path)
 void login_serve_source(struct conn *conn)
 {
 	const struct request *request = conn_request(conn);
-	const struct mount_conf *conf;
-	char mount[FEED_NAME_MAX + 1];
+	char user[64], mount[FEED_NAME_MAX + 1];
 
 	if (!is_mount_path(request->path)) {
 		refuse(conn, 403, "this path cannot be a mount");
 		return;
 	}
 	bytes_to_str(request->path, mount, sizeof mount);
-	conf = radio_mount_conf(mount);
-	conn_verify(conn, bytes_str(conf->user), conf->password, (struct bytes){0},
-		    on_source_verdict);
+	/* libshout asks without any credentials first: nobody need be asked about that. */
+	if (auth_url_wanted(radio_mount_conf(mount), AUTH_SOURCE) &&
+	    conn_user(conn, user, sizeof user))
+		auth_url_ask(conn, mount, AUTH_SOURCE, BYTES(""), (struct bytes){0},
+			     on_source_asked);
+	else
+		judge_source(conn, !auth_url_wanted(radio_mount_conf(mount), AUTH_SOURCE));
 }
 
 /* --- SHOUTcast ------------------------------------------------------------------------------ */
@@ -198,10 +242,20 @@ RUNS_ON(on_worker) static void on_login_verdict(struct conn *conn, enum verdict 
 	conn_drop(conn);
 }
 
+RUNS_ON(on_worker)
+static void on_login_asked(struct conn *conn, enum auth_answer answer,
+			   const struct admission *admission, const char *message)
+{
+	(void)admission;
+	(void)message;
+	on_login_verdict(conn, answer == AUTH_URL_YES ? VERDICT_YES : VERDICT_NO);
+}
+
 RUNS_ON(on_worker) static void login_serve_shoutcast(struct conn *conn)
 {
 	struct shoutcast shoutcast;
 	struct shoutcast_part part;
+	struct access_need need = {.rank = RANK_DJ};
 	char mount[FEED_NAME_MAX + 1];
 
 	if (!login_part(conn_bytes(conn), &shoutcast, &part)) {
@@ -214,7 +268,15 @@ RUNS_ON(on_worker) static void login_serve_shoutcast(struct conn *conn)
 		conn_drop(conn);
 		return;
 	}
-	conn_verify(conn, BYTES(""), stored_password(mount), part.password, on_login_verdict);
+	if (auth_url_wanted(radio_mount_conf(mount), AUTH_SOURCE)) {
+		auth_url_ask(conn, mount, AUTH_SOURCE, BYTES("source"), part.password,
+			     on_login_asked);
+		return;
+	}
+	need.mount = bytes_str(mount);
+	need.encoder = radio_mount_conf(mount)->password;
+	need.given = part.password;
+	access_judge(conn, &need, on_login_verdict);
 }
 
 const struct protocol login_protocol = {.look = login_look, .serve = login_serve_shoutcast};

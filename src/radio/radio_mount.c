@@ -8,15 +8,19 @@
 #include "core/metric.h"
 #include "edge/proto/charset.h"
 #include "radio/radio.h"
+#include "radio/radio_dump.h"
+#include "radio/radio_event.h"
 #include "radio/radio_hub.h"
 #include "radio/radio_outlet.h"
 #include "radio/radio_player.h"
 #include "radio/radio_publish.h"
+#include "radio/radio_relay.h"
 
 #define FALLBACK_DEPTH_MAX 16
 #define HEALTH_MS          1000
 #define TAKEOVER_MS        2000
 #define STALLED_US         3000000
+#define WAIT_MS            5000 /* for what will be heard at once */
 
 static struct mount *mounts OWNED_BY(on_control);
 static uv_loop_t *loop OWNED_BY(on_control);
@@ -155,6 +159,7 @@ RUNS_ON(on_control) static void mount_drop(struct mount *mount)
 		link = &(*link)->next;
 	*link = mount->next;
 	uv_timer_stop(&mount->linger);
+	dump_end(mount);
 	/* Other mounts may hear its file: they are told first. */
 	if (mount->player) {
 		retune();
@@ -233,11 +238,14 @@ RUNS_ON(on_control) static struct feed *feed_to_hear(const struct mount *mount, 
 	return feed;
 }
 
-/* Nothing is to be heard, but a file in the chain is being opened: who listens waits for it. */
+/* Nothing is to be heard, but a file in the chain is being opened or a relay on its way: who listens
+ * waits for it. */
 RUNS_ON(on_control) static bool is_expecting(const struct mount *mount, const struct feed *feed)
 {
 	for (unsigned depth = 0; !feed && mount && depth <= FALLBACK_DEPTH_MAX; depth++) {
 		if (mount->player && player_is_starting(mount->player))
+			return true;
+		if (mount->relay && relay_promises(mount->relay))
 			return true;
 		mount = mount_behind(mount);
 	}
@@ -279,6 +287,8 @@ RUNS_ON(on_control) static void mount_tune(struct mount *mount, struct feed *fee
 		.min_pos = home ? mount->first_pos : 0,
 		.sticky = home && !mount_conf(mount)->fallback_override,
 		.station = mount_station(mount),
+		.wait_ms = mount->relay ? relay_wait_ms(mount->relay) : WAIT_MS,
+		.relayed = mount->relay,
 	};
 
 	bytes_to_str(bytes_str(mount_fallback(mount)), tuning.fallback, sizeof tuning.fallback);
@@ -320,6 +330,32 @@ static void retune(void)
 		}
 }
 
+void mount_relay_changed(struct mount *mount)
+{
+	(void)mount;
+	if (!stopping)
+		retune();
+}
+
+void mount_set_relay(struct mount *mount, struct relay *relay)
+{
+	mount->relay = relay;
+	if (!stopping)
+		mount_tune(mount, mount->heard);
+}
+
+struct mount *mount_hold(struct bytes name)
+{
+	struct mount *mount = mount_find(name);
+
+	if (mount)
+		return mount;
+	mount = mount_make(name, false);
+	if (mount)
+		mount_tune(mount, NULL);
+	return mount;
+}
+
 void mount_player_changed(struct mount *mount)
 {
 	(void)mount;
@@ -354,6 +390,17 @@ bool mount_set_fallback(struct mount *mount, struct bytes fallback)
 	return true;
 }
 
+bool mount_hidden(const struct mount *mount)
+{
+	return mount->hidden_is_said ? mount->hidden_said : mount_conf(mount)->hidden;
+}
+
+void mount_set_hidden(struct mount *mount, bool hidden)
+{
+	mount->hidden_is_said = true;
+	mount->hidden_said = hidden;
+}
+
 /* --- states --------------------------------------------------------------------------------- */
 
 /* A mount that stands in no file lasts as long as its encoder, and then as long as somebody hears
@@ -363,8 +410,8 @@ RUNS_ON(on_control) static void mount_drop_unused(struct mount *mount)
 	bool heard = (mount->heard || mount->expecting) &&
 		     atomic_load_explicit(&mount->count.listeners, memory_order_relaxed) > 0;
 
-	if (!mount->configured && !mount->has_source && mount->state == MOUNT_OFF && !heard &&
-	    !stopping)
+	if (!mount->configured && !mount->relay && !mount->has_source &&
+	    mount->state == MOUNT_OFF && !heard && !stopping)
 		mount_drop(mount);
 }
 
@@ -373,6 +420,7 @@ RUNS_ON(on_control) static void mount_off(struct mount *mount)
 {
 	mount->state = MOUNT_OFF;
 	mount->title[0] = '\0';
+	dump_end(mount);
 	if (mount->feed)
 		outlet_feed_ended(mount->feed);
 	retune();
@@ -394,6 +442,8 @@ void mount_live(struct mount *mount, struct feed *feed, uint64_t first_pos)
 	mount->feed = feed;
 	mount->first_pos = first_pos;
 	mount->stalled = false;
+	dump_follow(mount, loop);
+	mount->was_live = true;
 	/* Also when nothing changes but the station's words. */
 	mount_tune(mount, feed);
 	retune();
@@ -407,6 +457,7 @@ void mount_live(struct mount *mount, struct feed *feed, uint64_t first_pos)
 void mount_take_source(struct mount *mount, const struct mount_source *source)
 {
 	mount->has_source = true;
+	mount->was_live = false;
 	mount->source = *source;
 	mount->bytes_in_first = atomic_load_explicit(&mount->count.bytes_in, memory_order_relaxed);
 	mount->title[0] = '\0';
@@ -448,6 +499,7 @@ bool mount_set_title(struct mount *mount, struct bytes title, struct bytes url)
 		     sizeof mount->title_url);
 	mount->title_since_us = wall_now_us();
 	log_info("radio", "title", kv_str("mount", mount->name), kv_str("title", mount->title));
+	event_title(mount);
 	return !mount->has_source ||
 	       source_title(mount->source.worker, mount->source.id, bytes_str(mount->title),
 			    bytes_str(mount->title_url));
@@ -555,9 +607,11 @@ RUNS_ON(on_control) static bool mount_renew(struct mount *mount)
 
 	free(mount->fallback_said);
 	mount->fallback_said = NULL;
+	mount->hidden_is_said = false;
 	if (!rules)
 		return false;
 	rules_put(mount, rules);
+	dump_follow(mount, loop);
 	if (mount->player && !player_plays(mount->player, rules->conf.fallback_file))
 		player_part(mount);
 	return true;
@@ -597,6 +651,7 @@ void mount_hub_fini(void)
 		struct mount *mount = mounts;
 
 		mounts = mount->next;
+		dump_end(mount);
 		if (mount->feed)
 			radio_feed_free(container_of(mount->feed, struct radio_feed, feed));
 		uv_close((uv_handle_t *)&mount->linger, on_mount_closed);

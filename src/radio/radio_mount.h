@@ -22,7 +22,9 @@
 
 struct source;
 struct claim;
+struct dump;
 struct player;
+struct relay;
 
 /* Relaxed atomics: written by workers, read by status pages. */
 struct mount_count {
@@ -56,7 +58,9 @@ struct mount_source {
 	char agent[128];
 	char user[64];
 	char content_type[64];
-	const char *protocol; /* "http" "shoutcast" */
+	const char *protocol; /* "http" "shoutcast" "relay" */
+	bool relay;           /* one of ours fetches it */
+	bool yields;          /* and gives way to an encoder */
 	struct station station;
 	struct framer_about about;
 	int64_t since_wall_us;
@@ -71,6 +75,7 @@ struct mount {
 	bool configured; /* stands in the file: stays when nobody uses it */
 	bool has_source; /* a claim was granted and is not given back */
 	bool stalled;
+	bool was_live;              /* the present source was heard */
 	struct mount_source source; /* the present or the last one */
 	struct claim *waiting;      /* takes over when the present one is gone */
 	struct feed *feed;          /* own; NULL before the first unit of the first source */
@@ -78,8 +83,12 @@ struct mount {
 	struct feed *heard;         /* what outlets were last told to play; NULL: nothing */
 	bool expecting;             /* and that something will come at once */
 	char *fallback_said;        /* by an administrator, until the next reload; or NULL */
-	struct player *player;      /* of the fallback file, while it is wanted */
-	struct player *leaving;     /* of the file before a reload, until nobody hears it */
+	bool hidden_is_said;        /* by an administrator, until the next reload */
+	bool hidden_said;
+	struct player *player;  /* of the fallback file, while it is wanted */
+	struct player *leaving; /* of the file before a reload, until nobody hears it */
+	struct dump *dump;      /* while it is on the air and to be kept */
+	struct relay *relay;    /* that may feed it, or NULL; it keeps the mount there */
 	char title[TITLE_SIZE];
 	char title_url[512];
 	int64_t title_since_us;
@@ -136,11 +145,24 @@ RUNS_ON(on_control) const char *mount_fallback(const struct mount *mount);
 /* Sets or, empty, takes away the fallback mount. False: it would be a loop. */
 RUNS_ON(on_control) bool mount_set_fallback(struct mount *mount, struct bytes fallback);
 
+/* Whether it is left out of what is public; and to say so. */
+RUNS_ON(on_control) bool mount_hidden(const struct mount *mount);
+RUNS_ON(on_control) void mount_set_hidden(struct mount *mount, bool hidden);
+
 /* Sources that were let in. */
 RUNS_ON(on_control) unsigned mount_sources(void);
 
 /* The player of a mount's fallback file went live or ended; radio_player.c calls it. */
 RUNS_ON(on_control) void mount_player_changed(struct mount *mount);
+
+/* The mount, made when there is none, and known to every worker. NULL: no memory. */
+RUNS_ON(on_control) struct mount *mount_hold(struct bytes name);
+
+/* A relay feeds it from now on, or none (NULL): then it may go. */
+RUNS_ON(on_control) void mount_set_relay(struct mount *mount, struct relay *relay);
+
+/* Its relay has come to another state: what is to be heard, or waited for, may have changed. */
+RUNS_ON(on_control) void mount_relay_changed(struct mount *mount);
 
 /* --- for the hub's side doors, radio_hub.c ---------------------------------------------------- */
 

@@ -8,6 +8,7 @@
 #include "edge/edge.h"
 #include "radio/radio.h"
 #include "radio/radio_listener.h"
+#include "radio/radio_wait.h"
 
 #define LOOK_MS    1000
 #define IDLE_TURNS 2u /* turns without anything to send before the wheel stops */
@@ -48,6 +49,11 @@ struct outlet *outlet_find(struct bytes mount)
 	while (outlet && !bytes_equal(bytes_str(outlet->mount->name), mount))
 		outlet = outlet->next;
 	return outlet;
+}
+
+struct outlet *outlet_first(void)
+{
+	return here->outlets;
 }
 
 /* --- slots ---------------------------------------------------------------------------------- */
@@ -298,6 +304,8 @@ RUNS_ON(on_worker) static void outlet_tune(struct outlet *outlet, const struct t
 	}
 	outlet->tap = tap;
 	outlet->expecting = tuning->expecting;
+	outlet->relayed = tuning->relayed;
+	outlet->wait_ms = tuning->wait_ms;
 	outlet->min_pos = tuning->min_pos;
 	outlet->sticky = tuning->sticky;
 	outlet->station = tuning->station;
@@ -307,6 +315,8 @@ RUNS_ON(on_worker) static void outlet_tune(struct outlet *outlet, const struct t
 		tap->ended = false;
 	outlet_arm(outlet);
 	outlet_wake();
+	if (tap || !outlet->expecting)
+		wait_over(outlet->mount, tap);
 }
 
 static void deliver_tune(struct message *message)
@@ -447,6 +457,7 @@ RUNS_ON(on_worker) static void outlet_destroy(struct outlet *outlet, enum leave 
 	while (*link != outlet)
 		link = &(*link)->next;
 	*link = outlet->next;
+	wait_over(outlet->mount, false);
 	free(outlet);
 }
 

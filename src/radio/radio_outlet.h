@@ -31,8 +31,10 @@ struct outlet {
 	uint64_t min_pos;    /* who moves here starts at or behind this position */
 	uint64_t from_feed;  /* the feed before: who is on it still hears it until from_end */
 	uint64_t from_end;
-	bool expecting; /* of tuning */
-	bool sticky;    /* who is on another feed that still runs, stays */
+	bool expecting; /* of tuning, as the next two */
+	bool relayed;
+	uint64_t wait_ms;
+	bool sticky; /* who is on another feed that still runs, stays */
 	bool low_latency;
 	struct station station;
 	char fallback[FEED_NAME_MAX + 1]; /* the mount that it falls back to; "" */
@@ -49,6 +51,8 @@ struct tuning {
 	bool expecting;    /* but soon something will be: the listeners stay */
 	uint64_t min_pos;
 	bool sticky;
+	bool relayed;     /* a relay may feed it */
+	uint64_t wait_ms; /* how long to wait for what is expected */
 	struct station station;
 	char fallback[FEED_NAME_MAX + 1];
 };
@@ -79,6 +83,9 @@ RUNS_ON(on_control) void outlet_mount_drop(struct mount *mount, void (*gone)(str
 
 /* The outlet of a mount on this worker; NULL when there is none. */
 RUNS_ON(on_worker) struct outlet *outlet_find(struct bytes mount);
+
+/* The first of this worker's outlets; the others follow by next. */
+RUNS_ON(on_worker) struct outlet *outlet_first(void);
 
 /* This worker's listeners. */
 RUNS_ON(on_worker) struct table *outlet_table(void);

@@ -15,6 +15,7 @@
 #include "radio/radio_hub.h"
 #include "radio/radio_outlet.h"
 #include "radio/radio_publish.h"
+#include "radio/radio_pull.h"
 
 #define READ_SIZE 32768u /* of one read; what a listener's guard is a multiple of */
 #define SWEEP_MS  250
@@ -452,6 +453,8 @@ static void deliver_stop(struct message *message)
 	source = source_find(order->id);
 	if (source)
 		source_end(source, order->why);
+	else
+		pull_end_source(order->id, order->why);
 	free(order);
 }
 
@@ -480,6 +483,9 @@ static void deliver_title(struct message *message)
 	if (source)
 		publisher_set_title(&source->publisher, bytes_of(order->text, order->title_len),
 				    bytes_of(order->text + order->title_len + 1, order->url_len));
+	else
+		pull_title_source(order->id, bytes_of(order->text, order->title_len),
+				  bytes_of(order->text + order->title_len + 1, order->url_len));
 	free(order);
 }
 

@@ -18,7 +18,9 @@
 struct claim {
 	struct message message;
 	struct worker *worker;
-	struct conn *conn;
+	struct conn *conn;                     /* of an encoder; NULL: a relay asks */
+	struct message *asker;                 /* the relay's pull */
+	void (*answered)(struct claim *claim); /* on the worker; frees the claim */
 	char mount[FEED_NAME_MAX + 1];
 	struct mount_source about;
 	bool icy;        /* a SHOUTcast login: its station comes later */

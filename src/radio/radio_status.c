@@ -51,7 +51,7 @@ static void put_date(json_t *tree, const char *key, int64_t wall_us,
 	put_text(tree, key, room);
 }
 
-struct bytes status_listen_url(struct bytes host, struct bytes mount, struct writer *w)
+struct bytes status_listen_url(struct site site, struct bytes mount, struct writer *w)
 {
 	const struct edge_conf *conf = &edge_settings()->conf;
 
@@ -61,9 +61,9 @@ struct bytes status_listen_url(struct bytes host, struct bytes mount, struct wri
 		writer_put(w, bytes_end_with(base, BYTES("/")) ? bytes_first(base, base.len - 1)
 							       : base);
 	} else {
-		writer_str(w, "http://");
-		if (host.len) {
-			writer_put(w, host);
+		writer_str(w, site.secure ? "https://" : "http://");
+		if (site.host.len) {
+			writer_put(w, site.host);
 		} else {
 			writer_str(w, conf->http_hostname);
 			writer_str(w, ":");
@@ -75,12 +75,12 @@ struct bytes status_listen_url(struct bytes host, struct bytes mount, struct wri
 }
 
 static void put_listen_url(json_t *tree, const char *key, const struct mount *mount,
-			   struct bytes host)
+			   struct site site)
 {
 	char room[2048];
 	struct writer w = writer_of(room, sizeof room - 1);
 
-	status_listen_url(host, bytes_str(mount->name), &w);
+	status_listen_url(site, bytes_str(mount->name), &w);
 	room[w.len] = '\0';
 	put_text(tree, key, room);
 }
@@ -101,7 +101,7 @@ static uint32_t peak_of(const struct mount *mount)
 }
 
 /* kbit/s: what the encoder said, else what its frames say, else what comes in. */
-RUNS_ON(on_control) static uint32_t bitrate_of(const struct mount *mount)
+uint32_t status_bitrate(const struct mount *mount)
 {
 	uint32_t measured;
 
@@ -114,7 +114,7 @@ RUNS_ON(on_control) static uint32_t bitrate_of(const struct mount *mount)
 	return (measured + 500) / 1000;
 }
 
-static const char *type_of(const struct mount *mount)
+const char *status_type(const struct mount *mount)
 {
 	if (mount_conf(mount)->content_type && mount_conf(mount)->content_type[0])
 		return mount_conf(mount)->content_type;
@@ -138,13 +138,13 @@ RUNS_ON(on_control) static void put_server(json_t *tree)
 
 /* What both the public and the administrator's statistics say of a mount, in Icecast's words. */
 RUNS_ON(on_control)
-static void put_source(json_t *tree, const struct mount *mount, struct bytes host)
+static void put_source(json_t *tree, const struct mount *mount, struct site site)
 {
 	const struct mount_source *heard = &mount_heard_from(mount)->source;
 	struct station station = mount_station(mount);
 
 	put_said(tree, "audio_info", station.audio_info);
-	put_known(tree, "bitrate", bitrate_of(mount));
+	put_known(tree, "bitrate", status_bitrate(mount));
 	put_known(tree, "channels", heard->about.channels);
 	put_said(tree, "genre", station.genre);
 	put_known(tree, "ice-bitrate", station.bitrate);
@@ -152,12 +152,12 @@ static void put_source(json_t *tree, const struct mount *mount, struct bytes hos
 	put_known(tree, "ice-samplerate", station.samplerate);
 	put_number(tree, "listener_peak", peak_of(mount));
 	put_number(tree, "listeners", listeners_of(mount));
-	put_listen_url(tree, "listenurl", mount, host);
+	put_listen_url(tree, "listenurl", mount, site);
 	put_known(tree, "samplerate", heard->about.sample_rate);
 	put_text(tree, "server_description",
 		 station.description[0] ? station.description : "Unspecified description");
 	put_text(tree, "server_name", station.name[0] ? station.name : "no name");
-	put_text(tree, "server_type", type_of(mount));
+	put_text(tree, "server_type", status_type(mount));
 	put_said(tree, "server_url", station.url);
 	if (heard->since_wall_us) {
 		put_date(tree, "stream_start", heard->since_wall_us, http_date_write_mail);
@@ -166,7 +166,7 @@ static void put_source(json_t *tree, const struct mount *mount, struct bytes hos
 	put_said(tree, "title", mount_heard_from(mount)->title);
 }
 
-json_t *status_public(struct bytes host, struct bytes only)
+json_t *status_public(struct site site, struct bytes only)
 {
 	json_t *tree = json_object(), *sources = json_array();
 
@@ -174,12 +174,12 @@ json_t *status_public(struct bytes host, struct bytes only)
 	for (const struct mount *mount = mount_first(); mount; mount = mount->next) {
 		json_t *source;
 
-		if (!mount->heard || mount_conf(mount)->hidden)
+		if (!mount->heard || mount_hidden(mount))
 			continue;
 		if (only.len && !bytes_equal(bytes_str(mount->name), only))
 			continue;
 		source = json_object();
-		put_source(source, mount, host);
+		put_source(source, mount, site);
 		json_object_set_new(source, "dummy", json_null());
 		json_array_append_new(sources, source);
 	}
@@ -193,14 +193,14 @@ json_t *status_public(struct bytes host, struct bytes only)
 	return tree;
 }
 
-RUNS_ON(on_control) static json_t *admin_source(const struct mount *mount, struct bytes host)
+RUNS_ON(on_control) static json_t *admin_source(const struct mount *mount, struct site site)
 {
 	json_t *source = json_object();
 	char address[ADDRESS_TEXT_MAX + 1];
 	bool is_public = mount_station(mount).is_public;
 
 	put_text(source, "@mount", mount->name);
-	put_source(source, mount, host);
+	put_source(source, mount, site);
 	if (mount_conf(mount)->max_listeners)
 		put_number(source, "max_listeners", mount_conf(mount)->max_listeners);
 	else
@@ -216,7 +216,7 @@ RUNS_ON(on_control) static json_t *admin_source(const struct mount *mount, struc
 	return source;
 }
 
-json_t *status_admin(const struct mount *only, struct bytes host)
+json_t *status_admin(const struct mount *only, struct site site)
 {
 	json_t *tree = json_object(), *sources = json_array();
 	uint64_t live = 0, come = (uint64_t)metric_sum(METRIC_radio_sources_come);
@@ -238,7 +238,7 @@ json_t *status_admin(const struct mount *only, struct bytes host)
 		live += mount->has_source;
 		if ((only && mount != only) || (!only && !mount->heard))
 			continue;
-		json_array_append_new(sources, admin_source(mount, host));
+		json_array_append_new(sources, admin_source(mount, site));
 	}
 	put_number(tree, "sources", live);
 	json_object_set_new(tree, "source", sources);
@@ -261,7 +261,7 @@ json_t *status_mounts(void)
 		put_text(source, "fallback", mount_fallback(mount));
 		put_number(source, "listeners", listeners_of(mount));
 		put_number(source, "Connected", (uint64_t)(since / 1000000));
-		put_text(source, "content-type", type_of(mount));
+		put_text(source, "content-type", status_type(mount));
 		json_array_append_new(sources, source);
 	}
 	json_object_set_new(tree, "source", sources);
@@ -270,7 +270,7 @@ json_t *status_mounts(void)
 
 /* --- the pages' ----------------------------------------------------------------------------- */
 
-RUNS_ON(on_control) static json_t *page_mount(const struct mount *mount, struct bytes host)
+RUNS_ON(on_control) static json_t *page_mount(const struct mount *mount, struct site site)
 {
 	const struct mount_source *heard = &mount_heard_from(mount)->source;
 	struct station station = mount_station(mount);
@@ -281,24 +281,26 @@ RUNS_ON(on_control) static json_t *page_mount(const struct mount *mount, struct 
 	put_text(tree, "description", station.description);
 	put_text(tree, "genre", station.genre);
 	put_text(tree, "url", station.url);
-	put_text(tree, "content_type", type_of(mount));
+	put_text(tree, "content_type", status_type(mount));
 	put_text(tree, "codec", heard->about.codec);
-	put_number(tree, "bitrate", bitrate_of(mount));
+	put_number(tree, "bitrate", status_bitrate(mount));
 	put_number(tree, "sample_rate", heard->about.sample_rate);
 	put_number(tree, "channels", heard->about.channels);
-	put_number(tree, "listeners", listeners_of(mount));
-	put_number(tree, "listeners_peak", peak_of(mount));
+	if (edge_settings()->conf.server_show_listeners) {
+		put_number(tree, "listeners", listeners_of(mount));
+		put_number(tree, "listeners_peak", peak_of(mount));
+	}
 	put_text(tree, "title", mount_heard_from(mount)->title);
 	if (mount->title_since_us)
 		put_date(tree, "title_since", mount->title_since_us, http_date_write_iso);
 	put_text(tree, "state", mount_state_name(mount));
 	if (mount->has_source)
 		put_date(tree, "started", mount->source.since_wall_us, http_date_write_iso);
-	put_listen_url(tree, "listen_url", mount, host);
+	put_listen_url(tree, "listen_url", mount, site);
 	return tree;
 }
 
-json_t *status_page(struct bytes host)
+json_t *status_page(struct site site)
 {
 	const struct edge_conf *conf = &edge_settings()->conf;
 	json_t *tree = json_object(), *server = json_object(), *list = json_array();
@@ -308,21 +310,22 @@ json_t *status_page(struct bytes host)
 	put_text(server, "location", conf->server_location);
 	put_text(server, "contact", conf->server_contact);
 	put_date(server, "started", started_us, http_date_write_iso);
-	put_number(server, "listeners", limit_listeners());
+	if (conf->server_show_listeners)
+		put_number(server, "listeners", limit_listeners());
 	json_object_set_new(tree, "server", server);
 	for (const struct mount *mount = mount_first(); mount; mount = mount->next)
-		if (!mount_conf(mount)->hidden)
-			json_array_append_new(list, page_mount(mount, host));
+		if (!mount_hidden(mount))
+			json_array_append_new(list, page_mount(mount, site));
 	json_object_set_new(tree, "mounts", list);
 	return tree;
 }
 
-void status_write_login_url(struct writer *w, struct bytes host, struct bytes mount,
+void status_write_login_url(struct writer *w, struct site site, struct bytes mount,
 			    struct bytes user, struct bytes password)
 {
 	char room[2048];
 	struct writer url = writer_of(room, sizeof room);
-	struct bytes whole = status_listen_url(host, mount, &url);
+	struct bytes whole = status_listen_url(site, mount, &url);
 	size_t scheme = bytes_find_nocase(whole, BYTES("://")) + 3;
 
 	writer_put(w, bytes_first(whole, scheme));
@@ -339,7 +342,7 @@ void status_write_7(struct writer *w, const struct mount *mount)
 	uint64_t numbers[6] = {
 		up ? listeners_of(mount) : 0, up,
 		mount ? peak_of(mount) : 0,   mount ? mount_conf(mount)->max_listeners : 0,
-		up ? listeners_of(mount) : 0, up ? bitrate_of(mount) : 0,
+		up ? listeners_of(mount) : 0, up ? status_bitrate(mount) : 0,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(numbers); i++) {

@@ -249,7 +249,7 @@ class Server:
         return None
 
     def state(self, mount):
-        for m in self.get("/api/v1/mounts").json()["mounts"]:
+        for m in self.get("/api/v1/station").json()["mounts"]:
             if m["mount"] == mount:
                 return m["state"]
         return None
@@ -261,7 +261,7 @@ class Server:
     def listeners(self, mount=None):
         if mount is None:
             return self.stats()["listeners"]
-        for m in self.get("/api/v1/mounts").json()["mounts"]:
+        for m in self.get("/api/v1/station").json()["mounts"]:
             if m["mount"] == mount:
                 return m["listeners"]
         return 0

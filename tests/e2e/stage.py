@@ -215,16 +215,19 @@ def has_head(got):
 class Server:
     """ringmain with its own data directory, ready when this returns."""
 
-    def __init__(self, crew, directory, settings=None):
+    def __init__(self, crew, directory, settings=None, options=()):
         assert PROGRAM.exists(), f"{PROGRAM} is not built"
         self.crew = crew
         self.port = free_ports()
         self.url = f"http://127.0.0.1:{self.port}"
         self.host = f"127.0.0.1:{self.port}"
         self.source_password, self.admin_password = SOURCE_PASSWORD, ADMIN_PASSWORD
-        args = [PROGRAM, "--data", pathlib.Path(directory) / f"data-{self.port}"]
+        # options may name another data directory: the last one counts.
+        args = [PROGRAM, "--data", pathlib.Path(directory) / f"data-{self.port}", *options]
         for name, value in {"http.listen": self.host, "radio.source_password": SOURCE_PASSWORD,
-                            "admin.password": ADMIN_PASSWORD, **(settings or {})}.items():
+                            "admin.password": ADMIN_PASSWORD,
+                            # All tests of a file guess at one server from one address.
+                            "auth.attempts": "10000", **(settings or {})}.items():
             args += ["--set", f"{name}={value}"]
         self.process = crew.start(args, "ringmain")
         await_true(lambda: re.search(r" info core ready port=\d+", self.log())
@@ -238,8 +241,11 @@ class Server:
         return await_true(lambda: re.search(pattern, self.log()), seconds,
                           lambda: f"{pattern!r} in\n{self.log()[-3000:]}")
 
+    stopped = False
+
     def stop(self):
         """Ends it, and looks whether that was clean."""
+        self.stopped = True
         self.process.popen.send_signal(signal.SIGTERM)
         code = self.process.wait(20)
         self.check_log()

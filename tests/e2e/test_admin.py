@@ -522,7 +522,7 @@ def test_numbers_are_for_this_machine_and_the_administrator(serve):
 
 def test_who_is_no_trusted_proxy_cannot_say_who_asks(serve, sounds):
     """And a trusted one says whom listclients names."""
-    server = serve({"http.trusted_proxies": "192.0.2.1"})
+    server = serve({"http.trusted_proxies": "192.0.2.1", "metrics.allow": "127.0.0.1"})
     assert server.get("/metrics", headers={"X-Forwarded-For": "203.0.113.9"}).status == 200
     trusting = serve({"http.trusted_proxies": "127.0.0.0/8"})
     for one, address in ((server, "127.0.0.1"), (trusting, "203.0.113.9")):

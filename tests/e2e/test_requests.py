@@ -484,7 +484,7 @@ Accept-Encoding: chunked
 @pytest.mark.parametrize("request_line, status", [
     ("SOURCE / HTTP/1.0", 403), ("SOURCE /admin/stats HTTP/1.0", 403),
     ("SOURCE /status-json.xsl HTTP/1.0", 403), ("PUT /metrics HTTP/1.1", 403),
-    ("PUT /api/v1/mounts HTTP/1.1", 403), ("SOURCE /dir/ HTTP/1.0", 403)])
+    ("PUT /api/v1/station HTTP/1.1", 405), ("SOURCE /dir/ HTTP/1.0", 403)])
 def test_a_mount_cannot_hide_a_page(server, request_line, status):
     request = f"{request_line}\nHost: x\n{AUTH}Content-Type: audio/mpeg\n\n"
     got = exchange(server.port, request.replace("\n", "\r\n").encode(), has_head)

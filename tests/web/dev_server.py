@@ -3,9 +3,9 @@
 
     dev_server.py [--port N] [--mp3 FILE]
 
-/api/v1/mounts answers with several mounts, among them what strangers may send (markup in a title,
+/api/v1/station and /events answer with several mounts, among them what strangers may send (markup in a title,
 right-to-left text, names without end). GET /control?mounts=none|one|many,
-?off=/live, ?on=/live and ?title=TEXT (of the first mount) change it. A mount
+?off=/live, ?on=/live, ?away=1 (until the next) and ?title=TEXT (of the first mount) change it. A mount
 that sounds is an endless MP3: FILE over and over, in real time. Files come with the header lines that
 the real server sends. Only for this machine: it listens on 127.0.0.1.
 """
@@ -62,6 +62,7 @@ class Radio:
     lock = threading.Lock()
     mounts = [dict(m) for m in MANY]
     mp3 = b""
+    away = False  # answers nothing but its files
     heard = []  # paths of the streams asked for
 
 
@@ -87,8 +88,12 @@ class Handler(BaseHTTPRequestHandler):
         path = urllib.parse.unquote(url.path)
         with Radio.lock:
             found = next((m for m in Radio.mounts if m["mount"] == path), None)
-        if path == "/api/v1/mounts":
+        if Radio.away and path in ("/api/v1/station", "/events"):
+            self.answer(503, b"away\n", "text/plain; charset=utf-8")
+        elif path == "/api/v1/station":
             self.mounts()
+        elif path == "/events":
+            self.events()
         elif path == "/control":
             self.control(urllib.parse.parse_qs(url.query))
         elif found and found["state"] in ("live", "lingering", "fallback") and Radio.mp3:
@@ -96,15 +101,39 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.file("index.html" if path == "/" else path[1:])
 
+    def events(self):
+        """The public stream: a snapshot each time that something has changed."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        before = None
+        try:
+            while not Radio.away:
+                state = self.state()
+                if state != before:
+                    data = {"station": state["server"],
+                            "mounts": {m["mount"]: m for m in state["mounts"]}}
+                    self.wfile.write(f"event: snapshot\ndata: {json.dumps(data)}\n\n".encode())
+                before = state
+                time.sleep(0.2)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
     def mounts(self):
+        self.answer(200, json.dumps(self.state()).encode(), "application/json",
+                    Cache_Control="no-store")
+
+    def state(self):
         host = self.headers.get("Host", "localhost")
         with Radio.lock:
             mounts = [{**m, "listen_url": f"http://{host}{m['mount']}"} for m in Radio.mounts]
         server = {"name": "Harbour Radio", "version": "0.1.0", "location": "Kiel, Germany",
                   "contact": "studio@example.org", "started": "2026-11-20T12:00:00Z",
                   "listeners": sum(m["listeners"] for m in mounts)}
-        body = json.dumps({"server": server, "mounts": mounts}).encode()
-        self.answer(200, body, "application/json", Cache_Control="no-store")
+        return {"server": server, "mounts": mounts}
 
     def control(self, query):
         with Radio.lock:
@@ -116,6 +145,7 @@ class Handler(BaseHTTPRequestHandler):
                     m["state"] = "off"
                 if m["mount"] in query.get("on", []):
                     m["state"] = "live"
+            Radio.away = "away" in query
             if "title" in query:
                 Radio.mounts[0]["title"] = query["title"][0]
             body = json.dumps({"heard": Radio.heard}).encode()
@@ -123,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def file(self, name):
         path = (WEB / name).resolve()
-        if path.parent != WEB or path.suffix not in TYPES or not path.is_file():
+        if path.parent not in (WEB, WEB / "ui") or path.suffix not in TYPES or not path.is_file():
             self.answer(404, b"There is nothing here.\n", "text/plain; charset=utf-8")
             return
         self.answer(200, path.read_bytes(), TYPES[path.suffix], Cache_Control="no-cache")

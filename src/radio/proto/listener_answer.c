@@ -1,6 +1,7 @@
 #include "radio/proto/listener_answer.h"
 
 #include "radio/proto/client_profile.h"
+#include "radio/proto/hops.h"
 
 enum listener_range listener_range_policy(struct bytes range, bool icy_metadata)
 {
@@ -87,6 +88,23 @@ static void put_station(const struct listener_answer *answer, struct writer *out
 	put_header_str(answer, "ice-audio-info", station->audio_info, out);
 }
 
+/* For relays: the way that the stream has come. */
+static void put_hops(const struct listener_answer *answer, struct writer *out)
+{
+	const struct station *station = answer->station;
+	uint8_t room[HOPS_SIZE + HOPS_ID_MAX + 2];
+	struct writer w = writer_of(room, sizeof room);
+
+	if (answer->self.len == 0)
+		return;
+	writer_put(&w, answer->self);
+	if (station && station->via[0]) {
+		writer_str(&w, ", ");
+		writer_str(&w, station->via);
+	}
+	put_header(answer, "icy-via", writer_done(&w), out);
+}
+
 static const char *status_line(const struct listener_answer *answer)
 {
 	switch (answer->kind) {
@@ -133,6 +151,7 @@ static void put_about_stream(const struct listener_answer *answer, struct writer
 	put_header_str(answer, "Pragma", "no-cache", out);
 	if (answer->station)
 		put_station(answer, out);
+	put_hops(answer, out);
 	if (answer->metaint)
 		put_header_dec(answer, "icy-metaint", answer->metaint, out);
 }

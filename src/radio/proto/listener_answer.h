@@ -43,6 +43,7 @@ struct listener_answer {
 	struct bytes date; /* IMF-fixdate, RFC 9110 section 5.6.7; empty: left out */
 	struct bytes content_type;
 	const struct station *station; /* NULL: nothing is known */
+	struct bytes self;             /* our id, for a relay that asks (hops.h); else empty */
 	uint32_t metaint;              /* 0: this listener gets no metadata */
 	uint8_t probe[2];              /* what a probe gets: the first bytes of a frame */
 };

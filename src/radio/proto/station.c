@@ -116,6 +116,7 @@ static bool take_text(struct station *station, struct bytes key, struct bytes va
 		{"description", station->description, sizeof station->description},
 		{"genre", station->genre, sizeof station->genre},
 		{"url", station->url, sizeof station->url},
+		{"via", station->via, sizeof station->via},
 	};
 
 	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {

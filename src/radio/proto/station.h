@@ -16,6 +16,7 @@ struct station {
 	char genre[256];
 	char url[256];
 	char audio_info[256]; /* the ice-audio-info line, clean but not decoded */
+	char via[256];        /* servers that it came through: hops.h */
 	uint32_t bitrate;     /* kbit/s; this and the next two: 0 when not said */
 	uint32_t samplerate;  /* Hz */
 	uint32_t channels;

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""events: what the event streams cost, with many mounts and listeners on the air.
+
+    bench/events.py [--mounts 100] [--listeners 10000] [--readers 1] [--seconds 20] [--build build]
+
+The same server under the same load is measured without readers and with them, alternately; the
+difference is the streams'. Prints one JSON line: hundredths of a core without, with, and the cost,
+and how many bytes a second a reader gets. Needs ringmain-encoder and ringmain-swarm.
+"""
+import argparse
+import base64
+import contextlib
+import json
+import os
+import pathlib
+import resource
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PASSWORD = "bench"
+
+
+def cpu_seconds(pid):
+    """Of all threads, user and system."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def ask(port, path):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={
+        "Authorization": "Basic " + base64.b64encode(f"admin:{PASSWORD}".encode()).decode()})
+    return json.load(urllib.request.urlopen(request, timeout=10))
+
+
+class Reader(threading.Thread):
+    """Takes all that comes, and counts it."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.bytes = 0
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        auth = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
+        self.socket.sendall(f"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n"
+                            f"Authorization: Basic {auth}\r\n\r\n".encode())
+        self.start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while piece := self.socket.recv(1 << 20):
+                self.bytes += len(piece)
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.join()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mounts", type=int, default=100)
+    parser.add_argument("--listeners", type=int, default=10000)
+    parser.add_argument("--readers", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--port", type=int, default=25700)
+    parser.add_argument("--build", default=ROOT / "build", type=pathlib.Path)
+    args = parser.parse_args()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    url = f"http://source:{PASSWORD}@127.0.0.1:{args.port}"
+    total = 60 + args.rounds * 2 * (args.seconds + 3) + args.listeners / 1000
+    with tempfile.TemporaryDirectory() as data, contextlib.ExitStack() as stack:
+        def start(*words):
+            process = subprocess.Popen(["setpriv", "--pdeathsig=KILL", *map(str, words)],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stack.callback(process.wait)
+            stack.callback(process.send_signal, signal.SIGKILL)
+            return process
+
+        server = start(args.build / "ringmain", "--data", data, "--set",
+                       f"http.listen=127.0.0.1:{args.port}", "--set", f"admin.password={PASSWORD}",
+                       "--set", f"radio.source_password={PASSWORD}", "--set", "radio.shoutcast_port=no")
+        time.sleep(2)
+        start(args.build / "clients" / "ringmain-encoder", "--url", f"{url}/m0", "--mounts",
+              args.mounts, "--bitrate", 32, "--seconds", int(total))
+        end = time.monotonic() + 30
+        while ask(args.port, "/api/v1/server")["sources"] < args.mounts:
+            if time.monotonic() > end:
+                sys.exit("the mounts did not come on the air")
+            time.sleep(0.2)
+        names = [m["mount"] for m in ask(args.port, "/api/v1/mounts")["mounts"]]
+        start(args.build / "clients" / "ringmain-swarm", "--url",
+              f"http://127.0.0.1:{args.port}/m0", "--mounts", args.mounts, "--listeners",
+              args.listeners, "--seconds", int(total))
+        end = time.monotonic() + 60
+        while ask(args.port, "/api/v1/server")["listeners"] < args.listeners * 0.98:
+            if time.monotonic() > end:
+                break
+            time.sleep(0.5)
+        facts = ask(args.port, "/api/v1/server")
+
+        def measure():
+            before, began = cpu_seconds(server.pid), time.monotonic()
+            time.sleep(args.seconds)
+            return 100 * (cpu_seconds(server.pid) - before) / (time.monotonic() - began)
+
+        without, with_them, rates = [], [], []
+        for _ in range(args.rounds):
+            time.sleep(1)
+            without.append(measure())
+            readers = [Reader(args.port) for _ in range(args.readers)]
+            time.sleep(1)
+            got = sum(r.bytes for r in readers)
+            with_them.append(measure())
+            rates.append((sum(r.bytes for r in readers) - got) / args.seconds / args.readers)
+            for reader in readers:
+                reader.close()
+    cost = [b - a for a, b in zip(without, with_them)]
+    print(json.dumps({
+        "bench": "events", "mounts": len(names), "listeners": facts["listeners"],
+        "readers": args.readers, "core_percent_without": round(statistics.median(without), 2),
+        "core_percent_with": round(statistics.median(with_them), 2),
+        "cost_core_percent": round(statistics.median(cost), 2),
+        "cost_each_round": [round(c, 2) for c in cost],
+        "bytes_per_second_each_reader": round(statistics.median(rates))}))
+
+
+if __name__ == "__main__":
+    main()

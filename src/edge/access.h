@@ -1,0 +1,128 @@
+/* access: who asks, and may they? The one gate in front of everything that is not for all.
+ *
+ *   request ─▶ Basic │ Bearer token │ session cookie ─▶ who ─▶ rights ─▶ then(conn)
+ *                │                                       └─ not enough: 403
+ *                └─ none or wrong: 401, guessed too often: 429 (lockout.h)
+ *
+ * Known are the administrator of the settings (admin.user, admin.password: always let in), the
+ * users, their tokens and the browsers that are logged in (account.h). Where a mount's encoders may
+ * do something too, their password is handed in.
+ *
+ * Against other sites in the visitor's browser (CSRF): what changes something needs, with a cookie,
+ * the header X-CSRF-Token with the word that belongs to the session; with Basic, which browsers
+ * send by themselves as well, no sign of coming from elsewhere (Origin, Sec-Fetch-Site, Referer).
+ * Requests that are not GET or HEAD change something; GETs that do say so.
+ *
+ * A script of our pages says X-Requested-With and gets a 401 without WWW-Authenticate, so that no
+ * browser asks for a password behind its back.
+ *
+ * Thread: the connection's worker. then() runs there, perhaps before the call returns. */
+#pragma once
+
+#include "edge/account.h"
+#include "edge/lockout.h"
+
+#define ACCESS_MOUNT_SIZE 256u
+#define ACCESS_COOKIE     "ringmain_session"
+
+struct conn;
+struct reply;
+struct request;
+
+enum access_how {
+	ACCESS_NOBODY,
+	ACCESS_BASIC,
+	ACCESS_TOKEN,
+	ACCESS_SESSION,
+	ACCESS_ENCODER, /* by the password of the mount's encoders */
+};
+
+/* Who was let in. */
+struct access {
+	struct rights rights;
+	enum access_how how;
+	bool of_settings; /* the administrator of the settings */
+	char name[ACCOUNT_NAME_SIZE];
+	uint8_t session[ACCOUNT_ID_SIZE]; /* with ACCESS_SESSION */
+};
+
+/* How a request was judged. */
+enum verdict {
+	VERDICT_YES,
+	VERDICT_NO,
+	VERDICT_NONE,    /* there were no credentials: not a failed attempt */
+	VERDICT_BUSY,    /* too many checks are under way; say 503 */
+	VERDICT_WAIT,    /* guessed too often; say 429, access_wait() says how long */
+	VERDICT_DENIED,  /* known, but may not */
+	VERDICT_FOREIGN, /* another site made the browser send this */
+};
+
+struct access_need {
+	enum rank rank;
+	bool changes;              /* even though the method may be GET */
+	struct bytes mount;        /* empty: the server as a whole */
+	const char *encoder;       /* encoders with this password may too; NULL: they may not */
+	struct bytes encoder_user; /* the name that they must say; empty: any */
+	struct bytes given;        /* a password of encoders that came otherwise; or at is NULL */
+};
+
+/* What a connection keeps of the question under way; all fields are access.c's but access. */
+struct access_work {
+	struct access access;
+	enum rank need;
+	bool changes;
+	unsigned stage;
+	unsigned wait_s;
+	bool encoder_fits;
+	size_t given_len;
+	/* Secrets, wiped when it is judged. */
+	char given[AUTH_PASSWORD_MAX];
+	char encoder[AUTH_STORED_MAX];
+	char mount[ACCESS_MOUNT_SIZE];
+	struct lockout_try attempt;
+	void (*judged)(struct conn *conn, enum verdict verdict);
+	void (*then)(struct conn *conn);
+};
+
+/* Calls then() when who asks has this rank, for this mount or, when it is empty, for the server as a
+ * whole; answers the request itself when not. */
+RUNS_ON(on_worker)
+void access_require(struct conn *conn, enum rank rank, struct bytes mount,
+		    void (*then)(struct conn *conn));
+
+/* The same for a request that changes something, whatever its method. */
+RUNS_ON(on_worker)
+void access_require_change(struct conn *conn, enum rank rank, struct bytes mount,
+			   void (*then)(struct conn *conn));
+
+/* The question alone: the answer is the caller's. need is used during the call only. */
+RUNS_ON(on_worker)
+void access_judge(struct conn *conn, const struct access_need *need,
+		  void (*judged)(struct conn *conn, enum verdict verdict));
+
+/* The same for a user and a password that came otherwise than by Basic: who is it? */
+RUNS_ON(on_worker)
+void access_judge_login(struct conn *conn, struct bytes user, struct bytes given,
+			void (*judged)(struct conn *conn, enum verdict verdict));
+
+/* Answers a request that was judged anything but VERDICT_YES. */
+RUNS_ON(on_worker) void access_refuse(struct conn *conn, enum verdict verdict);
+
+/* Who was let in; ACCESS_NOBODY before somebody was. */
+RUNS_ON(on_worker) const struct access *access_of(struct conn *conn);
+
+/* With VERDICT_WAIT: how many seconds. */
+RUNS_ON(on_worker) unsigned access_wait(struct conn *conn);
+
+/* The rules of lockout that are in force. */
+struct lockout_rules access_lockout_rules(void);
+
+/* Whether a browser says that another site made it send this request. */
+bool access_is_foreign(const struct request *request);
+
+/* The word that goes into X-CSRF-Token, as hexadecimal digits, for a session's cookie. */
+#define ACCESS_WORD_SIZE (2u * AUTH_DIGEST_SIZE + 1u)
+void access_csrf_word(struct bytes cookie, char word[ACCESS_WORD_SIZE]);
+
+/* What binds a session to the password it began with. */
+void access_bind(struct bytes cookie, const char *stored, uint8_t bound[AUTH_DIGEST_SIZE]);

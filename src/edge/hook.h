@@ -1,0 +1,56 @@
+/* hook: tells other programs what has happened, over HTTP.
+ *
+ *   hook_event("title", …) ──▶ each hook that wants it: body made ──▶ queue ── one at a time ──▶ URL
+ *                                                                       └── again after a pause
+ *
+ * Events of one hook arrive in their order. An answer of 2xx is success; 4xx (but for 408 and 429) is
+ * final; all else is tried again, with pauses that double. Queues are bounded. A hook that fails for
+ * too long is paused, and says so. Bodies are signed where there is a secret (sign.h), anew at each
+ * attempt; X-Ringmain-Delivery stays the same, so that a receiver can tell a repetition.
+ *
+ * Control thread, all of it. It knows no event by meaning: families make them. */
+#pragma once
+
+#include <jansson.h>
+#include <uv.h>
+
+#include "core/conf.h"
+#include "core/role.h"
+
+struct hooks_conf {
+#define SETTING CONF_FIELD
+#include "edge/hooks.def"
+};
+
+struct hook_conf {
+#define ITEM CONF_FIELD
+#include "edge/hook.def"
+};
+
+extern const struct conf_room hooks_conf_room;
+extern const struct conf_section hook_conf_section;
+
+static inline const struct hooks_conf *hooks_conf_of(const struct conf *conf)
+{
+	return conf_values(conf, &hooks_conf_room);
+}
+
+/* At the start and at a reload: queues of hooks that stay are kept. False: no memory. */
+RUNS_ON(on_control) bool hooks_configure(uv_loop_t *loop, const struct conf *conf);
+RUNS_ON(on_control) void hooks_stop(void);
+
+/* The settings in force. */
+RUNS_ON(on_control) const struct hooks_conf *hooks_conf(void);
+
+/* It happened. mount: which it is about, or "". text: a sentence for people. facts: an object of
+ * texts and numbers; taken, may be NULL. */
+RUNS_ON(on_control)
+void hook_event(const char *event, const char *mount, const char *text, json_t *facts);
+
+/* --- for the API and the dashboard -------------------------------------------------------------- */
+
+/* name, url, state, queued, sent, failed, lost, status, error of each. */
+RUNS_ON(on_control) json_t *hooks_tree(void);
+
+/* Sends the event "test" to this one, and ends its pause. False: there is none of that name. */
+RUNS_ON(on_control) bool hook_test(struct bytes name);

@@ -1,0 +1,62 @@
+/* lockout: who has guessed wrong too often waits, and who was right lately never does.
+ *
+ *   try ─▶ lockout_ask ─┬─ GO ────▶ the password is checked ─▶ lockout_right or lockout_wrong
+ *                       ├─ WRONG ─▶ it was wrong before and would be again: no check, no count
+ *                       └─ WAIT ──▶ 429 with Retry-After
+ *
+ * Failures are counted per address (IPv6: per /64, which is one customer) and per account; from the
+ * allowed number on each further one doubles the wait. A pair of address and credentials that was
+ * right is remembered and goes through whatever others do from the same address or against the same
+ * account, so an attacker cannot keep an encoder off the air. The same wrong credentials again are
+ * not another guess: an encoder with an old password locks nobody out, itself neither.
+ *
+ * Memory is fixed: in each table a new entry takes the place of the oldest of the eight it may lie
+ * in. Where that is depends on a key of the process. Behind one mutex, taken once or twice a login;
+ * never on the path of a stream. Thread: any. Time is an argument. */
+#pragma once
+
+#include "core/mono.h"
+#include "edge/proto/address.h"
+
+#define LOCKOUT_ADDRESSES 8192u
+#define LOCKOUT_ACCOUNTS  1024u
+#define LOCKOUT_GOOD      4096u
+
+struct lockout_rules {
+	uint64_t attempts;         /* of one address; 0: nobody is ever locked out */
+	uint64_t account_attempts; /* against one account, from wherever; 0: not counted */
+	uint64_t window_ms;        /* so long after the last failure they are forgotten */
+	uint64_t lockout_ms;       /* the first wait */
+};
+
+struct lockout_try {
+	uint64_t address;
+	uint64_t account;
+	uint64_t
+		pair; /* credentials, and what they are held against: new passwords make new pairs */
+};
+
+enum lockout_word { LOCKOUT_GO, LOCKOUT_WRONG, LOCKOUT_WAIT };
+
+/* A try as numbers. credentials: what was given, and all that it is held against. */
+struct lockout_try lockout_try_of(const struct address *peer, struct bytes account,
+				  const struct bytes *credentials, size_t count);
+
+/* *wait_s: with LOCKOUT_WAIT, whole seconds, at least 1. */
+enum lockout_word lockout_ask(const struct lockout_rules *rules, const struct lockout_try *try,
+			      mono_t now, unsigned *wait_s);
+
+void lockout_right(const struct lockout_try *try, mono_t now);
+
+/* How long the wait is that begins with this failure, in milliseconds; 0: none begins. */
+uint64_t lockout_wrong(const struct lockout_rules *rules, const struct lockout_try *try,
+		       mono_t now);
+
+/* Forgets all failures of an address (an administrator's order); not what was right. */
+bool lockout_forget(const struct address *peer);
+
+/* Addresses that wait now. */
+unsigned lockout_waiting(mono_t now);
+
+/* For tests: forgets everything. */
+void lockout_reset(void);

@@ -1,0 +1,40 @@
+/* tls_handshake: from the first byte of a TLS client to a row of the record layer.
+ *
+ *   socket ─▶ bytes ─▶ BIO ─▶ OpenSSL ─▶ BIO ─▶ socket      … done: versions, suite and secrets
+ *                                                           └─▶ tls_begin ─▶ link; OpenSSL is left
+ *
+ * OpenSSL does the handshake and nothing else; its object lives for that long. It is given no byte
+ * behind the record that it is reading, so nothing is left in it. It owns no descriptor: who has the
+ * connection closes it, and has the deadline. Runs on the worker of the connection. */
+#pragma once
+
+#include <openssl/types.h>
+
+#include "core/worker.h"
+#include "edge/link.h"
+
+struct handshake;
+
+enum handshake_status {
+	HANDSHAKE_READS,  /* wants the socket readable */
+	HANDSHAKE_WRITES, /* wants it writable */
+	HANDSHAKE_DONE,   /* the link is over TLS now */
+	HANDSHAKE_FAILED, /* to be closed; what there was to say is said */
+};
+
+/* early: what was read already; used up in the first step. NULL: too many at once, or no memory. */
+RUNS_ON(on_worker) struct handshake *handshake_create(struct bytes early);
+
+/* Goes on, as far as the socket lets it. */
+RUNS_ON(on_worker)
+enum handshake_status handshake_step(struct handshake *handshake, struct link *link);
+
+/* NULL is fine. */
+RUNS_ON(on_worker) void handshake_destroy(struct handshake **handshake);
+
+/* False: this worker has spent enough of this turn on handshakes. The others, whose streams must go
+ * on, come first; the socket says again in the next turn that somebody waits. */
+RUNS_ON(on_worker) bool handshake_has_time(void);
+
+/* SSL_CTX_set_keylog_callback(3): how OpenSSL tells the secrets. */
+void tls_handshake_secret(const SSL *ssl, const char *line);

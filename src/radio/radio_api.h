@@ -1,0 +1,9 @@
+/* radio_api: the FACE towards /api/v1: what the radio adds to edge/api.h. Control thread. */
+#pragma once
+
+#include "edge/api.h"
+
+extern const struct api_operation radio_operations[];
+
+/* Hands in what the radio has for API, events, bans, trends and health; before the workers start. */
+void radio_api_configure(void);

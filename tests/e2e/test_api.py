@@ -1,0 +1,474 @@
+"""/api/v1: the document is held against the server and the server against the document; and what
+each operation does."""
+import json
+import re
+import urllib.parse
+
+import jsonschema
+import pytest
+
+from encoders import dial, read_until
+from stage import ADMIN_PASSWORD, ROOT, SOURCE_PASSWORD, Server, await_true
+from test_requests import mp3_frames, raw_source
+
+DOCUMENT = json.loads((ROOT / "docs" / "openapi.json").read_text())
+ADMIN = ("admin", ADMIN_PASSWORD)
+
+
+def feed(server, mount, sounds):
+    """An encoder on this mount, until its close()."""
+    return raw_source(server, mount, "audio/mpeg", "ice-name: Test\r\n", mp3_frames(sounds))
+METHODS = {"get", "put", "post", "delete"}
+
+
+def documented():
+    """Each operation of the document: method, path, what is said of it."""
+    return [(method.upper(), path, said) for path, item in DOCUMENT["paths"].items()
+            for method, said in item.items() if method in METHODS]
+
+
+def schema_of(said, status):
+    """The schema of the answer with this status; None when it has no body."""
+    answer = said["responses"].get(str(status), said["responses"]["default"])
+    content = answer.get("content", {})
+    return content.get("application/json", {}).get("schema")
+
+
+def validate(value, schema):
+    jsonschema.Draft202012Validator({**schema, "components": DOCUMENT["components"]}).validate(value)
+
+
+class Api:
+    """Calls operations and holds each answer against the document."""
+
+    elsewhere = set()  # called on servers of single tests
+
+    def __init__(self, server):
+        self.server = server
+        self.called = set()
+
+    def operation(self, method, path):
+        """The row of the document that a path belongs to; a mount may have slashes."""
+        best = None
+        for name, pattern, said in documented():
+            form = re.escape(pattern).replace(r"\{mount\}", "(.+)").replace(r"\{network\}", "(.+)")
+            form = re.sub(r"\\\{\w+\\\}", "([^/]+)", form)
+            if name == method and re.fullmatch(form, path):
+                if best is None or len(pattern) > len(best[0]):
+                    best = (pattern, said)
+        assert best, f"not documented: {method} {path}"
+        return best
+
+    def __call__(self, method, path, body=None, auth=ADMIN, headers=None):
+        pattern, said = self.operation(method, "/api/v1" + path.split("?")[0])
+        self.called.add((method, pattern))
+        headers = dict(headers or {})
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        answer = self.server.get("/api/v1" + urllib.parse.quote(path, "/?=&,:-"), headers=headers,
+                                 auth=auth, method=method,
+                                 body=None if body is None else json.dumps(body))
+        schema = schema_of(said, answer.status)
+        if answer.status in (204, 304):
+            assert answer.body == b""
+        else:
+            validate(answer.json, schema)
+        if answer.status >= 400:
+            assert str(answer.status) not in said["responses"]
+        assert answer.headers["Cache-Control"] == "no-store"
+        return answer
+
+
+@pytest.fixture(scope="module")
+def server(shared_serve):
+    return shared_serve({"http.trusted_proxies": "127.0.0.1", "mount./live.fallback": "/other",
+                         "server.name": "Harbour"})
+
+
+@pytest.fixture(scope="module")
+def api(server):
+    return Api(server)
+
+
+@pytest.fixture
+def on_air(server, sounds):
+    """/live and /talk/late are fed."""
+    sources = [feed(server, "/live", sounds), feed(server, "/talk/late", sounds)]
+    server.await_mount("/live")
+    server.await_mount("/talk/late")
+    yield server
+    for source in sources:
+        source.stop()
+    await_true(lambda: not server.mounts(), 20)
+
+
+def listen(server, mount, agent="VLC/3.0.20", address=None):
+    connection = dial(server)
+    forwarded = f"X-Forwarded-For: {address}\r\n" if address else ""
+    connection.sendall(f"GET {mount} HTTP/1.0\r\nUser-Agent: {agent}\r\n{forwarded}\r\n".encode())
+    assert read_until(connection, b"\r\n\r\n").startswith(b"HTTP/1.0 200 OK\r\n")
+    return connection
+
+
+def ended(connection, seconds=10):
+    connection.settimeout(seconds)
+    while connection.recv(65536):
+        pass
+    return True
+
+
+# -- the document and the server ------------------------------------------------------------------
+
+def test_the_document_and_the_server_name_the_same_operations(server):
+    served = {(o["method"], o["path"]): o
+              for o in server.get("/api/v1/operations").json["operations"]}
+    said = {(method, path): s for method, path, s in documented()}
+    assert set(served) == set(said)
+    schemas = DOCUMENT["components"]["schemas"]
+    for key, row in served.items():
+        body = said[key].get("requestBody")
+        good = next(v for k, v in said[key]["responses"].items() if k != "default")
+        name = next(iter(good["content"].values()))["schema"]["$ref"].rsplit("/", 1)[1] \
+            if "content" in good else None
+        assert row["response"] == name and (name is None or name in schemas), key
+        assert bool(row["request"]) == bool(body), key
+        if body:
+            assert body["content"]["application/json"]["schema"]["$ref"].endswith(
+                "/" + row["request"]), key
+        assert row["rank"] == said[key]["x-rank"], key
+        assert row["summary"] == said[key]["summary"], key
+
+
+def test_each_operation_is_refused_without_a_login_as_its_rank_says(server):
+    for method, path, said in documented():
+        if path in ("/api/v1/login", "/api/v1/logout", "/api/v1/me"):
+            continue
+        real = path.replace("{mount}", "live").replace("{network}", "10.0.0.0/8")
+        real = re.sub(r"\{\w+\}", "1", real)
+        body = "{}" if "requestBody" in said else None
+        answer = server.get(real, method=method, body=body,
+                            headers={"Content-Type": "application/json"})
+        if said["x-rank"] == "none":
+            assert answer.status == 200, path
+        else:
+            assert answer.status == 401 and answer.json["error"]["code"] == "no_login", path
+            validate(answer.json, {"$ref": "#/components/schemas/Error"})
+
+
+def test_paths_and_methods_that_are_not_there_are_said_as_json(server):
+    lost = server.get("/api/v1/nothing", auth=ADMIN)
+    assert lost.status == 404 and lost.json["error"]["code"] == "no_such_operation"
+    wrong = server.get("/api/v1/server", auth=ADMIN, method="DELETE")
+    assert wrong.status == 405 and wrong.headers["Allow"] == "GET, HEAD"
+    assert wrong.json["error"]["code"] == "bad_method"
+    assert server.get("/api/v1/server", auth=ADMIN, method="HEAD").body == b""
+
+
+def test_the_document_is_served(server):
+    assert server.get("/openapi.json").json == DOCUMENT
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+def test_what_is_read_has_the_documents_form(on_air, api):
+    listener = listen(on_air, "/live", address="192.0.2.10")
+    await_true(lambda: on_air.mount("/live")["listeners"] == 1, 10)
+    server = api("GET", "/server").json
+    assert (server["name"], server["listeners"], server["sources"]) == ("Harbour", 1, 2)
+    assert server["memory"] > 1e6 and server["workers"] >= 1 and server["connections"] >= 3
+    mounts = {m["mount"]: m for m in api("GET", "/mounts").json["mounts"]}
+    assert mounts["/live"]["source"]["address"] == "127.0.0.1"
+    assert mounts["/live"]["fallback"] == "/other" and not mounts["/live"]["hidden"]
+    assert api("GET", "/mounts/talk/late").json["mount"] == "/talk/late"
+    assert api("GET", "/mounts/none").status == 404
+    assert {m["mount"] for m in api("GET", "/station", auth=None).json["mounts"]} \
+        == {"/live", "/talk/late"}
+    health = api("GET", "/health").json
+    assert health["ready"] and {c["name"] for c in health["checks"]} >= {"log", "sources"}
+    metrics = {m["name"]: m["value"] for m in api("GET", "/metrics").json["metrics"]}
+    assert metrics["radio_sources"] == 2
+    assert api("GET", "/bans").json["bans"] == []
+    api("GET", "/operations", auth=None)
+    assert api("GET", "/audience").json == {
+        "total": 1, "agents": [{"name": "VLC", "count": 1}], "countries": None}
+    me = api("GET", "/me").json
+    assert me["user"] == "admin" and me["rank"] == "admin"
+    listener.close()
+
+
+def test_the_trend_of_a_mount_is_kept(on_air, api):
+    def values():
+        found = api("GET", "/trends?span=hour&series=listeners,mount:/live").json["series"]
+        return found.get("mount:/live", []) and found
+    found = await_true(values, 15)
+    assert set(found) == {"listeners", "mount:/live"}
+    assert len(found["mount:/live"]) == len(found["listeners"])
+    assert api("GET", "/trends?span=week").status == 400
+    api("GET", "/trends?span=day")
+
+
+def test_the_log_is_read_on_from_where_one_was(api):
+    first = api("GET", "/log?limit=5").json
+    assert 0 < len(first["lines"]) <= 5
+    assert first["lines"][-1]["number"] == first["next"] - 1
+    api("POST", "/reload")
+    later = api("GET", f"/log?from={first['next']}").json
+    assert [line["number"] for line in later["lines"]] == list(range(first["next"], later["next"]))
+    assert any("core reloaded" in line["text"] for line in later["lines"])
+    assert all(" warning " in line["text"] or " error " in line["text"]
+               for line in api("GET", "/log?level=warning").json["lines"])
+    assert api("GET", "/log?level=loud").status == 400
+
+
+def test_who_has_an_answer_is_not_sent_it_again(api):
+    first = api("GET", "/settings")
+    same = api("GET", "/settings", headers={"If-None-Match": first.headers["ETag"]})
+    assert same.status == 304
+    assert api("GET", "/settings", headers={"If-None-Match": 'W/"0"'}).status == 200
+
+
+def test_settings_say_who_said_them_and_keep_secrets(api):
+    answer = api("GET", "/settings")
+    assert ADMIN_PASSWORD not in answer.text and SOURCE_PASSWORD not in answer.text
+    rooms = {room["name"]: room for room in answer.json["rooms"]}
+    edge = {s["name"]: s for s in rooms["edge"]["settings"]}
+    assert edge["server.name"]["value"] == "Harbour" and edge["server.name"]["from"] == "option"
+    assert edge["admin.password"]["value"] == "***"
+    assert edge["http.header_timeout"]["from"] == "default"
+    entries = {e["name"]: {s["name"]: s for s in e["settings"]}
+               for e in rooms["radio"]["section"]["entries"]}
+    assert entries["/live"]["fallback"]["value"] == "/other"
+
+
+def test_a_text_is_checked_and_all_its_faults_named(api):
+    good = api("POST", "/settings/check", {"text": "http:\n  listen: \"127.0.0.1:8000\"\n"}).json
+    assert good == {"good": True, "faults": []}
+    bad = api("POST", "/settings/check",
+              {"text": "http:\n  listen: lala\nmount:\n  /x: {burst: lots}\n"}).json
+    assert not bad["good"] and len(bad["faults"]) == 2 and bad["faults"][0].startswith("text:2:")
+    assert api("POST", "/settings/check", {}).status == 400
+
+
+def test_a_reload_says_what_is_wrong_with_the_file(crew, tmp_path):
+    file = tmp_path / "ringmain.conf"
+    file.write_text("server:\n  name: Before\n")
+    server = Server(crew, tmp_path, options=["--config", file])
+    api = Api(server)
+    file.write_text("server:\n  name: After\n")
+    assert api("POST", "/reload").json == {"good": True, "faults": []}
+    assert api("GET", "/server").json["name"] == "After"
+    file.write_text("server:\n  nmae: Oh\n")
+    answer = api("POST", "/reload").json
+    assert not answer["good"] and "nmae" in answer["faults"][0]
+    assert api("GET", "/server").json["name"] == "After"
+    server.stop()
+
+
+# -- doing ----------------------------------------------------------------------------------------
+
+def test_listeners_are_listed_by_pages_found_and_ordered(on_air, api):
+    crowd = [listen(on_air, "/live", f"Player{i}/1", f"192.0.2.{i + 1}") for i in range(12)]
+    await_true(lambda: api("GET", "/mounts/live/listeners").json["total"] == 12, 10)
+    first = api("GET", "/mounts/live/listeners?order=address&limit=5").json
+    second = api("GET", "/mounts/live/listeners?order=address&limit=5&offset=5").json
+    third = api("GET", "/mounts/live/listeners?order=address&limit=5&offset=10").json
+    addresses = [one["address"] for page in (first, second, third) for one in page["listeners"]]
+    assert addresses == [f"192.0.2.{i + 1}" for i in range(12)]
+    last = api("GET", "/mounts/live/listeners?order=-address&limit=1").json["listeners"][0]
+    assert last["address"] == "192.0.2.12" and last["agent"] == "Player11/1"
+    found = api("GET", "/listeners?find=player7").json
+    assert found["total"] == 1 and found["listeners"][0]["mount"] == "/live"
+    assert api("GET", "/listeners?find=192.0.2.3").json["total"] == 1
+    for connection in crowd:
+        connection.close()
+
+
+def test_a_listener_and_then_all_are_sent_away(on_air, api):
+    one, two, three = (listen(on_air, "/live", address=f"192.0.2.{i}") for i in (21, 22, 23))
+    listed = await_true(lambda: (lambda l: len(l) == 3 and l)(
+        api("GET", "/mounts/live/listeners?order=address").json["listeners"]), 10)
+    assert api("DELETE", f"/mounts/live/listeners/{listed[0]['id']}").json == {"count": 1}
+    assert ended(one)
+    assert api("DELETE", f"/mounts/live/listeners/{listed[0]['id']}").status == 404
+    assert api("DELETE", "/mounts/live/listeners/x").status == 404
+    assert api("DELETE", "/mounts/live/listeners").json == {"count": 2}
+    assert ended(two) and ended(three)
+
+
+def test_listeners_are_moved(on_air, api):
+    one, two = listen(on_air, "/live", address="192.0.2.31"), listen(on_air, "/live")
+    listed = await_true(lambda: (lambda l: len(l) == 2 and l)(
+        api("GET", "/mounts/live/listeners?find=192.0.2.31").json["listeners"]
+        + api("GET", "/mounts/live/listeners?find=127.0.0.1").json["listeners"]), 10)
+    body = {"to": "/talk/late", "listener": listed[0]["id"]}
+    assert api("POST", "/mounts/live/move", body).json == {"count": 1}
+    assert api("GET", "/mounts/talk/late/listeners").json["listeners"][0]["address"] == "192.0.2.31"
+    assert api("POST", "/mounts/live/move", {"to": "/talk/late"}).json == {"count": 1}
+    assert api("GET", "/mounts/live/listeners").json["total"] == 0
+    for wrong in ({}, {"to": "/live"}, {"to": "/none"}, {"to": 7}):
+        assert api("POST", "/mounts/live/move", wrong).status == 409
+    assert api("POST", "/mounts/live/move", {"to": "/talk/late", "listener": "x"}).status == 400
+    one.close()
+    two.close()
+
+
+def test_a_title_is_set_as_it_is_written(on_air, api):
+    title = "Ärger & <b>Mut</b> - \u202eevil\u0007"
+    assert api("PUT", "/mounts/live/title", {"title": title}).status == 204
+    heard = await_true(lambda: api("GET", "/mounts/live").json["title"], 5)
+    assert heard.startswith("Ärger & <b>Mut</b> - ") and "\u0007" not in heard
+    assert api("PUT", "/mounts/live/title", {}).status == 400
+    assert api("PUT", "/mounts/none/title", {"title": "x"}).status == 404
+
+
+def test_a_title_without_a_source_is_refused(server, api):
+    assert api("PUT", "/mounts/live/title", {"title": "x"}).status == 409
+
+
+def test_a_source_is_sent_away(server, api, sounds):
+    source = feed(server, "/gone", sounds)
+    server.await_mount("/gone")
+    assert api("DELETE", "/mounts/gone/source").status == 204
+    await_true(lambda: not server.mount("/gone"), 15)
+    source.stop()
+    assert api("DELETE", "/mounts/live/source").status == 409
+
+
+def test_fallback_and_visibility_hold_until_the_reload(on_air, api):
+    assert api("PUT", "/mounts/live/fallback", {"fallback": "/talk/late"}).status == 204
+    assert api("GET", "/mounts/live").json["fallback"] == "/talk/late"
+    assert api("PUT", "/mounts/talk/late/fallback", {"fallback": "/live"}).status == 409
+    assert api("PUT", "/mounts/live/fallback", {"fallback": "live"}).status == 400
+    assert api("PUT", "/mounts/live/hidden", {"hidden": True}).status == 204
+    assert "/live" not in on_air.mounts()
+    assert "/live" not in {m["mount"] for m in on_air.get("/api/v1/station").json["mounts"]}
+    assert api("PUT", "/mounts/live/hidden", {"hidden": "yes"}).status == 400
+    api("POST", "/reload")
+    assert api("GET", "/mounts/live").json["fallback"] == "/other"
+    assert "/live" in on_air.mounts()
+
+
+def test_a_ban_holds_at_once_and_sends_away_who_is_there(on_air, api):
+    guest, other = listen(on_air, "/live", address="198.51.100.7"), listen(on_air, "/live")
+    await_true(lambda: api("GET", "/mounts/live/listeners").json["total"] == 2, 10)
+    made = api("POST", "/bans", {"network": "198.51.100.0/24", "reason": "noise <b>", "seconds": 60})
+    assert made.status == 201 and made.json["reason"] == "noise <b>" and made.json["by"] == "admin"
+    assert ended(guest)
+    await_true(lambda: api("GET", "/mounts/live/listeners").json["total"] == 1, 10)
+    refused = on_air.get("/", headers={"X-Forwarded-For": "198.51.100.9"})
+    assert refused.status == 403
+    assert api("DELETE", "/bans/198.51.100.0/24").status == 204
+    assert on_air.get("/", headers={"X-Forwarded-For": "198.51.100.9"}).status == 200
+    assert api("DELETE", "/bans/198.51.100.0/24").status == 404
+    for wrong in ({}, {"network": "lala"}, {"network": "10.0.0.1/8"},
+                  {"network": "10.0.0.0/8", "seconds": -1}):
+        assert api("POST", "/bans", wrong).status == 400
+    assert api("POST", "/bans", {"network": "127.0.0.0/8"}).status == 409
+    other.close()
+
+
+def test_bans_are_kept_over_a_restart_and_end_by_themselves(crew, tmp_path):
+    def start():
+        server = Server(crew, tmp_path, {"http.trusted_proxies": "127.0.0.1"},
+                        ["--data", tmp_path / "data"])
+        return server, Api(server)
+
+    server, api = start()
+    api("POST", "/bans", {"network": "203.0.113.5"})
+    api("POST", "/bans", {"network": "203.0.113.6", "seconds": 2})
+    guest = {"X-Forwarded-For": "203.0.113.5"}, {"X-Forwarded-For": "203.0.113.6"}
+    assert server.get("/", headers=guest[0]).status == 403
+    server.stop()
+    server, api = start()
+    assert server.get("/", headers=guest[0]).status == 403
+    await_true(lambda: server.get("/", headers=guest[1]).status == 200, 10)
+    await_true(lambda: [b["network"] for b in api("GET", "/bans").json["bans"]] == ["203.0.113.5"], 5)
+    server.stop()
+    (tmp_path / "data" / "bans.json").write_text("[{\"network\": \"203.0.113.5\"}, 7")
+    server, api = start()
+    assert "edge bans not all read" in server.log()
+    assert (tmp_path / "data" / "bans.json.bad").exists()
+    assert api("GET", "/bans").json["bans"] == []
+    server.stop()
+
+
+def test_relays_pushes_listings_and_webhooks_are_seen_and_ordered(serve, crew):
+    server = serve({"relay./pulled.url": "http://127.0.0.1:9/none",
+                    "push.there.url": "http://127.0.0.1:9/none", "push.there.mount": "/live",
+                    "hook.test.url": "http://127.0.0.1:9/hook"})
+    api = Api(server)
+    relay = api("GET", "/relays").json["relays"][0]
+    assert relay["mount"] == "/pulled" and relay["origin"] == "file" and relay["started"]
+    assert api("POST", "/relays/pulled/order", {"order": "stop"}).status == 204
+    await_true(lambda: api("GET", "/relays").json["relays"][0]["state"] == "off", 10)
+    assert api("POST", "/relays/pulled/order", {"order": "dance"}).status == 400
+    assert api("POST", "/relays/none/order", {"order": "stop"}).status == 404
+    assert api("DELETE", "/relays/pulled").status == 409
+    made = {"mount": "/new/one", "url": "http://198.51.100.1:9/x", "on_demand": True}
+    assert api("POST", "/relays", made).status == 204
+    assert api("POST", "/relays", made).status == 409
+    assert api("POST", "/relays", {"mount": "/bad", "url": "file:///etc/passwd"}).status == 400
+    assert {r["mount"] for r in api("GET", "/relays").json["relays"]} == {"/pulled", "/new/one"}
+    assert api("DELETE", "/relays/new/one").status == 204
+    assert api("DELETE", "/relays/new/one").status == 404
+    assert api("GET", "/pushes").json["pushes"][0]["name"] == "there"
+    assert api("POST", "/pushes/there/order", {"order": "stop"}).status == 204
+    assert api("POST", "/pushes/none/order", {"order": "stop"}).status == 404
+    assert api("GET", "/directory").json["listings"] == []
+    assert api("POST", "/hooks/test/test").status == 204
+    await_true(lambda: api("GET", "/hooks").json["hooks"][0]["error"], 20)
+    assert api("POST", "/hooks/none/test").status == 404
+    await_true(lambda: "warning" in {c["state"] for c in api("GET", "/health").json["checks"]
+                                     if c["name"] == "webhooks"}, 10)
+    Api.elsewhere |= api.called
+
+
+def test_bodies_that_are_no_json_object_are_refused(server):
+    def send(body, kind="application/json"):
+        return server.get("/api/v1/bans", auth=ADMIN, method="POST", body=body,
+                          headers={"Content-Type": kind})
+    for body in ("", "{", "[]", "7", "null", '{"network": 1, "network": 2}', "{" * 5000):
+        assert send(body).status == 400, body[:20]
+    assert send("network=10.0.0.0/8", "application/x-www-form-urlencoded").status == 415
+    assert send("{}", "text/plain").status == 415
+    assert send(json.dumps({"network": "x" * 70000})).status == 413
+
+
+def test_a_session_needs_the_word_against_other_sites(server):
+    login = server.get("/api/v1/login", method="POST", headers={"Content-Type": "application/json"},
+                       body=json.dumps({"user": "admin", "password": ADMIN_PASSWORD}))
+    cookie = "; ".join(c.split(";")[0] for c in login.headers.get_all("Set-Cookie"))
+    headers = {"Cookie": cookie, "Content-Type": "application/json"}
+    body = json.dumps({"network": "192.0.2.99", "seconds": 1})
+    assert server.get("/api/v1/bans", headers=headers).status == 200
+    assert server.get("/api/v1/bans", method="POST", headers=headers, body=body).status == 403
+    headers["X-CSRF-Token"] = login.json["csrf"]
+    assert server.get("/api/v1/bans", method="POST", headers=headers, body=body).status == 201
+
+
+def test_health_is_asked_without_a_login(server):
+    assert (server.get("/healthz").status, server.get("/healthz").text) == (200, "alive\n")
+    assert (server.get("/readyz").status, server.get("/readyz").text) == (200, "ready\n")
+
+
+def test_pages_load_nothing_but_our_own_files(server):
+    for path in ("/", "/admin", "/admin/login", "/player/live", "/player/talk/late", "/embed/live"):
+        answer = server.get(path)
+        rules = dict(rule.strip().split(" ", 1)
+                     for rule in answer.headers["Content-Security-Policy"].split(";"))
+        assert answer.status == 200 and "text/html" in answer.headers["Content-Type"]
+        assert rules["default-src"] == "'none'" and rules["script-src"] == "'self'"
+        assert rules["style-src"] == "'self'" and rules["base-uri"] == "'none'"
+        framed = path.startswith("/embed")
+        assert rules["frame-ancestors"] == ("*" if framed else "'none'")
+        assert answer.headers["X-Frame-Options"] == (None if framed else "DENY")
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|style=", answer.text), path
+
+
+def test_each_operation_was_called(api):
+    """Last: whatever is new in the document is tried somewhere above."""
+    elsewhere = {("POST", "/api/v1/login"), ("POST", "/api/v1/logout"), ("GET", "/api/v1/events")}
+    missing = {(m, p) for m, p, _ in documented()} - api.called - Api.elsewhere - elsewhere
+    assert not missing

@@ -1,0 +1,100 @@
+"""The Debian package builds and what is in it serves; systemd, fail2ban, Grafana and Prometheus are given
+nothing that they or the server do not know."""
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from fault_harness import Encoder, Listener, Server, await_, basic, free_port
+from stage import need
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PACKAGING = os.path.join(ROOT, "packaging")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """What the package puts into a machine."""
+    need("dpkg-buildpackage", "dh")
+    out = tmp_path_factory.mktemp("package")
+    done = subprocess.run([os.path.join(PACKAGING, "build-deb"), str(out / "build")],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    deb = next(f for f in (out / "build").glob("ringmain_*.deb"))
+    subprocess.run(["dpkg", "-x", str(deb), str(out / "tree")], check=True)
+    return out / "tree"
+
+
+def test_the_server_of_the_package_plays_its_demo_by_the_file_of_the_package(tree, tmp_path):
+    port = free_port()
+    file = tree / "etc/ringmain/ringmain.yaml"
+    program = str(tree / "usr/bin/ringmain")
+    assert subprocess.run([program, "--check", "--config", str(file)], check=False).returncode == 0
+    server = subprocess.Popen(
+        [program, "--config", str(file), "--set", f"http.listen=127.0.0.1:{port}", "--set",
+         "radio.demo=yes"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        env={**os.environ, "STATE_DIRECTORY": str(tmp_path)})
+    try:
+        # The demo is a program of its own, found where the package puts it.
+        for line in server.stderr:
+            if "source live mount=/demo" in line:
+                break
+        else:
+            pytest.fail("no demo")
+        assert (tmp_path / "passwords").stat().st_mode & 0o777 == 0o600
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+
+
+def test_systemd_takes_the_unit(tree, tmp_path):
+    need("systemd-analyze")
+    unit = (tree / "lib/systemd/system/ringmain.service").read_text()
+    copy = tmp_path / "ringmain.service"
+    copy.write_text(unit.replace("/usr/bin/ringmain", str(tree / "usr/bin/ringmain")))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(copy)],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "ringmain.service" not in done.stderr, done.stderr
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", str(copy)],
+                          capture_output=True, text=True, check=False)
+    exposure = float(re.search(r"exposure level for ringmain.service: ([\d.]+)", done.stdout)[1])
+    assert exposure < 3, done.stdout
+
+
+def test_fail2ban_finds_who_guesses_in_a_real_log(tmp_path):
+    need("fail2ban-regex")
+    with Server() as server:
+        wrong = basic("admin", "guessed")
+        for source in ("127.0.0.2", "127.0.0.3"):
+            assert server.get("/admin/stats", wrong, source=source).status == 401
+            assert server.get("/live", basic("source", "guessed"), source=source,
+                              method="SOURCE").status == 401
+        server.get("/status-json.xsl")
+        log = tmp_path / "log"
+        log.write_text(server.log())
+    done = subprocess.run(["fail2ban-regex", "--print-all-matched", str(log),
+                           os.path.join(PACKAGING, "fail2ban", "filter.conf")],
+                          capture_output=True, text=True, check=False)
+    assert re.search(r"Lines: \d+ lines, \d+ ignored, 4 matched", done.stdout), done.stdout
+    assert done.stdout.count("address=127.0.0.2") >= 2, done.stdout
+
+
+def numbers_of(text):
+    return set(re.findall(r"\bringmain_[a-z0-9_]+", text))
+
+
+def test_grafana_and_prometheus_ask_for_numbers_that_there_are():
+    with Server() as server, Encoder(server), Listener(server) as listener:
+        listener.await_bytes(1000)
+        await_("the mount has numbers", lambda: "mount=" in server.get("/metrics").raw.decode())
+        there = numbers_of(server.get("/metrics").raw.decode())
+    with open(os.path.join(PACKAGING, "grafana", "ringmain.json"), encoding="utf-8") as file:
+        page = json.load(file)
+    asked = " ".join(target["expr"] for panel in page["panels"] for target in panel["targets"])
+    with open(os.path.join(PACKAGING, "prometheus", "alerts.yml"), encoding="utf-8") as file:
+        asked += " ".join(line for line in file if "expr:" in line)
+    assert len(numbers_of(asked)) > 15
+    assert not numbers_of(asked) - there
