@@ -58,6 +58,7 @@ struct conn {
 	struct buffer head_out;
 	struct reply reply;
 	size_t sent;
+	unsigned site;
 	void (*sent_then)(struct conn *conn);
 	void *holder;
 	void (*gone)(void *holder); /* or NULL */
@@ -137,7 +138,7 @@ RUNS_ON(on_worker) static void conn_watch(struct conn *conn, int events)
 		uv_poll_stop(&conn->poll);
 }
 
-void conn_start(struct worker *worker, int fd, const struct address *peer)
+void conn_start(struct worker *worker, int fd, const struct address *peer, unsigned site)
 {
 	const struct edge_settings *settings = edge_settings();
 	struct conn *conn = list.stopping ? NULL : pool_take(&list.pool);
@@ -159,6 +160,7 @@ void conn_start(struct worker *worker, int fd, const struct address *peer)
 	conn->worker = worker;
 	conn->link = link_plain(fd);
 	conn->peer = *peer;
+	conn->site = site;
 	conn->fresh = true;
 	conn->state = CONN_HEAD;
 	conn->proxy_header =
@@ -240,7 +242,7 @@ RUNS_ON(on_worker) static void conn_route(struct conn *conn)
 	const struct route *route;
 	unsigned allowed;
 
-	route = route_find(request->path, method_of(request->method), &allowed);
+	route = route_find(conn->site, request->path, method_of(request->method), &allowed);
 	if (!route) {
 		if (allowed)
 			conn_refuse_method(conn, allowed);
@@ -297,7 +299,7 @@ RUNS_ON(on_worker) static void conn_head(struct conn *conn)
 		conn->idle = false;
 		conn_expect(conn, edge_settings()->conf.http_header_timeout);
 	}
-	switch (protocol_look(in, &ours)) {
+	switch (conn->site == SITE_MAIN ? protocol_look(in, &ours) : ROUTE_FIRST_OTHER) {
 	case ROUTE_FIRST_OURS:
 		conn_watch(conn, 0);
 		conn->request = (struct request){.peer = conn->peer};

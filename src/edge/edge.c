@@ -9,6 +9,7 @@
 #include "core/tcp.h"
 #include "edge/ban.h"
 #include "edge/conn.h"
+#include "edge/route.h"
 #include "edge/tls.h"
 
 #define ACCEPT_BATCH    256
@@ -22,6 +23,7 @@ struct door {
 	int fd;
 	struct address at; /* as it was asked for */
 	uint16_t port;     /* as it is */
+	unsigned site;     /* whose routes are served there */
 	bool icy;
 	bool wanted;
 	bool starved; /* the last accept found no descriptor: said in the log */
@@ -31,6 +33,7 @@ struct arrival {
 	struct message message;
 	struct worker *worker;
 	struct address peer;
+	unsigned site;
 	int fd;
 };
 
@@ -112,7 +115,7 @@ static void deliver_arrival(struct message *message)
 	struct arrival *arrival = container_of(message, struct arrival, message);
 
 	enter_worker();
-	conn_start(arrival->worker, arrival->fd, &arrival->peer);
+	conn_start(arrival->worker, arrival->fd, &arrival->peer, arrival->site);
 	free(arrival);
 }
 
@@ -124,7 +127,7 @@ static bool may_connect(const struct address *peer)
 }
 
 RUNS_ON(on_control)
-static void welcome(int fd, const struct address *peer)
+static void welcome(int fd, const struct address *peer, unsigned site)
 {
 	static const char full[] = "HTTP/1.0 503 Service Unavailable\r\nRetry-After: 30\r\n"
 				   "Content-Length: 0\r\nConnection: close\r\n\r\n";
@@ -148,6 +151,7 @@ static void welcome(int fd, const struct address *peer)
 		.message.deliver = deliver_arrival,
 		.worker = worker_place(),
 		.peer = *peer,
+		.site = site,
 		.fd = fd,
 	};
 	atomic_fetch_add_explicit(&arrival->worker->load, 1, memory_order_relaxed);
@@ -199,7 +203,7 @@ static void on_knock(uv_poll_t *poll, int status, int events)
 		door->starved = false;
 		memcpy(peer.ip, end.ip, sizeof peer.ip);
 		peer.port = end.port;
-		welcome(fd, &peer);
+		welcome(fd, &peer, door->site);
 	}
 }
 
@@ -233,21 +237,22 @@ RUNS_ON(on_control) static void door_close(struct door *door)
 	close(door->fd);
 }
 
-RUNS_ON(on_control) static struct door *door_find(const struct address *at, bool icy)
+RUNS_ON(on_control)
+static struct door *door_find(const struct address *at, bool icy, unsigned site)
 {
 	struct door *door = doors;
 
-	while (door &&
-	       (door->icy != icy || door->at.port != at->port || !address_same_ip(&door->at, at)))
+	while (door && (door->icy != icy || door->site != site || door->at.port != at->port ||
+			!address_same_ip(&door->at, at)))
 		door = door->next;
 	return door;
 }
 
 RUNS_ON(on_control)
-static int door_open(uv_loop_t *loop, const struct address *at, bool icy)
+static int door_open(uv_loop_t *loop, const struct address *at, bool icy, unsigned site)
 {
 	struct tcp_end end = {.port = at->port};
-	struct door *door = door_find(at, icy);
+	struct door *door = door_find(at, icy, site);
 	int error;
 
 	if (door) {
@@ -269,6 +274,7 @@ static int door_open(uv_loop_t *loop, const struct address *at, bool icy)
 	door->at = *at;
 	door->port = tcp_port(door->fd);
 	door->icy = icy;
+	door->site = site;
 	door->wanted = true;
 	door->poll.data = door->pause.data = door;
 	door->open_handles = 2;
@@ -289,7 +295,7 @@ static void icy_door_open(uv_loop_t *loop, const struct address *at, uint16_t po
 	if (port == UINT16_MAX)
 		return;
 	above.port = (uint16_t)(port + 1);
-	error = door_open(loop, &above, true);
+	error = door_open(loop, &above, true, SITE_MAIN);
 	if (error)
 		log_warn_code(error, "edge", "no shoutcast port", kv_u64("port", above.port));
 }
@@ -306,21 +312,22 @@ RUNS_ON(on_control) static void doors_close_unwanted(void)
 }
 
 /* A door that was opened just now and not before is the only kind that fails to be wanted twice. */
-int edge_listen(uv_loop_t *loop, const struct conf_list *listen, bool icy_door, char *fault,
-		size_t size)
+RUNS_ON(on_control)
+static int listen_at(uv_loop_t *loop, unsigned site, const struct conf_list *listen, bool icy_door,
+		     uint16_t *first, char *fault, size_t size)
 {
 	struct door *before = doors;
-	uint16_t first = 0;
 
+	*first = 0;
 	for (struct door *door = doors; door; door = door->next)
-		door->wanted = false;
+		door->wanted = door->site != site;
 	for (size_t i = 0; i < listen->count; i++) {
 		struct address at;
 		struct door *door;
 		int error = -EINVAL;
 
 		if (address_parse_listen(bytes_str(listen->at[i]), &at))
-			error = door_open(loop, &at, false);
+			error = door_open(loop, &at, false, site);
 		if (error) {
 			fault_say(fault, size, &at);
 			/* All stays as it was: what is new goes, what was there stays. */
@@ -328,15 +335,31 @@ int edge_listen(uv_loop_t *loop, const struct conf_list *listen, bool icy_door, 
 				door_close(doors);
 			return error;
 		}
-		door = door_find(&at, false);
+		door = door_find(&at, false, site);
 		if (i == 0)
-			first = door->port;
+			*first = door->port;
 		if (icy_door)
 			icy_door_open(loop, &at, door->port);
 	}
-	atomic_store_explicit(&first_port, first, memory_order_relaxed);
 	doors_close_unwanted();
 	return 0;
+}
+
+int edge_listen(uv_loop_t *loop, const struct conf_list *listen, bool icy_door, char *fault,
+		size_t size)
+{
+	uint16_t first;
+	int error = listen_at(loop, SITE_MAIN, listen, icy_door, &first, fault, size);
+
+	if (!error)
+		atomic_store_explicit(&first_port, first, memory_order_relaxed);
+	return error;
+}
+
+int edge_listen_at(uv_loop_t *loop, unsigned site, const struct conf_list *listen, uint16_t *port,
+		   char *fault, size_t size)
+{
+	return listen_at(loop, site, listen, false, port, fault, size);
 }
 
 void edge_stop(void)
