@@ -56,6 +56,10 @@ void fc_state_say(fc_header_t *shared, uint32_t state);
 
 void fc_info_of(const struct fc_file *file, fc_info_t *out);
 
+/* "/framecache-<slot_id>-write". */
+#define FC_SEMAPHORE_MAX (FC_SLOT_ID_MAX + 32)
+void fc_semaphore_name(const char *slot_id, char name[FC_SEMAPHORE_MAX]);
+
 uint64_t fc_mono_ns(void);
 uint64_t fc_wall_us(void);
 /* Now and so many milliseconds, on the monotonic clock; UINT64_MAX stays what it is. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,11 @@ static int create(const char *slot_id, const fc_header_t *header, mode_t mode, i
 	return error;
 }
 
+void fc_semaphore_name(const char *slot_id, char name[FC_SEMAPHORE_MAX])
+{
+	snprintf(name, FC_SEMAPHORE_MAX, "/framecache-%s-write", slot_id);
+}
+
 static int result(int error)
 {
 	if (error == 0)
@@ -187,6 +193,7 @@ int fc_slot_create(const char *slot_id, const fc_config_t *config, int flags)
 
 int fc_slot_remove(const char *slot_id, int flags)
 {
+	char semaphore[FC_SEMAPHORE_MAX];
 	struct stat before, now;
 	int dir, fd, error = 0;
 
@@ -206,6 +213,10 @@ int fc_slot_remove(const char *slot_id, int flags)
 		error = -errno;
 	else
 		say_of(fd, FC_STATE_CLOSED);
+	if (error == 0) {
+		fc_semaphore_name(slot_id, semaphore);
+		sem_unlink(semaphore);
+	}
 	close(dir);
 	close(fd);
 	return result(error);

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct fc_writer {
 	uint32_t state;       /* as we said it last */
 	uint32_t first_flags; /* FC_FRAME_DISCONTINUITY on the first frame after another writer */
 	bool begun;
+	sem_t *semaphore; /* or NULL */
 };
 
 /* --- opening -------------------------------------------------------------------------------------- */
@@ -52,6 +54,31 @@ static int take_over(fc_writer_t *writer)
 	return 0;
 }
 
+/* What consumers of the first kind wait on. One post wakes one of them; so it is made only where
+ * FC_LEGACY_SEM=1 is in the environment. */
+static sem_t *semaphore_open(const char *slot_id)
+{
+	const char *wanted = getenv("FC_LEGACY_SEM");
+	char name[FC_SEMAPHORE_MAX];
+	sem_t *semaphore;
+
+	if (!wanted || strcmp(wanted, "1") != 0)
+		return NULL;
+	fc_semaphore_name(slot_id, name);
+	semaphore = sem_open(name, O_CREAT, 0660, 0);
+	return semaphore == SEM_FAILED ? NULL : semaphore;
+}
+
+/* Nobody may be waiting: then it must not count up for ever. */
+static void semaphore_post(fc_writer_t *writer)
+{
+	int value;
+
+	if (writer->semaphore && sem_getvalue(writer->semaphore, &value) == 0 &&
+	    value < (int)writer->file.header.ring_depth)
+		sem_post(writer->semaphore);
+}
+
 /* fd is the file's from now on. */
 static fc_writer_t *open_fd(int fd, const char *slot_id)
 {
@@ -74,6 +101,7 @@ static fc_writer_t *open_fd(int fd, const char *slot_id)
 		goto fail;
 	}
 	/* The pages exist; now they are also ours, and the first lap costs no more than the others. */
+	writer->semaphore = semaphore_open(writer->file.header.slot_id);
 	(void)madvise(writer->file.map, writer->file.header.file_size, MADV_POPULATE_WRITE);
 	return writer;
 fail:
@@ -111,6 +139,8 @@ void fc_writer_close(fc_writer_t *writer)
 	/* Before the lock goes, or for a moment we would look dead. */
 	if (LOAD(writer->live->state) == writer->state)
 		fc_state_say(writer->live, FC_STATE_CLOSED);
+	if (writer->semaphore)
+		sem_close(writer->semaphore);
 	fc_file_unmap(&writer->file);
 	free(writer);
 }
@@ -178,6 +208,7 @@ int fc_write_commit(fc_writer_t *writer, const fc_frame_meta_t *meta)
 	STORE(live->heartbeat_ns, now);
 	STORE_RELEASE(live->write_cursor, writer->next + 1); /* pairs with take() */
 	fc_wake(live);
+	semaphore_post(writer);
 	writer->next++;
 	writer->audio_first = writer->audio_next;
 	writer->first_flags = 0;

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -762,6 +763,37 @@ static void nothing_is_left_open(void **state)
 	fc_writer_close(NULL);
 }
 
+/* For consumers of the first kind: posted for each frame, and no further than the ring. */
+static void the_old_semaphore_is_posted_where_it_is_asked_for(void **state)
+{
+	char name[64];
+	struct pair pair;
+	sem_t *semaphore;
+	int value;
+
+	(void)state;
+	/* Its name is the machine's: a slot of ours alone. */
+	snprintf(name, sizeof name, "/framecache-s-write");
+	sem_unlink(name);
+	pair = pair_make(DEPTH);
+	assert_ptr_equal(sem_open(name, 0), SEM_FAILED);
+	pair_end(&pair);
+	setenv("FC_LEGACY_SEM", "1", 1);
+	pair = pair_make(DEPTH);
+	unsetenv("FC_LEGACY_SEM");
+	semaphore = sem_open(name, 0);
+	assert_ptr_not_equal(semaphore, SEM_FAILED);
+	put_some(pair.writer, 3);
+	assert_int_equal(sem_getvalue(semaphore, &value), 0);
+	assert_int_equal(value, 3);
+	put_some(pair.writer, 3 * DEPTH);
+	assert_int_equal(sem_getvalue(semaphore, &value), 0);
+	assert_int_equal(value, DEPTH);
+	sem_close(semaphore);
+	pair_end(&pair);
+	assert_ptr_equal(sem_open(name, 0), SEM_FAILED);
+}
+
 static void results_have_names(void **state)
 {
 	(void)state;
@@ -815,6 +847,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_sealed_memory_file_is_a_slot),
 		cmocka_unit_test(a_reader_maps_nothing_writable),
 		cmocka_unit_test(nothing_is_left_open),
+		cmocka_unit_test(the_old_semaphore_is_posted_where_it_is_asked_for),
 		cmocka_unit_test(results_have_names),
 	};
 
