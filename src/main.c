@@ -37,15 +37,17 @@
 #include "edge/tls_room.h"
 #include "edge/tls_ticket.h"
 #include "edge/trend.h"
+#include "framecache/framecache.h"
 #include "options.h"
 #include "radio/radio.h"
 #include "radio/radio_directory.h"
 #include "secrets.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room,   &edge_conf_room,
-						&tls_conf_room,    &radio_conf_room,
-						&relays_conf_room, &pushes_conf_room,
-						&hooks_conf_room,  &directory_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room,      &edge_conf_room,
+						&tls_conf_room,       &radio_conf_room,
+						&relays_conf_room,    &pushes_conf_room,
+						&hooks_conf_room,     &directory_conf_room,
+						&framecache_conf_room};
 
 static const struct worker_hooks *const hooks[] = {&fetch_hooks, &edge_hooks, &radio_hooks,
 						   &events_hooks, NULL};
@@ -291,8 +293,14 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 	if (!error) {
 		error = edge_listen(server->loop, &edge->http_listen,
 				    radio_conf_of(conf)->shoutcast_port, at, sizeof at);
-		if (error)
+		if (!error)
+			error = framecache_listen(server->loop, conf, at, sizeof at);
+		if (error) {
+			(void)!edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
+					   radio_conf_of(server->conf)->shoutcast_port, fault,
+					   sizeof fault);
 			(void)!log_open_by(server->conf);
+		}
 	}
 	if (error) {
 		log_warn_code(error, "core", "reload refused", kv_str("at", at));
@@ -505,6 +513,7 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	route_add(acme_routes);
 	api_configure(server);
 	radio_configure(server->conf, reload_asked);
+	framecache_configure(server->conf);
 	if (!error)
 		error = workers_start(worker_number(server->conf), hooks, server->loop);
 	if (error) {
@@ -520,6 +529,8 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	if (!error)
 		error = edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
 				    radio_conf_of(server->conf)->shoutcast_port, at, sizeof at);
+	if (!error)
+		error = framecache_listen(server->loop, server->conf, at, sizeof at);
 	if (error)
 		log_error("core", "cannot start", kv_str("at", at),
 			  kv_str("error", uv_strerror(error)));
@@ -536,6 +547,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	tls_stop();
 	events_stop();
 	trend_stop();
+	framecache_stop();
 	radio_stop();
 	workers_stop();
 	hooks_stop();
