@@ -77,7 +77,7 @@ uint64_t board_taken(void)
 
 /* --- the registry --------------------------------------------------------------------------- */
 
-static json_t *registry_tree(void)
+RUNS_ON(on_control) static json_t *registry_tree(void)
 {
 	json_t *list = json_array();
 
@@ -318,14 +318,14 @@ void board_create(struct board_order *order)
 		order->error = -EEXIST;
 	else if (taken > budget || order->size > budget - taken)
 		order->error = -EDQUOT;
-	if (order->error == 0)
-		order->error = uv_queue_work(board.loop, &order->work, order_work, order_done);
 	if (order->error) {
 		order->done(order);
 		return;
 	}
 	board.pending += order->size;
 	board.pending_count++;
+	/* The order is the pool's from here on. It refuses nothing but a call without work. */
+	CHECK(uv_queue_work(board.loop, &order->work, order_work, order_done) == 0);
 }
 
 int board_remove(const char *slot_id, bool force)

@@ -187,7 +187,7 @@ struct creation {
 	struct call *call;
 };
 
-static void answer_created(struct call *call, const char *slot_id)
+RUNS_ON(on_control) static void answer_created(struct call *call, const char *slot_id)
 {
 	const struct board_slot *slot = board_find(slot_id);
 	json_t *tree = slot ? slot_tree(slot) : json_object();
