@@ -16,16 +16,20 @@ static bool copy_text(struct bytes in, char *out, size_t size)
 static bool cut_port(struct bytes *host, uint64_t *port)
 {
 	struct bytes rest = *host;
+	bool colon;
 
 	if (bytes_start_with(rest, BYTES("["))) {
 		rest = bytes_skip(rest, 1);
 		*host = bytes_cut(&rest, ']');
-		if (bytes_start_with(rest, BYTES(":")))
-			rest = bytes_skip(rest, 1);
+		colon = rest.len > 0;
+		if (colon && !bytes_start_with(rest, BYTES(":")))
+			return false;
+		rest = bytes_skip(rest, 1);
 	} else {
+		colon = bytes_find(rest, ':') < rest.len;
 		*host = bytes_cut(&rest, ':');
 	}
-	return rest.len == 0 || (bytes_to_u64(rest, 65535, port) && *port != 0);
+	return !colon || (bytes_to_u64(rest, 65535, port) && *port != 0);
 }
 
 bool publisher_target_parse(const char *url, struct publisher_target *target)

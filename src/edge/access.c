@@ -6,8 +6,10 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "edge/api.h"
+#include "edge/audit.h"
 #include "edge/conn.h"
 #include "edge/edge.h"
+#include "edge/hook.h"
 #include "edge/proto/basic_auth.h"
 #include "edge/proto/cookie.h"
 
@@ -128,6 +130,17 @@ RUNS_ON(on_worker) static void judged(struct conn *conn, enum verdict verdict)
 	work->judged(conn, verdict);
 }
 
+static void tell_lockout(const char *address, const char *user, uint64_t wait_ms)
+{
+	char text[192];
+
+	snprintf(text, sizeof text, "%s is locked out for %u s: too many wrong passwords.", address,
+		 (unsigned)(wait_ms / 1000));
+	hook_event_post("lockout", "", text,
+			json_pack("{s:s s:s s:I}", "address", address, "user", user, "seconds",
+				  (json_int_t)(wait_ms / 1000)));
+}
+
 RUNS_ON(on_worker) static void judged_wrong(struct conn *conn)
 {
 	struct access_work *work = conn_access(conn);
@@ -138,10 +151,11 @@ RUNS_ON(on_worker) static void judged_wrong(struct conn *conn)
 
 	metric_add(METRIC_edge_auth_failures, 1);
 	if (wait_ms) {
+		address_text(&request->peer, address);
 		metric_add(METRIC_edge_lockouts, 1);
-		log_warnx("edge", "locked out",
-			  kv_str("address", address_text(&request->peer, address)),
+		log_warnx("edge", "locked out", kv_str("address", address),
 			  kv_str("user", work->access.name), kv_ms("wait", wait_ms));
+		tell_lockout(address, work->access.name, wait_ms);
 	}
 	judged(conn, VERDICT_NO);
 }
@@ -316,6 +330,7 @@ RUNS_ON(on_worker) static void judge_token(struct conn *conn, struct bytes given
 	owner = rights_of_owner(token->owner, token->of_settings);
 	work->access.rights = rights_within(&token->rights, &owner);
 	work->access.how = ACCESS_TOKEN;
+	work->access.of_settings = token->of_settings;
 	memcpy(work->access.name, token->owner, sizeof work->access.name);
 	atomic_store_explicit(account_seen(ACCOUNT_TOKENS, token->place), wall_now_us(),
 			      memory_order_relaxed);
@@ -515,9 +530,10 @@ RUNS_ON(on_worker) static void log_refusal(struct conn *conn, enum verdict verdi
 		kv_str("why", why),
 	};
 
-	if (verdict == VERDICT_NO)
+	if (verdict == VERDICT_NO) {
 		log_write(LOG_LEVEL_WARNING, "edge", "admin login failed", fields, 3);
-	else if (verdict != VERDICT_NONE && verdict != VERDICT_BUSY)
+		audit_say(access_of(conn)->name, "", &request->peer, "login", "refused");
+	} else if (verdict != VERDICT_NONE && verdict != VERDICT_BUSY)
 		log_write(LOG_LEVEL_WARNING, "edge", "refused", fields, 4);
 }
 

@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "core/writer.h"
 #include "edge/call.h"
 #include "edge/tls_challenge.h"
 #include "edge/tls_room.h"
@@ -51,6 +52,7 @@ static struct {
 	struct challenge tokens[TOKENS_MAX];
 	struct acme_state state;
 	char error[LINE_SIZE];
+	char wanted[16384]; /* the settings that were looked at last, in a row */
 	char domain[256];
 } acme OWNED_BY(on_control);
 
@@ -213,7 +215,7 @@ RUNS_ON(on_control) static void acme_ended(void)
 		return;
 	if (acme.again) {
 		acme.again = false;
-		acme_reload();
+		acme_retry();
 		return;
 	}
 	if (acme.registers && acme.status == 0) {
@@ -474,11 +476,49 @@ static void acme_plan(uint64_t ms)
 	uv_timer_start(&acme.timer, on_time, ms, 0);
 }
 
+/* False: the settings are those that were looked at last. A reload for another reason must not make an
+ * authority be asked more often than it bears. */
+RUNS_ON(on_control) static bool wants_other(const struct tls_conf *conf)
+{
+	static char now[sizeof acme.wanted];
+	struct writer w = writer_of(now, sizeof now - 1);
+
+	for (size_t i = 0; i < conf->acme_domains.count; i++) {
+		writer_str(&w, conf->acme_domains.at[i]);
+		writer_u8(&w, '\n');
+	}
+	writer_str(&w, conf->acme_directory);
+	writer_u8(&w, '\n');
+	writer_str(&w, conf->acme_email);
+	writer_u8(&w, '\n');
+	writer_str(&w, conf->acme_program);
+	writer_u8(&w, '\n');
+	writer_str(&w, conf->acme_ca_file);
+	writer_u8(&w, (uint8_t)('0' + conf->acme_challenge));
+	now[w.len] = '\0';
+	if (strcmp(now, acme.wanted) == 0)
+		return false;
+	memcpy(acme.wanted, now, w.len + 1);
+	return true;
+}
+
+void acme_retry(void)
+{
+	if (!acme.started || tls_settings()->acme_domains.count == 0)
+		return;
+	acme.again = acme.runs;
+	if (acme.runs)
+		return;
+	acme.state.failures = 0;
+	acme.registered = false;
+	acme_plan(0);
+}
+
 void acme_reload(void)
 {
 	const struct tls_conf *conf = tls_settings();
 
-	if (!acme.started)
+	if (!acme.started || !wants_other(conf))
 		return;
 	if (conf->acme_domains.count == 0) {
 		uv_timer_stop(&acme.timer);
@@ -486,13 +526,9 @@ void acme_reload(void)
 		return;
 	}
 	snprintf(acme.domain, sizeof acme.domain, "%s", conf->acme_domains.at[0]);
-	acme.again = acme.runs;
-	if (acme.runs)
-		return;
-	acme.state.failures = 0;
-	acme.state.phase = ACME_WAITING;
-	acme.registered = false;
-	acme_plan(0);
+	if (!acme.runs)
+		acme.state.phase = ACME_WAITING;
+	acme_retry();
 }
 
 void acme_start(uv_loop_t *loop)

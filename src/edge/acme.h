@@ -45,9 +45,12 @@ RUNS_ON(on_control)
 MUST_CHECK bool acme_files(const struct tls_conf *conf, bool make, char *certificate, char *key,
 			   size_t size, char *fault, size_t fault_size);
 
-/* Starts, and after a reload looks at the settings again. */
+/* Starts; after a reload looks at the settings again, and tries at once if they are others. */
 RUNS_ON(on_control) void acme_start(uv_loop_t *loop);
 RUNS_ON(on_control) void acme_reload(void);
+
+/* Tries now, whenever it was to be: for a person who has mended something. */
+RUNS_ON(on_control) void acme_retry(void);
 
 /* Ends a uacme that runs. */
 RUNS_ON(on_control) void acme_stop(void);

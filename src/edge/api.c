@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/log.h"
+#include "edge/audit.h"
 #include "edge/document.h"
 
 #define TABLES_MAX 24
@@ -184,6 +185,15 @@ void api_answer_as(struct call *call, unsigned status, json_t *tree)
 	call_reply(call);
 }
 
+void api_answer_text(struct call *call, const char *type)
+{
+	reply_common(&call->reply, 200);
+	call->reply.type = type;
+	if (bytes_equal(call->request.method, BYTES("GET")))
+		reply_etag(call);
+	call_reply(call);
+}
+
 void api_answer(struct call *call, json_t *tree)
 {
 	api_answer_as(call, 200, tree);
@@ -218,6 +228,7 @@ void api_refuse(struct conn *conn, unsigned status, const char *code, const char
 /* --- serving -------------------------------------------------------------------------------- */
 
 /* The body must be an object where one is wanted; a JSON type keeps forms of other sites out. */
+RUNS_ON(on_control)
 static bool body_read(struct call *call, const struct api_operation *operation, json_t **body)
 {
 	struct bytes type = http1_header_get(&call->request.head, BYTES("Content-Type"));
@@ -233,10 +244,11 @@ static bool body_read(struct call *call, const struct api_operation *operation, 
 	*body = json_loadb((const char *)call->request.body.at, call->request.body.len,
 			   JSON_REJECT_DUPLICATES, &error);
 	if (!json_is_object(*body)) {
-		json_decref(*body);
 		api_fault(call, 400, "bad_json",
 			  "the body is no JSON object: %s, line %d column %d",
 			  *body ? "another type" : error.text, error.line, error.column);
+		json_decref(*body);
+		*body = NULL;
 		return false;
 	}
 	return true;
@@ -330,6 +342,7 @@ void api_log_order(const struct call *call, const char *mount)
 		 kv_bytes("path", call->request.path.at, call->request.path.len),
 		 kv_str("mount", mount), kv_str("user", call->user),
 		 kv_str("address", address_text(&call->request.peer, address)));
+	audit_call(call, mount, "done");
 }
 
 /* --- what there is -------------------------------------------------------------------------- */

@@ -227,9 +227,10 @@ RUNS_ON(on_worker) static void reader_serve(struct reader *reader)
 
 static void on_sent(struct conn *conn)
 {
-	struct reader *reader = conn_holder(conn);
+	struct reader *reader;
 
 	enter_worker();
+	reader = conn_holder(conn);
 	reader->sending = false;
 	reader_serve(reader);
 }

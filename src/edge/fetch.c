@@ -469,9 +469,7 @@ static CURLcode set_limits(struct fetch *fetch, const struct fetch_request *requ
 	code |= curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	code |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	code |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_SECS);
-	code |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
-				 (long)(request->http10 ? CURL_HTTP_VERSION_1_0
-							: CURL_HTTP_VERSION_1_1));
+	code |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	code |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
 	code |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
 				 request->connect_ms ? (long)request->connect_ms

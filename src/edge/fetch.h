@@ -57,7 +57,6 @@ struct fetch_request {
 	enum fetch_reach reach;
 	const char *bind; /* a local address to call from; NULL or "": any */
 	bool shoutcast;   /* "ICY 200 OK" is an answer too */
-	bool http10;      /* speaks HTTP/1.0 */
 	bool upload;      /* more() has the body */
 	/* With head() the answer is not kept but streamed. */
 	bool (*head)(struct fetch *fetch); /* the head of the last answer is there; false: end */

@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "core/worker.h"
 #include "edge/document.h"
 #include "edge/edge.h"
 #include "edge/fetch.h"
@@ -12,6 +13,7 @@
 #include "edge/sign.h"
 
 #define BODY_MAX   32768u
+#define POSTS_MAX  256u
 #define VALUES_MAX 32u
 #define NAME_MAX_  128u
 
@@ -148,10 +150,11 @@ static bool write_json(struct writer *w, const struct event *event)
 	char *text = json_dumps(tree, JSON_COMPACT);
 
 	json_decref(tree);
-	if (text)
-		writer_str(w, text);
+	if (!text)
+		return false;
+	writer_str(w, text);
 	free(text);
-	return text;
+	return true;
 }
 
 /* NULL: no memory, or too long. */
@@ -299,7 +302,7 @@ static void hook_next(struct hook *hook)
 	struct delivery *delivery = hook->first;
 	const struct hook_conf *conf = hook->conf;
 	char type[160], event[128], id[64];
-	struct signature signature;
+	struct signature signature = {0};
 	struct fetch_request request = {
 		.method = methods[conf->method],
 		.timeout_ms = all->timeout,
@@ -391,6 +394,43 @@ void hook_event(const char *event, const char *mount, const char *text, json_t *
 		hook_put(hook, &made);
 	}
 	json_decref(facts);
+}
+
+struct posted {
+	struct message message;
+	char event[64], mount[256], text[512];
+	json_t *facts;
+};
+
+static _Atomic unsigned posts;
+
+static void deliver_post(struct message *message)
+{
+	struct posted *posted = container_of(message, struct posted, message);
+
+	enter_control();
+	atomic_fetch_sub_explicit(&posts, 1, memory_order_relaxed);
+	hook_event(posted->event, posted->mount, posted->text, posted->facts);
+	free(posted);
+}
+
+void hook_event_post(const char *event, const char *mount, const char *text, json_t *facts)
+{
+	unsigned before = atomic_fetch_add_explicit(&posts, 1, memory_order_relaxed);
+	struct posted *posted = before < POSTS_MAX ? calloc(1, sizeof *posted) : NULL;
+
+	if (!posted) {
+		atomic_fetch_sub_explicit(&posts, 1, memory_order_relaxed);
+		metric_add(METRIC_edge_hook_events_lost, 1);
+		json_decref(facts);
+		return;
+	}
+	bytes_to_str(bytes_str(event), posted->event, sizeof posted->event);
+	bytes_to_str(bytes_str(mount), posted->mount, sizeof posted->mount);
+	bytes_to_str(bytes_str(text), posted->text, sizeof posted->text);
+	posted->facts = facts;
+	posted->message.deliver = deliver_post;
+	control_post(&posted->message);
 }
 
 bool hook_test(struct bytes name)

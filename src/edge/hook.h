@@ -47,6 +47,9 @@ RUNS_ON(on_control) const struct hooks_conf *hooks_conf(void);
 RUNS_ON(on_control)
 void hook_event(const char *event, const char *mount, const char *text, json_t *facts);
 
+/* The same from any thread. So many are under way at most; further ones are counted as lost. */
+void hook_event_post(const char *event, const char *mount, const char *text, json_t *facts);
+
 /* --- for the API and the dashboard -------------------------------------------------------------- */
 
 /* name, url, state, queued, sent, failed, lost, status, error of each. */

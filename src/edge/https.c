@@ -35,7 +35,7 @@ static bool is_told(const struct request *request)
 }
 
 /* The name without a port, of which TLS has the same one. */
-static bool is_ours(struct bytes host)
+static bool is_ours(struct bytes host, bool signed_)
 {
 	char name[256];
 	size_t end = bytes_find(host, ':');
@@ -47,7 +47,7 @@ static bool is_ours(struct bytes host)
 	if (end == 0 || end >= sizeof name)
 		return false;
 	bytes_to_str(bytes_first(host, end), name, sizeof name);
-	return tls_identity_has(name);
+	return tls_identity_has(name, signed_);
 }
 
 bool https_redirect(struct conn *conn, bool named)
@@ -62,7 +62,7 @@ bool https_redirect(struct conn *conn, bool named)
 
 	if (request->secure || !named || !method || !tls_identity_in_force() ||
 	    !tls_settings()->redirect || !is_page(request->path) || !is_browser(&request->head) ||
-	    !is_told(request) || !is_ours(host))
+	    !is_told(request) || !is_ours(host, false))
 		return false;
 	writer_str(&w, "https://");
 	writer_put(&w, host);
@@ -78,6 +78,37 @@ bool https_redirect(struct conn *conn, bool named)
 	reply_text(&reply, 302, "this page is at home on https");
 	reply_header(&reply, "Location", writer_done(&w));
 	reply_header(&reply, "Vary", BYTES("Accept, Upgrade-Insecure-Requests, Sec-Fetch-Dest"));
+	conn_reply(conn, &reply);
+	return true;
+}
+
+static bool names_tls(const struct request *request)
+{
+	return bytes_equal(request->method, BYTES("OPTIONS")) &&
+	       http1_header_has_token(&request->head, BYTES("Connection"), BYTES("Upgrade")) &&
+	       http1_header_has_token(&request->head, BYTES("Upgrade"), BYTES("TLS/1.0"));
+}
+
+bool https_wants_upgrade(const struct request *request)
+{
+	if (request->secure || !tls_identity_in_force() || !names_tls(request))
+		return false;
+	switch ((enum tls_upgrade)tls_settings()->upgrade) {
+	case TLS_UPGRADE_AUTO: return is_ours(request->host, true);
+	case TLS_UPGRADE_YES: return true;
+	case TLS_UPGRADE_NO: break;
+	}
+	return false;
+}
+
+bool https_upgraded(struct conn *conn)
+{
+	const struct request *request = conn_request(conn);
+	struct reply reply = {.status = 204};
+
+	if (!request->secure || !names_tls(request))
+		return false;
+	reply_header(&reply, "Allow", BYTES("GET, HEAD, SOURCE, PUT, POST, OPTIONS"));
 	conn_reply(conn, &reply);
 	return true;
 }

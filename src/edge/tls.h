@@ -15,6 +15,10 @@
  * the kernel has taken and given since the connection began (tcp_carried); the row then is exact, and
  * row->taken counts the bytes of rooms that are on their way, as tcp_carried does for a plain link.
  *
+ * Rows that nobody claims are given back with tls_drop_unclaimed. Tables belong to a worker: a successor
+ * with fewer workers has to start as many as there are tables. Stopping a worker takes nothing out of
+ * them.
+ *
  * Records that were sealed but of which the kernel took nothing are forgotten and their numbers used
  * again: no one has seen them. Runs on the worker that the connection lives on. */
 #pragma once
@@ -28,6 +32,7 @@
 #define TLS_SLOT_LAYOUT  1u
 #define TLS_BATCH_LAYOUT 1u
 
+#define TLS_SLOTS_MAX     (1u << 14)
 #define TLS_BATCH_RECORDS 4u
 #define TLS_SLOT_ROOM     16688u
 
@@ -122,11 +127,18 @@ MUST_CHECK int tls_begin(int fd, const struct tls_start *start, struct link *lin
  * row and the kernel cannot both be right, the connection is lost. */
 RUNS_ON(on_worker) MUST_CHECK bool tls_recover(struct link link, uint64_t out, uint64_t in);
 
+/* A connection that the last server left goes on with its row; false: there is none, or another has
+ * it. When all have been claimed: the others' rows are freed. */
+RUNS_ON(on_worker) MUST_CHECK bool tls_claim(struct link link);
+RUNS_ON(on_worker) void tls_drop_unclaimed(void);
+
 /* For tests: after so many records we renew our keys (1.3). */
 void tls_set_key_limit(uint64_t records);
 
 /* --- for link.c ----------------------------------------------------------------------------- */
 
+RUNS_ON(on_worker) uint64_t tls_taken(struct link link);
+RUNS_ON(on_worker) uint64_t tls_given(struct link link);
 RUNS_ON(on_worker) ssize_t tls_sendv(struct link link, const struct bytes *out, size_t count);
 RUNS_ON(on_worker) int tls_flush(struct link link);
 RUNS_ON(on_worker) ssize_t tls_recv(struct link link, void *buf, size_t size);

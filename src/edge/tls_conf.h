@@ -4,6 +4,7 @@
 #include "core/conf.h"
 
 enum tls_min_version { TLS_MIN_1_2, TLS_MIN_1_3 };
+enum tls_upgrade { TLS_UPGRADE_AUTO, TLS_UPGRADE_YES, TLS_UPGRADE_NO };
 enum tls_acme_challenge { TLS_ACME_HTTP, TLS_ACME_ALPN };
 
 struct tls_conf {

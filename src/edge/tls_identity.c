@@ -233,13 +233,16 @@ bool tls_identity_in_force(void)
 	return atomic_load_explicit(&in_force, memory_order_relaxed) != NULL;
 }
 
-bool tls_identity_has(const char *name)
+bool tls_identity_has(const char *name, bool signed_)
 {
 	const struct tls_identity *identity = atomic_load_explicit(&in_force, memory_order_acquire);
 
 	for (size_t i = 0; identity && i < identity->count; i++) {
 		X509 *certificate = SSL_CTX_get0_certificate(identity->contexts[i]);
 
+		if (signed_ && X509_NAME_cmp(X509_get_issuer_name(certificate),
+					     X509_get_subject_name(certificate)) == 0)
+			continue;
 		if (X509_check_host(certificate, name, 0, 0, NULL) == 1 ||
 		    X509_check_ip_asc(certificate, name, 0) == 1)
 			return true;

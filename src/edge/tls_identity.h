@@ -35,8 +35,9 @@ void tls_identity_fini(void);
 /* Whether TLS is spoken at all. Any thread. */
 bool tls_identity_in_force(void);
 
-/* Whether a certificate in force has this name or address. Any thread. */
-bool tls_identity_has(const char *name);
+/* Whether a certificate in force has this name or address; signed_: and was signed by somebody else.
+ * Any thread. */
+bool tls_identity_has(const char *name, bool signed_);
 
 /* A server's side of a new handshake, without BIOs; NULL: none is in force, or no memory. Any
  * thread. */

@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
 
@@ -362,6 +363,8 @@ int board_start(uv_loop_t *loop, const struct framecache_conf *conf)
 		return -ENOTDIR;
 	board.loop = loop;
 	board.conf = conf;
+	/* Beyond where the server before was, who wrote it less often than each millisecond. */
+	board.revision = (uint64_t)wall_now_us() / 1000;
 	board.changed = true; /* the registry of the server before may say anything */
 	board.open = true;
 	board_look();

@@ -197,7 +197,7 @@ static bool ask_start(struct ask *ask, const struct asking *asking, const struct
 		.body_max = ANSWER_MAX,
 		.done = done,
 	};
-	struct signature signature;
+	struct signature signature = {0};
 	char body[BODY_MAX], *json = NULL;
 	struct writer w = writer_of(body, sizeof body);
 	bool started;

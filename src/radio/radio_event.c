@@ -48,7 +48,7 @@ static void run_program(const struct mount *mount, const char *path, const char 
 
 /* --- of the hub ----------------------------------------------------------------------------- */
 
-static json_t *source_facts(const struct mount *mount)
+RUNS_ON(on_control) static json_t *source_facts(const struct mount *mount)
 {
 	const struct mount_source *source = &mount->source;
 	char address[ADDRESS_TEXT_MAX + 1];

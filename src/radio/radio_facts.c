@@ -58,10 +58,11 @@ static json_t *source_tree(const struct mount *mount)
 {
 	const struct mount_source *source = &mount->source;
 	char address[ADDRESS_TEXT_MAX + 1];
-	json_t *tree = json_object();
+	json_t *tree;
 
 	if (!mount->has_source)
-		return json_decref(tree), json_null();
+		return json_null();
+	tree = json_object();
 	tree_text(tree, "address", address_text(&source->address, address));
 	tree_text(tree, "agent", source->agent);
 	tree_text(tree, "user", source->user);
@@ -211,8 +212,8 @@ void facts_health(json_t *list)
 	}
 	health_say(list, "sources", stalled ? HEALTH_WARNING : HEALTH_GOOD,
 		   "%u on the air, %u of them silent.", live, stalled);
-	health_say(list, "mounts", off ? HEALTH_WARNING : HEALTH_GOOD,
-		   "%u mounts of the settings have nothing to be heard.", off);
+	health_say(list, "mounts", HEALTH_GOOD, "%u of the settings have nothing to be heard.",
+		   off);
 	slow = metric_sum(METRIC_radio_listeners_slow);
 	skips = metric_sum(METRIC_radio_skips);
 	health_say(list, "delivery", HEALTH_GOOD,

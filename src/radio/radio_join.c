@@ -71,6 +71,15 @@ static bool kind_takes_icy(uint32_t kind)
 	return kind == FRAMER_MP3 || kind == FRAMER_ADTS || kind == FRAMER_RAW;
 }
 
+/* "Icecast 2.4.4": a relay. A directory's checker calls itself Icecast too, and has no number. */
+static bool is_icecast(struct bytes agent)
+{
+	struct bytes version = bytes_skip(agent, 8);
+
+	return bytes_start_with_nocase(agent, BYTES("icecast ")) && version.len &&
+	       version.at[0] >= '0' && version.at[0] <= '9';
+}
+
 RUNS_ON(on_worker)
 static void join_look(struct join *join, const struct request *request, struct outlet *outlet)
 {
@@ -80,8 +89,7 @@ static void join_look(struct join *join, const struct request *request, struct o
 	*join = (struct join){.outlet = outlet};
 	join->icy = bytes_equal(bytes_trim(icy), BYTES("1"));
 	join->quirks = client_profile_of(agent);
-	join->relay = http1_header_get(&request->head, BYTES("Via")).len ||
-		      bytes_start_with_nocase(agent, BYTES("icecast"));
+	join->relay = http1_header_get(&request->head, BYTES("Via")).len || is_icecast(agent);
 	join->range =
 		listener_range_policy(http1_header_get(&request->head, BYTES("Range")), join->icy);
 	if (join->icy && kind_takes_icy(outlet->tap->feed->kind))
@@ -148,7 +156,9 @@ static void join_stream(struct conn *conn, const struct join *join, uint32_t byt
 			     &w);
 	link = conn_take(conn, &rest);
 	metric_add(METRIC_radio_listeners_come, 1);
+	/* For the two calls below only. */
 	if (admission)
+		/* cppcheck-suppress autoVariables */
 		admission->request = &request;
 	if (link_send(link, answer) == (ssize_t)answer.len &&
 	    listener_start(join->outlet, link, join->metaint, &peer, agent, bytes_per_second,

@@ -52,13 +52,13 @@ RUNS_ON(on_worker) static void pull_news(struct pull *pull)
 	unsigned news = publisher->news;
 
 	publisher->news = 0;
-	atomic_store_explicit(&pull->mount->count.last_unit_us, publisher->last_unit.us,
+	atomic_store_explicit(&pull->mount->count.last_unit_us, publisher->state.last_unit.us,
 			      memory_order_relaxed);
 	if (news & PUBLISH_LIVE) {
-		pull->about.about = *framer_about(&publisher->framer);
+		pull->about.about = *framer_about(&publisher->state.framer);
 		/* Without memory it is said with the next unit. */
 		if (!hub_source_live(pull->mount, &pull->about, publisher->feed,
-				     publisher->first_pos))
+				     publisher->state.first_pos))
 			publisher->news |= PUBLISH_LIVE;
 	}
 	if (news & PUBLISH_TITLE)
@@ -96,6 +96,9 @@ static void pull_stream_title(struct pull *pull, const struct icy_fields *fields
 	enum charset charset = radio_charset_of(mount_conf(pull->mount)->charset);
 	char title[TITLE_SIZE], url[512];
 
+	/* Of what was heard before the break: known, and out of date perhaps. */
+	if (pull->publisher.joining && pull->publisher.join_seq)
+		return;
 	charset_to_field(fields->title, charset, title, sizeof title);
 	charset_to_field(fields->url, charset, url, sizeof url);
 	publisher_set_title(&pull->publisher, bytes_str(title), bytes_str(url));
@@ -190,6 +193,7 @@ RUNS_ON(on_worker) static bool pull_begin_publishing(struct pull *pull, const st
 		.old_feed = claim->feed,
 		.shape = claim->shape,
 		.writer = claim->about.id,
+		.rejoins = true,
 	};
 
 	bytes_to_str(bytes_str(claim->about.content_type), plan.type, sizeof plan.type);
@@ -279,7 +283,7 @@ RUNS_ON(on_worker) static bool pull_claim(struct pull *pull)
 	claim->worker = claim->about.worker = pull->worker;
 	claim->asker = &pull->message;
 	claim->answered = on_claimed;
-	claim->about.protocol = "relay";
+	bytes_to_str(BYTES("relay"), claim->about.protocol, sizeof claim->about.protocol);
 	claim->about.relay = true;
 	claim->about.yields = pull->order.yields;
 	bytes_to_str(bytes_str(pull->order.mount), claim->mount, sizeof claim->mount);
@@ -367,7 +371,6 @@ static int pull_call(struct pull *pull, const char *url)
 		.reach = order->reach,
 		.bind = order->bind,
 		.shoutcast = true,
-		.http10 = true,
 		.head = on_head,
 		.data = on_data,
 		.done = on_done,
@@ -495,7 +498,7 @@ static void on_sweep(uv_timer_t *timer)
 		else if (pull->mount && silent > (int64_t)pull->order.stall_ms)
 			pull_end(pull, PULL_LOST, "it sends nothing");
 		else if (is_too_fast(pull, now))
-			pull_end(pull, PULL_LOST, "it sends more than max_bitrate");
+			pull_end(pull, PULL_FAILED, "it sends more than max_bitrate");
 	}
 }
 
@@ -506,6 +509,11 @@ int pull_worker_start(struct worker *worker)
 	pulls = NULL;
 	stopped = false;
 	return error ? error : uv_timer_start(&sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+}
+
+bool pull_worker_busy(void)
+{
+	return pulls;
 }
 
 void pull_worker_stop(struct worker *worker)

@@ -77,3 +77,5 @@ bool pull_title_source(uint64_t source_id, struct bytes title, struct bytes url)
 
 RUNS_ON(on_worker) int pull_worker_start(struct worker *worker);
 RUNS_ON(on_worker) void pull_worker_stop(struct worker *worker);
+/* The hub still owes one of them an answer. */
+RUNS_ON(on_worker) bool pull_worker_busy(void);

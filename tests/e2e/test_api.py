@@ -1,5 +1,6 @@
 """/api/v1: the document is held against the server and the server against the document; and what
 each operation does."""
+import ipaddress
 import json
 import re
 import urllib.parse
@@ -188,12 +189,78 @@ def test_what_is_read_has_the_documents_form(on_air, api):
     metrics = {m["name"]: m["value"] for m in api("GET", "/metrics").json["metrics"]}
     assert metrics["radio_sources"] == 2
     assert api("GET", "/bans").json["bans"] == []
+    assert not api("GET", "/certificate").json["tls"]
     api("GET", "/operations", auth=None)
     assert api("GET", "/audience").json == {
         "total": 1, "agents": [{"name": "VLC", "count": 1}], "countries": None}
     me = api("GET", "/me").json
     assert me["user"] == "admin" and me["rank"] == "admin"
     listener.close()
+
+
+def country_file(path, networks):
+    """A database in MaxMind's format (version 2.0) with these IPv4 networks: {"a.b.c.d/n": "DE"}."""
+    nodes, data, codes = [[None, None]], b"", {}
+
+    def text(value):
+        return bytes([0x40 | len(value)]) + value.encode()
+
+    for code in sorted(set(networks.values())):
+        codes[code] = len(data)
+        data += bytes([0xe1]) + text("country") + bytes([0xe1]) + text("iso_code") + text(code)
+    for network, code in networks.items():
+        address, bits = ipaddress.ip_network(network).network_address, int(network.split("/")[1])
+        at = 0
+        for i in range(bits):
+            side = int(address) >> (31 - i) & 1
+            if i == bits - 1:
+                nodes[at][side] = ("data", codes[code])
+            elif nodes[at][side] is None:
+                nodes.append([None, None])
+                nodes[at][side] = at = len(nodes) - 1
+            else:
+                at = nodes[at][side]
+    tree = b""
+    for node in nodes:
+        for side in node:
+            value = len(nodes) if side is None else side if isinstance(side, int) \
+                else len(nodes) + 16 + side[1]
+            tree += value.to_bytes(3, "big")
+    meta = bytes([0xe0 | 9])
+    for key, value in (("node_count", bytes([0xc4]) + len(nodes).to_bytes(4, "big")),
+                       ("record_size", bytes([0xa1, 24])), ("ip_version", bytes([0xa1, 4])),
+                       ("database_type", text("Test-Country")), ("languages", bytes([0x00, 0x04])),
+                       ("binary_format_major_version", bytes([0xa1, 2])),
+                       ("binary_format_minor_version", bytes([0xa0])),
+                       ("build_epoch", bytes([0x04, 0x02]) + (1 << 30).to_bytes(4, "big")),
+                       ("description", bytes([0xe0]))):
+        meta += text(key) + value
+    path.write_bytes(tree + bytes(16) + data + b"\xab\xcd\xefMaxMind.com" + meta)
+
+
+def test_listeners_are_counted_by_country(serve, sounds, tmp_path):
+    country_file(tmp_path / "countries.mmdb", {"198.51.100.0/24": "DE", "203.0.113.0/24": "JP"})
+    server = serve({"geoip.file": str(tmp_path / "countries.mmdb"),
+                    "http.trusted_proxies": "127.0.0.1"})
+    server.await_log("geoip file opened")
+    source = feed(server, "/live", sounds)
+    server.await_mount("/live")
+    crowd = [listen(server, "/live", address=a)
+             for a in ("198.51.100.1", "198.51.100.2", "203.0.113.1", "192.0.2.1")]
+    api = Api(server)
+    await_true(lambda: api("GET", "/audience").json["total"] == 4, 10)
+    assert api("GET", "/audience").json["countries"] == [
+        {"code": "DE", "count": 2}, {"code": "??", "count": 1}, {"code": "JP", "count": 1}]
+    for connection in crowd:
+        connection.close()
+    source.stop()
+
+
+def test_a_country_file_that_is_none_is_said(serve, tmp_path):
+    (tmp_path / "none.mmdb").write_text("no database")
+    server = serve({"geoip.file": str(tmp_path / "none.mmdb")})
+    server.await_log("geoip file not read")
+    assert Api(server)("GET", "/audience").json["countries"] is None
 
 
 def test_the_trend_of_a_mount_is_kept(on_air, api):
@@ -257,9 +324,9 @@ def test_a_reload_says_what_is_wrong_with_the_file(crew, tmp_path):
     file.write_text("server:\n  name: After\n")
     assert api("POST", "/reload").json == {"good": True, "faults": []}
     assert api("GET", "/server").json["name"] == "After"
-    file.write_text("server:\n  nmae: Oh\n")
+    file.write_text("server:\n  nickname: Oh\n")
     answer = api("POST", "/reload").json
-    assert not answer["good"] and "nmae" in answer["faults"][0]
+    assert not answer["good"] and "nickname" in answer["faults"][0]
     assert api("GET", "/server").json["name"] == "After"
     server.stop()
 

@@ -1,4 +1,5 @@
 """The event streams: a snapshot and what changes, for many, for the slow, and for who comes again."""
+import pathlib
 import time
 
 import pytest
@@ -150,6 +151,10 @@ def test_a_reader_that_does_not_read_costs_nothing_and_skips_to_the_newest(serve
     def memory():
         return server.get("/api/v1/server", auth=ADMIN).json["memory"]
 
+    # AddressSanitizer keeps what was freed for a while: there the number says nothing.
+    pid = server.get("/api/v1/server", auth=ADMIN).json["pid"]
+    plain = "libasan" not in pathlib.Path(f"/proc/{pid}/maps").read_text()
+
     before = memory()
     source = feed(server, "/m000", sounds)
     keen.until(lambda s: s.state["mounts"]["/m000"]["state"] == "live", 20)
@@ -159,7 +164,7 @@ def test_a_reader_that_does_not_read_costs_nothing_and_skips_to_the_newest(serve
                        headers={"Content-Type": "application/json"},
                        body='{"hidden": %s}' % ("true" if round % 2 else "false"))
         keen.next()
-    assert memory() - before < 8 << 20
+    assert not plain or memory() - before < 8 << 20
     source.stop()
     slow.until(lambda s: s.state["mounts"]["/m000"]["state"] == "off"
                and s.state["mounts"]["/m119"]["hidden"], 60)

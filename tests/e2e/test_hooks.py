@@ -112,6 +112,17 @@ def test_events_find_those_who_want_them():
         assert limit["mount"] == "/live" and "full" in limit["data"]["detail"]
 
 
+def test_a_lockout_is_told():
+    with Outside(OK) as outside, Server({**hook(outside.url("/h"), events="lockout"),
+                                         "auth.attempts": 3}) as server:
+        for i in range(8):
+            server.get("/admin/stats", basic("admin", f"guess {i}"))
+        await_("told", lambda: outside.requests)
+        told, = bodies(outside, "lockout")
+        assert told["data"]["address"] == "127.0.0.1" and told["data"]["seconds"] > 0
+        assert "guess" not in json.dumps(told)
+
+
 def test_relays_tell_when_they_come_and_go():
     port = free_port()
     with Outside(OK) as outside, Server(port=port) as origin, \
@@ -253,7 +264,7 @@ def test_programs_are_bounded_in_number_and_time(tmp_path):
             assert server.metric("edge_programs_total") == 2
             server.await_log("program killed", count=2)
         assert not [line for line in os.popen("ps -eo args").read().splitlines()
-                    if str(slow) in line and "<defunct>" not in line]
+                    if str(slow) in line and "<defunct>" not in line and "--set" not in line]
 
 
 def test_a_program_that_is_not_there_is_said(tmp_path):

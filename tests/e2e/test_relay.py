@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from fault_harness import (ADMIN, ROOT, SOURCE, Encoder, Listener, Server, assert_never_back,
-                           assert_whole, await_, basic, frames_of, free_port, runs_of, swarm)
+from fault_harness import (ROOT, SOURCE, Encoder, Listener, Server, assert_never_back,
+                           assert_whole, await_, basic, free_port, run, runs_of, swarm)
 from outside import IceServer, Outside, certificate
 
 RETRY = {"relays.retry_min": "100ms", "relays.retry_max": "500ms"}
@@ -174,16 +174,21 @@ class Radio:
     """An upstream that plays frames and never one twice; each answer begins where the last one was."""
 
     def __init__(self, frames, head="HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n", speed=20,
-                 metaint=0, limit=None):
+                 metaint=0, limit=None, back=0):
         self.frames, self.head, self.speed = frames, head, speed
         self.at = 0
         self.metaint, self.limit = metaint, limit
+        self.back = back  # frames that each answer begins with and that were played before
         self.cut = threading.Event()
         self.plays = 0
 
     def __call__(self, request):
         self.plays += 1
         request.send(self.head)
+        if self.back and self.at:
+            # From the middle of a frame, as Icecast does.
+            past = b"".join(self.frames[max(0, self.at - self.back):self.at])
+            request.send(past[100:])
         count = title = 0
         while self.at < len(self.frames) and not self.cut.is_set():
             data = self.frames[self.at]
@@ -309,6 +314,25 @@ def test_an_upstream_that_is_lost_twenty_times_costs_only_what_it_did_not_send(f
                 assert len(runs_of(heard)) <= 22
                 assert sum(b[1] - a[2] - 1 for a, b in zip(runs_of(heard), runs_of(heard)[1:])) <= 22
         assert relay(server)["retries"] >= 20
+
+
+@pytest.mark.parametrize("back", [40, 100, 400])
+def test_an_upstream_that_repeats_its_past_is_gone_on_with_where_it_broke_off(frames, back):
+    # Each loss is in the middle of a frame, which the next answer has whole.
+    radio = Radio(frames, speed=10, limit=150, back=back)
+    with Outside(radio) as outside, Server({**of(outside.url("/live")), "radio.linger": "10s",
+                                            "relays.retry_max": "100ms"}) as server:
+        server.await_state("/live", "live")
+        with Listener(server) as listener:
+            await_("lost ten times", lambda: radio.plays > 10, 60)
+            listener.await_bytes(5000)
+            heard = listener.frames()
+            assert_never_back(heard)
+            assert len(runs_of(heard)) == 1, "not one frame twice, and none missing"
+            # And who comes now is given a burst as if nothing had been.
+            with Listener(server) as late:
+                late.await_bytes(30000)
+                assert len(runs_of(late.frames())) == 1
 
 
 FAULTS = {
@@ -600,6 +624,27 @@ def test_a_reload_changes_what_has_changed_and_nothing_else(frames):
             assert a.plays == 1 and relay(server, "/a")["state"] == "running"
 
 
+@pytest.mark.parametrize("line,fault", [
+    ("relay: {live: {url: 'http://a/b'}}", "expected a mount such as /live"),
+    ("relay: {/live: {on_demand: yes}}", "expected a URL"),
+    ("relay: {/live: {url: [http://a/b, ftp://a/b]}}", "ftp://a/b"),
+    ("relay: {/live: {url: 'http://a/b', bind: eth0}}", "an address of this machine"),
+    ("relays: {master: master.example}", "expected a URL"),
+    ("push: {x: {url: 'http://a/b', mount: live}}", "expected a mount"),
+    ("push: {x: {mount: /live}}", "expected a URL"),
+    ("hook: {x: {url: 'http://{{mount}}.example/'}}", "expected a URL"),
+    ("hook: {x: {url: 'http://a/', headers: ['no colon']}}", "Authorization: Bearer x"),
+    ("directory: {url: [dir.xiph.org]}", "expected a URL"),
+    ("mount: {/live: {auth_listener_add: 'file:///x'}}", "expected a URL"),
+    ("outgoing: {internal: [localhost]}", "localhost"),
+])
+def test_faults_of_settings_are_said(line, fault, tmp_path):
+    path = tmp_path / "ringmain.conf"
+    path.write_text("server: {name: x}\n" + line + "\n")
+    said = run("--check", "--config", str(path))
+    assert said.returncode == 1 and f"{path}:2:" in said.stderr and fault in said.stderr, said.stderr
+
+
 def test_orders_are_followed(frames):
     radio = Radio(frames, speed=1)
     with Outside(radio) as outside, Server({**of(outside.url("/live"), enabled="no")}) as server:
@@ -618,4 +663,4 @@ def test_orders_are_followed(frames):
 def test_an_upstream_that_is_too_fast_is_let_go(frames):
     with Outside(Radio(frames, speed=3)) as outside, \
          Server(of(outside.url("/live"), max_bitrate=160)) as server:
-        await_error(server, "max_bitrate", seconds=60)
+        server.await_log("max_bitrate", seconds=60)

@@ -16,7 +16,7 @@ import time
 import pytest
 
 from fault_harness import (ADMIN, CLIENTS, Encoder, Reply, Server, assert_whole, await_,
-                           free_port, frames_of, runs_of, swarm_report, read_all)
+                           free_port, frames_of, runs_of, swarm_report, read_all, serving)
 
 FAST = {"bitrate": 320, "speed": 4}
 SMALL = {"radio.ring": "64k", "radio.burst": "8k", "radio.send_buffer": "4608", "radio.turn": "50ms"}
@@ -288,6 +288,31 @@ def test_who_does_not_read_at_all_is_dropped_as_a_plain_one_is(pair):
                server.metric("edge_tls_slots") == 0)
 
 
+def ezstream(server, room, mode, ca=None, mount="/live"):
+    tone, config = room / "tone.mp3", room / f"ez-{mode}.xml"
+    run("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=440", "-t", "30", "-c:a", "libmp3lame", "-b:a", "64k", "-y", tone)
+    config.write_text(f"""<ezstream><servers><server><hostname>localhost</hostname><port>{server.port}</port>
+<password>hackme</password><tls>{mode}</tls>{f'<ca_file>{ca}</ca_file>' if ca else ''}<reconnect_attempts>1</reconnect_attempts>
+</server></servers><streams><stream><mountpoint>{mount}</mountpoint><format>MP3</format></stream></streams>
+<intakes><intake><type>file</type><filename>{tone}</filename></intake></intakes></ezstream>""")
+    config.chmod(0o600)
+    return subprocess.Popen(["setpriv", "--pdeathsig=KILL", "ezstream", "-c", str(config)])
+
+
+@pytest.mark.parametrize("mode,upgrade,ca,secure", [
+    ("Required", "yes", True, True), ("May", "yes", True, True), ("May", "auto", False, False),
+    ("May", "no", True, False), ("None", "yes", True, False)])
+def test_libshout_gets_the_tls_that_it_asks_for(pair, tmp_path, mode, upgrade, ca, secure):
+    with Server(tls(pair, **{"tls.upgrade": upgrade})) as server:
+        with ezstream(server, tmp_path, mode, pair[0] if ca else None) as encoder:
+            server.await_state("/live", "live")
+            assert (server.metric("edge_tls_connections") == 1) == secure
+            with dial(server, pair) as s:
+                s.sendall(b"GET /live HTTP/1.0\r\n\r\n")
+                assert len(s.recv(1000)) > 0
+            encoder.kill()
+
+
 # --- peers that break the rules ------------------------------------------------------------------
 
 
@@ -300,7 +325,7 @@ def hello():
     return out.read()
 
 
-@pytest.mark.parametrize("said", [b"", b"\x16", b"\x16\x03\x01\x02", hello()[:40], hello()])
+@pytest.mark.parametrize("said", [b"", b"\x16", b"\x16\x03\x01\x02", hello()[:40], hello()], ids=lambda first: str(len(first)))
 def test_a_handshake_that_stalls_is_dropped(pair, said):
     with Server(tls(pair, **{"tls.handshake_timeout": "500ms", "http.header_timeout": "500ms"})) as server:
         with server.connect() as s:
@@ -313,7 +338,7 @@ def test_a_handshake_that_stalls_is_dropped(pair, said):
 
 
 @pytest.mark.parametrize("said", [hello() + b"garbage" * 100, b"\x16" + b"A" * 5000, b"\x16\x03\x01\xff\xff" + b"A" * 9000,
-                                  hello() + hello()])
+                                  hello() + hello()], ids=lambda first: str(len(first)))
 def test_garbage_in_a_handshake_ends_it_and_nothing_else(pair, said):
     with Server(tls(pair)) as server, Encoder(server):
         with dial(server, pair) as other:
@@ -357,6 +382,17 @@ def test_without_a_certificate_there_is_no_tls():
         with pytest.raises((ssl.SSLError, OSError)):
             get(server)
         assert server.get("/").status == 200
+
+
+def test_chromium_follows_to_https_and_shows_the_page(pair, tmp_path):
+    browser = shutil.which("chromium")
+    assert browser, "chromium is not installed (tools/deps)"
+    with Server(tls(pair)) as server:
+        page = run(browser, "--headless", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors",
+                   f"--user-data-dir={tmp_path}", "--timeout=5000", "--dump-dom",
+                   f"http://localhost:{server.port}/", seconds=60).stdout
+        assert b"<html" in page and b"ringmain" in page, page
+        assert server.metric("edge_tls_handshakes_total") >= 1 and server.metric("edge_answers_3xx_total") >= 1
 
 
 # --- browsers and links --------------------------------------------------------------------------
@@ -470,7 +506,7 @@ def test_each_name_is_shown_its_own_certificate(tmp_path):
 
 def test_keys_are_in_no_core_dump(pair):
     with Server(tls(pair, workers=1)) as server:
-        with open(f"/proc/{server.process.pid}/smaps", encoding="ascii") as f:
+        with open(f"/proc/{serving(server.process.pid)}/smaps", encoding="ascii") as f:
             maps = re.findall(r"memfd:ringmain-table.*?VmFlags: ([^\n]*)", f.read(), re.S)
         hidden = [m for m in maps if " dd" in m]
         assert len(hidden) == 3 and len(maps) > 3  # rows, slots and batch; listeners may be seen
@@ -577,6 +613,8 @@ def test_an_authority_that_is_not_there_is_asked_later_and_later(tmp_path):
         assert "self-signed" in issuer(server, "radio.test")
         server.await_log("certificate not obtained name=radio.test.*again=1.000s")
         server.await_log("certificate not obtained name=radio.test.*again=2.000s")
+        server.process.send_signal(signal.SIGHUP)
+        server.await_log("reloaded")
         server.await_log("certificate not obtained name=radio.test.*again=4.000s", seconds=30)
         assert server.metric("edge_tls_acme_failures_total") >= 3
         # Browsers are sent to https by a name that the certificate has; here it would only be a warning.

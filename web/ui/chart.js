@@ -147,7 +147,7 @@ export class Chart {
 	#times() {
 		const wanted = Math.max(2, Math.floor(this.#width / 110));
 		const span = (this.#count - 1) * this.#step;
-		const every = [30, 60, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400]
+		const every = [60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400]
 			.find((n) => span / n <= wanted) ?? 86400;
 		const zone = new Date().getTimezoneOffset() * 60;
 		const times = [];

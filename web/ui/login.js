@@ -29,7 +29,6 @@ function form({ title, text, fields, button, submit }) {
 			try {
 				await submit();
 				location.assign(destination());
-				location.reload();
 			} catch (error) {
 				fault.textContent = error.status === 401 ? "User or password is wrong." : error.message;
 				send.disabled = false;

@@ -6,7 +6,7 @@ import { h, setChildren } from "./dom.js";
 import { clockTime } from "./format.js";
 
 // lines: [{ series, name, tone, now(state) }]; now gives the live value.
-export function trendCard({ title, lines, format, whole, height, note, scale = 1 }) {
+export function trendCard({ title, lines, format, whole = true, height = 200, note, scale = 1 }) {
 	const chart = new Chart({ label: title, format, whole, height });
 	const buttons = ["hour", "day"].map((span) => h("button.span", {
 		type: "button", "aria-pressed": String(span === "hour"), onclick: () => load(span),

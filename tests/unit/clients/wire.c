@@ -20,7 +20,11 @@ static void urls(void **state)
 	assert_true(wire_url_parse("http://localhost/a", &url));
 	assert_int_equal(url.port, 80);
 	assert_string_equal(url.user, "");
-	assert_false(wire_url_parse("https://localhost/", &url));
+	assert_false(url.tls);
+	assert_true(wire_url_parse("https://localhost/", &url));
+	assert_true(url.tls);
+	assert_int_equal(url.port, 443);
+	assert_false(wire_url_parse("ftp://localhost/", &url));
 	assert_false(wire_url_parse("http://", &url));
 	assert_false(wire_url_parse("http://a:66000/", &url));
 	assert_false(wire_url_parse("http://a:x/", &url));

@@ -111,10 +111,11 @@ static void client_open(struct box *box, size_t suite, SSL_SESSION *session)
 
 static void shake(struct box *box)
 {
-	struct handshake *handshake = handshake_create((struct bytes){0});
+	struct handshake *handshake;
 	enum handshake_status status = HANDSHAKE_READS;
 
 	enter_worker();
+	handshake = handshake_create((struct bytes){0});
 	assert_non_null(handshake);
 	for (int i = 0; i < 50 && (status != HANDSHAKE_DONE || !SSL_is_init_finished(box->ssl));
 	     i++) {
@@ -456,6 +457,33 @@ static void a_successor_goes_on_with_the_tables_alone(void **state)
 	}
 }
 
+static void what_nobody_claims_is_given_back(void **state)
+{
+	static uint8_t data[300000];
+	struct box kept, lost;
+
+	(void)state;
+	enter_worker();
+	box_open(&kept, 0);
+	lost = (struct box){0};
+	wires_make(&lost, AF_UNIX);
+	client_open(&lost, 3, NULL);
+	shake(&lost);
+	assert_true(link_send(lost.link, bytes_of(data, sizeof data)) > 0);
+	assert_int_not_equal(tls_row_of(lost.link)->out_slot, 0);
+	succeed();
+	assert_true(tls_claim(kept.link));
+	tls_drop_unclaimed();
+	assert_int_equal(tls_here.rows.used, 1);
+	assert_int_equal(tls_here.slots.used, 0);
+	send_all(&kept, 0, 20000, SIZE_MAX);
+	SSL_free(lost.ssl);
+	SSL_CTX_free(lost.context);
+	close(lost.link.fd);
+	close(lost.wire);
+	box_close(&kept);
+}
+
 static void tcp_pair(struct box *box)
 {
 	struct tcp_end end = {.ip = {[10] = 0xff, 0xff, 127, 0, 0, 1}}, peer;
@@ -539,6 +567,37 @@ static void a_send_that_was_not_booked_is_found_out(void **state)
 	}
 }
 
+/* What a full socket left of a record must be kept somewhere: without a place for it the connection is
+ * over, and the others go on. */
+static void without_a_slot_left_only_that_connection_ends(void **state)
+{
+	static uint8_t data[300000];
+	uint32_t taken[256], count = 0;
+	struct box box;
+	ssize_t n;
+
+	(void)state;
+	enter_worker();
+	box_open(&box, 0);
+	while (count < COUNT_OF(taken) && tls_slot_take(&taken[count]))
+		count++;
+	assert_in_range(count, 1, COUNT_OF(taken) - 1);
+	do
+		n = link_send(box.link, bytes_of(data, sizeof data));
+	while (n > 0);
+	assert_int_equal(n, -ENOMEM);
+	assert_int_equal(link_send(box.link, BYTES("x")), -EPIPE);
+	assert_int_equal(SSL_write(box.ssl, data, 100), 100);
+	client_push(&box, 0);
+	assert_true(link_recv(box.link, data, sizeof data) < 0);
+	while (count)
+		tls_slot_give(&taken[--count]);
+	box_close(&box);
+	box_open(&box, 0);
+	send_all(&box, 0, 100000, SIZE_MAX);
+	box_close(&box);
+}
+
 static bool resumes(size_t suite, SSL_SESSION **session)
 {
 	struct box box = {0};
@@ -618,7 +677,7 @@ static int setup(void **state)
 	(void)state;
 	role_here = ROLE_WORKER;
 	enter_worker();
-	snprintf(pem, sizeof pem, "tls-test-%ld.pem", (long)getpid());
+	snprintf(pem, sizeof pem, "/tmp/ringmain-tls-test-%ld.pem", (long)getpid());
 	assert_true(tls_crypto_init() && tls_ticket_init());
 	assert_true(tls_self_write(pem, &list, 1));
 	identity = tls_identity_load(&conf, &pair, 1, fault, sizeof fault);
@@ -638,6 +697,8 @@ static int teardown(void **state)
 	enter_worker();
 	tls_worker_stop();
 	tls_identity_fini();
+	role_here = ROLE_CONTROL;
+	enter_control();
 	edge_fini();
 	tls_crypto_fini();
 	return unlink(pem);
@@ -654,7 +715,9 @@ int main(void)
 		cmocka_unit_test(renegotiation_is_refused_and_nothing_else_happens),
 		cmocka_unit_test(a_small_client_gets_small_records),
 		cmocka_unit_test(a_successor_goes_on_with_the_tables_alone),
+		cmocka_unit_test(what_nobody_claims_is_given_back),
 		cmocka_unit_test(a_send_that_was_not_booked_is_found_out),
+		cmocka_unit_test(without_a_slot_left_only_that_connection_ends),
 		cmocka_unit_test(who_comes_again_resumes_until_keys_have_changed_twice),
 		cmocka_unit_test(garbage_is_no_handshake),
 	};
