@@ -44,6 +44,7 @@
 #include "edge/tls_room.h"
 #include "edge/tls_ticket.h"
 #include "edge/trend.h"
+#include "framecache/framecache.h"
 #include "options.h"
 #include "radio/radio.h"
 #include "radio/radio_directory.h"
@@ -51,11 +52,11 @@
 #include "store/store.h"
 #include "upgrade.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room,     &store_conf_room,
-						&edge_conf_room,     &tls_conf_room,
-						&radio_conf_room,    &relays_conf_room,
-						&pushes_conf_room,   &hooks_conf_room,
-						&directory_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room,      &store_conf_room,
+						&edge_conf_room,      &tls_conf_room,
+						&radio_conf_room,     &relays_conf_room,
+						&pushes_conf_room,    &hooks_conf_room,
+						&directory_conf_room, &framecache_conf_room};
 
 static const struct worker_hooks *const hooks[] = {&store_hooks, &fetch_hooks,  &edge_hooks,
 						   &radio_hooks, &events_hooks, NULL};
@@ -316,6 +317,12 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 	if (!error) {
 		error = edge_listen(server->loop, &edge->http_listen,
 				    radio_conf_of(conf)->shoutcast_port, at, sizeof at);
+		if (!error && framecache_listen(server->loop, conf, at, sizeof at) != 0) {
+			error = -EADDRNOTAVAIL;
+			(void)!edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
+					   radio_conf_of(server->conf)->shoutcast_port, fault,
+					   sizeof fault);
+		}
 		if (error)
 			(void)!log_open_by(server->conf);
 	}
@@ -532,6 +539,8 @@ RUNS_ON(on_control) static int doors_open(struct server *server, char *at, size_
 	if (!error)
 		error = edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
 				    radio_conf_of(server->conf)->shoutcast_port, at, size);
+	if (!error)
+		error = framecache_listen(server->loop, server->conf, at, size);
 	if (error)
 		log_error("core", "doors not opened", kv_str("at", at),
 			  kv_str("error", uv_strerror(error)));
@@ -571,6 +580,7 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	route_add(acme_routes);
 	api_configure(server);
 	radio_configure(server->conf, reload_asked);
+	framecache_configure(server->conf);
 	page_add_metrics(store_metrics);
 	if (!error)
 		error = store_start(server->loop, store_conf_of(server->conf), server->data);
@@ -607,6 +617,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	tls_stop();
 	events_stop();
 	trend_stop();
+	framecache_stop();
 	radio_stop();
 	workers_stop();
 	people_stop();

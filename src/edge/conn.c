@@ -61,6 +61,7 @@ struct conn {
 	struct buffer head_out;
 	struct reply reply;
 	size_t sent;
+	unsigned site;
 	void (*sent_then)(struct conn *conn);
 	void *holder;
 	void (*gone)(void *holder); /* or NULL */
@@ -72,7 +73,7 @@ struct conn {
 };
 
 #define CALLER_LAYOUT 1u
-#define CALLER_PAD    17u
+#define CALLER_PAD    16u
 #define CALLER_BYTES  (16384u - 64u)
 #define CALLERS_MAX   65536u
 #define CALLER_PAGE   4096 /* of the table: its rows begin behind it */
@@ -86,6 +87,7 @@ struct caller_row {
 	bool proxy_header;
 	bool idle;
 	bool fresh; /* a TLS hello may still come first */
+	uint8_t site;
 	uint8_t pad[CALLER_PAD];
 	uint8_t bytes[CALLER_BYTES];
 };
@@ -171,7 +173,7 @@ RUNS_ON(on_worker) static void conn_watch(struct conn *conn, int events)
 		uv_poll_stop(&conn->poll);
 }
 
-void conn_start(struct worker *worker, int fd, const struct address *peer)
+void conn_start(struct worker *worker, int fd, const struct address *peer, unsigned site)
 {
 	const struct edge_settings *settings = edge_settings();
 	struct conn *conn = list.stopping ? NULL : pool_take(&list.pool);
@@ -193,6 +195,7 @@ void conn_start(struct worker *worker, int fd, const struct address *peer)
 	conn->worker = worker;
 	conn->link = link_plain(fd);
 	conn->peer = *peer;
+	conn->site = site;
 	conn->fresh = true;
 	conn->state = CONN_HEAD;
 	conn->proxy_header =
@@ -285,7 +288,7 @@ RUNS_ON(on_worker) static void conn_route(struct conn *conn)
 	const struct route *route;
 	unsigned allowed;
 
-	route = route_find(request->path, method_of(request->method), &allowed);
+	route = route_find(conn->site, request->path, method_of(request->method), &allowed);
 	if (!route) {
 		if (allowed)
 			conn_refuse_method(conn, allowed);
@@ -346,7 +349,7 @@ RUNS_ON(on_worker) static void conn_head(struct conn *conn)
 		conn->idle = false;
 		conn_expect(conn, edge_settings()->conf.http_header_timeout);
 	}
-	switch (protocol_look(in, &ours)) {
+	switch (conn->site == SITE_MAIN ? protocol_look(in, &ours) : ROUTE_FIRST_OTHER) {
 	case ROUTE_FIRST_OURS:
 		conn_watch(conn, 0);
 		conn->request = (struct request){.peer = conn->peer};
@@ -875,6 +878,7 @@ RUNS_ON(on_worker) static void conn_leave(struct conn *conn)
 	row->peer = conn->peer;
 	row->proxy_header = conn->proxy_header;
 	row->idle = conn->idle;
+	row->site = (uint8_t)conn->site;
 	memcpy(row->bytes, conn->in, conn->in_len);
 	table_settle(&list.left, conn->left);
 }
@@ -924,7 +928,7 @@ static void conn_adopt(struct worker *worker, const struct caller_row *row)
 		return;
 	}
 	edge_joined(worker);
-	conn_start(worker, row->fd, &row->peer);
+	conn_start(worker, row->fd, &row->peer, row->site);
 	conn = list.first;
 	/* There was no memory for it, and it is closed. */
 	if (!conn || conn->link.fd != row->fd)

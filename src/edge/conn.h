@@ -53,9 +53,9 @@ static inline struct site request_site(const struct request *request)
 	return (struct site){request->host, request->secure};
 }
 
-/* A new connection, on its worker. */
+/* A new connection at the doors of a site (route.h), on its worker. */
 RUNS_ON(on_worker)
-void conn_start(struct worker *worker, int fd, const struct address *peer);
+void conn_start(struct worker *worker, int fd, const struct address *peer, unsigned site);
 
 RUNS_ON(on_worker) const struct request *conn_request(const struct conn *conn);
 struct worker *conn_worker(const struct conn *conn);

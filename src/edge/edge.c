@@ -11,6 +11,7 @@
 #include "core/tcp.h"
 #include "edge/ban.h"
 #include "edge/conn.h"
+#include "edge/route.h"
 #include "edge/tls.h"
 
 #define DOOR_LAYOUT     1u
@@ -27,6 +28,7 @@ struct door {
 	uint32_t row;
 	struct address at; /* as it was asked for */
 	uint16_t port;     /* as it is */
+	unsigned site;     /* whose routes are served there */
 	bool icy;
 	bool wanted;
 	bool starved; /* the last accept found no descriptor: said in the log */
@@ -38,7 +40,8 @@ struct door_row {
 	uint32_t icy;
 	uint8_t ip[16]; /* as it was asked for */
 	uint16_t port;
-	uint8_t pad[30];
+	uint16_t site; /* SITE_MAIN in rows of servers that knew no other */
+	uint8_t pad[28];
 };
 
 static_assert(sizeof(struct door_row) == 64, "rows are whole cache lines");
@@ -62,6 +65,7 @@ struct arrival {
 	struct message message;
 	struct worker *worker;
 	struct address peer;
+	unsigned site;
 	int fd;
 };
 
@@ -151,7 +155,7 @@ static void deliver_arrival(struct message *message)
 	struct arrival *arrival = container_of(message, struct arrival, message);
 
 	enter_worker();
-	conn_start(arrival->worker, arrival->fd, &arrival->peer);
+	conn_start(arrival->worker, arrival->fd, &arrival->peer, arrival->site);
 	free(arrival);
 }
 
@@ -163,7 +167,7 @@ static bool may_connect(const struct address *peer)
 }
 
 RUNS_ON(on_control)
-static void welcome(int fd, const struct address *peer)
+static void welcome(int fd, const struct address *peer, unsigned site)
 {
 	static const char full[] = "HTTP/1.0 503 Service Unavailable\r\nRetry-After: 30\r\n"
 				   "Content-Length: 0\r\nConnection: close\r\n\r\n";
@@ -187,6 +191,7 @@ static void welcome(int fd, const struct address *peer)
 		.message.deliver = deliver_arrival,
 		.worker = worker_place(),
 		.peer = *peer,
+		.site = site,
 		.fd = fd,
 	};
 	atomic_fetch_add_explicit(&arrival->worker->load, 1, memory_order_relaxed);
@@ -238,7 +243,7 @@ static void on_knock(uv_poll_t *poll, int status, int events)
 		door->starved = false;
 		memcpy(peer.ip, end.ip, sizeof peer.ip);
 		peer.port = end.port;
-		welcome(fd, &peer);
+		welcome(fd, &peer, door->site);
 	}
 }
 
@@ -277,19 +282,20 @@ RUNS_ON(on_control) static void door_close(struct door *door)
 		table_give(&rows, door->row);
 }
 
-RUNS_ON(on_control) static struct door *door_find(const struct address *at, bool icy)
+RUNS_ON(on_control)
+static struct door *door_find(const struct address *at, bool icy, unsigned site)
 {
 	struct door *door = doors;
 
-	while (door &&
-	       (door->icy != icy || door->at.port != at->port || !address_same_ip(&door->at, at)))
+	while (door && (door->icy != icy || door->site != site || door->at.port != at->port ||
+			!address_same_ip(&door->at, at)))
 		door = door->next;
 	return door;
 }
 
 /* A door of a socket that listens; left: the row that it has already. */
 RUNS_ON(on_control)
-static int door_make(uv_loop_t *loop, int fd, const struct address *at, bool icy,
+static int door_make(uv_loop_t *loop, int fd, const struct address *at, bool icy, unsigned site,
 		     const uint32_t *left)
 {
 	struct door *door = calloc(1, sizeof *door);
@@ -312,6 +318,7 @@ static int door_make(uv_loop_t *loop, int fd, const struct address *at, bool icy
 	if (row) {
 		row->fd = fd;
 		row->icy = icy;
+		row->site = (uint16_t)site;
 		row->port = at->port;
 		memcpy(row->ip, at->ip, sizeof row->ip);
 		table_settle(&rows, door->row);
@@ -320,6 +327,7 @@ static int door_make(uv_loop_t *loop, int fd, const struct address *at, bool icy
 	door->at = *at;
 	door->port = tcp_port(fd);
 	door->icy = icy;
+	door->site = site;
 	door->poll.data = door->pause.data = door;
 	door->open_handles = 2;
 	uv_timer_init(loop, &door->pause);
@@ -329,10 +337,10 @@ static int door_make(uv_loop_t *loop, int fd, const struct address *at, bool icy
 }
 
 RUNS_ON(on_control)
-static int door_open(uv_loop_t *loop, const struct address *at, bool icy)
+static int door_open(uv_loop_t *loop, const struct address *at, bool icy, unsigned site)
 {
 	struct tcp_end end = {.port = at->port};
-	struct door *door = door_find(at, icy);
+	struct door *door = door_find(at, icy, site);
 	int fd, error;
 
 	if (door) {
@@ -343,7 +351,7 @@ static int door_open(uv_loop_t *loop, const struct address *at, bool icy)
 	fd = tcp_listen(&end);
 	if (fd < 0)
 		return fd;
-	error = door_make(loop, fd, at, icy, NULL);
+	error = door_make(loop, fd, at, icy, site, NULL);
 	if (error) {
 		close(fd);
 		return error;
@@ -363,7 +371,7 @@ static void icy_door_open(uv_loop_t *loop, const struct address *at, uint16_t po
 	if (port == UINT16_MAX)
 		return;
 	above.port = (uint16_t)(port + 1);
-	error = door_open(loop, &above, true);
+	error = door_open(loop, &above, true, SITE_MAIN);
 	if (error)
 		log_warn_code(error, "edge", "no shoutcast port", kv_u64("port", above.port));
 }
@@ -380,12 +388,13 @@ RUNS_ON(on_control) static void doors_close_unwanted(void)
 }
 
 /* A door that was opened just now and not before is the only kind that fails to be wanted twice. */
-int edge_listen(uv_loop_t *loop, const struct conf_list *listen, bool icy_door, char *fault,
-		size_t size)
+RUNS_ON(on_control)
+static int listen_at(uv_loop_t *loop, unsigned site, const struct conf_list *listen, bool icy_door,
+		     uint16_t *first, char *fault, size_t size)
 {
 	struct door *before;
-	uint16_t first = 0;
 
+	*first = 0;
 	if (!rows.map) {
 		int error = edge_adopt(loop, false);
 
@@ -395,14 +404,14 @@ int edge_listen(uv_loop_t *loop, const struct conf_list *listen, bool icy_door, 
 	before = doors;
 
 	for (struct door *door = doors; door; door = door->next)
-		door->wanted = false;
+		door->wanted = door->site != site;
 	for (size_t i = 0; i < listen->count; i++) {
 		struct address at;
 		struct door *door;
 		int error = -EINVAL;
 
 		if (address_parse_listen(bytes_str(listen->at[i]), &at))
-			error = door_open(loop, &at, false);
+			error = door_open(loop, &at, false, site);
 		if (error) {
 			fault_say(fault, size, &at);
 			/* All stays as it was: what is new goes, what was there stays. */
@@ -410,15 +419,31 @@ int edge_listen(uv_loop_t *loop, const struct conf_list *listen, bool icy_door, 
 				door_close(doors);
 			return error;
 		}
-		door = door_find(&at, false);
+		door = door_find(&at, false, site);
 		if (i == 0)
-			first = door->port;
+			*first = door->port;
 		if (icy_door)
 			icy_door_open(loop, &at, door->port);
 	}
-	atomic_store_explicit(&first_port, first, memory_order_relaxed);
 	doors_close_unwanted();
 	return 0;
+}
+
+int edge_listen(uv_loop_t *loop, const struct conf_list *listen, bool icy_door, char *fault,
+		size_t size)
+{
+	uint16_t first;
+	int error = listen_at(loop, SITE_MAIN, listen, icy_door, &first, fault, size);
+
+	if (!error)
+		atomic_store_explicit(&first_port, first, memory_order_relaxed);
+	return error;
+}
+
+int edge_listen_at(uv_loop_t *loop, unsigned site, const struct conf_list *listen, uint16_t *port,
+		   char *fault, size_t size)
+{
+	return listen_at(loop, site, listen, false, port, fault, size);
 }
 
 void edge_stop(void)
@@ -472,7 +497,7 @@ RUNS_ON(on_control) static int adopt_loose(uv_loop_t *loop)
 		end = tcp_local(fd);
 		memcpy(at.ip, end.ip, sizeof at.ip);
 		at.port = end.port;
-		error = door_make(loop, fd, &at, is_above(&at), NULL);
+		error = door_make(loop, fd, &at, is_above(&at), SITE_MAIN, NULL);
 		if (error)
 			return error;
 	}
@@ -493,7 +518,7 @@ int edge_adopt(uv_loop_t *loop, bool loose)
 			continue;
 		memcpy(address.ip, row->ip, sizeof address.ip);
 		address.port = row->port;
-		error = door_make(loop, row->fd, &address, row->icy, &at);
+		error = door_make(loop, row->fd, &address, row->icy, row->site, &at);
 	}
 	return error;
 }

@@ -40,6 +40,11 @@ RUNS_ON(on_control)
 MUST_CHECK int edge_listen(uv_loop_t *loop, const struct conf_list *listen, bool icy_door,
 			   char *fault, size_t size);
 
+/* The same for the doors of another site (route.h); *port is that of the first. */
+RUNS_ON(on_control)
+MUST_CHECK int edge_listen_at(uv_loop_t *loop, unsigned site, const struct conf_list *listen,
+			      uint16_t *port, char *fault, size_t size);
+
 /* Announces what this room leaves in an estate. Before there is one. */
 void edge_know(void);
 

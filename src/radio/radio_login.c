@@ -160,7 +160,7 @@ static void on_source_asked(struct conn *conn, enum auth_answer answer,
 static bool is_mount_path(struct bytes path)
 {
 	unsigned allowed;
-	const struct route *route = route_find(path, METHOD_GET, &allowed);
+	const struct route *route = route_find(SITE_MAIN, path, METHOD_GET, &allowed);
 	enum playlist_kind kind;
 	struct bytes mount;
 
