@@ -174,7 +174,8 @@ def test_no_operation_asks_for_less_than_its_kind(server):
     for method, path, rank in operations_of(server.port):
         if (method, path) in OPEN | FOR_THE_KNOWN:
             continue
-        least = "dj" if "{mount}" in path else "operator"
+        # Tokens: one's own; see below.
+        least = "dj" if "{mount}" in path or "/tokens" in path else "operator"
         if re.search("/(users|settings|reload|audit)", path) or \
            method != "GET" and path in ("/api/v1/relays", "/api/v1/relays/{mount}"):
             least = "admin"
@@ -236,6 +237,82 @@ def test_a_token_that_has_run_out_is_none(server):
     assert server.get("/api/v1/me", headers).status == 200
     await_true(lambda: server.get("/api/v1/me", headers).status == 401, 10)
     ask_all(server, {"an expired token": Role(headers)})
+
+
+def needs_users(server):
+    if not (has_operation(server, "POST", "/users") and has_operation(server, "POST", "/tokens")):
+        pytest.skip("this server has no operations that make users and tokens")
+    return accounts(server)
+
+
+def make_token(server, headers, **said):
+    return api(server, "POST", "/tokens", {"name": "made", **said}, headers, None)
+
+
+def bearer(made):
+    assert made.status == 201, made.body
+    return {"Authorization": "Bearer " + made.json["token"]}
+
+
+def test_nobody_gets_more_by_a_token(server):
+    roles = needs_users(server)
+    dj, opmine = roles["user dj"].headers, roles["user opmine"].headers
+    for who, said in ((dj, {"rank": "admin"}), (dj, {"rank": "operator"}), (opmine, {"rank": "admin"}),
+                      (dj, {"rank": "dj", "mounts": "/elsewhere"}),
+                      (opmine, {"rank": "operator", "mounts": "/elsewhere"})):
+        assert make_token(server, who, **said).status == 403, said
+    for who, rank, said in ((dj, "dj", {}), (dj, "dj", {"mounts": "*"}), (opmine, "operator", {}),
+                            (dj, "dj", {"mounts": "/mine /elsewhere"}), (dj, "dj", {"mounts": "/* /mine"})):
+        made = make_token(server, who, **said)
+        ask_all(server, {f"token {said}": Role(bearer(made), rank, "/mine", True)})
+
+
+def test_a_token_makes_no_token(server):
+    """It would outlive itself, or its being taken back."""
+    roles = needs_users(server)
+    for name, role in roles.items():
+        if name.startswith("token "):
+            assert make_token(server, role.headers, rank="dj").status == 403, name
+    short = bearer(make_token(server, roles["user dj"].headers, expires=int(time.time()) + 3600))
+    assert make_token(server, short).status == 403
+
+
+def test_tokens_of_others_are_neither_seen_nor_ended(server):
+    roles = needs_users(server)
+    theirs = make_token(server, roles["user op"].headers)
+    mine = roles["user dj"].headers
+    seen = api(server, "GET", "/tokens", None, mine, None).json["tokens"]
+    assert {t["owner"] for t in seen} <= {"dj"}
+    path = f"/tokens/{theirs.json['id']}"
+    assert api(server, "DELETE", path, None, mine, None).status == 404
+    assert server.get("/api/v1/me", bearer(theirs)).status == 200
+    # Nor is any ever shown again, or the password of anybody.
+    for path in ("/tokens", "/users", "/sessions", "/audit"):
+        said = api(server, "GET", path).text
+        assert theirs.json["token"] not in said and "$argon2" not in said, path
+
+
+def test_who_loses_his_rights_loses_them_at_once(server):
+    needs_users(server)
+    name = "leaver"
+    for change in ({"rank": "dj", "mounts": "/mine"}, {"disabled": True}, None):
+        made = api(server, "POST", "/users", {"name": name, "password": USER_PASSWORD,
+                                              "rank": "operator", "mounts": ""})
+        assert made.status == 201, made.body
+        ways = [by_password(name, USER_PASSWORD), session(server, name, USER_PASSWORD)]
+        ways.append(bearer(make_token(server, ways[0])))
+        for headers in ways:
+            assert server.get("/api/v1/server", headers).status == 200
+        if change:
+            assert api(server, "PUT", f"/users/{name}", change).status == 200
+        else:
+            assert api(server, "DELETE", f"/users/{name}").status == 204
+        want = 403 if change and "rank" in change else 401
+        for number, headers in enumerate(ways):
+            status = server.get("/api/v1/server", headers).status
+            assert status in ({want} if number < 2 else {want, 403}), (change, number, status)
+        if change:
+            assert api(server, "DELETE", f"/users/{name}").status == 204
 
 
 # -- the paths that are not of the API -------------------------------------------------------------
