@@ -174,7 +174,7 @@ static void join_stream(struct conn *conn, const struct join *join, uint32_t byt
 		admission->request = &request;
 	if (link_send(link, answer) == (ssize_t)answer.len &&
 	    listener_start(join->outlet, link, join->metaint, &peer, agent, bytes_per_second,
-			   admission))
+			   admission, !join->relay))
 		return;
 	limit_give(&join->outlet->mount->count, &peer, bytes_per_second);
 	link_close(link);

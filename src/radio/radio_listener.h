@@ -26,6 +26,7 @@
 #define LISTENER_HEADERS 16u /* the headers of its chain are to be sent before pos */
 #define LISTENER_SLOW    32u /* it was lapped and has not caught up since */
 #define LISTENER_GUEST   64u /* somebody wants to know when it leaves: radio_auth_url.h */
+#define LISTENER_INTRO   256u /* it hears the intro, and is nowhere in its feed yet */
 
 /* Values of block_seq that are no title's number. */
 #define BLOCK_EMPTY    0                /* "no change" */
@@ -62,7 +63,9 @@ struct listener {
 	uint16_t slot;
 	uint8_t ip[16];
 	char agent[LISTENER_AGENT_MAX];
-	uint8_t pad[52];
+	uint32_t intro;      /* with LISTENER_INTRO: its number */
+	uint32_t intro_sent; /* bytes of it */
+	uint8_t pad[44];
 };
 
 static_assert(offsetof(struct listener, title_seq) == 64, "one cache line for most");
@@ -80,11 +83,12 @@ struct admission;
 RUNS_ON(on_worker) uint64_t listener_next_id(void);
 
 /* Makes a listener of a connection whose answer has been sent, and serves it its burst. admission:
- * of who was asked for; or NULL. False: no place in the table; the caller closes. */
+ * of who was asked for; or NULL. intro: it is to hear the mount's first. False: no place in the
+ * table; the caller closes. */
 RUNS_ON(on_worker)
 bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interval,
 		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second,
-		    const struct admission *admission);
+		    const struct admission *admission, bool intro);
 
 /* Sends what there is. On SERVED_GONE it was taken out of the table, but not out of its slot. */
 RUNS_ON(on_worker)

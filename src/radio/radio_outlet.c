@@ -7,6 +7,7 @@
 #include "core/metric.h"
 #include "edge/edge.h"
 #include "radio/radio.h"
+#include "radio/radio_intro.h"
 #include "radio/radio_listener.h"
 #include "radio/radio_wait.h"
 
@@ -521,6 +522,7 @@ void outlet_worker_stop(struct worker *worker)
 	while (here->outlets)
 		outlet_destroy(here->outlets, LEAVE_STOP);
 	listener_tails_free();
+	intro_worker_stop();
 	tap_close_all();
 	table_close(&here->listeners);
 	uv_close((uv_handle_t *)&here->wheel, NULL);

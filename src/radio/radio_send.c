@@ -17,7 +17,7 @@ static struct bytes block_rest(const struct listener *listener, struct tap *tap)
 		return bytes_skip(icy_empty(), listener->block_sent);
 	if (listener->block_seq == BLOCK_NO_TITLE)
 		return bytes_skip(no_title, listener->block_sent);
-	title = tap_title_seq(tap, listener->block_seq);
+	title = tap ? tap_title_seq(tap, listener->block_seq) : NULL;
 	if (title && title->len == listener->block_len)
 		return bytes_skip(bytes_of(title->block, title->len), listener->block_sent);
 	return bytes_of(nuls, listener->block_len - listener->block_sent);
@@ -27,7 +27,7 @@ static struct bytes block_rest(const struct listener *listener, struct tap *tap)
 RUNS_ON(on_worker)
 static void block_begin(struct listener *listener, struct tap *tap, uint64_t pos)
 {
-	const struct tap_title *title = tap_title_at(tap, pos);
+	const struct tap_title *title = tap ? tap_title_at(tap, pos) : NULL;
 
 	listener->block_sent = 0;
 	if (title && title->seq != listener->title_seq) {

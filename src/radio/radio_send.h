@@ -5,7 +5,7 @@
 
 #include "radio/radio_listener.h"
 
-/* Sends audio, whose first byte is at pos of the tap's feed. Bytes of audio taken (fewer than all
+/* Sends audio, whose first byte is at pos of the tap's feed, or that has no titles (tap NULL). Bytes of audio taken (fewer than all
  * when the socket is full), or -errno. */
 RUNS_ON(on_worker)
 ssize_t radio_send(struct listener *listener, struct tap *tap, struct bytes audio, uint64_t pos);
