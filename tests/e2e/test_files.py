@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from fault_harness import Encoder, Listener, Reply, Server, await_, read_all
+from fault_harness import SANITIZED, Encoder, Listener, Reply, Server, await_, read_all
 
 LARGE = 100 << 20
 
@@ -178,7 +178,7 @@ def test_a_large_file_arrives_byte_for_byte(large):
         with server.connect() as s:
             s.sendall(b"GET /large.bin HTTP/1.0\r\n\r\n")
             assert hashlib.sha256(Reply(read_all(s)).body).hexdigest() == large[1]
-        assert server.rss() < before + (16 << 20)
+        assert SANITIZED or server.rss() < before + (16 << 20)
         assert server.metric("edge_download_bytes_total") == LARGE
         assert server.metric("edge_downloads_running") == 0
         assert server.metric("edge_downloads_cut_total") == 0
@@ -208,7 +208,7 @@ def test_who_reads_slowly_costs_one_buffer_and_is_let_go(large):
         if refused.status == 503:
             assert "retry-after" in refused.headers
             assert server.metric("edge_downloads_refused_total") == 1
-        assert server.rss() < before + 20 * (256 << 10) + (8 << 20)
+        assert SANITIZED or server.rss() < before + 20 * (256 << 10) + (8 << 20)
         await_("they are let go", lambda: server.metric("edge_downloads_running") == 0)
         assert server.metric("edge_downloads_cut_total") >= 20
         for s in slow:
