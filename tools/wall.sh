@@ -3,7 +3,7 @@
 #
 #     tools/wall.sh [ROOT]
 #
-#   core ◀── edge ◀── a family ◀── src/*.c        clients, helpers ──▶ a few headers of core
+#   core ◀── store ◀── edge ◀── a family ◀── src/*.c    clients, helpers ──▶ a few headers of core
 #
 # A wall is moved by a commit that says why.
 set -u
@@ -28,14 +28,16 @@ breaches=$(
 
 	quoted src | grep '"\.\.\/' | breach 'includes go from the top, not through ..'
 	quoted src/core | grep -vE '"(core/[^"]*|[^/"]*)"' | breach 'core knows only core'
-	quoted src/edge | grep -vE '"((core|edge)/[^"]*|[^/"]*)"' | breach 'edge knows core and edge'
+	quoted src/store | grep -vE '"((core|store)/[^"]*|[^/"]*)"' | breach 'store knows core and store'
+	quoted src/edge | grep -vE '"((core|store|edge)/[^"]*|[^/"]*)"' |
+		breach 'edge knows core, store and edge'
 	for family in src/*/; do
 		family=$(basename "$family")
 		case $family in
-		core | edge) continue ;;
+		core | store | edge) continue ;;
 		esac
-		quoted "src/$family" | grep -vE "\"((core|edge|$family)/[^\"]*|[^/\"]*)\"" |
-			breach 'a family knows core, edge and itself'
+		quoted "src/$family" | grep -vE "\"((core|store|edge|$family)/[^\"]*|[^/\"]*)\"" |
+			breach 'a family knows core, store, edge and itself'
 	done
 
 	for proto in src/*/proto; do
@@ -55,9 +57,11 @@ breaches=$(
 		grep -vE '^src/core/ring\.h:[0-9]*:[[:space:]]*struct ring_(shared|entry)( \*[a-z]+)?;' |
 		breach 'only ring.c touches ring memory'
 	code '(pthread_(mutex|rwlock|spin|cond)_|uv_(mutex|rwlock|cond|sem)_|mtx_|sem_(init|post|wait))' src |
-		grep -vE '^src/(core/(mailbox|worker|metric|log)\.[ch]|edge/lockout\.c|radio/radio_limit\.c):' |
+		grep -vE '^src/(core/(mailbox|worker|metric|log)\.[ch]|edge/lockout\.c|radio/radio_(limit|feed)\.c):' |
 		breach 'threads share rings, counters and messages'
 	code '\bvolatile\b' src | grep -v '__asm__ volatile' | breach 'volatile orders nothing between threads'
+	code '#[[:space:]]*include <sqlite3\.h>' src | grep -v '^src/store/' |
+		breach 'one room knows the database'
 	code '#[[:space:]]*include <yaml\.h>' src | grep -v '^src/core/conf_file\.c:' |
 		breach 'one file knows the grammar of settings'
 	code '#[[:space:]]*include <(lame|shout|libav)' src | breach 'codecs are not in the server'

@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "edge/api.h"
+#include "edge/audit.h"
 #include "edge/conn.h"
 #include "edge/edge.h"
 #include "edge/hook.h"
@@ -329,6 +330,7 @@ RUNS_ON(on_worker) static void judge_token(struct conn *conn, struct bytes given
 	owner = rights_of_owner(token->owner, token->of_settings);
 	work->access.rights = rights_within(&token->rights, &owner);
 	work->access.how = ACCESS_TOKEN;
+	work->access.of_settings = token->of_settings;
 	memcpy(work->access.name, token->owner, sizeof work->access.name);
 	atomic_store_explicit(account_seen(ACCOUNT_TOKENS, token->place), wall_now_us(),
 			      memory_order_relaxed);
@@ -528,9 +530,10 @@ RUNS_ON(on_worker) static void log_refusal(struct conn *conn, enum verdict verdi
 		kv_str("why", why),
 	};
 
-	if (verdict == VERDICT_NO)
+	if (verdict == VERDICT_NO) {
 		log_write(LOG_LEVEL_WARNING, "edge", "admin login failed", fields, 3);
-	else if (verdict != VERDICT_NONE && verdict != VERDICT_BUSY)
+		audit_say(access_of(conn)->name, "", &request->peer, "login", "refused");
+	} else if (verdict != VERDICT_NONE && verdict != VERDICT_BUSY)
 		log_write(LOG_LEVEL_WARNING, "edge", "refused", fields, 4);
 }
 

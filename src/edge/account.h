@@ -34,9 +34,10 @@ struct account {
 struct token {
 	uint8_t id[ACCOUNT_ID_SIZE]; /* the hash of what its owner keeps */
 	uint32_t place;
-	int64_t number;     /* in the store */
-	int64_t expires_us; /* wall; 0: never */
+	int64_t number;                 /* in the store */
+	int64_t created_us, expires_us; /* wall; 0: never */
 	struct rights rights;
+	char prefix[16];               /* of what its owner keeps, to tell it by */
 	char name[ACCOUNT_NAME_SIZE];  /* what it is for */
 	char owner[ACCOUNT_NAME_SIZE]; /* who made it */
 	bool of_settings;              /* the owner is the administrator of the settings */

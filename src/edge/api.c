@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/log.h"
+#include "edge/audit.h"
 #include "edge/document.h"
 
 #define TABLES_MAX 24
@@ -184,6 +185,15 @@ void api_answer_as(struct call *call, unsigned status, json_t *tree)
 	call_reply(call);
 }
 
+void api_answer_text(struct call *call, const char *type)
+{
+	reply_common(&call->reply, 200);
+	call->reply.type = type;
+	if (bytes_equal(call->request.method, BYTES("GET")))
+		reply_etag(call);
+	call_reply(call);
+}
+
 void api_answer(struct call *call, json_t *tree)
 {
 	api_answer_as(call, 200, tree);
@@ -332,6 +342,7 @@ void api_log_order(const struct call *call, const char *mount)
 		 kv_bytes("path", call->request.path.at, call->request.path.len),
 		 kv_str("mount", mount), kv_str("user", call->user),
 		 kv_str("address", address_text(&call->request.peer, address)));
+	audit_call(call, mount, "done");
 }
 
 /* --- what there is -------------------------------------------------------------------------- */

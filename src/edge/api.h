@@ -52,6 +52,9 @@ RUNS_ON(on_control) void api_answer(struct call *call, json_t *tree);
 /* The same with another status, such as 201. */
 RUNS_ON(on_control) void api_answer_as(struct call *call, unsigned status, json_t *tree);
 
+/* 200 with what is in call->reply.body already. type: a constant. */
+RUNS_ON(on_control) void api_answer_text(struct call *call, const char *type);
+
 /* 204. */
 RUNS_ON(on_control) void api_done(struct call *call);
 
@@ -73,5 +76,5 @@ const char *api_text(const struct api_input *input, const char *name);
 /* A number of the query, or otherwise; what is no number counts as not said. */
 uint64_t api_number(const struct call *call, const char *name, uint64_t otherwise, uint64_t most);
 
-/* For the log: who did what, to what. */
+/* For the log and the audit log: who did what, to what. */
 RUNS_ON(on_control) void api_log_order(const struct call *call, const char *mount);

@@ -5,9 +5,11 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "edge/audit.h"
 #include "edge/call.h"
 #include "edge/document.h"
 #include "edge/edge.h"
+#include "edge/people.h"
 #include "edge/proto/cookie.h"
 
 #define COOKIE_SIZE (2u * 32u + 1u)
@@ -57,7 +59,10 @@ RUNS_ON(on_control) static bool session_begin(struct call *call, const char *coo
 	memcpy(session.ip, call->request.peer.ip, sizeof session.ip);
 	memcpy(session.name, call->access.name, sizeof session.name);
 	bytes_to_str(agent, session.agent, sizeof session.agent);
-	return account_put(ACCOUNT_SESSIONS, &session, session.created_us) == 0;
+	if (account_put(ACCOUNT_SESSIONS, &session, session.created_us) != 0)
+		return false;
+	people_keep_session(&session);
+	return true;
 }
 
 /* The session of the cookie that came with the request. */
@@ -71,6 +76,7 @@ RUNS_ON(on_control) static void session_end(const struct call *call)
 		return;
 	auth_hash(id, "session", cookie);
 	account_drop(ACCOUNT_SESSIONS, id);
+	people_forget_session(id);
 }
 
 static void answer_login(struct call *call)
@@ -92,6 +98,7 @@ static void answer_login(struct call *call)
 	}
 	log_info("edge", "login", kv_str("user", call->access.name),
 		 kv_str("address", address_text(&call->request.peer, address)));
+	audit_say(call->access.name, "browser", &call->request.peer, "login", "done");
 	json_object_set_new(tree, "csrf", json_string(word));
 	document_reply(&call->reply, DOCUMENT_JSON, NULL, tree);
 	set_cookie(&call->reply, ACCESS_COOKIE, cookie, "; HttpOnly", secure, max_age_s);
@@ -147,6 +154,7 @@ static void answer_logout(struct call *call)
 {
 	enter_control();
 	session_end(call);
+	audit_say(call->access.name, "browser", &call->request.peer, "logout", "done");
 	call->reply.status = 204;
 	call->reply.type = "text/plain";
 	set_cookie(&call->reply, ACCESS_COOKIE, "", "; HttpOnly", call->request.secure, 0);

@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "edge/audit.h"
 #include "edge/document.h"
 #include "edge/hook.h"
 #include "edge/proto/charset.h"
@@ -65,6 +66,7 @@ static void log_order(const struct call *call, const char *mount)
 	log_info("radio", "order", kv_bytes("path", call->request.path.at, call->request.path.len),
 		 kv_str("mount", mount), kv_str("user", call->user),
 		 kv_str("address", address_text(&call->request.peer, address)));
+	audit_call(call, mount, "done");
 }
 
 /* --- reading -------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include "radio/radio_send.h"
 
 #define LOOK_US 2000000
+#define HOLD_US 5000000 /* how long the last server's listeners wait for it */
 
 struct intro {
 	struct baton farewell;
@@ -337,28 +338,49 @@ void intro_begin(const struct outlet *outlet, struct listener *listener)
 	}
 	if (!use_take(intro))
 		return;
-	listener->flags |= LISTENER_INTRO;
+	listener->flags |= LISTENER_INTRO | LISTENER_INTRO_HELD;
 	listener->intro = intro->number;
 	listener->intro_sent = 0;
 	metric_add(METRIC_radio_intros, 1);
 }
 
-int intro_send(struct outlet *outlet, struct listener *listener)
+/* The last server's listener: 1: it is held here now. 0: perhaps soon. -ENOENT: its intro is lost. */
+RUNS_ON(on_worker)
+static int intro_hold(const struct mount *mount, struct listener *listener, mono_t now)
 {
-	const struct use *use = *use_link(listener->intro);
+	struct intro *intro = atomic_load_explicit(&mount->intro.intro, memory_order_acquire);
+
+	if (listener->flags & LISTENER_INTRO_HELD)
+		return 1;
+	if (intro && intro->number == listener->intro && use_take(intro)) {
+		listener->flags |= LISTENER_INTRO_HELD;
+		return 1;
+	}
+	return !intro && mono_since_us(now, listener->last_sent) < HOLD_US ? 0 : -ENOENT;
+}
+
+int intro_send(struct outlet *outlet, uint32_t row, mono_t now)
+{
+	struct listener *listener = table_row(outlet_table(), row);
+	int held = intro_hold(outlet->mount, listener, now);
+	const struct use *use;
 	struct bytes rest;
 	ssize_t sent;
 	int went;
 
+	if (held == -ENOENT)
+		metric_add(METRIC_radio_torn_frames, 1);
+	if (held != 1)
+		return held == -ENOENT;
+	use = *use_link(listener->intro);
 	CHECK(use);
 	rest = bytes_skip(bytes_of(use->intro->bytes, use->intro->len), listener->intro_sent);
 	went = link_flush(listener->link);
 	if (went != 1)
 		return went;
-	sent = radio_send(listener, NULL, rest, 0);
+	sent = radio_send(listener, row, NULL, rest, 0);
 	if (sent < 0)
 		return (int)sent;
-	listener->intro_sent += (uint32_t)sent;
 	outlet->bytes_out += (uint64_t)sent;
 	return (size_t)sent == rest.len;
 }
@@ -366,8 +388,11 @@ int intro_send(struct outlet *outlet, struct listener *listener)
 void intro_end(struct listener *listener)
 {
 	struct use **link = use_link(listener->intro), *use = *link;
+	bool held = listener->flags & LISTENER_INTRO_HELD;
 
-	listener->flags &= ~LISTENER_INTRO;
+	listener->flags &= ~(LISTENER_INTRO | LISTENER_INTRO_HELD);
+	if (!held)
+		return;
 	CHECK(use);
 	if (--use->listeners)
 		return;

@@ -43,8 +43,9 @@ RUNS_ON(on_control) void intro_leave(struct mount *mount);
  * LISTENER_INTRO, until intro_end. */
 RUNS_ON(on_worker) void intro_begin(const struct outlet *outlet, struct listener *listener);
 
-/* More of it, as much as the socket takes. 1: all is sent. 0: the socket is full. Or -errno. */
-RUNS_ON(on_worker) int intro_send(struct outlet *outlet, struct listener *listener);
+/* More of it, as much as the socket takes. Who was in it when the last server ended waits until it is
+ * loaded here, but not for long. 1: all is sent. 0: the socket is full. Or -errno. */
+RUNS_ON(on_worker) int intro_send(struct outlet *outlet, uint32_t row, mono_t now);
 
 /* It hears no intro any more. */
 RUNS_ON(on_worker) void intro_end(struct listener *listener);

@@ -84,7 +84,7 @@ RUNS_ON(on_worker) static void source_let_in(struct conn *conn)
 	claim = claim_make(conn, request->path);
 	if (!claim)
 		return;
-	claim->about.protocol = "http";
+	bytes_to_str(BYTES("http"), claim->about.protocol, sizeof claim->about.protocol);
 	claim->expects =
 		http1_header_has_token(&request->head, BYTES("Expect"), BYTES("100-continue"));
 	conn_user(conn, claim->about.user, sizeof claim->about.user);
@@ -230,7 +230,8 @@ RUNS_ON(on_worker) static void on_login_verdict(struct conn *conn, enum verdict 
 			return;
 		claim->icy = true;
 		claim->xaudiocast = shoutcast.xaudiocast;
-		claim->about.protocol = "shoutcast";
+		bytes_to_str(BYTES("shoutcast"), claim->about.protocol,
+			     sizeof claim->about.protocol);
 		conn_wait(conn);
 		hub_claim(claim);
 		return;

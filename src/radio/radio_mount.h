@@ -49,6 +49,12 @@ struct mount_rules {
 	struct baton farewell;
 };
 
+/* What history was told of the counts; the control thread's. */
+struct mount_past {
+	uint64_t joins, bytes_in, bytes_out;
+	uint64_t source_bytes; /* bytes_in when the present source began */
+};
+
 enum mount_state { MOUNT_OFF, MOUNT_LIVE, MOUNT_LINGERING };
 
 /* Who feeds a mount. */
@@ -59,9 +65,9 @@ struct mount_source {
 	char agent[128];
 	char user[64];
 	char content_type[64];
-	const char *protocol; /* "http" "shoutcast" "relay" */
-	bool relay;           /* one of ours fetches it */
-	bool yields;          /* and gives way to an encoder */
+	char protocol[12]; /* "http" "shoutcast" "relay" */
+	bool relay;        /* one of ours fetches it */
+	bool yields;       /* and gives way to an encoder */
 	struct station station;
 	struct framer_about about;
 	int64_t since_wall_us;
@@ -70,6 +76,8 @@ struct mount_source {
 struct mount {
 	struct mount *next;
 	char name[FEED_NAME_MAX + 1];
+	uint64_t id;                         /* as rows of listeners and sources call it */
+	uint32_t row;                        /* in the ledger (radio_ledger.h) */
 	_Atomic(struct mount_rules *) rules; /* see mount_rules() */
 	struct mount_count count;
 	enum mount_state state;
@@ -94,6 +102,7 @@ struct mount {
 	char title[TITLE_SIZE];
 	char title_url[512];
 	int64_t title_since_us;
+	struct mount_past past;
 	uv_timer_t linger;
 	uint64_t bytes_in_before; /* of the last look at health */
 	uint64_t bytes_in_first;  /* when the present source came */
@@ -157,6 +166,23 @@ RUNS_ON(on_control) unsigned mount_sources(void);
 /* The player of a mount's fallback file went live or ended; radio_player.c calls it. */
 RUNS_ON(on_control) void mount_player_changed(struct mount *mount);
 
+/* Makes the mounts that the last server left, with their feeds, which must be open; what is to be heard
+ * on them is said by mount_hub_start(). */
+RUNS_ON(on_control) MUST_CHECK int mount_hub_adopt(uv_loop_t *loop);
+
+/* The mount of this number; NULL when there is none. */
+RUNS_ON(on_control) struct mount *mount_of_id(uint64_t id);
+
+/* Sources of the last server: which worker has them, and that this was all. Those that no worker has
+ * are gone. */
+RUNS_ON(on_control) void mount_has_left(struct mount *mount, uint64_t id, struct worker *worker);
+RUNS_ON(on_control) void mount_hub_settle(void);
+
+/* Another process has the mounts: nothing is done for them any more. */
+RUNS_ON(on_control) void mount_hub_part(void);
+
+/* Keeps what has changed. */
+RUNS_ON(on_control) void mount_save(const struct mount *mount);
 /* The mount, made when there is none, and known to every worker. NULL: no memory. */
 RUNS_ON(on_control) struct mount *mount_hold(struct bytes name);
 
@@ -182,3 +208,6 @@ RUNS_ON(on_control) void mount_live(struct mount *mount, struct feed *feed, uint
 RUNS_ON(on_control) void mount_lost_source(struct mount *mount);
 
 RUNS_ON(on_control) bool mount_hub_stopping(void);
+
+/* No source has a number up to this one. */
+RUNS_ON(on_control) void hub_ids_from(uint64_t id);

@@ -324,9 +324,9 @@ def test_a_reload_says_what_is_wrong_with_the_file(crew, tmp_path):
     file.write_text("server:\n  name: After\n")
     assert api("POST", "/reload").json == {"good": True, "faults": []}
     assert api("GET", "/server").json["name"] == "After"
-    file.write_text("server:\n  nam: Oh\n")
+    file.write_text("server:\n  nickname: Oh\n")
     answer = api("POST", "/reload").json
-    assert not answer["good"] and "nam" in answer["faults"][0]
+    assert not answer["good"] and "nickname" in answer["faults"][0]
     assert api("GET", "/server").json["name"] == "After"
     server.stop()
 
