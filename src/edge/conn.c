@@ -50,6 +50,7 @@ struct conn {
 	bool has_body;     /* request.body is whole */
 	bool idle;         /* between two requests, nothing of the next is here */
 	bool advancing;    /* conn_advance is at work on this one */
+	bool lent;         /* reply.fixed is somebody's, and its deadline stands */
 	bool is_left;      /* another server is offered it, in the row left */
 	uint32_t left;
 	bool again;      /* and what was asked is answered: it goes on with the next */
@@ -598,7 +599,8 @@ RUNS_ON(on_worker) static void conn_write(struct conn *conn)
 			return;
 		}
 		conn->sent += (size_t)n;
-		conn_expect(conn, WRITE_TIMEOUT_MS);
+		if (!conn->lent)
+			conn_expect(conn, WRITE_TIMEOUT_MS);
 	}
 	flushed = link_flush(conn->link);
 	if (flushed <= 0) {
@@ -614,11 +616,11 @@ RUNS_ON(on_worker) static void conn_write(struct conn *conn)
 	conn_next(conn);
 }
 
-RUNS_ON(on_worker) static void conn_begin_write(struct conn *conn)
+RUNS_ON(on_worker) static void conn_begin_write(struct conn *conn, uint64_t ms)
 {
 	conn->state = CONN_WRITE;
 	conn->sent = 0;
-	conn_expect(conn, WRITE_TIMEOUT_MS);
+	conn_expect(conn, ms);
 	conn_write(conn);
 }
 
@@ -644,7 +646,7 @@ static void write_head(struct writer *w, const struct conn *conn)
 		.connection = conn->keep_alive ? HTTP_CONNECTION_KEEP_ALIVE : HTTP_CONNECTION_CLOSE,
 		.content_type = bytes_str(reply->type),
 		.has_length = reply->status != 204 && reply->status != 304,
-		.length = len,
+		.length = len + reply->later,
 		.cache_control = reply->cache ? BYTES("no-cache") : BYTES("no-store"),
 	};
 
@@ -663,7 +665,8 @@ static void count_answer(unsigned status)
 		   1);
 }
 
-void conn_reply(struct conn *conn, struct reply *reply)
+RUNS_ON(on_worker)
+static void conn_answer(struct conn *conn, struct reply *reply, void (*then)(struct conn *conn))
 {
 	struct writer w;
 
@@ -672,7 +675,8 @@ void conn_reply(struct conn *conn, struct reply *reply)
 	conn->reply = *reply;
 	*reply = (struct reply){0};
 	conn->keep_alive = conn->keep_alive && !conn->reply.close;
-	conn->sent_then = NULL;
+	conn->sent_then = then;
+	conn->lent = false;
 	do {
 		w = buffer_writer(&conn->head_out);
 		write_head(&w, conn);
@@ -682,7 +686,39 @@ void conn_reply(struct conn *conn, struct reply *reply)
 		conn_drop(conn);
 		return;
 	}
-	conn_begin_write(conn);
+	conn_begin_write(conn, WRITE_TIMEOUT_MS);
+}
+
+void conn_reply(struct conn *conn, struct reply *reply)
+{
+	conn_answer(conn, reply, NULL);
+}
+
+void conn_stream(struct conn *conn, struct reply *reply, void (*then)(struct conn *conn))
+{
+	conn_answer(conn, reply, then);
+}
+
+void conn_lend(struct conn *conn, struct bytes out, uint64_t ms, void (*then)(struct conn *conn))
+{
+	CHECK(conn->state == CONN_WAIT);
+	/* There may be much more behind this. */
+	if (list.stopping) {
+		conn_drop(conn);
+		return;
+	}
+	conn->head_out.len = 0;
+	conn->reply.fixed = out;
+	conn->lent = true;
+	conn->sent_then = then;
+	conn_begin_write(conn, ms);
+}
+
+void conn_done(struct conn *conn)
+{
+	CHECK(conn->state == CONN_WAIT);
+	conn->lent = false;
+	conn_next(conn);
 }
 
 void conn_send(struct conn *conn, struct bytes out, void (*then)(struct conn *conn))
@@ -693,7 +729,8 @@ void conn_send(struct conn *conn, struct bytes out, void (*then)(struct conn *co
 		return;
 	}
 	conn->sent_then = then;
-	conn_begin_write(conn);
+	conn->lent = false;
+	conn_begin_write(conn, WRITE_TIMEOUT_MS);
 }
 
 /* --- credentials ---------------------------------------------------------------------------- */

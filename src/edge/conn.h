@@ -4,10 +4,11 @@
  *              ▲         ├───▶ conn_body ─▶ BODY ─▶ serve again
  *              │         ├───▶ conn_call ─▶ WAIT (the control thread answers) ─▶ WRITE
  *              │         ├───▶ access_… ─▶ WAIT (a password is checked) ─▶ …
+ *              │         ├───▶ conn_stream ─▶ WRITE ─▶ WAIT ─▶ conn_lend ─▶ WRITE ─▶ … conn_done
  *              │         └───▶ conn_take: a family has the link, the conn is gone
  *
  * Lives and dies on one worker. While it WAITs nothing is read and it is not freed, so whoever
- * answers finds it. A route's serve() must do exactly one of the five. Each state but WAIT has a
+ * answers finds it. A route's serve() must do exactly one of the six. Each state but WAIT has a
  * deadline; a client that is slower than it is dropped.
  *
  * It does not know what any path means: routes do (route.h). */
@@ -87,6 +88,19 @@ RUNS_ON(on_worker) bool conn_user(const struct conn *conn, char *out, size_t siz
 /* Sends bytes (copied) as they are, then calls then(). */
 RUNS_ON(on_worker)
 void conn_send(struct conn *conn, struct bytes out, void (*then)(struct conn *conn));
+
+/* Answers with a head that promises reply->later bytes, then calls then(), which brings them by
+ * conn_lend and ends with conn_done; or with conn_drop when they cannot be had. */
+RUNS_ON(on_worker)
+void conn_stream(struct conn *conn, struct reply *reply, void (*then)(struct conn *conn));
+
+/* Sends bytes, which hold until then() or until the connection is gone (conn_hold). A peer that has
+ * not taken all of them after ms is dropped, however it dawdles. */
+RUNS_ON(on_worker)
+void conn_lend(struct conn *conn, struct bytes out, uint64_t ms, void (*then)(struct conn *conn));
+
+/* The answer is whole: on with the next request, or the end. */
+RUNS_ON(on_worker) void conn_done(struct conn *conn);
 
 /* Stays in WAIT until whoever waits goes on with one of the above. */
 RUNS_ON(on_worker) void conn_wait(struct conn *conn);

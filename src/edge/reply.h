@@ -12,6 +12,7 @@ struct reply {
 	const char *type;   /* Content-Type; a constant */
 	struct buffer body; /* owned */
 	struct bytes fixed; /* instead of body: bytes that live as long as the process */
+	uint64_t later;     /* bytes of body that come behind these: conn_stream; or of a HEAD's */
 	bool close;         /* the connection is not used again */
 	bool cache;         /* may be cached by whoever likes; else no-store */
 	size_t headers_len;

@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "edge/edge.h"
+#include "edge/files.h"
 #include "edge/proto/http_date.h"
 #include "edge/proto/url.h"
 #include "radio/proto/client_profile.h"
@@ -42,6 +43,17 @@ static void join_refuse(struct conn *conn, unsigned status, const char *why)
 	if (status == 503)
 		reply_header(&reply, "Retry-After", RETRY_AFTER);
 	conn_reply(conn, &reply);
+}
+
+RUNS_ON(on_worker) static void join_refuse_missing(struct conn *conn)
+{
+	join_refuse(conn, 404, "The file you requested could not be found");
+}
+
+/* No mount of this name is on the air: perhaps there is a file. */
+RUNS_ON(on_worker) static void join_file(struct conn *conn)
+{
+	files_serve(conn, join_refuse_missing);
 }
 
 static const char *limit_word(enum limit limit)
@@ -162,7 +174,7 @@ static void join_stream(struct conn *conn, const struct join *join, uint32_t byt
 		admission->request = &request;
 	if (link_send(link, answer) == (ssize_t)answer.len &&
 	    listener_start(join->outlet, link, join->metaint, &peer, agent, bytes_per_second,
-			   admission))
+			   admission, !join->relay))
 		return;
 	limit_give(&join->outlet->mount->count, &peer, bytes_per_second);
 	link_close(link);
@@ -285,7 +297,7 @@ static void on_admitted(struct conn *conn, enum auth_answer answer,
 	} else if (!outlet || !outlet->tap) {
 		if (outlet)
 			admission_void(request, outlet->mount->name, admission);
-		join_refuse(conn, 404, "The file you requested could not be found");
+		join_refuse_missing(conn);
 	} else {
 		join_look(&join, request, outlet);
 		join_get(conn, &join, &mine);
@@ -320,7 +332,7 @@ RUNS_ON(on_worker) static void join_mount(struct conn *conn, struct outlet *outl
 		else if (outlet->relayed)
 			join_refuse(conn, 503, "this stream cannot be had at the moment");
 		else
-			join_refuse(conn, 404, "The file you requested could not be found");
+			join_file(conn);
 		return;
 	}
 	join_look(&join, request, outlet);
@@ -368,6 +380,6 @@ void join_serve(struct conn *conn)
 		   (outlet = outlet_find(mount)) != NULL) {
 		join_playlist(conn, kind, outlet);
 	} else {
-		join_refuse(conn, 404, "The file you requested could not be found");
+		join_file(conn);
 	}
 }

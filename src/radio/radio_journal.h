@@ -29,7 +29,6 @@ struct journal {
 	uint32_t faulted; /* this worker's thread is what brought the process down */
 	uint32_t pad;
 	uint8_t listener[LISTENER_CHANGES];
-	uint8_t rest[8];
 };
 
 static_assert(sizeof(struct journal) % 64 == 0, "rows are whole cache lines");

@@ -11,6 +11,7 @@
 #include "radio/radio_auth_url.h"
 #include "radio/radio_event.h"
 #include "radio/radio_history.h"
+#include "radio/radio_intro.h"
 #include "radio/radio_journal.h"
 #include "radio/radio_limit.h"
 #include "radio/radio_send.h"
@@ -310,6 +311,35 @@ static enum served listener_gone(struct outlet *outlet, uint32_t row, enum leave
 	return SERVED_GONE;
 }
 
+/* The intro comes before all that is of a feed; who has heard it joins as who has just come. It is
+ * behind nobody, so only silence makes it slow. */
+RUNS_ON(on_worker)
+static int listener_introduce(struct outlet *outlet, uint32_t row, mono_t now)
+{
+	struct listener *listener = table_row(outlet_table(), row);
+	uint64_t sent = listener->sent, bytes;
+	int went = intro_send(outlet, row, now);
+	struct tap *tap;
+	int64_t us;
+
+	if (listener->sent != sent)
+		listener->last_sent = now;
+	if (went == 0 && mono_since_us(now, listener->last_sent) >
+				 (int64_t)mount_conf(outlet->mount)->lag_limit * 1000)
+		return -ESTALE;
+	if (went != 1)
+		return went;
+	intro_end(listener);
+	/* What is heard may be another feed than when it came. */
+	tap = outlet->tap && outlet->tap->feed->kind == listener->kind ? outlet->tap
+								       : tap_find(listener->feed);
+	listener->flags &= ~LISTENER_MOVED;
+	burst_of(outlet->mount, &bytes, &us);
+	if (tap)
+		listener_place(listener, tap, bytes, us, 0);
+	return 1;
+}
+
 /* The quality of delivery: how long it waited for this, and how far behind it still is. */
 static void listener_was_sent(struct listener *listener, const struct tap *tap, mono_t now)
 {
@@ -339,6 +369,14 @@ RUNS_ON(on_worker) static enum served serve(struct outlet *outlet, uint32_t row,
 		bool headers = listener->flags & LISTENER_HEADERS;
 		int went;
 
+		if (listener->flags & LISTENER_INTRO) {
+			went = listener_introduce(outlet, row, now);
+			if (went < 0)
+				return listener_gone(outlet, row, why_gone(went));
+			if (went == 0)
+				return SERVED_FULL;
+			continue;
+		}
 		if (!tap)
 			return leave_feed(outlet, row, now);
 		/* First of all: who takes nothing, not even the rest of a frame, is lapped too. */
@@ -448,7 +486,7 @@ static void listener_admit(struct listener *listener, uint32_t row, const char *
 
 bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interval,
 		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second,
-		    const struct admission *admission)
+		    const struct admission *admission, bool intro)
 {
 	const struct mount_conf *conf = mount_conf(outlet->mount);
 	mono_t now = mono_now();
@@ -486,6 +524,8 @@ bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interv
 	tcp_tune_stream(link.fd, radio_conf()->send_buffer);
 	burst_of(outlet->mount, &bytes, &us);
 	listener_place(listener, outlet->tap, bytes, us, 0);
+	if (intro)
+		intro_begin(outlet, listener);
 	table_settle(outlet_table(), row);
 	metric_add(METRIC_radio_listeners, 1);
 	atomic_fetch_add_explicit(&outlet->mount->count.joins, 1, memory_order_relaxed);
@@ -503,6 +543,8 @@ void listener_end(struct outlet *outlet, uint32_t row, enum leave why)
 	if (listener->flags & LISTENER_TAIL)
 		tail_free(listener);
 	table_doubt(outlet_table(), row);
+	if (listener->flags & LISTENER_INTRO)
+		intro_end(listener);
 	log_event(why == LEAVE_SLOW ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "radio", "listener gone",
 		  kv_str("mount", outlet->mount->name), kv_u64("id", listener->id),
 		  kv_str("why", leave_names[why]), kv_u64("sent", listener->sent),
@@ -573,7 +615,7 @@ bool listener_adopt(struct outlet *outlet, uint32_t row)
 
 	listener_ids_from(listener->id);
 	/* Who wanted to know when it leaves was known to the last server alone. */
-	listener->flags &= ~LISTENER_GUEST;
+	listener->flags &= ~(LISTENER_GUEST | LISTENER_INTRO_HELD);
 	if (!limit_adopt(&outlet->mount->count, &peer, listener->bytes_per_second)) {
 		listener_abandon(row, "out of memory");
 		return false;

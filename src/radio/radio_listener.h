@@ -21,14 +21,16 @@
 #define LISTENER_AGENT_MAX  96u
 #define LISTENER_FAULTS_MAX 2u /* crashes over one listener: then it is not restored */
 
-#define LISTENER_TAIL      1u /* the rest of a frame that the ring may no longer keep goes out first */
-#define LISTENER_AT_EDGE   2u   /* pos is surely between two frames */
-#define LISTENER_TITLED    4u   /* the player shows a title */
-#define LISTENER_MOVED     8u   /* by an administrator: it does not stick to the feed it is on */
-#define LISTENER_HEADERS   16u  /* the headers of its chain are to be sent before pos */
-#define LISTENER_SLOW      32u  /* it was lapped and has not caught up since */
-#define LISTENER_GUEST     64u  /* somebody wants to know when it leaves: radio_auth_url.h */
-#define LISTENER_TAIL_LONG 128u /* the tail is a long one */
+#define LISTENER_TAIL       1u /* the rest of a frame that the ring may no longer keep goes out first */
+#define LISTENER_AT_EDGE    2u   /* pos is surely between two frames */
+#define LISTENER_TITLED     4u   /* the player shows a title */
+#define LISTENER_MOVED      8u   /* by an administrator: it does not stick to the feed it is on */
+#define LISTENER_HEADERS    16u  /* the headers of its chain are to be sent before pos */
+#define LISTENER_SLOW       32u  /* it was lapped and has not caught up since */
+#define LISTENER_GUEST      64u  /* somebody wants to know when it leaves: radio_auth_url.h */
+#define LISTENER_TAIL_LONG  128u /* the tail is a long one */
+#define LISTENER_INTRO      256u /* it hears the intro, and is nowhere in its feed yet */
+#define LISTENER_INTRO_HELD 512u /* and this server counts it there: radio_intro.h */
 
 /* Values of block_seq that are no title's number. */
 #define BLOCK_EMPTY    0                /* "no change" */
@@ -66,6 +68,8 @@ struct listener {
 	uint32_t kind;  /* enum framer_kind */
 	uint16_t port;
 	uint16_t slot;
+	uint32_t intro;      /* with LISTENER_INTRO: its number */
+	uint32_t intro_sent; /* bytes of it */
 	/* what stays as it is */
 	mono_t leaves; /* max_duration; MONO_NEVER */
 	uint64_t id;
@@ -74,7 +78,7 @@ struct listener {
 	uint32_t faults; /* times that the server crashed over it */
 	uint8_t ip[16];
 	char agent[LISTENER_AGENT_MAX];
-	uint8_t pad[12];
+	uint8_t pad[4];
 };
 
 #define LISTENER_CHANGES offsetof(struct listener, leaves)
@@ -96,11 +100,12 @@ struct admission;
 RUNS_ON(on_worker) uint64_t listener_next_id(void);
 
 /* Makes a listener of a connection whose answer has been sent, and serves it its burst. admission:
- * of who was asked for; or NULL. False: no place in the table; the caller closes. */
+ * of who was asked for; or NULL. intro: it is to hear the mount's first. False: no place in the
+ * table; the caller closes. */
 RUNS_ON(on_worker)
 bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interval,
 		    const struct address *peer, struct bytes agent, uint32_t bytes_per_second,
-		    const struct admission *admission);
+		    const struct admission *admission, bool intro);
 
 /* Sends what there is. On SERVED_GONE it was taken out of the table, but not out of its slot. */
 RUNS_ON(on_worker)

@@ -141,6 +141,7 @@ struct mount *mount_make(struct bytes name, bool configured)
 	while (*last)
 		last = &(*last)->next;
 	*last = mount;
+	intro_follow(mount, loop);
 	return mount;
 }
 
@@ -148,6 +149,8 @@ static void on_mount_closed(uv_handle_t *handle)
 {
 	struct mount *mount = container_of(handle, struct mount, linger);
 
+	enter_control();
+	intro_leave(mount);
 	rules_free(atomic_load_explicit(&mount->rules, memory_order_relaxed));
 	free(mount->fallback_said);
 	free(mount);
@@ -571,6 +574,7 @@ static void on_health(uv_timer_t *timer)
 	for (struct mount *mount = mounts, *next; mount; mount = next) {
 		next = mount->next;
 		mount_health(mount, now);
+		intro_follow(mount, loop);
 		mount_save(mount);
 		mount_drop_unused(mount);
 	}
@@ -830,8 +834,10 @@ void mount_hub_stop(void)
 		return; /* it never started */
 	history_tick();
 	uv_close((uv_handle_t *)&health, NULL);
-	for (struct mount *mount = mounts; mount; mount = mount->next)
+	for (struct mount *mount = mounts; mount; mount = mount->next) {
 		player_part(mount);
+		intro_stop(mount);
+	}
 	retune();
 	players_dismiss();
 }

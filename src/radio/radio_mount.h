@@ -16,6 +16,7 @@
 #include "radio/proto/framer.h"
 #include "radio/proto/station.h"
 #include "radio/radio_conf.h"
+#include "radio/radio_intro.h"
 
 /* Bytes of a title with its NUL: no player can be told more (ICY_TEXT_MAX). */
 #define TITLE_SIZE 4096u
@@ -95,8 +96,9 @@ struct mount {
 	bool hidden_said;
 	struct player *player;  /* of the fallback file, while it is wanted */
 	struct player *leaving; /* of the file before a reload, until nobody hears it */
-	struct dump *dump;      /* while it is on the air and to be kept */
-	struct relay *relay;    /* that may feed it, or NULL; it keeps the mount there */
+	struct intro_place intro;
+	struct dump *dump;   /* while it is on the air and to be kept */
+	struct relay *relay; /* that may feed it, or NULL; it keeps the mount there */
 	char title[TITLE_SIZE];
 	char title_url[512];
 	int64_t title_since_us;

@@ -9,6 +9,7 @@
 #include "core/tcp.h"
 #include "edge/edge.h"
 #include "radio/radio.h"
+#include "radio/radio_intro.h"
 #include "radio/radio_journal.h"
 #include "radio/radio_listener.h"
 #include "radio/radio_send.h"
@@ -635,6 +636,7 @@ void outlet_worker_stop(struct worker *worker)
 	here->stopped = true;
 	while (here->outlets)
 		outlet_destroy(here->outlets, LEAVE_STOP);
+	intro_worker_stop();
 	tap_close_all();
 	tables_close();
 	uv_close((uv_handle_t *)&here->wheel, NULL);

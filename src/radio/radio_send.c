@@ -19,7 +19,7 @@ static struct bytes block_rest(const struct listener *listener, struct tap *tap)
 		return bytes_skip(icy_empty(), listener->block_sent);
 	if (listener->block_seq == BLOCK_NO_TITLE)
 		return bytes_skip(no_title, listener->block_sent);
-	title = tap_title_seq(tap, listener->block_seq);
+	title = tap ? tap_title_seq(tap, listener->block_seq) : NULL;
 	if (title && title->len == listener->block_len)
 		return bytes_skip(bytes_of(title->block, title->len), listener->block_sent);
 	return bytes_of(nuls, listener->block_len - listener->block_sent);
@@ -29,7 +29,7 @@ static struct bytes block_rest(const struct listener *listener, struct tap *tap)
 RUNS_ON(on_worker)
 static void block_begin(struct listener *listener, struct tap *tap, uint64_t pos)
 {
-	const struct tap_title *title = tap_title_at(tap, pos);
+	const struct tap_title *title = tap ? tap_title_at(tap, pos) : NULL;
 
 	listener->block_sent = 0;
 	if (title && title->seq != listener->title_seq) {
@@ -67,7 +67,8 @@ size_t radio_went(struct listener *listener, size_t len)
 	size_t audio = len;
 
 	listener->sent += len;
-	if (!(listener->flags & LISTENER_TAIL) && (listener->flags & LISTENER_HEADERS)) {
+	if (!(listener->flags & (LISTENER_TAIL | LISTENER_INTRO)) &&
+	    (listener->flags & LISTENER_HEADERS)) {
 		listener->headers_sent += len;
 		return 0;
 	}
@@ -80,7 +81,9 @@ size_t radio_went(struct listener *listener, size_t len)
 		return 0;
 	if (listener->icy.interval)
 		icy_phase_sent(&listener->icy, audio);
-	if (listener->flags & LISTENER_TAIL) {
+	if (listener->flags & LISTENER_INTRO) {
+		listener->intro_sent += (uint32_t)audio;
+	} else if (listener->flags & LISTENER_TAIL) {
 		listener->tail_sent += (uint32_t)audio;
 	} else {
 		listener->pos += audio;

@@ -7,7 +7,7 @@
 
 /* Sends audio, whose first byte is at pos of the tap's feed: the rest of the listener's tail when it
  * has one, else what lies behind its pos; moves the listener on. Bytes of audio taken (fewer than
- * all when the socket is full), or -errno. */
+ * all when the socket is full), or -errno. tap: NULL for what has no titles, an intro. */
 RUNS_ON(on_worker)
 ssize_t radio_send(struct listener *listener, uint32_t row, struct tap *tap, struct bytes audio,
 		   uint64_t pos);
