@@ -326,6 +326,8 @@ ROUTES = {
     "/metrics": "this machine", "/api/v1/": "each operation says", "the embedded files": "all",
     "/admin/metadata": "encoder", "/admin/metadata.json": "encoder", "/admin.cgi": "encoder",
     "/admin/streamlist.txt": "operator", "/admin/": "each call says",
+    # At the frame cache's own door alone: test_framecache_service.py asks who may.
+    "/slots": "this machine", "/slots/": "this machine", "/health": "all",
 }
 
 
