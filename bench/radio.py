@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Radio: ringmain against icecast2 and against the raw limit of paced send() calls, in one run.
 
-    bench/radio.py [capacity] [tls] [storm] [memory] [curve] [workers] [latency]      (default: all)
+    bench/radio.py [capacity] [tls] [storm] [memory] [curve] [workers] [latency] [upgrade]
+                                                                                    (default: all)
 
 Each prints JSON lines on stdout and a table on stderr. One encoder feeds N listeners; server, encoder
 and swarm share the machine, so capacity is measured where there is idle time left, and extrapolated
@@ -593,8 +594,75 @@ def bench_latency(args):
            for name, runs in results.items()])
 
 
+# -- a change of servers --------------------------------------------------------------------------
+
+def serving(keeper):
+    """The server of the keeper's newest holder."""
+    parents = {pid: parent for pid, (parent, _, _) in process_stats().items()}
+    holders = sorted(pid for pid, parent in parents.items() if parent == keeper)
+    return next(pid for holder in reversed(holders) for pid, parent in parents.items()
+                if parent == holder)
+
+
+def change(args, server, how):
+    """One upgrade or one kill -9. Returns when the next server serves."""
+    before = serving(server.process.pid)
+    if how == "upgrade":
+        subprocess.run([str(args.build / "clients" / "ringmainctl"), "--data",
+                        os.path.join(server.folder, "data"), "upgrade"], check=True,
+                       stdout=subprocess.DEVNULL, timeout=30)
+    else:
+        os.kill(before, signal.SIGKILL)
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        with contextlib.suppress(StopIteration, OSError):
+            if serving(server.process.pid) != before:
+                urllib.request.urlopen(f"{server.url}/status-json.xsl", timeout=5).read()
+                return
+        time.sleep(0.01)
+    raise RuntimeError("no other server serves")
+
+
+def changed(args, how):
+    """The longest wait of each listener, with so many changes and with none."""
+    joining = args.change_listeners / args.join_rate + args.settle
+    with Ringmain(args) as server, on_air(args, server):
+        with crowd(args, f"{server.url}/live", args.change_listeners, "--rate", args.join_rate,
+                   "--settle", joining) as swarm:
+            swarm.wait("joined", args.join_seconds + 30)
+            time.sleep(joining)
+            for _ in range(args.changes):
+                if how != "none":
+                    change(args, server, how)
+                time.sleep(1.5)
+        report = swarm.wait("report", 60)
+    return {"how": how, "changes": args.changes, "listeners": report["served"],
+            "disconnected": report["disconnected"], "gap_ms_p50": report["gap_max_ms"]["p50"],
+            "gap_ms_p99": report["gap_max_ms"]["p99"], "gap_ms_max": report["gap_max_ms"]["max"]}
+
+
+def bench_upgrade(args):
+    rows, quiet = [], None
+    for how in ("none", "upgrade", "kill"):
+        runs = []
+        for _ in range(args.rounds):
+            runs.append(changed(args, how))
+            time.sleep(args.pause)
+        result = {key: median([r[key] for r in runs]) if key.startswith("gap") else runs[0][key]
+                  for key in runs[0]}
+        quiet = quiet or result
+        result["pause_ms"] = round(result["gap_ms_max"] - quiet["gap_ms_max"], 1)
+        result["disconnected"] = sum(r["disconnected"] for r in runs)
+        emit("upgrade", **result)
+        rows.append([how, result["listeners"], result["disconnected"], shown(result["gap_ms_p50"]),
+                     shown(result["gap_ms_max"]), shown(result["pause_ms"])])
+    table("Longest wait of a listener, while servers change",
+          ["change", "listeners", "cut", "median ms", "worst ms", "more than without"], rows)
+
+
 BENCHES = {"capacity": bench_capacity, "tls": bench_tls, "storm": bench_storm, "memory": bench_memory,
-           "curve": bench_curve, "workers": bench_workers, "latency": bench_latency}
+           "curve": bench_curve, "workers": bench_workers, "latency": bench_latency,
+           "upgrade": bench_upgrade}
 
 
 def numbers(text):
@@ -629,6 +697,8 @@ def arguments():
     add("--storm-seconds", type=float, default=40)
     add("--memory-listeners", type=int, default=10000)
     add("--latency-listeners", type=int, default=1000)
+    add("--change-listeners", type=int, default=5000)
+    add("--changes", type=int, default=5, help="upgrades or kills in one run")
     add("--sizes", type=numbers, default=[1000, 5000, 10000, 18000])
     add("--overload", type=float, default=4, help="speed of the encoder for workers")
     args = parser.parse_args()

@@ -6,14 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "child.h"
+#include "control.h"
 #include "core/conf.h"
 #include "core/conf_print.h"
 #include "core/core_conf.h"
+#include "core/estate.h"
+#include "core/handover.h"
+#include "core/keeper.h"
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/writer.h"
@@ -41,17 +44,19 @@
 #include "edge/tls_room.h"
 #include "edge/tls_ticket.h"
 #include "edge/trend.h"
+#include "framecache/framecache.h"
 #include "options.h"
 #include "radio/radio.h"
 #include "radio/radio_directory.h"
 #include "secrets.h"
 #include "store/store.h"
+#include "upgrade.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room,     &store_conf_room,
-						&edge_conf_room,     &tls_conf_room,
-						&radio_conf_room,    &relays_conf_room,
-						&pushes_conf_room,   &hooks_conf_room,
-						&directory_conf_room};
+static const struct conf_room *const rooms[] = {&core_conf_room,      &store_conf_room,
+						&edge_conf_room,      &tls_conf_room,
+						&radio_conf_room,     &relays_conf_room,
+						&pushes_conf_room,    &hooks_conf_room,
+						&directory_conf_room, &framecache_conf_room};
 
 static const struct worker_hooks *const hooks[] = {&store_hooks, &fetch_hooks,  &edge_hooks,
 						   &radio_hooks, &events_hooks, NULL};
@@ -64,7 +69,9 @@ struct server {
 	uv_loop_t *loop;
 	struct conf *conf;
 	const char *data;
-	uv_signal_t terminate, interrupt, hangup;
+	uv_signal_t terminate, interrupt, hangup, renew;
+	struct keeper_life life;
+	bool loose_doors; /* the sockets that listen are all that the last server left */
 	struct child *demo;
 	char demo_url[128];
 	char demo_parent[32];
@@ -310,6 +317,12 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 	if (!error) {
 		error = edge_listen(server->loop, &edge->http_listen,
 				    radio_conf_of(conf)->shoutcast_port, at, sizeof at);
+		if (!error && framecache_listen(server->loop, conf, at, sizeof at) != 0) {
+			error = -EADDRNOTAVAIL;
+			(void)!edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
+					   radio_conf_of(server->conf)->shoutcast_port, fault,
+					   sizeof fault);
+		}
 		if (error)
 			(void)!log_open_by(server->conf);
 	}
@@ -431,6 +444,15 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	geoip_open(edge_conf_of(server->conf)->geoip_file);
 }
 
+static void on_renew(uv_signal_t *handle, int number)
+{
+	(void)handle;
+	(void)number;
+	enter_control();
+	if (!upgrade_ask())
+		log_warnx("core", "no upgrade: there is no keeper, or one is under way");
+}
+
 static void watch_signal(struct server *server, uv_signal_t *handle, uv_signal_cb callback,
 			 int number)
 {
@@ -445,6 +467,9 @@ static unsigned worker_number(const struct conf *conf)
 
 	if (wanted == 0)
 		wanted = cores;
+	/* The tables of the last server are one worker's each. */
+	if (estate_is_adopted())
+		wanted = atomic_load_explicit(estate_word(ESTATE_WORKERS), memory_order_relaxed);
 	return wanted > WORKERS_MAX ? WORKERS_MAX : (unsigned)wanted;
 }
 
@@ -505,19 +530,46 @@ RUNS_ON(on_control) static void demo_start(struct server *server)
 				   server->demo_environment);
 }
 
-RUNS_ON(on_control) static int rooms_start(struct server *server)
+/* The doors. Those of the last server serve on where ours cannot be opened. */
+RUNS_ON(on_control) static int doors_open(struct server *server, char *at, size_t size)
 {
-	char at[64] = "", fault[512], hook[4096];
+	bool inherited = server->loose_doors || estate_is_adopted();
+	int error = server->loose_doors ? edge_adopt(server->loop, true) : 0;
+
+	if (!error)
+		error = edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
+				    radio_conf_of(server->conf)->shoutcast_port, at, size);
+	if (!error)
+		error = framecache_listen(server->loop, server->conf, at, size);
+	if (error)
+		log_error("core", "doors not opened", kv_str("at", at),
+			  kv_str("error", uv_strerror(error)));
+	return inherited ? 0 : error;
+}
+
+/* Ready for tls_commit(). */
+RUNS_ON(on_control) static int certificates_load(const struct server *server)
+{
+	char fault[512], hook[4096];
 	int error;
 
 	if (!child_find("ringmain-acme-hook", hook, sizeof hook))
 		hook[0] = '\0';
 	acme_place(server->data, hook);
 	error = tls_prepare(tls_conf_of(server->conf), fault, sizeof fault);
-	if (error) {
+	if (error)
 		log_error("core", "cannot start", kv_str("why", fault));
+	return error;
+}
+
+RUNS_ON(on_control) static int rooms_start(struct server *server)
+{
+	char at[64] = "";
+	int error;
+
+	error = certificates_load(server);
+	if (error)
 		return error;
-	}
 	tls_commit();
 	error = edge_configure(edge_conf_of(server->conf));
 	if (!error)
@@ -528,28 +580,30 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	route_add(acme_routes);
 	api_configure(server);
 	radio_configure(server->conf, reload_asked);
+	framecache_configure(server->conf);
 	page_add_metrics(store_metrics);
 	if (!error)
 		error = store_start(server->loop, store_conf_of(server->conf), server->data);
 	if (!error)
 		error = workers_start(worker_number(server->conf), hooks, server->loop);
+	if (!error) {
+		atomic_store_explicit(estate_word(ESTATE_WORKERS), workers_count(),
+				      memory_order_relaxed);
+		people_start(server->loop);
+		trend_start(server->loop);
+		events_start(server->loop);
+		error = radio_start(server->loop, server->conf);
+		server_ready(!error);
+	}
+	if (!error)
+		error = tls_start(server->loop);
 	if (error) {
 		log_error("core", "cannot start", kv_str("error", uv_strerror(error)));
 		return error;
 	}
-	people_start(server->loop);
-	trend_start(server->loop);
-	events_start(server->loop);
-	error = radio_start(server->loop, server->conf);
-	server_ready(!error);
-	if (!error)
-		error = tls_start(server->loop);
-	if (!error)
-		error = edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
-				    radio_conf_of(server->conf)->shoutcast_port, at, sizeof at);
-	if (error)
-		log_error("core", "cannot start", kv_str("at", at),
-			  kv_str("error", uv_strerror(error)));
+	error = doors_open(server, at, sizeof at);
+	if (!error && estate_is_adopted())
+		edge_adopt_callers();
 	explain_start(error, at);
 	return error;
 }
@@ -563,6 +617,7 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	tls_stop();
 	events_stop();
 	trend_stop();
+	framecache_stop();
 	radio_stop();
 	workers_stop();
 	people_stop();
@@ -579,9 +634,59 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	uv_close((uv_handle_t *)&server->terminate, NULL);
 	uv_close((uv_handle_t *)&server->interrupt, NULL);
 	uv_close((uv_handle_t *)&server->hangup, NULL);
+	uv_close((uv_handle_t *)&server->renew, NULL);
 	/* What is still open closes now; a helper that will not end is left to its own devices. */
 	for (int i = 0; i < 200 && uv_run(server->loop, UV_RUN_NOWAIT); i++)
 		uv_sleep(5);
+}
+
+RUNS_ON(on_control) static void keeper_gone(void)
+{
+	uv_stop(the_server->loop);
+}
+
+/* Another server has all: what helps us would help nobody. */
+RUNS_ON(on_control) static void all_given(void)
+{
+	if (the_server->demo)
+		child_stop(the_server->demo);
+	the_server->demo = NULL;
+	the_server->stopping = true;
+}
+
+/* For ringmainctl, and for keepers. */
+RUNS_ON(on_control) static void side_doors_open(struct server *server)
+{
+	static const struct upgrade_hooks upgrade_hooks = {
+		.ended = keeper_gone,
+		.given = all_given,
+		.outcome = control_outcome,
+	};
+	static const struct control_hooks control_hooks = {
+		.reload = reload_asked,
+		.upgrade = upgrade_ask,
+	};
+	int error = control_start(server->loop, server->data, &control_hooks);
+
+	if (error)
+		log_warn_code(error, "core", "no socket for ringmainctl",
+			      kv_str("directory", server->data));
+	error = server->life.kept ? upgrade_start(server->loop, &upgrade_hooks) : 0;
+	if (error)
+		log_warn_code(error, "core", "the keeper is not heard");
+}
+
+/* From here on a crash is survived. */
+RUNS_ON(on_control) static void ready(struct server *server, const struct options *options)
+{
+	bool again = estate_is_adopted() || server->loose_doors;
+
+	demo_start(server);
+	log_info("core", "ready", kv_u64("port", edge_port()), kv_u64("workers", workers_count()));
+	keeper_owns(estate_fd());
+	keeper_say_ready();
+	if (!again)
+		welcome(server, options->welcome || server->invented || isatty(STDOUT_FILENO));
 }
 
 static int serve(struct server *server, const struct options *options)
@@ -595,17 +700,21 @@ static int serve(struct server *server, const struct options *options)
 	watch_signal(server, &server->terminate, on_end, SIGTERM);
 	watch_signal(server, &server->interrupt, on_end, SIGINT);
 	watch_signal(server, &server->hangup, on_hangup, SIGHUP);
+	watch_signal(server, &server->renew, on_renew, SIGUSR2);
 	error = rooms_start(server);
 	if (!error) {
-		demo_start(server);
-		log_info("core", "ready", kv_u64("port", edge_port()),
-			 kv_u64("workers", workers_count()));
-		sd_notify(0, "READY=1");
-		welcome(server, options->welcome || server->invented || isatty(STDOUT_FILENO));
+		side_doors_open(server);
+		ready(server, options);
 		/* While the rooms start the loop turns too, and may have been told to end. */
 		if (!server->ending)
 			uv_run(server->loop, UV_RUN_DEFAULT);
-		sd_notify(0, "STOPPING=1");
+		if (upgrade_is_given()) {
+			store_stop();
+			_exit(0);
+		}
+		keeper_say_ending();
+		control_stop(true);
+		upgrade_stop();
 	}
 	if (server->demo)
 		child_stop(server->demo);
@@ -614,6 +723,91 @@ static int serve(struct server *server, const struct options *options)
 	log_info("core", "ended");
 	return error ? 1 : 0;
 }
+
+/* --- what the last server left -------------------------------------------------------------- */
+
+/* After a crash: the same descriptors, and some that were only the dead one's. */
+static int go_on_after_crash(const struct keeper_life *life)
+{
+	const int ours[] = {KEEPER_CHANNEL_FD, KEEPER_PEER_FD};
+	int error = estate_adopt(life->estate);
+
+	if (error)
+		return error;
+	estate_say_crashed();
+	error = estate_sweep(ours, life->took_over ? 2 : 1);
+	if (!error && life->took_over)
+		handover_say_taken(KEEPER_PEER_FD);
+	atomic_fetch_add_explicit(estate_word(ESTATE_CRASHES), 1, memory_order_relaxed);
+	return error;
+}
+
+static int take_over(struct server *server)
+{
+	const char *why = "";
+
+	switch (handover_take(KEEPER_PEER_FD, &why)) {
+	case HANDOVER_NOTHING:
+		fprintf(stderr, "ringmain: nothing was taken over: %s\n", why);
+		return -ECONNABORTED;
+	case HANDOVER_PLACES: server->loose_doors = true; break;
+	case HANDOVER_ALL:
+		atomic_fetch_add_explicit(estate_word(ESTATE_UPGRADES), 1, memory_order_relaxed);
+		break;
+	}
+	return 0;
+}
+
+static bool trial_of_start(const struct server *server)
+{
+	role_here = ROLE_CONTROL;
+	enter_control();
+	if (certificates_load(server) != 0)
+		return false;
+	tls_abandon();
+	return true;
+}
+
+/* The estate: of the last server, or a new one. */
+static int estate_begin(struct server *server)
+{
+	const struct keeper_life *life = &server->life;
+
+	edge_know();
+	radio_know();
+	if (life->takes_over)
+		return take_over(server);
+	if (life->kept && life->estate >= 0)
+		return go_on_after_crash(life);
+	return estate_create();
+}
+
+static void estate_tell(const struct keeper_life *life)
+{
+	uint64_t crashes = atomic_load_explicit(estate_word(ESTATE_CRASHES), memory_order_relaxed);
+	uint64_t upgrades =
+		atomic_load_explicit(estate_word(ESTATE_UPGRADES), memory_order_relaxed);
+
+	metric_add(METRIC_core_crashes, (int64_t)crashes);
+	metric_add(METRIC_core_upgrades, (int64_t)upgrades);
+	if (life->takes_over)
+		log_info("core", "took over", kv_u64("upgrades", upgrades));
+	else if (estate_is_adopted())
+		log_error("core", "started again after a crash", kv_i64("signal", life->signal),
+			  kv_u64("crashes", crashes));
+}
+
+/* A sanitizer's runtime has threads and descriptors of its own, which clone() would tear apart. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#	define SANITIZED 1
+#elif defined(__has_feature)
+#	if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#		define SANITIZED 1
+#	endif
+#endif
+#ifndef SANITIZED
+#	define SANITIZED 0
+#endif
 
 int main(int argc, char **argv)
 {
@@ -626,6 +820,9 @@ int main(int argc, char **argv)
 		return 2;
 	if (print_and_end(&options, &code))
 		return code;
+	raise_descriptor_limit();
+	if (!options.no_keeper && !SANITIZED)
+		keeper_start(argv, &server.life);
 	if (!auth_init()) {
 		fprintf(stderr, "ringmain: no random numbers to be had\n");
 		return 1;
@@ -639,7 +836,6 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	json_object_seed(0);
-	raise_descriptor_limit();
 	server.options = &options;
 	server.data = data_directory(&options);
 	the_server = &server;
@@ -651,6 +847,20 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ringmain: log.file: %s\n", strerror(-error));
 		return 1;
 	}
+	/* What could fail is tried before anything is taken over, which needs the log's number. */
+	if (server.life.takes_over) {
+		if (!trial_of_start(&server))
+			return 1;
+		log_close();
+	}
+	error = estate_begin(&server);
+	if (!error && server.life.takes_over)
+		error = log_open_by(server.conf);
+	if (error) {
+		fprintf(stderr, "ringmain: %s\n", strerror(-error));
+		return 1;
+	}
+	estate_tell(&server.life);
 	code = serve(&server, &options);
 	conf_free(&server.conf);
 	log_close();

@@ -14,6 +14,7 @@ enum {
 	OPTION_EXAMPLE,
 	OPTION_MANUAL,
 	OPTION_WELCOME,
+	OPTION_NO_KEEPER,
 };
 
 static const struct {
@@ -37,6 +38,9 @@ static const struct {
 	{{"manual", no_argument, NULL, OPTION_MANUAL},
 	 "",
 	 "print the settings as mdoc for ringmain.conf(5), and end"},
+	{{"no-keeper", no_argument, NULL, OPTION_NO_KEEPER},
+	 "",
+	 "one process, for debuggers: no upgrades, and a crash is the end"},
 	{{"welcome", no_argument, NULL, OPTION_WELCOME},
 	 "",
 	 "when ready, print passwords too, even where the output is no terminal"},
@@ -57,6 +61,7 @@ static bool take(struct options *options, int which)
 	case OPTION_DUMP: options->dump = true; return true;
 	case OPTION_EXAMPLE: options->example = true; return true;
 	case OPTION_MANUAL: options->manual = true; return true;
+	case OPTION_NO_KEEPER: options->no_keeper = true; return true;
 	case OPTION_WELCOME: options->welcome = true; return true;
 	case OPTION_SET:
 		if (options->set_count < OPTIONS_SETS_MAX) {

@@ -11,7 +11,7 @@ struct options {
 	const char *data;   /* NULL: not said */
 	const char *sets[OPTIONS_SETS_MAX];
 	size_t set_count;
-	bool check, version, help, dump, example, manual, welcome;
+	bool check, version, help, dump, example, manual, welcome, no_keeper;
 };
 
 /* False after a message on standard error. */

@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
-before=5e29d3006b6b43a85840cdb176a5fd79f3ba817c
+before=0a988d1a121fbcbdeaa81302ffd004ce3cd7ca2e
 range=HEAD
 git merge-base --is-ancestor $before HEAD 2>/dev/null && range=$before..HEAD
 bad=$(git log $range --no-merges --min-parents=1 --format='%h%x09%s%x09%w(0,0,0)%B%x00' | tr '\n\0' '\001\n' |

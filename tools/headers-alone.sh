@@ -5,10 +5,10 @@ cd "$(dirname "$0")/.." || exit 2
 
 failed=0
 # framing.h is completed by who includes it.
-for header in $(find src clients helpers fuzz tests -name '*.h' ! -name framing.h | sort); do
+for header in $(find include lib src clients helpers fuzz tests -name '*.h' ! -name framing.h | sort); do
 	printf '#include "%s"\n' "$header" |
 		gcc -x c -std=gnu11 -D_GNU_SOURCE -fsyntax-only -Wall -Wextra -Wno-unused-function \
-			-Werror -I. -Isrc -Iclients -Itests/unit -Ihelpers/ringmain-demo - || {
+			-Werror -I. -Iinclude -Isrc -Iclients -Itests/unit -Ihelpers/ringmain-demo - || {
 		echo "$header does not compile alone"
 		failed=1
 	}

@@ -70,13 +70,13 @@ int table_create(struct table *table, uint32_t layout, uint32_t row_size, uint32
 	return error;
 }
 
-/* What the last owner used is in use; what was ever used and is free is taken again first, lowest
+/* What the last owner settled is in use; what was ever used and is not is taken again first, lowest
  * first. Rows beyond are not looked at: that alone would make their pages. */
 static void find_used(struct table *table, uint32_t high)
 {
 	table->high = high;
 	for (uint32_t row = high; row-- > 0;)
-		if (((struct table_row *)table_row(table, row))->in_use)
+		if (table_settled(table, row))
 			table->used++;
 		else
 			table->free_rows[table->free_count++] = row;
@@ -128,7 +128,7 @@ void *table_take(struct table *table, uint32_t *row)
 	taken = table_row(table, *row);
 	memset(taken, 0, table->row_size);
 	atomic_signal_fence(memory_order_release);
-	taken->in_use = 1;
+	taken->in_use = TABLE_TAKEN;
 	table->used++;
 	return taken;
 }
@@ -138,7 +138,36 @@ void table_give(struct table *table, uint32_t row)
 	struct table_row *given = table_row(table, row);
 
 	CHECK(row < table->high && given->in_use);
-	given->in_use = 0;
+	given->in_use = TABLE_FREE;
 	table->free_rows[table->free_count++] = row;
 	table->used--;
+}
+
+/* A process may die between any two instructions, and only it: the order of its own stores is what
+ * the next one sees, so that the compiler need be told and not the processor. */
+void table_settle(struct table *table, uint32_t row)
+{
+	struct table_row *settled = table_row(table, row);
+
+	CHECK(row < table->high && settled->in_use);
+	atomic_signal_fence(memory_order_release);
+	settled->in_use = TABLE_SETTLED;
+	atomic_signal_fence(memory_order_release);
+}
+
+void table_doubt(struct table *table, uint32_t row)
+{
+	struct table_row *doubted = table_row(table, row);
+
+	CHECK(row < table->high && doubted->in_use);
+	atomic_signal_fence(memory_order_release);
+	doubted->in_use = TABLE_TAKEN;
+	atomic_signal_fence(memory_order_release);
+}
+
+void *table_settled(const struct table *table, uint32_t row)
+{
+	struct table_row *asked = table_row(table, row);
+
+	return row < table->high && asked->in_use == TABLE_SETTLED ? asked : NULL;
 }

@@ -161,32 +161,91 @@ bool tcp_alive(int fd)
 	return n > 0 || (n == -1 && (errno == EAGAIN || errno == EINTR));
 }
 
-static bool info_of(int fd, struct tcp_info *info)
+static int tcp_info_of(int fd, struct tcp_info *info)
 {
 	socklen_t len = sizeof *info;
 
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0;
+	*info = (struct tcp_info){0};
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) == -1)
+		return -errno;
+	/* bytes_received is behind bytes_acked: Linux 4.1. */
+	return len >= offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(uint64_t) ? 0
+											: -ENOTSUP;
+}
+
+/* Each acknowledgement moves bytes from the queue to those acknowledged: what is asked in two calls
+ * holds when none came in between. */
+int tcp_taken(int fd, uint64_t *bytes)
+{
+	struct tcp_info before, after;
+	int queued, error = tcp_info_of(fd, &after);
+
+	do {
+		before = after;
+		if (!error && ioctl(fd, SIOCOUTQ, &queued) == -1)
+			error = -errno;
+		if (!error)
+			error = tcp_info_of(fd, &after);
+	} while (!error && before.tcpi_bytes_acked != after.tcpi_bytes_acked);
+	if (!error)
+		*bytes = after.tcpi_bytes_acked + (uint64_t)queued;
+	return error;
+}
+
+/* The peer's FIN counts as a byte that was received, and not as one that waits. */
+static bool has_fin(const struct tcp_info *info)
+{
+	enum { CLOSE_WAIT = 8, LAST_ACK = 9, CLOSING = 11 };
+
+	return info->tcpi_state == CLOSE_WAIT || info->tcpi_state == LAST_ACK ||
+	       info->tcpi_state == CLOSING;
+}
+
+int tcp_read(int fd, uint64_t *bytes)
+{
+	struct tcp_info before, after;
+	int waiting, error = tcp_info_of(fd, &after);
+
+	do {
+		before = after;
+		if (!error && ioctl(fd, SIOCINQ, &waiting) == -1)
+			error = -errno;
+		if (!error)
+			error = tcp_info_of(fd, &after);
+	} while (!error && (before.tcpi_bytes_received != after.tcpi_bytes_received ||
+			    before.tcpi_state != after.tcpi_state));
+	if (!error)
+		*bytes = after.tcpi_bytes_received - (uint64_t)waiting - has_fin(&after);
+	return error;
+}
+
+ssize_t tcp_peek(int fd, void *buf, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = recv(fd, buf, size, MSG_DONTWAIT | MSG_PEEK);
+	while (n == -1 && errno == EINTR);
+	return n == -1 ? -errno : n;
+}
+
+int tcp_skip(int fd, size_t len)
+{
+	while (len) {
+		ssize_t n = recv(fd, NULL, len, MSG_DONTWAIT | MSG_TRUNC);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n == 0 ? -EPIPE : -errno;
+		len -= (size_t)n;
+	}
+	return 0;
 }
 
 bool tcp_carried(int fd, uint64_t *out, uint64_t *in)
 {
-	struct tcp_info before = {0}, after = {0};
-	int unacked, unread;
-
-	/* Three looks at a connection that lives on meanwhile: they belong together only when the first
-	 * is still true after the others. */
-	for (int i = 0; i < 100; i++) {
-		if (!info_of(fd, &before) || ioctl(fd, SIOCOUTQ, &unacked) == -1 ||
-		    ioctl(fd, SIOCINQ, &unread) == -1 || !info_of(fd, &after))
-			return false;
-		if (before.tcpi_bytes_acked != after.tcpi_bytes_acked ||
-		    before.tcpi_bytes_received != after.tcpi_bytes_received)
-			continue;
-		*out = after.tcpi_bytes_acked + (uint64_t)unacked;
-		*in = after.tcpi_bytes_received - (uint64_t)unread;
-		return true;
-	}
-	return false;
+	return tcp_taken(fd, out) == 0 && tcp_read(fd, in) == 0;
 }
 
 void tcp_tune_stream(int fd, size_t send_buffer)

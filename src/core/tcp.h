@@ -50,5 +50,17 @@ MUST_CHECK bool tcp_carried(int fd, uint64_t *out, uint64_t *in);
  * choice) queued for it in the kernel. */
 void tcp_tune_stream(int fd, size_t send_buffer);
 
+/* How many bytes this socket has ever taken to send, and how many of those that it ever received
+ * were read from it: both counted from some beginning of its own, the second one only while nobody
+ * reads. Exact, whatever the peer does meanwhile. 0 or -errno. */
+MUST_CHECK int tcp_taken(int fd, uint64_t *bytes);
+MUST_CHECK int tcp_read(int fd, uint64_t *bytes);
+
+/* Bytes that a later tcp_recv gets too, as tcp_recv. */
+MUST_CHECK ssize_t tcp_peek(int fd, void *buf, size_t size);
+
+/* Drops bytes that were peeked at. 0 or -errno. */
+MUST_CHECK int tcp_skip(int fd, size_t len);
+
 /* Closes such that what the peer still sends does not turn what we sent into a reset. */
 void tcp_close_gently(int fd);

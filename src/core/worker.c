@@ -17,6 +17,7 @@ static _Thread_local struct worker *here;
 static _Atomic unsigned batons_out;
 static uv_loop_t *control_loop;
 static uv_sem_t answered; /* by each worker, once an errand */
+static void (*job_of_all)(struct worker *worker);
 
 /* How long a turn takes is how late everybody else on this worker is. */
 static void on_turn_began(uv_check_t *check)
@@ -142,14 +143,17 @@ static int worker_start(struct worker *worker, unsigned id)
 	if (error)
 		return error;
 	worker->id = id;
+	CHECK(uv_sem_init(&worker->go_on, 0) == 0);
 	error = mailbox_init(&worker->mailbox, &worker->loop);
 	if (!error) {
 		error = uv_thread_create(&worker->thread, worker_main, worker);
 		if (error)
 			mailbox_fini(&worker->mailbox);
 	}
-	if (error)
+	if (error) {
+		uv_sem_destroy(&worker->go_on);
 		loop_end(&worker->loop);
+	}
 	return error;
 }
 
@@ -213,12 +217,64 @@ void workers_stop(void)
 		worker_send(&workers[i], deliver_end);
 		uv_thread_join(&workers[i].thread);
 		CHECK(uv_loop_close(&workers[i].loop) == 0);
+		uv_sem_destroy(&workers[i].go_on);
 	}
 	mailbox_fini(&control);
 	uv_sem_destroy(&answered);
 	free(workers);
 	workers = NULL;
 	count = 0;
+}
+
+static void deliver_job(struct message *message)
+{
+	struct worker *worker = container_of(message, struct worker, errand);
+
+	enter_worker();
+	if (job_of_all)
+		job_of_all(worker);
+	uv_sem_post(&answered);
+}
+
+static void deliver_halt(struct message *message)
+{
+	struct worker *worker = container_of(message, struct worker, errand);
+
+	if (job_of_all)
+		job_of_all(worker);
+	uv_sem_post(&answered);
+	uv_sem_wait(&worker->go_on);
+	deliver_job(message);
+}
+
+RUNS_ON(on_control) static void wait_for_all(void)
+{
+	for (unsigned i = 0; i < count; i++)
+		uv_sem_wait(&answered);
+}
+
+void workers_run(void (*job)(struct worker *worker))
+{
+	job_of_all = job;
+	for (unsigned i = 0; i < count; i++)
+		worker_send(&workers[i], deliver_job);
+	wait_for_all();
+}
+
+void workers_halt(void (*before)(struct worker *worker))
+{
+	job_of_all = before;
+	for (unsigned i = 0; i < count; i++)
+		worker_send(&workers[i], deliver_halt);
+	wait_for_all();
+}
+
+void workers_go_on(void (*job)(struct worker *worker))
+{
+	job_of_all = job;
+	for (unsigned i = 0; i < count; i++)
+		uv_sem_post(&workers[i].go_on);
+	wait_for_all();
 }
 
 unsigned workers_count(void)

@@ -28,7 +28,8 @@ struct worker {
 	struct mailbox mailbox;
 	uv_thread_t thread;
 	_Atomic uint32_t load; /* connections placed here; relaxed: a hint for placement */
-	struct message errand; /* start, stop, end: one at a time, so none is allocated */
+	struct message errand; /* start, stop, job, end: one at a time, so none is allocated */
+	uv_sem_t go_on;        /* what a halted worker waits for */
 	unsigned hooked;       /* hooks that have started */
 	int error;
 	uv_check_t turn_began;   /* after the wait of a turn */
@@ -59,6 +60,15 @@ MUST_CHECK int workers_start(unsigned count, const struct worker_hooks *const *h
 /* Stops the hooks of all workers, in reverse order, and joins all. Turns the control loop meanwhile,
  * which needs one more turn before workers are started on it again. */
 void workers_stop(void) RUNS_ON(on_control);
+
+/* Runs job on all workers and waits until it is done on each. The control loop does not turn
+ * meanwhile: a job may post, and not wait for an answer. */
+void workers_run(void (*job)(struct worker *worker)) RUNS_ON(on_control);
+
+/* Stops all workers where they are, between two events, each after before (or NULL); only the caller
+ * runs until it lets them go on, each with job (or NULL) first. Threads of libuv's pool go on. */
+void workers_halt(void (*before)(struct worker *worker)) RUNS_ON(on_control);
+void workers_go_on(void (*job)(struct worker *worker)) RUNS_ON(on_control);
 
 unsigned workers_count(void);
 struct worker *worker_of(unsigned id);

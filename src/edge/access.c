@@ -193,10 +193,16 @@ static const struct account *user_of(struct bytes user)
 	return account && !account->disabled ? account : NULL;
 }
 
-/* Encoders say "source" or anything: only those who might be users are worth the time. */
-static bool may_be_user(struct bytes user)
+/* Whether a password is hashed for him though there is no such user, so that how long it takes does
+ * not say who there is. Encoders say "source": those are not worth the time. */
+static bool costs_as_user(struct bytes user)
 {
-	return account_book()->account_count && user.len && !bytes_equal(user, BYTES("source"));
+	bool hashed =
+		bytes_start_with(bytes_str(edge_settings()->conf.admin_password), BYTES("$argon2"));
+
+	if (!user.len || bytes_equal(user, BYTES("source")) || (hashed && is_settings_admin(user)))
+		return false;
+	return hashed || account_book()->account_count;
 }
 
 static const char *stored_at(const struct access_work *work, enum stage stage)
@@ -209,7 +215,7 @@ static const char *stored_at(const struct access_work *work, enum stage stage)
 		return is_settings_admin(user) ? edge_settings()->conf.admin_password : "";
 	case STAGE_ENCODER: return work->encoder_fits ? work->encoder : "";
 	case STAGE_USER: return account ? account->stored : "";
-	case STAGE_NOBODY: return !account && may_be_user(user) ? STORED_NOBODY : "";
+	case STAGE_NOBODY: return !account && costs_as_user(user) ? STORED_NOBODY : "";
 	case STAGE_END: break;
 	}
 	return "";

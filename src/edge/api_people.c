@@ -553,6 +553,11 @@ static bool read_token(struct change *change, const struct api_input *input)
 	json_int_t expires = json_integer_value(json_object_get(input->body, "expires"));
 	struct token *token = &change->token;
 
+	/* It would outlive the end of the first one, whenever that was to be. */
+	if (access->how == ACCESS_TOKEN) {
+		api_fault(change->call, 403, "denied", "a token makes no tokens");
+		return false;
+	}
 	if (!name || !name[0] || strlen(name) >= sizeof token->name) {
 		api_fault(change->call, 400, "bad_name", "a token has a name of 1 to %zu bytes",
 			  sizeof token->name - 1);

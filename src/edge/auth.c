@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "core/check.h"
+#include "core/metric.h"
 
 #define KNOWN_COUNT 64u
 
@@ -132,6 +133,7 @@ void auth_start(struct auth_check *check, uv_loop_t *loop, const char *stored, s
 		done(check, AUTH_YES);
 		return;
 	}
+	metric_add(METRIC_edge_password_hashes, 1);
 	check->given_len = bytes_to_str(given, check->given, sizeof check->given);
 	bytes_to_str(wanted, check->stored, sizeof check->stored);
 	if (pending >= AUTH_PENDING_MAX ||

@@ -1,6 +1,7 @@
 #include "edge/conn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -49,8 +50,10 @@ struct conn {
 	bool has_body;     /* request.body is whole */
 	bool idle;         /* between two requests, nothing of the next is here */
 	bool advancing;    /* conn_advance is at work on this one */
-	bool again;        /* and what was asked is answered: it goes on with the next */
-	mono_t deadline;   /* of HEAD, BODY, WRITE */
+	bool is_left;      /* another server is offered it, in the row left */
+	uint32_t left;
+	bool again;      /* and what was asked is answered: it goes on with the next */
+	mono_t deadline; /* of HEAD, BODY, WRITE */
 	struct address peer;
 	struct arena memory; /* of in, and of one larger for a body */
 	uint8_t *in;
@@ -58,6 +61,7 @@ struct conn {
 	struct buffer head_out;
 	struct reply reply;
 	size_t sent;
+	unsigned site;
 	void (*sent_then)(struct conn *conn);
 	void *holder;
 	void (*gone)(void *holder); /* or NULL */
@@ -68,11 +72,42 @@ struct conn {
 	char path[CONN_PATH_MAX];
 };
 
+#define CALLER_LAYOUT 1u
+#define CALLER_PAD    16u
+#define CALLER_BYTES  (16384u - 64u)
+#define CALLERS_MAX   65536u
+#define CALLER_PAGE   4096 /* of the table: its rows begin behind it */
+
+struct caller_row {
+	uint64_t in_use;
+	int32_t fd;
+	uint32_t tls;
+	uint32_t len;
+	struct address peer;
+	bool proxy_header;
+	bool idle;
+	bool fresh; /* a TLS hello may still come first */
+	uint8_t site;
+	uint8_t pad[CALLER_PAD];
+	uint8_t bytes[CALLER_BYTES];
+};
+
+static_assert(sizeof(struct caller_row) == 16384, "rows are whole cache lines");
+
+const struct estate_kind conn_kind = {
+	.name = "edge.callers",
+	.layout = CALLER_LAYOUT,
+	.row_size = sizeof(struct caller_row),
+	.fds_at = offsetof(struct caller_row, fd),
+	.fds = 1,
+};
+
 struct conn_list {
 	struct conn *first;
 	struct pool pool;
 	uv_timer_t sweep;
 	bool stopping;
+	struct table left; /* in the estate: for who takes over */
 };
 
 static _Thread_local struct conn_list list;
@@ -138,7 +173,7 @@ RUNS_ON(on_worker) static void conn_watch(struct conn *conn, int events)
 		uv_poll_stop(&conn->poll);
 }
 
-void conn_start(struct worker *worker, int fd, const struct address *peer)
+void conn_start(struct worker *worker, int fd, const struct address *peer, unsigned site)
 {
 	const struct edge_settings *settings = edge_settings();
 	struct conn *conn = list.stopping ? NULL : pool_take(&list.pool);
@@ -160,6 +195,7 @@ void conn_start(struct worker *worker, int fd, const struct address *peer)
 	conn->worker = worker;
 	conn->link = link_plain(fd);
 	conn->peer = *peer;
+	conn->site = site;
 	conn->fresh = true;
 	conn->state = CONN_HEAD;
 	conn->proxy_header =
@@ -252,7 +288,7 @@ RUNS_ON(on_worker) static void conn_route(struct conn *conn)
 	const struct route *route;
 	unsigned allowed;
 
-	route = route_find(request->path, method_of(request->method), &allowed);
+	route = route_find(conn->site, request->path, method_of(request->method), &allowed);
 	if (!route) {
 		if (allowed)
 			conn_refuse_method(conn, allowed);
@@ -313,7 +349,7 @@ RUNS_ON(on_worker) static void conn_head(struct conn *conn)
 		conn->idle = false;
 		conn_expect(conn, edge_settings()->conf.http_header_timeout);
 	}
-	switch (protocol_look(in, &ours)) {
+	switch (conn->site == SITE_MAIN ? protocol_look(in, &ours) : ROUTE_FIRST_OTHER) {
 	case ROUTE_FIRST_OURS:
 		conn_watch(conn, 0);
 		conn->request = (struct request){.peer = conn->peer};
@@ -778,6 +814,9 @@ int conn_worker_start(struct worker *worker)
 	int error;
 
 	list = (struct conn_list){0};
+	error = estate_table(&list.left, &conn_kind, worker->id, CALLERS_MAX);
+	if (error)
+		return error;
 	pool_init(&list.pool, sizeof(struct conn), 32);
 	error = uv_timer_init(&worker->loop, &list.sweep);
 	if (!error)
@@ -791,6 +830,7 @@ void conn_worker_stop(struct worker *worker)
 
 	(void)worker;
 	list.stopping = true;
+	estate_close(&list.left);
 	pool_fini(&list.pool);
 	uv_close((uv_handle_t *)&list.sweep, NULL);
 	for (struct conn *conn = list.first; conn; conn = next) {
@@ -805,4 +845,123 @@ bool conn_worker_busy(struct worker *worker)
 {
 	(void)worker;
 	return list.first != NULL;
+}
+
+/* --- another server takes over -------------------------------------------------------------- */
+
+static bool is_waiting(const struct conn *conn)
+{
+	return conn->state == CONN_HEAD;
+}
+
+unsigned conn_worker_active(void)
+{
+	unsigned active = 0;
+
+	for (const struct conn *conn = list.first; conn; conn = conn->next)
+		active += !is_waiting(conn);
+	return active;
+}
+
+RUNS_ON(on_worker) static void conn_leave(struct conn *conn)
+{
+	struct caller_row *row =
+		conn->in_len <= CALLER_BYTES ? table_take(&list.left, &conn->left) : NULL;
+
+	if (!row)
+		return;
+	conn->is_left = true;
+	row->fd = conn->link.fd;
+	row->tls = conn->link.tls;
+	row->len = (uint32_t)conn->in_len;
+	row->fresh = conn->fresh;
+	row->peer = conn->peer;
+	row->proxy_header = conn->proxy_header;
+	row->idle = conn->idle;
+	row->site = (uint8_t)conn->site;
+	memcpy(row->bytes, conn->in, conn->in_len);
+	table_settle(&list.left, conn->left);
+}
+
+void conn_worker_leave(void)
+{
+	for (struct conn *conn = list.first; conn; conn = conn->next)
+		if (is_waiting(conn))
+			conn_leave(conn);
+}
+
+void conn_worker_stay(void)
+{
+	for (struct conn *conn = list.first; conn; conn = conn->next)
+		if (conn->is_left) {
+			conn->is_left = false;
+			table_doubt(&list.left, conn->left);
+			table_give(&list.left, conn->left);
+		}
+}
+
+void conn_worker_part(void)
+{
+	struct conn *next;
+
+	list.stopping = true;
+	for (struct conn *conn = list.first; conn; conn = next) {
+		next = conn->next;
+		/* Their record layers are the other server's too: not a word more from this one. */
+		if (conn->is_left || conn->link.tls) {
+			close(conn->link.fd);
+			edge_left(conn->worker);
+			conn_forget(conn);
+		} else if (conn->state == CONN_HEAD || conn->state == CONN_HANDSHAKE) {
+			conn_drop(conn);
+		}
+	}
+}
+
+RUNS_ON(on_worker)
+static void conn_adopt(struct worker *worker, const struct caller_row *row)
+{
+	struct conn *conn;
+
+	if (!link_adopt((struct link){row->fd, row->tls}, estate_of_crashed())) {
+		close(row->fd);
+		return;
+	}
+	edge_joined(worker);
+	conn_start(worker, row->fd, &row->peer, row->site);
+	conn = list.first;
+	/* There was no memory for it, and it is closed. */
+	if (!conn || conn->link.fd != row->fd)
+		return;
+	conn->link.tls = row->tls;
+	conn->fresh = row->fresh;
+	conn->proxy_header = row->proxy_header;
+	conn->idle = row->idle;
+	if (conn->idle)
+		conn_expect(conn, edge_settings()->conf.http_idle_timeout);
+	if (row->len > conn->in_size) {
+		conn_drop(conn);
+		return;
+	}
+	memcpy(conn->in, row->bytes, row->len);
+	conn->in_len = row->len;
+	if (row->len)
+		conn_advance(conn);
+}
+
+void conn_worker_adopt(struct worker *worker)
+{
+	for (uint32_t at = 0; at < list.left.high; at++) {
+		struct caller_row *row = table_settled(&list.left, at);
+
+		if (!row)
+			continue;
+		/* Ours from here on, and no row's. */
+		table_doubt(&list.left, at);
+		conn_adopt(worker, row);
+		table_give(&list.left, at);
+	}
+	/* None is in use: their pages go back. */
+	(void)fallocate(list.left.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, CALLER_PAGE,
+			(off_t)CALLERS_MAX * (off_t)sizeof(struct caller_row));
 }

@@ -13,6 +13,7 @@
  * It does not know what any path means: routes do (route.h). */
 #pragma once
 
+#include "core/estate.h"
 #include "core/worker.h"
 #include "edge/auth.h"
 #include "edge/link.h"
@@ -52,9 +53,9 @@ static inline struct site request_site(const struct request *request)
 	return (struct site){request->host, request->secure};
 }
 
-/* A new connection, on its worker. */
+/* A new connection at the doors of a site (route.h), on its worker. */
 RUNS_ON(on_worker)
-void conn_start(struct worker *worker, int fd, const struct address *peer);
+void conn_start(struct worker *worker, int fd, const struct address *peer, unsigned site);
 
 RUNS_ON(on_worker) const struct request *conn_request(const struct conn *conn);
 struct worker *conn_worker(const struct conn *conn);
@@ -111,3 +112,19 @@ RUNS_ON(on_worker) void conn_drop(struct conn *conn);
 RUNS_ON(on_worker) int conn_worker_start(struct worker *worker);
 RUNS_ON(on_worker) void conn_worker_stop(struct worker *worker);
 RUNS_ON(on_worker) bool conn_worker_busy(struct worker *worker);
+
+/* Connections in the middle of a request that was read, or of its answer. */
+RUNS_ON(on_worker) unsigned conn_worker_active(void);
+
+/* For another server to take over: lists in the estate those that wait for a request or are in the
+ * middle of its head. conn_worker_stay: it did not, and they go on here. */
+extern const struct estate_kind conn_kind;
+
+RUNS_ON(on_worker) void conn_worker_leave(void);
+RUNS_ON(on_worker) void conn_worker_stay(void);
+
+/* It did: those are forgotten. All others are answered and then closed. */
+RUNS_ON(on_worker) void conn_worker_part(void);
+
+/* Goes on with those that the last server listed. */
+RUNS_ON(on_worker) void conn_worker_adopt(struct worker *worker);

@@ -113,6 +113,7 @@ static void reply_json(struct reply *reply, const char *root, json_t *tree)
 void document_reply(struct reply *reply, enum document_form form, const char *root, json_t *tree)
 {
 	reply->status = 200;
+	reply_header(reply, "X-Content-Type-Options", BYTES("nosniff"));
 	if (!tree) {
 		reply_text(reply, 503, "out of memory");
 		return;

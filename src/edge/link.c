@@ -34,6 +34,33 @@ bool link_alive(struct link link)
 	return link.tls ? tls_alive(link) : tcp_alive(link.fd);
 }
 
+int link_taken(struct link link, uint64_t *bytes)
+{
+	if (!link.tls)
+		return tcp_taken(link.fd, bytes);
+	*bytes = tls_taken(link);
+	return 0;
+}
+
+int link_given(struct link link, uint64_t *bytes)
+{
+	if (!link.tls)
+		return tcp_read(link.fd, bytes);
+	*bytes = tls_given(link);
+	return 0;
+}
+
+bool link_adopt(struct link link, bool crashed)
+{
+	uint64_t out, in;
+
+	if (!link.tls)
+		return true;
+	if (!tls_claim(link))
+		return false;
+	return !crashed || (tcp_carried(link.fd, &out, &in) && tls_recover(link, out, in));
+}
+
 void link_close(struct link link)
 {
 	if (link.tls)

@@ -51,6 +51,15 @@ RUNS_ON(on_worker) bool link_ready(struct link link);
  * nothing is expected any more. */
 RUNS_ON(on_worker) bool link_alive(struct link link);
 
+/* How many bytes of ours it has ever taken, and how many of the peer's it has given us, both counted
+ * from some beginning of its own. 0 or -errno. */
+RUNS_ON(on_worker) MUST_CHECK int link_taken(struct link link, uint64_t *bytes);
+RUNS_ON(on_worker) MUST_CHECK int link_given(struct link link, uint64_t *bytes);
+
+/* Goes on with one that the last server left; crashed: perhaps in the middle of a call of the above,
+ * which is made good. False: it cannot be gone on with. Once for each. */
+RUNS_ON(on_worker) MUST_CHECK bool link_adopt(struct link link, bool crashed);
+
 /* Closes; gently such that what the peer still sends does not turn what we sent into a reset. */
 RUNS_ON(on_worker) void link_close(struct link link);
 RUNS_ON(on_worker) void link_close_gently(struct link link);

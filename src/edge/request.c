@@ -14,6 +14,37 @@ static void take_forwarded_proto(struct request *request)
 			bytes_equal_nocase(bytes_trim(bytes_cut(&all, ',')), BYTES("https"));
 }
 
+/* RFC 3986 section 3.2.2, with a port: what no name and no address has would come back in play lists
+ * and say which site is ours. */
+static bool is_host(struct bytes host)
+{
+	for (size_t i = 0; i < host.len; i++) {
+		uint8_t c = host.at[i];
+		bool word =
+			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+
+		if (!word && (!c || !strchr("-._~%!$&'()*+,;=:[]", c)))
+			return false;
+	}
+	return true;
+}
+
+/* RFC 9112 section 3.2: one, and a good one; old players have none. */
+static bool host_take(struct request *request)
+{
+	bool seen = false;
+
+	for (size_t i = 0; i < request->head.count; i++) {
+		if (!bytes_equal_nocase(request->head.headers[i].name, BYTES("Host")))
+			continue;
+		if (seen)
+			return false;
+		seen = true;
+		request->host = request->head.headers[i].value;
+	}
+	return is_host(request->host);
+}
+
 unsigned request_prepare(struct request *request, const struct address *peer,
 			 char path[CONN_PATH_MAX], const char **fault)
 {
@@ -24,8 +55,12 @@ unsigned request_prepare(struct request *request, const struct address *peer,
 	enum url_status status;
 
 	request->method = head->method;
-	request->host = http1_header_get(head, BYTES("Host"));
+	request->host = (struct bytes){0};
 	request->peer = *peer;
+	if (!host_take(request)) {
+		*fault = "a Host that is none, or two of them";
+		return 400;
+	}
 	url_split_target(target, &raw, &request->query);
 	if (bytes_equal(target, BYTES("*"))) {
 		request->path = BYTES("*");

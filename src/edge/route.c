@@ -2,14 +2,28 @@
 
 #define TABLES_MAX 16
 
-static const struct route *tables[TABLES_MAX];
+static struct {
+	unsigned site;
+	const struct route *table;
+} tables[TABLES_MAX];
 static const struct protocol *protocols[TABLES_MAX];
-static unsigned table_count, protocol_count;
+static unsigned table_count, protocol_count, last_site = SITE_MAIN;
+
+unsigned route_site(void)
+{
+	return ++last_site;
+}
+
+void route_add_at(unsigned site, const struct route *table)
+{
+	CHECK(table_count < TABLES_MAX);
+	tables[table_count].site = site;
+	tables[table_count++].table = table;
+}
 
 void route_add(const struct route *table)
 {
-	CHECK(table_count < TABLES_MAX);
-	tables[table_count++] = table;
+	route_add_at(SITE_MAIN, table);
 }
 
 void protocol_add(const struct protocol *protocol)
@@ -30,17 +44,20 @@ static bool route_fits(const struct route *route, struct bytes path)
 					     bytes_start_with(path, wanted));
 }
 
-const struct route *route_find(struct bytes path, unsigned method, unsigned *allowed)
+const struct route *route_find(unsigned site, struct bytes path, unsigned method, unsigned *allowed)
 {
 	*allowed = 0;
-	for (unsigned t = 0; t < table_count; t++)
-		for (const struct route *route = tables[t]; route->serve; route++) {
+	for (unsigned t = 0; t < table_count; t++) {
+		if (tables[t].site != site)
+			continue;
+		for (const struct route *route = tables[t].table; route->serve; route++) {
 			if (!route_fits(route, path))
 				continue;
 			*allowed |= route->methods;
 			if (route->methods & method)
 				return route;
 		}
+	}
 	return NULL;
 }
 

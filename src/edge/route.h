@@ -37,13 +37,20 @@ struct protocol {
 	void (*serve)(struct conn *conn); /* all bytes so far are in conn_take */
 };
 
+/* A site is what one set of doors serves: SITE_MAIN is that of http.listen, others are numbered by
+ * route_site() for families whose protocol has a port of its own. */
+#define SITE_MAIN 0u
+unsigned route_site(void);
+
 /* Before the workers start. The tables end with a row without serve and must last. */
 void route_add(const struct route *table);
+void route_add_at(unsigned site, const struct route *table);
 void protocol_add(const struct protocol *protocol);
 
-/* The route for this request; NULL when there is none for the path (*allowed 0: 404) or only for
+/* The route of this site for this request; NULL when there is none for the path (*allowed 0: 404) or only for
  * other methods (405), which *allowed then names. */
-const struct route *route_find(struct bytes path, unsigned method, unsigned *allowed);
+const struct route *route_find(unsigned site, struct bytes path, unsigned method,
+			       unsigned *allowed);
 
 /* "GET, HEAD": the value of an Allow header. */
 void methods_write(unsigned methods, struct writer *w);

@@ -7,8 +7,7 @@
 #include "edge/edge.h"
 #include "edge/tls_part.h"
 
-#define ROWS_MAX  (1u << 20)
-#define SLOTS_MAX (1u << 14)
+#define ROWS_MAX (1u << 20)
 
 /* RFC 8446 section 5.5 gives AES-GCM 2^24.5 records; this is well before. */
 uint64_t tls_key_limit = 1u << 23;
@@ -67,12 +66,14 @@ static int tables_make(struct tls_worker *worker)
 
 	if (!error)
 		error = table_create(&worker->slots, TLS_SLOT_LAYOUT, sizeof(struct tls_slot),
-				     at_most(2 * connections, SLOTS_MAX));
+				     at_most(2 * connections, TLS_SLOTS_MAX));
 	if (!error)
 		error = table_create(&worker->batches, TLS_BATCH_LAYOUT, sizeof(struct tls_batch),
 				     1);
 	if (!error)
 		worker->batch = table_take(&worker->batches, &row);
+	if (worker->batch)
+		table_settle(&worker->batches, row);
 	return error;
 }
 
@@ -148,6 +149,7 @@ struct tls_slot *tls_slot_take(uint32_t *number)
 		metric_add(METRIC_edge_out_of_memory, 1);
 		return NULL;
 	}
+	table_settle(&tls_here.slots, row);
 	*number = row + 1;
 	metric_add(METRIC_edge_tls_slots, 1);
 	return slot;
@@ -191,6 +193,8 @@ int tls_begin(int fd, const struct tls_start *start, struct link *link)
 	/* Without, the row counts from here: no successor can correct it then, but all else works. */
 	if (!tcp_carried(fd, &row->wire_out, &row->wire_in))
 		row->wire_out = row->wire_in = 0;
+	tls_here.sides[number].claimed = true;
+	table_settle(&tls_here.rows, number);
 	metric_add(METRIC_edge_tls_connections, 1);
 	*link = (struct link){.fd = fd, .tls = number + 1};
 	return 0;
@@ -210,13 +214,6 @@ void tls_fail(struct link link, enum tls_alert alert)
 	metric_add(METRIC_edge_tls_faults, 1);
 }
 
-void tls_claim(struct link link)
-{
-	if (link.tls)
-		tls_here.sides[link.tls - 1].claimed = true;
-}
-
-/* Nothing of it may stay, and nobody is told: the descriptor is another process's, or no more. */
 RUNS_ON(on_worker) static void row_give(uint32_t tls)
 {
 	struct tls_row *row = table_row(&tls_here.rows, tls - 1);
@@ -226,20 +223,11 @@ RUNS_ON(on_worker) static void row_give(uint32_t tls)
 	tls_slot_give(&row->in_slot);
 	tls_side_forget(&side->seals);
 	tls_side_forget(&side->opens);
+	table_doubt(&tls_here.rows, tls - 1);
 	tls_wipe(&row->out_seq, sizeof *row - offsetof(struct tls_row, out_seq));
 	table_give(&tls_here.rows, tls - 1);
+	side->claimed = false;
 	metric_add(METRIC_edge_tls_connections, -1);
-}
-
-void tls_drop_unclaimed(void)
-{
-	for (uint32_t i = 0; i < tls_here.rows.high; i++) {
-		const struct tls_row *row = table_row(&tls_here.rows, i);
-
-		if (row->in_use && !tls_here.sides[i].claimed)
-			row_give(i + 1);
-		tls_here.sides[i].claimed = false;
-	}
 }
 
 void tls_end(struct link link)
@@ -291,4 +279,60 @@ bool tls_recover(struct link link, uint64_t out, uint64_t in)
 	}
 	row->wire_in = in;
 	return true;
+}
+
+/* --- what the last server left -------------------------------------------------------------- */
+
+bool tls_claim(struct link link)
+{
+	if (link.tls == 0 || !table_settled(&tls_here.rows, link.tls - 1) ||
+	    tls_here.sides[link.tls - 1].claimed)
+		return false;
+	tls_here.sides[link.tls - 1].claimed = true;
+	metric_add(METRIC_edge_tls_connections, 1);
+	return true;
+}
+
+uint64_t tls_taken(struct link link)
+{
+	return tls_row_of(link)->taken;
+}
+
+uint64_t tls_given(struct link link)
+{
+	return tls_row_of(link)->given;
+}
+
+/* A row that counts no slot that is not its own. */
+RUNS_ON(on_worker) static bool slot_is_used(uint32_t number)
+{
+	for (uint32_t at = 0; at < tls_here.rows.high; at++) {
+		const struct tls_row *row = table_settled(&tls_here.rows, at);
+
+		if (row && (row->out_slot == number || row->in_slot == number))
+			return true;
+	}
+	return false;
+}
+
+void tls_drop_unclaimed(void)
+{
+	for (uint32_t at = 0; at < tls_here.rows.high; at++) {
+		struct tls_row *row = table_settled(&tls_here.rows, at);
+
+		if (!row || tls_here.sides[at].claimed)
+			continue;
+		table_doubt(&tls_here.rows, at);
+		tls_wipe(&row->out_seq, sizeof *row - offsetof(struct tls_row, out_seq));
+		table_give(&tls_here.rows, at);
+	}
+	for (uint32_t at = 0; at < tls_here.slots.high; at++) {
+		if (!table_settled(&tls_here.slots, at))
+			continue;
+		if (slot_is_used(at + 1))
+			metric_add(METRIC_edge_tls_slots, 1);
+		else
+			table_give(&tls_here.slots, at);
+	}
+	tls_here.batch->row = 0;
 }

@@ -32,6 +32,7 @@
 #define TLS_SLOT_LAYOUT  1u
 #define TLS_BATCH_LAYOUT 1u
 
+#define TLS_SLOTS_MAX     (1u << 14)
 #define TLS_BATCH_RECORDS 4u
 #define TLS_SLOT_ROOM     16688u
 
@@ -126,9 +127,9 @@ MUST_CHECK int tls_begin(int fd, const struct tls_start *start, struct link *lin
  * row and the kernel cannot both be right, the connection is lost. */
 RUNS_ON(on_worker) MUST_CHECK bool tls_recover(struct link link, uint64_t out, uint64_t in);
 
-/* After taking over: these rows are somebody's; then all others, whose connections did not come along,
- * are given back. */
-RUNS_ON(on_worker) void tls_claim(struct link link);
+/* A connection that the last server left goes on with its row; false: there is none, or another has
+ * it. When all have been claimed: the others' rows are freed. */
+RUNS_ON(on_worker) MUST_CHECK bool tls_claim(struct link link);
 RUNS_ON(on_worker) void tls_drop_unclaimed(void);
 
 /* For tests: after so many records we renew our keys (1.3). */
@@ -136,6 +137,8 @@ void tls_set_key_limit(uint64_t records);
 
 /* --- for link.c ----------------------------------------------------------------------------- */
 
+RUNS_ON(on_worker) uint64_t tls_taken(struct link link);
+RUNS_ON(on_worker) uint64_t tls_given(struct link link);
 RUNS_ON(on_worker) ssize_t tls_sendv(struct link link, const struct bytes *out, size_t count);
 RUNS_ON(on_worker) int tls_flush(struct link link);
 RUNS_ON(on_worker) ssize_t tls_recv(struct link link, void *buf, size_t size);

@@ -6,7 +6,7 @@
 /* Contexts of a row; made when they are first needed, gone with the process. */
 struct tls_side {
 	EVP_CIPHER_CTX *seals, *opens;
-	bool claimed; /* while a process takes over */
+	bool claimed; /* a connection of this process has the row */
 };
 
 struct tls_worker {

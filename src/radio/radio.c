@@ -1,20 +1,30 @@
 #include "radio/radio.h"
 
 #include "core/clock.h"
+#include "core/estate.h"
+#include "core/log.h"
 #include "edge/page.h"
 #include "radio/radio_api.h"
 #include "radio/radio_auth_url.h"
 #include "radio/radio_directory.h"
 #include "radio/radio_event.h"
 #include "radio/radio_face.h"
+#include "radio/radio_feed.h"
+#include "radio/radio_journal.h"
+#include "radio/radio_ledger.h"
+#include "radio/radio_limit.h"
+#include "radio/radio_listener.h"
 #include "radio/radio_login.h"
 #include "radio/radio_mount.h"
 #include "radio/radio_outlet.h"
+#include "radio/radio_player.h"
+#include "radio/radio_publish.h"
 #include "radio/radio_pull.h"
 #include "radio/radio_push.h"
 #include "radio/radio_relay.h"
 #include "radio/radio_source.h"
 #include "radio/radio_status.h"
+#include "radio/radio_tail.h"
 #include "radio/radio_wait.h"
 
 static _Atomic(const struct conf *) settings;
@@ -133,18 +143,113 @@ const struct worker_hooks radio_hooks = {
 	.busy = worker_busy,
 };
 
+void radio_know(void)
+{
+	static const struct estate_kind *const kinds[] = {
+		&listener_kind, &tail_short_kind, &tail_long_kind, &journal_kind,
+		&source_kind,   &radio_feed_kind, &ledger_kind,    &player_kind,
+	};
+
+	for (size_t i = 0; i < COUNT_OF(kinds); i++)
+		estate_know(kinds[i]);
+}
+
+/* --- what the last server left -------------------------------------------------------------- */
+
+static void tap_left(struct feed *feed, void *what)
+{
+	(void)what;
+	enter_worker();
+	(void)tap_open(feed);
+}
+
+/* The control thread waits meanwhile: its mounts may be looked at. */
+ROLE_ATTRIBUTE(no_thread_safety_analysis)
+static struct mount *find_mount(uint64_t number)
+{
+	return mount_of_id(number);
+}
+
+static void adopt_on_worker(struct worker *worker)
+{
+	(void)worker;
+	enter_worker();
+	radio_feeds_each(tap_left, NULL);
+	outlet_adopt();
+	sources_adopt(find_mount);
+}
+
+static void source_was_left(const struct source_left *left, void *what)
+{
+	struct mount *mount;
+
+	(void)what;
+	enter_control();
+	mount = mount_of_id(left->mount);
+	if (mount)
+		mount_has_left(mount, left->id, worker_of(left->worker));
+}
+
+static void drop_feed(struct feed *feed)
+{
+	enter_control();
+	outlet_feed_drop(feed);
+}
+
+/* Mounts know their feeds, workers their outlets: now those who listen and those who send. */
+RUNS_ON(on_control) static void adopt_connections(void)
+{
+	sources_left(workers_count(), source_was_left, NULL);
+	workers_run(adopt_on_worker);
+	mount_hub_settle();
+	radio_feeds_settle(drop_feed);
+	log_info("radio", "went on", kv_u64("listeners", limit_listeners()),
+		 kv_u64("sources", mount_sources()));
+}
+
 int radio_start(uv_loop_t *loop, const struct conf *conf)
 {
-	int error;
+	int error = radio_feeds_open();
 
 	event_start(loop);
 	directory_start(loop);
-	error = mount_hub_start(loop, conf);
-
 	status_started(wall_now_us());
+	if (!error)
+		error = ledger_open();
+	if (!error)
+		error = players_open();
+	if (!error && estate_is_adopted())
+		error = radio_feeds_adopt();
+	if (!error && estate_is_adopted())
+		error = mount_hub_adopt(loop);
+	if (error)
+		return error;
+	error = mount_hub_start(loop, conf);
+	if (!error && estate_is_adopted())
+		adopt_connections();
 	if (!error)
 		error = relays_start(loop, conf);
 	return error || pushes_reload(conf) ? error : UV_ENOMEM;
+}
+
+void radio_part(void)
+{
+	publishers_silence();
+	mount_hub_part();
+	ledger_close();
+	players_close();
+	radio_feeds_close();
+}
+
+void radio_part_worker(void)
+{
+	sources_part();
+	outlet_part();
+}
+
+bool radio_is_idle(void)
+{
+	return limit_listeners() == 0 && mount_sources() == 0;
 }
 
 void radio_stop(void)
@@ -160,4 +265,7 @@ void radio_fini(void)
 	pushes_fini();
 	relays_fini();
 	mount_hub_fini();
+	ledger_close();
+	players_close();
+	radio_feeds_close();
 }

@@ -40,6 +40,17 @@ struct bytes radio_id(void);
 enum charset radio_charset_of(unsigned choice);
 
 RUNS_ON(on_control) MUST_CHECK int radio_start(uv_loop_t *loop, const struct conf *conf);
+/* Announces what this room leaves in an estate. Before there is one. */
+void radio_know(void);
+
+/* Another server has all sources and listeners: lets go of them without a word to anybody, on control
+ * and then on each worker. Requests that are under way are answered. */
+RUNS_ON(on_control) void radio_part(void);
+RUNS_ON(on_worker) void radio_part_worker(void);
+
+/* Nobody listens and nobody sends. */
+RUNS_ON(on_control) bool radio_is_idle(void);
+
 /* Before the workers stop. */
 RUNS_ON(on_control) void radio_stop(void);
 /* After they stopped. */

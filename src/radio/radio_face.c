@@ -115,6 +115,8 @@ static void on_title_asked(struct conn *conn, enum auth_answer answer,
 	(void)message;
 	if (answer == AUTH_URL_NO)
 		judge_metadata(conn, (struct bytes){0}, false);
+	else if (answer == AUTH_URL_YES && access_is_foreign(conn_request(conn)))
+		on_metadata_verdict(conn, VERDICT_FOREIGN);
 	else
 		on_metadata_verdict(conn, answer == AUTH_URL_YES ? VERDICT_YES : VERDICT_BUSY);
 }

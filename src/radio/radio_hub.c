@@ -11,8 +11,6 @@
 #include "radio/radio_history.h"
 #include "radio/radio_publish.h"
 
-#define MEAN_RECORD 256u /* bytes: how many records a ring must have room for */
-
 /* --- messages of sources -------------------------------------------------------------------- */
 
 struct hub_message {
@@ -88,8 +86,10 @@ static void deliver_station(struct message *message)
 	struct hub_message *hub = container_of(message, struct hub_message, message);
 
 	enter_control();
-	if (is_current(hub->mount, hub->about.id))
+	if (is_current(hub->mount, hub->about.id)) {
 		hub->mount->source = hub->about;
+		mount_save(hub->mount);
+	}
 	free(hub);
 }
 
@@ -115,6 +115,7 @@ static void deliver_title(struct message *message)
 		bytes_to_str(bytes_str(hub->title), mount->title, sizeof mount->title);
 		bytes_to_str(bytes_str(hub->url), mount->title_url, sizeof mount->title_url);
 		mount->title_since_us = wall_now_us();
+		mount_save(mount);
 		history_title(mount);
 		log_info("radio", "title", kv_str("mount", mount->name),
 			 kv_str("title", mount->title));
@@ -163,6 +164,8 @@ void hub_source_gone(struct hub_message *hub, struct mount *mount, uint64_t id, 
 	hub_post(hub, deliver_gone);
 }
 
+static uint64_t ids OWNED_BY(on_control);
+
 /* --- claims --------------------------------------------------------------------------------- */
 
 static void deliver_answer(struct message *message)
@@ -194,10 +197,14 @@ static void claim_refuse(struct claim *claim, unsigned status, const char *why)
 	claim_answer(claim);
 }
 
+void hub_ids_from(uint64_t id)
+{
+	if (id > ids)
+		ids = id;
+}
+
 RUNS_ON(on_control) static void claim_grant(struct claim *claim, struct mount *mount)
 {
-	static uint64_t ids;
-
 	claim->about.id = ++ids;
 	claim->about.since_wall_us = wall_now_us();
 	claim->granted = mount;
@@ -231,7 +238,7 @@ static void deliver_claim(struct message *message)
 		return;
 	}
 	if (mount_sources() >= radio_conf()->max_sources || mount_hub_stopping()) {
-		claim_refuse(claim, 403, "too many sources connected");
+		claim_refuse(claim, mount_hub_stopping() ? 503 : 403, "too many sources connected");
 		return;
 	}
 	if (!mount)

@@ -138,6 +138,14 @@ void limit_give(struct mount_count *count, const struct address *peer, uint32_t 
 	atomic_fetch_sub_explicit(&all_bandwidth, bytes_per_second, memory_order_relaxed);
 }
 
+bool limit_adopt(struct mount_count *count, const struct address *peer, uint32_t bytes_per_second)
+{
+	static const struct mount_conf anything;
+	const struct limit_rules rules = {.mount = &anything};
+
+	return limit_take(&rules, count, peer, bytes_per_second) == LIMIT_NONE;
+}
+
 uint32_t limit_listeners(void)
 {
 	return atomic_load_explicit(&all_listeners, memory_order_relaxed);

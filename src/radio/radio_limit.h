@@ -30,6 +30,10 @@ enum limit limit_take(const struct limit_rules *rules, struct mount_count *count
 		      const struct address *peer, uint32_t bytes_per_second);
 void limit_give(struct mount_count *count, const struct address *peer, uint32_t bytes_per_second);
 
+/* Counts in a listener that another process has let in, whatever the limits are now. False: no
+ * memory. */
+bool limit_adopt(struct mount_count *count, const struct address *peer, uint32_t bytes_per_second);
+
 /* Listeners on all mounts. */
 uint32_t limit_listeners(void);
 

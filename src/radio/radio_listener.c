@@ -1,40 +1,30 @@
 #include "radio/radio_listener.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "core/tcp.h"
 #include "edge/edge.h"
 #include "radio/radio.h"
 #include "radio/radio_auth_url.h"
 #include "radio/radio_event.h"
 #include "radio/radio_history.h"
+#include "radio/radio_journal.h"
 #include "radio/radio_limit.h"
 #include "radio/radio_send.h"
+#include "radio/radio_tail.h"
 
 /* A listener this close to what the writer overwrites counts as lapped. An encoder sends at most
  * SOURCE_TURN_MAX bytes in one turn of its worker; this is several. */
 #define GUARD_MAX (64u << 10)
 
-#define TAIL_BUCKETS 4096u
-
 #define LOOK_IDLE_US 4000000 /* who was sent something more lately is there */
 
 /* However little somebody is behind, an encoder may send a ring full in one turn. A rest of this size
  * is put aside at once; a larger one (pages, pictures) only for who is far behind. */
-#define TAIL_EARLY_MAX 4096u
-
-/* The rest of a frame, put aside before the writer can overwrite it, when the socket filled up in the
- * middle of it. */
-struct tail {
-	struct tail *next;
-	uint32_t row;
-	uint32_t len, sent;
-	uint64_t pos;
-	uint8_t bytes[];
-};
+#define TAIL_EARLY_MAX TAIL_SHORT_MAX
 
 static const char *const leave_names[] = {
 	[LEAVE_LEFT] = "left",         [LEAVE_SLOW] = "slow",     [LEAVE_SOURCE] = "source gone",
@@ -42,11 +32,14 @@ static const char *const leave_names[] = {
 	[LEAVE_STOP] = "server stops",
 };
 
-/* Bytes in all tails of this worker, at most its share of radio.tails. */
-static _Thread_local uint64_t tails_bytes;
+const struct estate_kind listener_kind = {
+	.name = "radio.listeners",
+	.layout = LISTENER_LAYOUT,
+	.row_size = sizeof(struct listener),
+	.fds_at = offsetof(struct listener, link.fd),
+	.fds = 1,
+};
 
-/* By row: each turn looks up the tail of everybody who has one, and all may have. */
-static _Thread_local struct tail *tails[TAIL_BUCKETS];
 static _Thread_local uint64_t ids_given;
 
 static struct address listener_address(const struct listener *listener)
@@ -59,77 +52,8 @@ static struct address listener_address(const struct listener *listener)
 
 /* --- tails ---------------------------------------------------------------------------------- */
 
-static struct tail **tail_link(uint32_t row)
-{
-	struct tail **link = &tails[row % TAIL_BUCKETS];
-
-	while (*link && (*link)->row != row)
-		link = &(*link)->next;
-	return link;
-}
-
-static void tail_free(struct listener *listener, uint32_t row)
-{
-	struct tail **link = tail_link(row);
-	struct tail *tail = *link;
-
-	if (tail) {
-		*link = tail->next;
-		tails_bytes -= tail->len;
-	}
-	free(tail);
-	listener->flags &= ~LISTENER_TAIL;
-}
-
-void listener_tails_free(void)
-{
-	for (size_t i = 0; i < TAIL_BUCKETS; i++)
-		while (tails[i]) {
-			struct tail *next = tails[i]->next;
-
-			free(tails[i]);
-			tails[i] = next;
-		}
-}
-
-/* Puts the rest of the frame that the listener is in aside, if it is at most so long; its pos is then
- * behind the frame. True: it is at the end of a frame now. False when that cannot be. */
-static bool tail_keep(struct listener *listener, uint32_t row, const struct ring *ring,
-		      uint64_t most)
-{
-	struct record record;
-	struct tail *tail;
-	uint64_t end;
-
-	if (listener->flags & LISTENER_AT_EDGE || listener->pos == ring_head_pos(ring))
-		return true;
-	if (!ring_find_pos(ring, listener->pos, &record))
-		return false;
-	if (record.pos == listener->pos)
-		return true;
-	end = record.pos + record.len;
-	if (end - listener->pos > most ||
-	    tails_bytes + end - listener->pos > radio_conf()->tails / workers_count())
-		return false;
-	tail = malloc(sizeof *tail + (size_t)(end - listener->pos));
-	if (!tail)
-		return false;
-	*tail = (struct tail){
-		.row = row, .len = (uint32_t)(end - listener->pos), .pos = listener->pos};
-	ring_copy(ring, listener->pos, tail->bytes, tail->len);
-	if (!ring_keeps(ring, listener->pos, 0)) {
-		free(tail);
-		return false;
-	}
-	tail->next = tails[row % TAIL_BUCKETS];
-	tails[row % TAIL_BUCKETS] = tail;
-	tails_bytes += tail->len;
-	listener->pos = end;
-	listener->flags |= LISTENER_TAIL | LISTENER_AT_EDGE;
-	return true;
-}
-
 /* The listener goes elsewhere: the rest of its frame first. */
+RUNS_ON(on_worker)
 static void tail_keep_or_count(struct listener *listener, uint32_t row, const struct ring *ring)
 {
 	if (!tail_keep(listener, row, ring, UINT64_MAX))
@@ -140,18 +64,14 @@ static void tail_keep_or_count(struct listener *listener, uint32_t row, const st
 RUNS_ON(on_worker)
 static int tail_send(struct listener *listener, uint32_t row, struct tap *tap)
 {
-	struct tail *tail = *tail_link(row);
-	ssize_t sent;
+	ssize_t sent = radio_send(listener, row, tap, tail_rest(listener),
+				  listener->tail_pos + listener->tail_sent);
 
-	CHECK(tail);
-	sent = radio_send(listener, tap, bytes_of(tail->bytes + tail->sent, tail->len - tail->sent),
-			  tail->pos + tail->sent);
 	if (sent < 0)
 		return (int)sent;
-	tail->sent += (uint32_t)sent;
-	if (tail->sent < tail->len)
+	if (listener->tail_sent < listener->tail_len)
 		return 0;
-	tail_free(listener, row);
+	tail_free(listener);
 	return 1;
 }
 
@@ -313,7 +233,8 @@ static void listener_skip(const struct outlet *outlet, struct listener *listener
 /* --- serving -------------------------------------------------------------------------------- */
 
 /* The headers of the chain, out of their ring. 1: all sent. 0: the socket is full. Or -errno. */
-RUNS_ON(on_worker) static int headers_send(struct listener *listener, const struct tap *tap)
+RUNS_ON(on_worker)
+static int headers_send(struct listener *listener, uint32_t row, const struct tap *tap)
 {
 	const struct ring *ring = &tap->feed->ring[FEED_HEADERS];
 	struct record headers;
@@ -324,13 +245,13 @@ RUNS_ON(on_worker) static int headers_send(struct listener *listener, const stru
 		return -ESTALE;
 	rest = bytes_skip(ring_bytes(ring, headers.pos, headers.pos + headers.len),
 			  listener->headers_sent);
+	journal_listener(listener, row);
 	sent = link_send(listener->link, rest);
 	if (sent < 0)
 		return (int)sent;
 	if (!ring_peek(ring, listener->headers_seq, &headers))
 		return -ESTALE;
-	listener->headers_sent += (uint64_t)sent;
-	listener->sent += (uint64_t)sent;
+	(void)radio_went(listener, (size_t)sent);
 	if ((size_t)sent < rest.len)
 		return 0;
 	listener->flags &= ~LISTENER_HEADERS;
@@ -346,7 +267,7 @@ static int listener_prelude(struct listener *listener, uint32_t row, struct tap 
 	if (went == 1 && (listener->flags & LISTENER_TAIL))
 		went = tail_send(listener, row, tap);
 	if (went == 1 && (listener->flags & LISTENER_HEADERS))
-		went = headers_send(listener, tap);
+		went = headers_send(listener, row, tap);
 	return went;
 }
 
@@ -358,15 +279,12 @@ static int listener_send(struct outlet *outlet, uint32_t row, struct tap *tap, u
 	const struct ring *ring = tap_ring(tap);
 	uint64_t pos = listener->pos;
 	bool far;
-	ssize_t sent = radio_send(listener, tap, ring_bytes(ring, pos, until), pos);
+	ssize_t sent = radio_send(listener, row, tap, ring_bytes(ring, pos, until), pos);
 
 	if (sent < 0)
 		return (int)sent;
-	listener->pos += (uint64_t)sent;
 	if (listener->pos == until)
 		listener->flags |= LISTENER_AT_EDGE;
-	else if (sent)
-		listener->flags &= ~LISTENER_AT_EDGE;
 	/* The kernel has copied by now. If the writer came this far while it did, some of it was
 	 * wrong: the guard distance is there so that this is never seen. */
 	if (!ring_keeps(ring, pos, 0))
@@ -404,7 +322,10 @@ static void listener_was_sent(struct listener *listener, const struct tap *tap, 
 	listener->last_sent = now;
 }
 
-enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now)
+RUNS_ON(on_worker)
+static enum served leave_feed(struct outlet *outlet, uint32_t row, mono_t now);
+
+RUNS_ON(on_worker) static enum served serve(struct outlet *outlet, uint32_t row, mono_t now)
 {
 	struct listener *listener = table_row(outlet_table(), row);
 
@@ -419,7 +340,7 @@ enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now)
 		int went;
 
 		if (!tap)
-			return listener_leave_feed(outlet, row, now);
+			return leave_feed(outlet, row, now);
 		/* First of all: who takes nothing, not even the rest of a frame, is lapped too. */
 		if (is_lapped(listener, tap)) {
 			if (is_too_slow(outlet, listener, now))
@@ -454,7 +375,17 @@ enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now)
 	}
 }
 
-enum served listener_leave_feed(struct outlet *outlet, uint32_t row, mono_t now)
+enum served listener_serve(struct outlet *outlet, uint32_t row, mono_t now)
+{
+	enum served served;
+
+	journal_listener(table_row(outlet_table(), row), row);
+	served = serve(outlet, row, now);
+	journal_end();
+	return served;
+}
+
+static enum served leave_feed(struct outlet *outlet, uint32_t row, mono_t now)
 {
 	struct listener *listener = table_row(outlet_table(), row);
 	const struct tap *tap = tap_find(listener->feed);
@@ -467,6 +398,16 @@ enum served listener_leave_feed(struct outlet *outlet, uint32_t row, mono_t now)
 		listener->block_seq = BLOCK_LOST; /* the title goes with the feed */
 	(void)listener_move_on(outlet, listener, NULL, now, &served);
 	return served == SERVED_GONE ? listener_gone(outlet, row, LEAVE_SOURCE) : SERVED_FULL;
+}
+
+enum served listener_leave_feed(struct outlet *outlet, uint32_t row, mono_t now)
+{
+	enum served served;
+
+	journal_listener(table_row(outlet_table(), row), row);
+	served = leave_feed(outlet, row, now);
+	journal_end();
+	return served;
 }
 
 enum served listener_look(struct outlet *outlet, uint32_t row, mono_t now)
@@ -519,7 +460,12 @@ bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interv
 	listener = table_take(outlet_table(), &row);
 	if (!listener)
 		return false;
+	if (link_taken(link, &listener->taken) != 0) {
+		table_give(outlet_table(), row);
+		return false;
+	}
 	listener->id = admission ? admission->id : listener_next_id();
+	listener->mount = outlet->mount->id;
 	listener->link = link;
 	listener->icy = icy_phase_of(icy_interval);
 	listener->kind = outlet->tap->feed->kind;
@@ -540,6 +486,7 @@ bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interv
 	tcp_tune_stream(link.fd, radio_conf()->send_buffer);
 	burst_of(outlet->mount, &bytes, &us);
 	listener_place(listener, outlet->tap, bytes, us, 0);
+	table_settle(outlet_table(), row);
 	metric_add(METRIC_radio_listeners, 1);
 	atomic_fetch_add_explicit(&outlet->mount->count.joins, 1, memory_order_relaxed);
 	if (listener_serve(outlet, row, now) == SERVED_GONE)
@@ -554,7 +501,8 @@ void listener_end(struct outlet *outlet, uint32_t row, enum leave why)
 	struct address peer = listener_address(listener);
 
 	if (listener->flags & LISTENER_TAIL)
-		tail_free(listener, row);
+		tail_free(listener);
+	table_doubt(outlet_table(), row);
 	log_event(why == LEAVE_SLOW ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "radio", "listener gone",
 		  kv_str("mount", outlet->mount->name), kv_u64("id", listener->id),
 		  kv_str("why", leave_names[why]), kv_u64("sent", listener->sent),
@@ -588,7 +536,54 @@ bool listener_move(struct outlet *from, struct outlet *to, uint32_t row)
 		CHECK(limit_move(&to->mount->count, &from->mount->count, &peer));
 		return false;
 	}
+	listener->mount = to->mount->id;
 	listener->flags |= LISTENER_MOVED;
 	outlet_wake();
+	return true;
+}
+
+/* --- what the last server left -------------------------------------------------------------- */
+
+void listener_ids_from(uint64_t id)
+{
+	if (id / WORKERS_MAX > ids_given)
+		ids_given = id / WORKERS_MAX;
+}
+
+void listener_abandon(uint32_t row, const char *why)
+{
+	struct listener *listener = table_row(outlet_table(), row);
+	struct address peer = listener_address(listener);
+	char text[ADDRESS_TEXT_MAX + 1];
+
+	log_warnx("radio", "listener not restored", kv_u64("id", listener->id),
+		  kv_str("address", address_text(&peer, text)), kv_str("agent", listener->agent),
+		  kv_str("why", why));
+	if (listener->flags & LISTENER_TAIL)
+		tail_free(listener);
+	table_doubt(outlet_table(), row);
+	link_close_gently(listener->link);
+	table_give(outlet_table(), row);
+}
+
+bool listener_adopt(struct outlet *outlet, uint32_t row)
+{
+	struct listener *listener = table_row(outlet_table(), row);
+	struct address peer = listener_address(listener);
+
+	listener_ids_from(listener->id);
+	/* Who wanted to know when it leaves was known to the last server alone. */
+	listener->flags &= ~LISTENER_GUEST;
+	if (!limit_adopt(&outlet->mount->count, &peer, listener->bytes_per_second)) {
+		listener_abandon(row, "out of memory");
+		return false;
+	}
+	if (!outlet_add(outlet, row)) {
+		limit_give(&outlet->mount->count, &peer, listener->bytes_per_second);
+		listener_abandon(row, "out of memory");
+		return false;
+	}
+	edge_joined(worker_here());
+	metric_add(METRIC_radio_listeners, 1);
 	return true;
 }

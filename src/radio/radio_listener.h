@@ -11,28 +11,32 @@
  * lag_limit is dropped. Titles are those of the position in the audio. */
 #pragma once
 
+#include "core/estate.h"
 #include "core/mono.h"
 #include "edge/link.h"
 #include "radio/proto/icy.h"
 #include "radio/radio_outlet.h"
 
-#define LISTENER_LAYOUT    2u
-#define LISTENER_AGENT_MAX 96u
+#define LISTENER_LAYOUT     3u
+#define LISTENER_AGENT_MAX  96u
+#define LISTENER_FAULTS_MAX 2u /* crashes over one listener: then it is not restored */
 
-#define LISTENER_TAIL    1u /* the rest of a frame that the ring may no longer keep goes out first */
-#define LISTENER_AT_EDGE 2u  /* pos is surely between two frames */
-#define LISTENER_TITLED  4u  /* the player shows a title */
-#define LISTENER_MOVED   8u  /* by an administrator: it does not stick to the feed it is on */
-#define LISTENER_HEADERS 16u /* the headers of its chain are to be sent before pos */
-#define LISTENER_SLOW    32u /* it was lapped and has not caught up since */
-#define LISTENER_GUEST   64u /* somebody wants to know when it leaves: radio_auth_url.h */
+#define LISTENER_TAIL      1u /* the rest of a frame that the ring may no longer keep goes out first */
+#define LISTENER_AT_EDGE   2u   /* pos is surely between two frames */
+#define LISTENER_TITLED    4u   /* the player shows a title */
+#define LISTENER_MOVED     8u   /* by an administrator: it does not stick to the feed it is on */
+#define LISTENER_HEADERS   16u  /* the headers of its chain are to be sent before pos */
+#define LISTENER_SLOW      32u  /* it was lapped and has not caught up since */
+#define LISTENER_GUEST     64u  /* somebody wants to know when it leaves: radio_auth_url.h */
+#define LISTENER_TAIL_LONG 128u /* the tail is a long one */
 
 /* Values of block_seq that are no title's number. */
 #define BLOCK_EMPTY    0                /* "no change" */
 #define BLOCK_NO_TITLE UINT64_MAX       /* the title goes away */
 #define BLOCK_LOST     (UINT64_MAX - 1) /* the rest cannot be had any more: NULs */
 
-/* All that a turn needs of a listener without titles lies in the first cache line. */
+/* All that a turn needs of a listener without titles lies in the first cache line. What changes in
+ * its life comes first: the journal copies that (radio_journal.h). */
 struct listener {
 	uint64_t in_use; /* struct table_row */
 	uint64_t feed;
@@ -52,21 +56,33 @@ struct listener {
 	uint64_t headers_seq; /* with LISTENER_HEADERS: which */
 	uint64_t headers_sent;
 	mono_t slow_since; /* with LISTENER_SLOW */
-	mono_t leaves;     /* max_duration; MONO_NEVER */
-	uint64_t id;
-	int64_t since_wall_us;
-	uint64_t lost; /* bytes skipped */
+	uint64_t tail_pos; /* with LISTENER_TAIL: radio_tail.h */
+	uint32_t tail_row;
+	uint32_t tail_len;
+	uint32_t tail_sent;
 	uint32_t skips;
-	uint32_t kind; /* enum framer_kind */
+	uint64_t lost;  /* bytes skipped */
+	uint64_t mount; /* its number */
+	uint32_t kind;  /* enum framer_kind */
 	uint16_t port;
 	uint16_t slot;
+	/* what stays as it is */
+	mono_t leaves; /* max_duration; MONO_NEVER */
+	uint64_t id;
+	int64_t since_wall_us;
+	uint64_t taken;  /* bytes that its socket had taken when sent was 0: link_taken() */
+	uint32_t faults; /* times that the server crashed over it */
 	uint8_t ip[16];
 	char agent[LISTENER_AGENT_MAX];
-	uint8_t pad[52];
+	uint8_t pad[12];
 };
+
+#define LISTENER_CHANGES offsetof(struct listener, leaves)
 
 static_assert(offsetof(struct listener, title_seq) == 64, "one cache line for most");
 static_assert(sizeof(struct listener) % 64 == 0, "rows are whole cache lines");
+
+extern const struct estate_kind listener_kind;
 
 enum served {
 	SERVED_ALL,  /* it has all there is */
@@ -117,4 +133,12 @@ void listener_end(struct outlet *outlet, uint32_t row, enum leave why);
 RUNS_ON(on_worker)
 MUST_CHECK bool listener_move(struct outlet *from, struct outlet *to, uint32_t row);
 
-RUNS_ON(on_worker) void listener_tails_free(void);
+/* Counts a listener that the last server left in, at its outlet. False: it cannot be had; its row is
+ * free and its connection closed. */
+RUNS_ON(on_worker) bool listener_adopt(struct outlet *outlet, uint32_t row);
+
+/* No listener that this worker makes has a lower number. */
+RUNS_ON(on_worker) void listener_ids_from(uint64_t id);
+
+/* A row that nobody can go on with: closes and frees it. */
+RUNS_ON(on_worker) void listener_abandon(uint32_t row, const char *why);

@@ -8,6 +8,7 @@
 #include "core/metric.h"
 #include "edge/access.h"
 #include "edge/proto/charset.h"
+#include "edge/proto/url.h"
 #include "radio/proto/hops.h"
 #include "radio/proto/playlist.h"
 #include "radio/proto/shoutcast.h"
@@ -84,7 +85,7 @@ RUNS_ON(on_worker) static void source_let_in(struct conn *conn)
 	claim = claim_make(conn, request->path);
 	if (!claim)
 		return;
-	claim->about.protocol = "http";
+	bytes_to_str(BYTES("http"), claim->about.protocol, sizeof claim->about.protocol);
 	claim->expects =
 		http1_header_has_token(&request->head, BYTES("Expect"), BYTES("100-continue"));
 	conn_user(conn, claim->about.user, sizeof claim->about.user);
@@ -156,16 +157,27 @@ static void on_source_asked(struct conn *conn, enum auth_answer answer,
 		on_source_verdict(conn, answer == AUTH_URL_YES ? VERDICT_YES : VERDICT_BUSY);
 }
 
-/* A mount's name is a path that no page and no call has, and no playlist. */
-static bool is_mount_path(struct bytes path)
+/* Whether it is what a listener's request for it comes to. */
+static bool is_normal(struct bytes path)
+{
+	char escaped[3 * FEED_NAME_MAX], normal[FEED_NAME_MAX + 1];
+	struct writer in = writer_of(escaped, sizeof escaped);
+	struct writer out = writer_of(normal, sizeof normal);
+
+	url_encode_path(&in, path);
+	return url_normalize_path(writer_done(&in), &out) == URL_OK &&
+	       bytes_equal(writer_done(&out), path);
+}
+
+bool login_is_mount(struct bytes path)
 {
 	unsigned allowed;
-	const struct route *route = route_find(path, METHOD_GET, &allowed);
+	const struct route *route = route_find(SITE_MAIN, path, METHOD_GET, &allowed);
 	enum playlist_kind kind;
 	struct bytes mount;
 
 	return path.len > 1 && path.len <= FEED_NAME_MAX && path.at[0] == '/' &&
-	       !bytes_end_with(path, BYTES("/")) && charset_is_utf8(path) &&
+	       !bytes_end_with(path, BYTES("/")) && charset_is_utf8(path) && is_normal(path) &&
 	       !playlist_of_path(path, &kind, &mount) && (!route || !route->path);
 }
 
@@ -174,7 +186,7 @@ void login_serve_source(struct conn *conn)
 	const struct request *request = conn_request(conn);
 	char user[64], mount[FEED_NAME_MAX + 1];
 
-	if (!is_mount_path(request->path)) {
+	if (!login_is_mount(request->path)) {
 		refuse(conn, 403, "this path cannot be a mount");
 		return;
 	}
@@ -230,7 +242,8 @@ RUNS_ON(on_worker) static void on_login_verdict(struct conn *conn, enum verdict 
 			return;
 		claim->icy = true;
 		claim->xaudiocast = shoutcast.xaudiocast;
-		claim->about.protocol = "shoutcast";
+		bytes_to_str(BYTES("shoutcast"), claim->about.protocol,
+			     sizeof claim->about.protocol);
 		conn_wait(conn);
 		hub_claim(claim);
 		return;
@@ -263,7 +276,7 @@ RUNS_ON(on_worker) static void login_serve_shoutcast(struct conn *conn)
 		return;
 	}
 	bytes_to_str(login_mount(&part), mount, sizeof mount);
-	if (!is_mount_path(bytes_str(mount))) {
+	if (!login_is_mount(login_mount(&part))) {
 		(void)!link_send(conn_link(conn), BYTES("invalid mount\r\n"));
 		conn_drop(conn);
 		return;

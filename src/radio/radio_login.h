@@ -9,6 +9,10 @@
 #include "edge/conn.h"
 #include "edge/route.h"
 
+/* A mount's name is a path that listeners can ask for as it stands, and that no page, no call and no
+ * playlist has. Any thread. */
+bool login_is_mount(struct bytes path);
+
 /* SOURCE and PUT on a mount. */
 RUNS_ON(on_worker) void login_serve_source(struct conn *conn);
 

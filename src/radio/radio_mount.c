@@ -10,8 +10,10 @@
 #include "radio/radio.h"
 #include "radio/radio_dump.h"
 #include "radio/radio_event.h"
+#include "radio/radio_feed.h"
 #include "radio/radio_history.h"
 #include "radio/radio_hub.h"
+#include "radio/radio_ledger.h"
 #include "radio/radio_outlet.h"
 #include "radio/radio_player.h"
 #include "radio/radio_publish.h"
@@ -28,6 +30,7 @@ static uv_loop_t *loop OWNED_BY(on_control);
 static uv_timer_t health;
 static bool stopping OWNED_BY(on_control);
 static unsigned source_count OWNED_BY(on_control);
+static uint64_t ids OWNED_BY(on_control);
 
 static void on_linger_over(uv_timer_t *timer);
 RUNS_ON(on_control) static void retune(void);
@@ -125,9 +128,16 @@ struct mount *mount_make(struct bytes name, bool configured)
 		free(mount);
 		return NULL;
 	}
+	if (!ledger_take(&mount->row)) {
+		rules_free(rules);
+		free(mount);
+		return NULL;
+	}
 	rules_put(mount, rules);
+	mount->id = ++ids;
 	mount->configured = configured;
 	uv_timer_init(loop, &mount->linger);
+	mount_save(mount);
 	while (*last)
 		last = &(*last)->next;
 	*last = mount;
@@ -159,6 +169,7 @@ RUNS_ON(on_control) static void mount_drop(struct mount *mount)
 	while (*link != mount)
 		link = &(*link)->next;
 	*link = mount->next;
+	ledger_give(mount->row);
 	uv_timer_stop(&mount->linger);
 	dump_end(mount);
 	/* Other mounts may hear its file: they are told first. */
@@ -390,6 +401,7 @@ bool mount_set_fallback(struct mount *mount, struct bytes fallback)
 	bytes_to_str(fallback, name, fallback.len + 1);
 	free(mount->fallback_said);
 	mount->fallback_said = name;
+	mount_save(mount);
 	mount_tune(mount, mount->heard);
 	retune();
 	return true;
@@ -404,6 +416,7 @@ void mount_set_hidden(struct mount *mount, bool hidden)
 {
 	mount->hidden_is_said = true;
 	mount->hidden_said = hidden;
+	mount_save(mount);
 }
 
 /* --- states --------------------------------------------------------------------------------- */
@@ -433,6 +446,7 @@ RUNS_ON(on_control) static void mount_off(struct mount *mount)
 {
 	mount->state = MOUNT_OFF;
 	clear_title(mount);
+	mount_save(mount);
 	dump_end(mount);
 	if (mount->feed)
 		outlet_feed_ended(mount->feed);
@@ -455,6 +469,7 @@ void mount_live(struct mount *mount, struct feed *feed, uint64_t first_pos)
 	mount->feed = feed;
 	mount->first_pos = first_pos;
 	mount->stalled = false;
+	mount_save(mount);
 	dump_follow(mount, loop);
 	mount->was_live = true;
 	/* Also when nothing changes but the station's words. */
@@ -475,6 +490,7 @@ void mount_take_source(struct mount *mount, const struct mount_source *source)
 	mount->bytes_in_first = atomic_load_explicit(&mount->count.bytes_in, memory_order_relaxed);
 	clear_title(mount);
 	source_count++;
+	mount_save(mount);
 }
 
 void mount_lost_source(struct mount *mount)
@@ -489,6 +505,7 @@ void mount_lost_source(struct mount *mount)
 		hub_claim(next);
 	if (mount->state == MOUNT_LIVE)
 		mount->state = MOUNT_LINGERING;
+	mount_save(mount);
 	/* Who takes over is at the door already: nobody is sent away for the moment in between. */
 	if (next && linger < TAKEOVER_MS)
 		linger = TAKEOVER_MS;
@@ -511,6 +528,7 @@ bool mount_set_title(struct mount *mount, struct bytes title, struct bytes url)
 	bytes_to_str(charset_cut(url, sizeof mount->title_url - 1), mount->title_url,
 		     sizeof mount->title_url);
 	mount->title_since_us = wall_now_us();
+	mount_save(mount);
 	history_title(mount);
 	log_info("radio", "title", kv_str("mount", mount->name), kv_str("title", mount->title));
 	event_title(mount);
@@ -553,11 +571,163 @@ static void on_health(uv_timer_t *timer)
 	for (struct mount *mount = mounts, *next; mount; mount = next) {
 		next = mount->next;
 		mount_health(mount, now);
+		mount_save(mount);
 		mount_drop_unused(mount);
 	}
 	for (struct mount *mount = mounts; mount; mount = mount->next)
 		if (mount->heard)
 			cost_update(mount);
+}
+
+/* --- what outlives the process -------------------------------------------------------------- */
+
+static uint64_t counted(const _Atomic uint64_t *value)
+{
+	return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+void mount_save(const struct mount *mount)
+{
+	static struct mount_words words;
+
+	memset(&words, 0, sizeof words);
+	memcpy(words.name, mount->name, sizeof words.name);
+	words.id = mount->id;
+	words.state = mount->state;
+	words.has_source = mount->has_source;
+	words.fallback_is_said = mount->fallback_said;
+	if (mount->fallback_said)
+		bytes_to_str(bytes_str(mount->fallback_said), words.fallback_said,
+			     sizeof words.fallback_said);
+	words.hidden_is_said = mount->hidden_is_said;
+	words.hidden_said = mount->hidden_said;
+	words.bytes_in_first = mount->bytes_in_first;
+	words.feed = mount->feed ? mount->feed->id : 0;
+	words.first_pos = mount->first_pos;
+	memcpy(words.title, mount->title, sizeof words.title);
+	memcpy(words.title_url, mount->title_url, sizeof words.title_url);
+	words.title_since_us = mount->title_since_us;
+	words.source = mount->source;
+	words.source.worker = NULL;
+	words.peak = atomic_load_explicit(&mount->count.peak, memory_order_relaxed);
+	words.bytes_in = counted(&mount->count.bytes_in);
+	words.bytes_out = counted(&mount->count.bytes_out);
+	words.joins = counted(&mount->count.joins);
+	words.skips = counted(&mount->count.skips);
+	words.slow_drops = counted(&mount->count.slow_drops);
+	ledger_save(mount->row, &words);
+}
+
+RUNS_ON(on_control)
+static void words_take(struct mount *mount, const struct mount_words *words)
+{
+	bytes_to_str(bytes_str(words->name), mount->name, sizeof mount->name);
+	mount->id = words->id;
+	mount->state = (enum mount_state)words->state;
+	mount->has_source = words->has_source;
+	mount->feed = radio_feed_left(words->feed);
+	mount->first_pos = words->first_pos;
+	memcpy(mount->title, words->title, sizeof mount->title);
+	memcpy(mount->title_url, words->title_url, sizeof mount->title_url);
+	mount->title_since_us = words->title_since_us;
+	mount->source = words->source;
+	mount->hidden_is_said = words->hidden_is_said;
+	mount->hidden_said = words->hidden_said;
+	mount->bytes_in_first = words->bytes_in_first;
+	if (words->fallback_is_said)
+		mount->fallback_said = strdup(words->fallback_said);
+	mount->count.peak = words->peak;
+	mount->count.bytes_in = mount->bytes_in_before = words->bytes_in;
+	mount->count.bytes_out = words->bytes_out;
+	mount->count.joins = words->joins;
+	mount->count.skips = words->skips;
+	mount->count.slow_drops = words->slow_drops;
+	if (mount->feed)
+		radio_feed_claim(mount->feed);
+	else
+		mount->state = MOUNT_OFF;
+	if (words->id > ids)
+		ids = words->id;
+	hub_ids_from(words->source.id);
+}
+
+RUNS_ON(on_control) static void mount_adopt(uint32_t row, const struct mount_words *words)
+{
+	struct mount *mount = calloc(1, sizeof *mount), **last = &mounts;
+	struct mount_rules *rules = mount ? rules_make(radio_mount_conf(words->name)) : NULL;
+
+	if (!rules) {
+		free(mount);
+		return;
+	}
+	mount->row = row;
+	words_take(mount, words);
+	rules_put(mount, rules);
+	uv_timer_init(loop, &mount->linger);
+	if (mount->state == MOUNT_LINGERING)
+		uv_timer_start(&mount->linger, on_linger_over, mount_conf(mount)->linger, 0);
+	source_count += mount->has_source;
+	while (*last)
+		last = &(*last)->next;
+	*last = mount;
+}
+
+int mount_hub_adopt(uv_loop_t *control_loop)
+{
+	loop = control_loop;
+	uv_timer_init(loop, &health);
+	ledger_each(mount_adopt);
+	players_adopt(loop);
+	/* Every worker gets to know them; what is to be heard follows. */
+	for (struct mount *mount = mounts; mount; mount = mount->next)
+		mount_tune(mount, NULL);
+	return 0;
+}
+
+struct mount *mount_of_id(uint64_t id)
+{
+	struct mount *mount = mounts;
+
+	while (mount && mount->id != id)
+		mount = mount->next;
+	return mount;
+}
+
+void mount_has_left(struct mount *mount, uint64_t id, struct worker *worker)
+{
+	if (mount->has_source && mount->source.id == id)
+		mount->source.worker = worker;
+}
+
+void mount_hub_settle(void)
+{
+	for (struct mount *mount = mounts, *next; mount; mount = next) {
+		next = mount->next;
+		mount->was_live = mount->state != MOUNT_OFF;
+		if (mount->state == MOUNT_LIVE && mount->source.worker)
+			dump_follow(mount, loop);
+		if (mount->has_source && !mount->source.worker) {
+			log_warnx("radio", "source lost", kv_str("mount", mount->name));
+			mount_lost_source(mount);
+		} else if (!mount->has_source && mount->state == MOUNT_LIVE) {
+			mount->state = MOUNT_LINGERING;
+			uv_timer_start(&mount->linger, on_linger_over, mount_conf(mount)->linger,
+				       0);
+		}
+	}
+}
+
+void mount_hub_part(void)
+{
+	stopping = true;
+	uv_timer_stop(&health);
+	for (struct mount *mount = mounts; mount; mount = mount->next) {
+		uv_timer_stop(&mount->linger);
+		dump_end(mount);
+		if (mount->player)
+			player_leave(mount->player);
+		mount->player = NULL;
+	}
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -589,8 +759,10 @@ RUNS_ON(on_control) static bool mounts_of_file(const struct conf *conf)
 int mount_hub_start(uv_loop_t *control_loop, const struct conf *conf)
 {
 	loop = control_loop;
+	stopping = false;
 	/* First, for mount_hub_stop() closes it whatever happens. */
-	uv_timer_init(loop, &health);
+	if (!health.loop)
+		uv_timer_init(loop, &health);
 	if (!mounts_of_file(conf))
 		return -ENOMEM;
 	uv_timer_start(&health, on_health, HEALTH_MS, HEALTH_MS);
@@ -623,6 +795,7 @@ RUNS_ON(on_control) static bool mount_renew(struct mount *mount)
 	free(mount->fallback_said);
 	mount->fallback_said = NULL;
 	mount->hidden_is_said = false;
+	mount_save(mount);
 	if (!rules)
 		return false;
 	rules_put(mount, rules);
@@ -653,6 +826,8 @@ bool mount_hub_reload(const struct conf *conf)
 void mount_hub_stop(void)
 {
 	stopping = true;
+	if (!loop)
+		return; /* it never started */
 	history_tick();
 	uv_close((uv_handle_t *)&health, NULL);
 	for (struct mount *mount = mounts; mount; mount = mount->next)

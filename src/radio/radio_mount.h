@@ -64,9 +64,9 @@ struct mount_source {
 	char agent[128];
 	char user[64];
 	char content_type[64];
-	const char *protocol; /* "http" "shoutcast" "relay" */
-	bool relay;           /* one of ours fetches it */
-	bool yields;          /* and gives way to an encoder */
+	char protocol[12]; /* "http" "shoutcast" "relay" */
+	bool relay;        /* one of ours fetches it */
+	bool yields;       /* and gives way to an encoder */
 	struct station station;
 	struct framer_about about;
 	int64_t since_wall_us;
@@ -75,6 +75,8 @@ struct mount_source {
 struct mount {
 	struct mount *next;
 	char name[FEED_NAME_MAX + 1];
+	uint64_t id;                         /* as rows of listeners and sources call it */
+	uint32_t row;                        /* in the ledger (radio_ledger.h) */
 	_Atomic(struct mount_rules *) rules; /* see mount_rules() */
 	struct mount_count count;
 	enum mount_state state;
@@ -162,6 +164,23 @@ RUNS_ON(on_control) unsigned mount_sources(void);
 /* The player of a mount's fallback file went live or ended; radio_player.c calls it. */
 RUNS_ON(on_control) void mount_player_changed(struct mount *mount);
 
+/* Makes the mounts that the last server left, with their feeds, which must be open; what is to be heard
+ * on them is said by mount_hub_start(). */
+RUNS_ON(on_control) MUST_CHECK int mount_hub_adopt(uv_loop_t *loop);
+
+/* The mount of this number; NULL when there is none. */
+RUNS_ON(on_control) struct mount *mount_of_id(uint64_t id);
+
+/* Sources of the last server: which worker has them, and that this was all. Those that no worker has
+ * are gone. */
+RUNS_ON(on_control) void mount_has_left(struct mount *mount, uint64_t id, struct worker *worker);
+RUNS_ON(on_control) void mount_hub_settle(void);
+
+/* Another process has the mounts: nothing is done for them any more. */
+RUNS_ON(on_control) void mount_hub_part(void);
+
+/* Keeps what has changed. */
+RUNS_ON(on_control) void mount_save(const struct mount *mount);
 /* The mount, made when there is none, and known to every worker. NULL: no memory. */
 RUNS_ON(on_control) struct mount *mount_hold(struct bytes name);
 
@@ -187,3 +206,6 @@ RUNS_ON(on_control) void mount_live(struct mount *mount, struct feed *feed, uint
 RUNS_ON(on_control) void mount_lost_source(struct mount *mount);
 
 RUNS_ON(on_control) bool mount_hub_stopping(void);
+
+/* No source has a number up to this one. */
+RUNS_ON(on_control) void hub_ids_from(uint64_t id);

@@ -4,6 +4,7 @@
 
 #include "edge/api_server.h"
 #include "radio/radio_directory.h"
+#include "radio/radio_login.h"
 #include "radio/radio_push.h"
 #include "radio/radio_relay.h"
 
@@ -48,8 +49,9 @@ static void answer_add_relay(struct call *call, const struct api_input *input)
 	bool on_demand = json_is_true(json_object_get(input->body, "on_demand"));
 	int error;
 
-	if (!mount || mount[0] != '/' || !url || strlen(mount) > FEED_NAME_MAX) {
-		api_fault(call, 400, "bad_relay", "expected mount and url");
+	if (!mount || !url || !login_is_mount(bytes_str(mount))) {
+		api_fault(call, 400, "bad_relay",
+			  "expected mount, a name that one can have, and url");
 		return;
 	}
 	error = relay_add(mount, url, on_demand, FETCH_OUTSIDE);

@@ -4,10 +4,15 @@
 #include <stdlib.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/metric.h"
+#include "core/tcp.h"
 #include "edge/edge.h"
 #include "radio/radio.h"
+#include "radio/radio_journal.h"
 #include "radio/radio_listener.h"
+#include "radio/radio_send.h"
+#include "radio/radio_tail.h"
 #include "radio/radio_wait.h"
 
 #define LOOK_MS    1000
@@ -31,6 +36,7 @@ struct radio_worker {
 	unsigned idle_slots;
 	bool turning;
 	bool stopped; /* orders still arrive, and are for nobody */
+	struct journal left;
 };
 
 /* Not thread-local: a doorbell may be rung for a worker that has just ended. */
@@ -228,6 +234,8 @@ void outlet_wake(void)
 {
 	uint64_t tick = radio_conf()->turn * here->together / TURN_SLOTS;
 
+	if (here->stopped)
+		return;
 	tick = tick ? tick : 1;
 	here->idle_slots = 0;
 	/* A reload may have changed the turn. */
@@ -433,19 +441,6 @@ void outlet_feed_drop(struct feed *feed)
 	baton_send(&radio->farewell);
 }
 
-struct feed *radio_feed_make(void)
-{
-	struct radio_feed *radio = calloc(1, sizeof *radio);
-
-	return radio ? &radio->feed : NULL;
-}
-
-void radio_feed_free(struct radio_feed *radio)
-{
-	feed_close(&radio->feed);
-	free(radio);
-}
-
 RUNS_ON(on_worker) static void outlet_destroy(struct outlet *outlet, enum leave why)
 {
 	struct outlet **link = &here->outlets;
@@ -490,22 +485,142 @@ void outlet_mount_drop(struct mount *mount, void (*gone)(struct mount *mount))
 	baton_send(&mount->farewell);
 }
 
+/* --- what the last server left -------------------------------------------------------------- */
+
+const struct journal *outlet_left(void)
+{
+	return &here->left;
+}
+
+RUNS_ON(on_worker) static struct outlet *outlet_of(uint64_t mount)
+{
+	struct outlet *outlet = here->outlets;
+
+	while (outlet && outlet->mount->id != mount)
+		outlet = outlet->next;
+	return outlet;
+}
+
+/* The one listener that was being served: as it was before, and then what its socket took since. */
+RUNS_ON(on_worker) static void repair(void)
+{
+	const struct journal *left = &here->left;
+	struct listener *listener =
+		left->kind == JOURNAL_LISTENER && left->row < here->listeners.high
+			? table_settled(&here->listeners, left->row)
+			: NULL;
+	uint64_t taken;
+
+	if (!listener)
+		return;
+	memcpy(listener, left->listener, LISTENER_CHANGES);
+	if (left->faulted && ++listener->faults >= LISTENER_FAULTS_MAX) {
+		listener_abandon(left->row, "the server crashed over it twice");
+		return;
+	}
+	if (link_taken(listener->link, &taken) != 0 || taken < listener->taken + listener->sent) {
+		listener_abandon(left->row, "its place is not known");
+		return;
+	}
+	taken -= listener->taken + listener->sent;
+	if (taken) {
+		(void)radio_went(listener, (size_t)taken);
+		metric_add(METRIC_radio_repaired, 1);
+	}
+}
+
+/* First the record layers, for what was being sent counts as sent by them. */
+RUNS_ON(on_worker) static void links_adopt(void)
+{
+	for (uint32_t row = 0; row < here->listeners.high; row++) {
+		const struct listener *listener = table_settled(&here->listeners, row);
+
+		if (listener && !link_adopt(listener->link, estate_of_crashed()))
+			listener_abandon(row, "its record layer is not known");
+	}
+}
+
+void outlet_adopt(void)
+{
+	links_adopt();
+	repair();
+	tails_adopt(&here->listeners);
+	for (uint32_t row = 0; row < here->listeners.high; row++) {
+		const struct listener *listener = table_settled(&here->listeners, row);
+		struct outlet *outlet = listener ? outlet_of(listener->mount) : NULL;
+
+		if (!listener)
+			continue;
+		if (outlet)
+			(void)listener_adopt(outlet, row);
+		else
+			listener_abandon(row, "its mount is gone");
+	}
+	/* Nobody waits for his slot to come round in a new count. */
+	for (struct outlet *outlet = here->outlets; outlet; outlet = outlet->next)
+		for (unsigned s = 0; s < TURN_SLOTS; s++)
+			slot_serve(outlet, &outlet->slot[s], mono_now());
+	outlet_wake();
+}
+
+void outlet_part(void)
+{
+	uv_timer_stop(&here->wheel);
+	uv_timer_stop(&here->look);
+	while (here->outlets) {
+		struct outlet *outlet = here->outlets;
+
+		here->outlets = outlet->next;
+		for (unsigned s = 0; s < TURN_SLOTS; s++)
+			free(outlet->slot[s].rows);
+		free(outlet);
+	}
+	here->stopped = true;
+}
+
 /* --- life ----------------------------------------------------------------------------------- */
+
+/* The tables that outlive the process. */
+RUNS_ON(on_worker) static int tables_open(struct worker *worker)
+{
+	uint64_t rows = edge_settings()->conf.http_connections;
+	int error = estate_table(&here->listeners, &listener_kind, worker->id,
+				 (uint32_t)(rows < ROWS_MAX ? rows : ROWS_MAX));
+
+	if (error)
+		return error;
+	error = tail_worker_start(worker, here->listeners.capacity);
+	if (error) {
+		estate_close(&here->listeners);
+		return error;
+	}
+	error = journal_worker_start(worker, &here->left);
+	if (error) {
+		tail_worker_stop();
+		estate_close(&here->listeners);
+	}
+	return error;
+}
+
+RUNS_ON(on_worker) static void tables_close(void)
+{
+	journal_worker_stop();
+	tail_worker_stop();
+	estate_close(&here->listeners);
+}
 
 int outlet_worker_start(struct worker *worker)
 {
-	uint64_t rows = edge_settings()->conf.http_connections;
 	int error;
 
 	here = &radio_workers[worker->id];
 	*here = (struct radio_worker){.worker = worker, .together = TURN_SLOTS};
-	error = table_create(&here->listeners, LISTENER_LAYOUT, sizeof(struct listener),
-			     (uint32_t)(rows < ROWS_MAX ? rows : ROWS_MAX));
+	error = tables_open(worker);
 	if (error)
 		return error;
 	error = uv_async_init(&worker->loop, &here->bell, on_bell);
 	if (error) {
-		table_close(&here->listeners);
+		tables_close();
 		return error;
 	}
 	uv_timer_init(&worker->loop, &here->wheel);
@@ -520,9 +635,8 @@ void outlet_worker_stop(struct worker *worker)
 	here->stopped = true;
 	while (here->outlets)
 		outlet_destroy(here->outlets, LEAVE_STOP);
-	listener_tails_free();
 	tap_close_all();
-	table_close(&here->listeners);
+	tables_close();
 	uv_close((uv_handle_t *)&here->wheel, NULL);
 	uv_close((uv_handle_t *)&here->look, NULL);
 	uv_close((uv_handle_t *)&here->bell, NULL);

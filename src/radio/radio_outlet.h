@@ -14,6 +14,7 @@
 #pragma once
 
 #include "core/table.h"
+#include "radio/radio_feed.h"
 #include "radio/radio_mount.h"
 #include "radio/radio_tap.h"
 
@@ -62,19 +63,6 @@ RUNS_ON(on_control) void outlet_tune_all(const struct tuning *tuning);
 /* No more will be published on this feed (who sticks to it moves on at its end). */
 RUNS_ON(on_control) void outlet_feed_ended(const struct feed *feed);
 
-/* A feed of the radio: with the baton that will one day take it away, so that the end needs no
- * memory. All feeds of sources and players are made and freed here. */
-struct radio_feed {
-	struct feed feed;
-	struct baton farewell;
-};
-
-/* Zeroed, for feed_create; NULL when there is no memory. */
-struct feed *radio_feed_make(void);
-
-/* Closes and frees; no worker may know it. */
-void radio_feed_free(struct radio_feed *radio);
-
 /* Takes the feed away from all workers, then closes and frees it. */
 RUNS_ON(on_control) void outlet_feed_drop(struct feed *feed);
 
@@ -107,3 +95,13 @@ void outlet_ring(uint64_t workers);
 
 RUNS_ON(on_worker) int outlet_worker_start(struct worker *worker);
 RUNS_ON(on_worker) void outlet_worker_stop(struct worker *worker);
+
+/* What the worker before this one was doing when it died; outlet_adopt() has dealt with listeners. */
+RUNS_ON(on_worker) const struct journal *outlet_left(void);
+
+/* Goes on with the listeners in this worker's table, each at the outlet of its mount, which must have
+ * been tuned. */
+RUNS_ON(on_worker) void outlet_adopt(void);
+
+/* Another process has all that this worker has: lets go of it without a word to anybody. */
+RUNS_ON(on_worker) void outlet_part(void);

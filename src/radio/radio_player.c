@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "radio/radio_desk.h"
+#include "radio/radio_feed.h"
 #include "radio/radio_outlet.h"
 #include "radio/radio_publish.h"
 
@@ -16,6 +19,36 @@
 #define RETRY_MS  10000
 #define NO_TIME   (1u << 20) /* bytes without any play time: it would be played at once */
 
+#define PLAYER_LAYOUT 1u
+#define ROWS_MAX      16384u
+
+struct player_row {
+	uint64_t in_use;
+	uint64_t mount;
+	int32_t desk;
+	uint8_t pad[44];
+};
+
+static_assert(sizeof(struct player_row) == 64, "rows are whole cache lines");
+
+const struct estate_kind player_kind = {
+	.name = "radio.players",
+	.layout = PLAYER_LAYOUT,
+	.row_size = sizeof(struct player_row),
+	.fds_at = offsetof(struct player_row, desk),
+	.fds = 1,
+};
+
+/* What is kept on the desk beside the publisher. */
+struct player_words {
+	char path[4096];
+	int64_t offset;
+	uint64_t total;
+	mono_t began;
+	bool announced;
+};
+
+static struct table rows;
 static _Atomic uint64_t players_made;
 
 struct player {
@@ -32,6 +65,8 @@ struct player {
 	const char *failed; /* why it last did; NULL: never */
 	uint64_t total;     /* bytes read since it began */
 	struct publisher publisher;
+	struct desk desk; /* page NULL: it begins anew after a crash */
+	uint32_t row;     /* with a desk */
 	mono_t began;
 	int64_t offset;
 	uint8_t buffer[READ_SIZE];
@@ -56,9 +91,56 @@ bool player_plays(const struct player *player, const char *file)
 
 uint32_t player_bitrate(const struct player *player)
 {
-	int64_t us = player->publisher.media_us;
+	int64_t us = player->publisher.state.media_us;
 
 	return us > 0 ? (uint32_t)(player->total * 8000000 / (uint64_t)us) : 0;
+}
+
+/* --- what the next server needs ------------------------------------------------------------- */
+
+/* Without memory for it, the file begins anew after a crash. */
+RUNS_ON(on_control) static void player_list(struct player *player)
+{
+	struct player_row *row = rows.map ? table_take(&rows, &player->row) : NULL;
+
+	if (!row)
+		return;
+	if (desk_create(&player->desk) != 0) {
+		table_give(&rows, player->row);
+		return;
+	}
+	row->mount = player->mount->id;
+	row->desk = player->desk.fd;
+	player->publisher.place = desk_place(&player->desk);
+}
+
+RUNS_ON(on_control) static void player_unlist(struct player *player)
+{
+	if (!player->desk.page)
+		return;
+	player->publisher.place = NULL;
+	if (rows.map)
+		table_doubt(&rows, player->row);
+	desk_close(&player->desk);
+	if (rows.map)
+		table_give(&rows, player->row);
+}
+
+RUNS_ON(on_control) static void player_save(struct player *player)
+{
+	static struct player_words kept;
+	struct desk_words words = {.owner = &kept, .owner_len = sizeof kept};
+
+	if (!player->desk.page || !rows.map)
+		return;
+	memset(&kept, 0, sizeof kept);
+	memcpy(kept.path, player->path, sizeof kept.path);
+	kept.offset = player->offset;
+	kept.total = player->total;
+	kept.began = player->began;
+	kept.announced = player->announced;
+	desk_save(&player->desk, &player->publisher, &words);
+	table_settle(&rows, player->row);
 }
 
 /* --- the end -------------------------------------------------------------------------------- */
@@ -75,6 +157,7 @@ RUNS_ON(on_control) static void player_silence(struct player *player)
 
 	if (!player->published)
 		return;
+	player_unlist(player);
 	publisher_fini(&player->publisher);
 	player->published = false;
 	player->announced = player->hidden = false;
@@ -150,7 +233,7 @@ RUNS_ON(on_control) static void player_publish(struct player *player, struct byt
 		player_fail(player, "no stream that can be cut into frames");
 		return;
 	}
-	if (player->offset > NO_TIME && player->publisher.media_us == 0) {
+	if (player->offset > NO_TIME && player->publisher.state.media_us == 0) {
 		player_fail(player, "its format tells no play time");
 		return;
 	}
@@ -162,6 +245,7 @@ RUNS_ON(on_control) static void player_publish(struct player *player, struct byt
 			return;
 	}
 	player->publisher.news = 0;
+	player_save(player);
 	player_next(player);
 }
 
@@ -177,7 +261,7 @@ static void on_read(uv_fs_t *request)
 		player_free(player);
 	} else if (n < 0) {
 		player_fail(player, uv_strerror((int)n));
-	} else if (n == 0 && player->publisher.media_us == 0) {
+	} else if (n == 0 && player->publisher.state.media_us == 0) {
 		player_fail(player, "it holds nothing to play");
 	} else if (n == 0) {
 		player->offset = 0; /* from the beginning */
@@ -223,6 +307,7 @@ RUNS_ON(on_control) static bool player_prepare(struct player *player)
 	player->began = mono_now();
 	player->offset = 0;
 	player->total = 0;
+	player_list(player);
 	return true;
 }
 
@@ -232,7 +317,7 @@ RUNS_ON(on_control) static unsigned read_size(const struct player *player, mono_
 {
 	uint32_t size = player_bitrate(player) / 8 * PACE_MS / 1000;
 
-	if (player->publisher.media_us < mono_since_us(now, player->began) + AHEAD_US / 2)
+	if (player->publisher.state.media_us < mono_since_us(now, player->began) + AHEAD_US / 2)
 		return READ_SIZE;
 	return size < READ_MIN ? READ_MIN : size < READ_SIZE ? size : READ_SIZE;
 }
@@ -245,7 +330,8 @@ static void player_next(struct player *player)
 	int error;
 
 	if (player->file >= 0 && player->published &&
-	    player->publisher.media_us > mono_since_us(mono_now(), player->began) + AHEAD_US) {
+	    player->publisher.state.media_us >
+		    mono_since_us(mono_now(), player->began) + AHEAD_US) {
 		player_later(player, PACE_MS);
 		return;
 	}
@@ -277,4 +363,85 @@ struct player *player_start(struct mount *mount, uv_loop_t *loop)
 	uv_timer_init(loop, &player->pace);
 	player_later(player, 0);
 	return player;
+}
+
+/* --- what the last server left -------------------------------------------------------------- */
+
+int players_open(void)
+{
+	return estate_table(&rows, &player_kind, 0, ROWS_MAX);
+}
+
+void players_close(void)
+{
+	estate_close(&rows);
+}
+
+RUNS_ON(on_control) static bool player_load(struct player *player, int desk)
+{
+	static struct player_words kept;
+	struct publish_plan plan = {
+		.name = bytes_str(player->mount->name),
+		.shape = feed_shape_for(mount_conf(player->mount)->ring, MEAN_RECORD, HEADERS_MAX),
+		.writer = ++players_made,
+	};
+	uint64_t consumed;
+
+	if (publisher_init(&player->publisher, &plan) != 0 || desk_open(&player->desk, desk) != 0)
+		return false;
+	player->publisher.place = desk_place(&player->desk);
+	if (!desk_load(&player->desk, &player->publisher, &consumed, &kept, sizeof kept) ||
+	    strcmp(kept.path, player->path) != 0 ||
+	    !publisher_resume(&player->publisher, radio_feed_left))
+		return false;
+	player->offset = kept.offset;
+	player->total = kept.total;
+	player->began = kept.began;
+	player->announced = kept.announced;
+	return true;
+}
+
+RUNS_ON(on_control)
+static bool player_adopt(uv_loop_t *loop, const struct player_row *row, uint32_t at)
+{
+	struct mount *mount = mount_of_id(row->mount);
+	const char *file = mount ? mount_conf(mount)->fallback_file : NULL;
+	struct player *player =
+		file && file[0] && !mount->player ? player_start(mount, loop) : NULL;
+
+	if (!player)
+		return false;
+	player->row = at;
+	if (!player_load(player, row->desk)) {
+		publisher_forget(&player->publisher);
+		player->publisher.place = NULL;
+		desk_leave(&player->desk);
+		publisher_fini(&player->publisher);
+		player_stop(player);
+		return false;
+	}
+	player->published = true;
+	if (player->publisher.feed)
+		radio_feed_claim(player->publisher.feed);
+	mount->player = player;
+	return true;
+}
+
+void players_adopt(uv_loop_t *loop)
+{
+	for (uint32_t at = 0; at < rows.high; at++) {
+		const struct player_row *row = table_settled(&rows, at);
+
+		if (!row || player_adopt(loop, row, at))
+			continue;
+		table_doubt(&rows, at);
+		close(row->desk);
+		table_give(&rows, at);
+	}
+}
+
+void player_leave(struct player *player)
+{
+	player->mount = NULL;
+	uv_timer_stop(&player->pace);
 }

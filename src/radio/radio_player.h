@@ -3,9 +3,12 @@
  *   file ─ read on the thread pool ─▶ publisher ─▶ feed      paced by the play time of the units
  *
  * It runs on the control thread's loop and only while its mount wants it. A file that cannot be
- * read, or holds no unit of a format with play times, is said in the log and tried again later. */
+ * read, or holds no unit of a format with play times, is said in the log and tried again later.
+ *
+ * Where it is in the file lies on a desk (radio_desk.h), so that the next server plays on. */
 #pragma once
 
+#include "core/estate.h"
 #include "radio/radio_mount.h"
 
 struct player;
@@ -27,3 +30,15 @@ RUNS_ON(on_control) uint32_t player_bitrate(const struct player *player);
 
 /* Its feed; NULL while nothing is out yet. */
 RUNS_ON(on_control) struct feed *player_feed(const struct player *player);
+
+extern const struct estate_kind player_kind;
+
+/* Opens the list of players in the estate. 0 or -errno. */
+RUNS_ON(on_control) MUST_CHECK int players_open(void);
+RUNS_ON(on_control) void players_close(void);
+
+/* Plays on what the last server played, where the mount still wants that file. */
+RUNS_ON(on_control) void players_adopt(uv_loop_t *loop);
+
+/* Another server plays on: publishes no more, and leaves the feed as it is. */
+RUNS_ON(on_control) void player_leave(struct player *player);

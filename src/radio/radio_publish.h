@@ -17,6 +17,7 @@
 
 #define PUBLISH_BUFFER (FRAMER_UNIT_MAX + 32768u)
 #define HEADERS_MAX    (256u << 10)
+#define MEAN_RECORD    256u         /* bytes: how many records a ring must have room for */
 #define RUBBISH_MAX    (256u << 10) /* bytes in a row that are no unit */
 
 #define PUBLISH_LIVE  1u /* the first unit is out: feed and first_pos hold */
@@ -31,29 +32,44 @@ struct publish_plan {
 	bool rejoins; /* may begin with what the old feed has already: that is left out */
 };
 
+/* Which feed is written: noted before the first record, for who goes on after a crash. */
+struct publish_place {
+	uint64_t feed;
+	uint64_t first_pos;
+};
+
+/* All that a publisher knows, without a pointer (radio_desk.h). */
+struct publish_state {
+	uint64_t first_pos; /* of this writer in the feed */
+	uint64_t pos;       /* where its next record goes */
+	mono_t last_unit;
+	uint64_t rubbish; /* bytes skipped since the last unit */
+	int64_t media_us;
+	uint64_t chain_pos;
+	size_t len;         /* of what waits in buffer */
+	size_t headers_len; /* of HEADER units of the chain under way, in headers */
+	uint32_t headers_version;
+	bool headers_open; /* not yet published */
+	bool framing;      /* the format is known */
+	bool live;
+	char type[FEED_TYPE_MAX + 1]; /* the plan's, as corrected */
+	size_t note_len;              /* the last title published */
+	char note[FEED_NOTE_MAX];
+	struct framer framer;
+};
+
 struct publisher {
 	struct publish_plan plan;
 	char name[FEED_NAME_MAX + 1];
-	struct feed *feed;        /* NULL: the format is not known yet */
-	bool joining;             /* nothing new has come yet: see plan.rejoins */
-	uint64_t join_seq;        /* the record that its next unit may be; 0: none was found yet */
-	uint64_t first_pos;       /* of this writer in the feed */
-	unsigned news;            /* PUBLISH_…; the owner clears it */
-	char title[1024];         /* UTF-8, clean */
-	char note[FEED_NOTE_MAX]; /* the last one published */
-	size_t note_len;
-	mono_t last_unit;
-	struct framer framer;
-	bool framing; /* the format is known */
-	bool live;
-	uint8_t *buffer; /* PUBLISH_BUFFER */
-	size_t len;
-	uint64_t rubbish; /* bytes skipped since the last unit */
-	int64_t media_us;
-	uint8_t *headers; /* HEADER units of the chain under way; HEADERS_MAX */
-	size_t headers_len;
-	uint64_t chain_pos;
-	bool headers_open; /* not yet published */
+	struct feed *feed; /* NULL: the format is not known yet */
+	bool joining;      /* nothing new has come yet: see plan.rejoins */
+	uint64_t join_seq; /* the record that its next unit may be; 0: none was found yet */
+	unsigned news;     /* PUBLISH_…; the owner clears it */
+	char title[1024];  /* UTF-8, clean */
+	struct publish_state state;
+	struct publish_place *place; /* NULL: nobody will go on */
+	uint8_t *buffer;             /* PUBLISH_BUFFER */
+	uint8_t *headers;            /* HEADERS_MAX */
 };
 
 enum publish_status {
@@ -64,6 +80,17 @@ enum publish_status {
 
 /* 0, or -ENOMEM. */
 MUST_CHECK int publisher_init(struct publisher *publisher, const struct publish_plan *plan);
+
+/* Goes on with what was loaded from a desk. find: the feed of a number that the last server left, or
+ * NULL. What is put next is what was put last, from that moment on: units that are in the feed already
+ * are not published again. False: it cannot. */
+MUST_CHECK bool publisher_resume(struct publisher *publisher, struct feed *(*find)(uint64_t id));
+
+/* Undoes publisher_resume: the feed is as it was. */
+void publisher_forget(struct publisher *publisher);
+
+/* Another process writes all feeds from now on: nothing of this one changes them any more. */
+void publishers_silence(void);
 
 /* Gives out what is left in the buffer: nothing more will come. Look at news once more. */
 void publisher_finish(struct publisher *publisher);

@@ -52,13 +52,13 @@ RUNS_ON(on_worker) static void pull_news(struct pull *pull)
 	unsigned news = publisher->news;
 
 	publisher->news = 0;
-	atomic_store_explicit(&pull->mount->count.last_unit_us, publisher->last_unit.us,
+	atomic_store_explicit(&pull->mount->count.last_unit_us, publisher->state.last_unit.us,
 			      memory_order_relaxed);
 	if (news & PUBLISH_LIVE) {
-		pull->about.about = *framer_about(&publisher->framer);
+		pull->about.about = *framer_about(&publisher->state.framer);
 		/* Without memory it is said with the next unit. */
 		if (!hub_source_live(pull->mount, &pull->about, publisher->feed,
-				     publisher->first_pos))
+				     publisher->state.first_pos))
 			publisher->news |= PUBLISH_LIVE;
 	}
 	if (news & PUBLISH_TITLE)
@@ -283,7 +283,7 @@ RUNS_ON(on_worker) static bool pull_claim(struct pull *pull)
 	claim->worker = claim->about.worker = pull->worker;
 	claim->asker = &pull->message;
 	claim->answered = on_claimed;
-	claim->about.protocol = "relay";
+	bytes_to_str(BYTES("relay"), claim->about.protocol, sizeof claim->about.protocol);
 	claim->about.relay = true;
 	claim->about.yields = pull->order.yields;
 	bytes_to_str(bytes_str(pull->order.mount), claim->mount, sizeof claim->mount);

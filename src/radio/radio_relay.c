@@ -10,6 +10,7 @@
 #include "edge/proto/url.h"
 #include "radio/radio.h"
 #include "radio/radio_event.h"
+#include "radio/radio_login.h"
 #include "radio/radio_master.h"
 #include "radio/radio_pull.h"
 
@@ -562,7 +563,7 @@ void relays_of_master(const char *base, struct bytes list, bool on_demand)
 	while (list.len) {
 		struct bytes mount = bytes_trim(bytes_cut(&list, '\n'));
 
-		if (mount.len > 1 && mount.at[0] == '/' && mount.len <= FEED_NAME_MAX)
+		if (login_is_mount(mount))
 			master_mount(root, mount, on_demand);
 	}
 	for (struct relay *relay = relays; relay; relay = next) {

@@ -1,5 +1,7 @@
 #include "radio/radio_send.h"
 
+#include "radio/radio_journal.h"
+
 /* A block of one unit of 16 bytes, as icy_metadata_write() makes it of nothing. */
 #define NO_TITLE "\1StreamTitle='';\0"
 
@@ -59,60 +61,74 @@ static void block_sent(struct listener *listener, size_t n)
 	icy_phase_block_sent(&listener->icy);
 }
 
-/* Audio up to the next block, or the block and audio up to the one after it. */
-RUNS_ON(on_worker)
-static ssize_t send_stretch(struct listener *listener, struct tap *tap, struct bytes audio,
-			    uint64_t pos, size_t *audio_sent)
+size_t radio_went(struct listener *listener, size_t len)
 {
-	struct bytes out[2];
-	size_t block, n;
-	ssize_t sent;
+	size_t block = listener->block_len - listener->block_sent;
+	size_t audio = len;
 
-	if (!icy_phase_due(&listener->icy)) {
-		out[0] = bytes_first(audio, icy_phase_audio(&listener->icy, audio.len));
-		sent = link_send(listener->link, out[0]);
-		if (sent < 0)
-			return sent;
-		icy_phase_sent(&listener->icy, (size_t)sent);
-		*audio_sent = (size_t)sent;
-		return (size_t)sent == out[0].len;
+	listener->sent += len;
+	if (!(listener->flags & LISTENER_TAIL) && (listener->flags & LISTENER_HEADERS)) {
+		listener->headers_sent += len;
+		return 0;
 	}
-	if (listener->block_len == 0)
-		block_begin(listener, tap, pos);
-	out[0] = block_rest(listener, tap);
-	block = out[0].len;
-	out[1] = bytes_first(audio, listener->icy.interval);
-	sent = link_sendv(listener->link, out, 2);
-	if (sent < 0)
-		return sent;
-	n = (size_t)sent < block ? (size_t)sent : block;
-	listener->sent += n;
-	block_sent(listener, n);
-	*audio_sent = (size_t)sent - n;
-	if (*audio_sent)
-		icy_phase_sent(&listener->icy, *audio_sent);
-	return (size_t)sent == block + out[1].len;
+	if (listener->icy.interval && listener->block_len) {
+		block = len < block ? len : block;
+		block_sent(listener, block);
+		audio -= block;
+	}
+	if (audio == 0)
+		return 0;
+	if (listener->icy.interval)
+		icy_phase_sent(&listener->icy, audio);
+	if (listener->flags & LISTENER_TAIL) {
+		listener->tail_sent += (uint32_t)audio;
+	} else {
+		listener->pos += audio;
+		listener->flags &= ~LISTENER_AT_EDGE;
+	}
+	return audio;
 }
 
-ssize_t radio_send(struct listener *listener, struct tap *tap, struct bytes audio, uint64_t pos)
+/* Audio up to the next block, or the block and audio up to the one after it. 1: all of it. 0: the
+ * socket is full. Or -errno. */
+RUNS_ON(on_worker)
+static ssize_t send_stretch(struct listener *listener, uint32_t row, struct tap *tap,
+			    struct bytes audio, uint64_t pos, size_t *audio_sent)
+{
+	struct bytes out[2] = {{0}};
+	ssize_t sent;
+
+	if (listener->icy.interval == 0) {
+		out[1] = audio;
+	} else if (!icy_phase_due(&listener->icy)) {
+		out[1] = bytes_first(audio, icy_phase_audio(&listener->icy, audio.len));
+	} else {
+		if (listener->block_len == 0)
+			block_begin(listener, tap, pos);
+		out[0] = block_rest(listener, tap);
+		out[1] = bytes_first(audio, listener->icy.interval);
+	}
+	journal_listener(listener, row);
+	sent = out[0].len ? link_sendv(listener->link, out, 2) : link_send(listener->link, out[1]);
+	if (sent < 0)
+		return sent;
+	*audio_sent = radio_went(listener, (size_t)sent);
+	return (size_t)sent == out[0].len + out[1].len;
+}
+
+ssize_t radio_send(struct listener *listener, uint32_t row, struct tap *tap, struct bytes audio,
+		   uint64_t pos)
 {
 	size_t done = 0;
 
-	if (listener->icy.interval == 0) {
-		ssize_t sent = link_send(listener->link, audio);
-
-		if (sent > 0)
-			listener->sent += (uint64_t)sent;
-		return sent;
-	}
 	while (done < audio.len) {
 		size_t n = 0;
-		ssize_t went = send_stretch(listener, tap, bytes_skip(audio, done), pos + done, &n);
+		ssize_t went =
+			send_stretch(listener, row, tap, bytes_skip(audio, done), pos + done, &n);
 
 		if (went < 0)
 			return went;
 		done += n;
-		listener->sent += n;
 		if (went == 0)
 			break; /* the socket is full */
 	}

@@ -2,23 +2,72 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "core/tcp.h"
 #include "edge/edge.h"
 #include "edge/proto/charset.h"
 #include "edge/proto/chunked.h"
 #include "radio/proto/icy.h"
 #include "radio/proto/shoutcast.h"
 #include "radio/radio.h"
+#include "radio/radio_desk.h"
+#include "radio/radio_feed.h"
 #include "radio/radio_hub.h"
+#include "radio/radio_journal.h"
 #include "radio/radio_outlet.h"
 #include "radio/radio_publish.h"
 #include "radio/radio_pull.h"
 
 #define READ_SIZE 32768u /* of one read; what a listener's guard is a multiple of */
 #define SWEEP_MS  250
+
+#define SOURCE_LAYOUT 1u
+#define ROWS_MAX      4096u
+#define FAULTS_MAX    2u /* crashes over one source: then it is not restored */
+
+/* What the next server needs to find a source; what it needs to go on is on the desk. */
+struct source_row {
+	uint64_t in_use;
+	int32_t fd;
+	int32_t desk;
+	uint32_t tls;
+	uint32_t faults;
+	uint64_t id;
+	uint64_t mount;
+	uint64_t read; /* bytes read from the socket when consumed was 0: link_given() */
+	uint8_t pad[16];
+};
+
+static_assert(sizeof(struct source_row) == 64, "rows are whole cache lines");
+
+const struct estate_kind source_kind = {
+	.name = "radio.sources",
+	.layout = SOURCE_LAYOUT,
+	.row_size = sizeof(struct source_row),
+	.fds_at = offsetof(struct source_row, fd),
+	.fds = 2,
+};
+
+/* All that a source knows of its connection, without a pointer that counts: it is saved whole. */
+struct source_state {
+	struct mount_source about;
+	bool logged_in; /* SHOUTcast: header lines are still to come, into login */
+	bool has_icy;   /* the encoder sends titles in its stream */
+	uint32_t framing;
+	size_t login_len;
+	uint8_t login[SHOUTCAST_LINE_MAX];
+	struct shoutcast shoutcast;
+	struct chunked chunked;
+	uint64_t body_left; /* of a body with a length */
+	mono_t last_data;
+	struct icy_demux icy;
+};
+
+static_assert(sizeof(struct source_state) <= DESK_OWNER_MAX, "it is saved on a desk");
 
 struct source {
 	uv_poll_t poll;
@@ -28,23 +77,19 @@ struct source {
 	uint64_t id;
 	struct link link;
 	bool closing;
-	bool logged_in; /* SHOUTcast: header lines are still to come, into login */
-	uint8_t login[SHOUTCAST_LINE_MAX];
-	size_t login_len;
-	struct shoutcast shoutcast;
-	struct http1_body body;
-	struct chunked chunked;
-	uint64_t body_left;    /* of a body with a length */
-	struct icy_demux *icy; /* of an encoder that sends titles in its stream */
-	struct mount_source about;
+	uint32_t row;
+	uint64_t consumed; /* bytes of the stream, from the one behind the head on */
+	struct desk desk;
+	struct source_state state;
 	struct publisher publisher;
 	struct hub_message *farewell; /* the claim's */
-	mono_t last_data;
 };
 
+static _Thread_local struct table rows;
 static _Thread_local struct source *sources;
 static _Thread_local uint8_t scratch[READ_SIZE];
 static _Thread_local uv_timer_t sweep;
+static _Thread_local bool parted;
 
 /* --- the end -------------------------------------------------------------------------------- */
 
@@ -52,7 +97,7 @@ static void source_free(struct source *source)
 {
 	publisher_fini(&source->publisher);
 	free(source->farewell);
-	free(source->icy);
+	desk_close(&source->desk);
 	free(source);
 }
 
@@ -68,13 +113,13 @@ RUNS_ON(on_worker) static void source_news(struct source *source)
 	unsigned news = publisher->news;
 
 	publisher->news = 0;
-	atomic_store_explicit(&source->mount->count.last_unit_us, publisher->last_unit.us,
+	atomic_store_explicit(&source->mount->count.last_unit_us, publisher->state.last_unit.us,
 			      memory_order_relaxed);
 	if (news & PUBLISH_LIVE) {
-		source->about.about = *framer_about(&publisher->framer);
+		source->state.about.about = *framer_about(&publisher->state.framer);
 		/* Without memory it is said with the next unit. */
-		if (!hub_source_live(source->mount, &source->about, publisher->feed,
-				     publisher->first_pos))
+		if (!hub_source_live(source->mount, &source->state.about, publisher->feed,
+				     publisher->state.first_pos))
 			publisher->news |= PUBLISH_LIVE;
 	}
 	if (news & PUBLISH_TITLE)
@@ -100,7 +145,10 @@ RUNS_ON(on_worker) static void source_end(struct source *source, const char *why
 		sources = source->next;
 	if (source->next)
 		source->next->prev = source->prev;
+	table_doubt(&rows, source->row);
 	link_close_gently(source->link);
+	desk_close(&source->desk);
+	table_give(&rows, source->row);
 	edge_left(source->worker);
 	metric_add(METRIC_radio_sources, -1);
 	uv_close((uv_handle_t *)&source->poll, on_closed);
@@ -110,7 +158,7 @@ RUNS_ON(on_worker) static void source_end(struct source *source, const char *why
 
 RUNS_ON(on_worker) static const char *source_publish(struct source *source, struct bytes in)
 {
-	enum publish_status status = publisher_put(&source->publisher, in, source->last_data);
+	enum publish_status status = publisher_put(&source->publisher, in, source->state.last_data);
 
 	source_news(source);
 	switch (status) {
@@ -142,10 +190,10 @@ RUNS_ON(on_worker) static const char *source_audio(struct source *source, struct
 	struct bytes audio;
 	size_t used;
 
-	if (!source->icy)
+	if (!source->state.has_icy)
 		return source_publish(source, in);
 	while (in.len && !why) {
-		switch (icy_demux_next(source->icy, in, &audio, &fields, &used)) {
+		switch (icy_demux_next(&source->state.icy, in, &audio, &fields, &used)) {
 		case ICY_DEMUX_MORE: break;
 		case ICY_DEMUX_AUDIO: why = source_publish(source, audio); break;
 		case ICY_DEMUX_TITLE: source_stream_title(source, &fields); break;
@@ -162,7 +210,7 @@ RUNS_ON(on_worker) static const char *source_chunks(struct source *source, struc
 	size_t used;
 
 	for (;;) {
-		switch (chunked_next(&source->chunked, in, &data, &used)) {
+		switch (chunked_next(&source->state.chunked, in, &data, &used)) {
 		case CHUNKED_MORE: return NULL;
 		case CHUNKED_END: return "finished";
 		case CHUNKED_BAD: return "broken chunks";
@@ -179,37 +227,39 @@ RUNS_ON(on_worker) static const char *source_body(struct source *source, struct 
 {
 	const char *why;
 
-	if (source->body.framing == HTTP1_CHUNKED)
+	if (source->state.framing == HTTP1_CHUNKED)
 		return source_chunks(source, in);
-	if (source->body.framing == HTTP1_LENGTH) {
-		in = bytes_first(in,
-				 source->body_left < in.len ? (size_t)source->body_left : in.len);
-		source->body_left -= in.len;
+	if (source->state.framing == HTTP1_LENGTH) {
+		in = bytes_first(in, source->state.body_left < in.len
+					     ? (size_t)source->state.body_left
+					     : in.len);
+		source->state.body_left -= in.len;
 	}
 	why = source_audio(source, in);
 	if (why)
 		return why;
-	return source->body.framing == HTTP1_LENGTH && source->body_left == 0 ? "finished" : NULL;
+	return source->state.framing == HTTP1_LENGTH && source->state.body_left == 0 ? "finished"
+										     : NULL;
 }
 
 static void take_header(struct source *source, struct bytes name, struct bytes value)
 {
 	if (bytes_equal_nocase(name, BYTES("content-type")))
-		charset_to_field(value, CHARSET_UTF8, source->about.content_type,
-				 sizeof source->about.content_type);
+		charset_to_field(value, CHARSET_UTF8, source->state.about.content_type,
+				 sizeof source->state.about.content_type);
 	else
-		(void)station_take_header(&source->about.station, name, value);
+		(void)station_take_header(&source->state.about.station, name, value);
 }
 
 /* The header lines of a SHOUTcast encoder are over. */
 RUNS_ON(on_worker) static void source_logged_in(struct source *source)
 {
-	char *type = source->about.content_type;
+	char *type = source->state.about.content_type;
 
-	source->logged_in = false;
+	source->state.logged_in = false;
 	if (type[0] == '\0')
-		bytes_to_str(BYTES("audio/mpeg"), type, sizeof source->about.content_type);
-	hub_source_station(source->mount, &source->about);
+		bytes_to_str(BYTES("audio/mpeg"), type, sizeof source->state.about.content_type);
+	hub_source_station(source->mount, &source->state.about);
 	publisher_set_type(&source->publisher, bytes_str(type));
 }
 
@@ -219,27 +269,27 @@ RUNS_ON(on_worker) static const char *source_login(struct source *source, struct
 	struct shoutcast_part part;
 	size_t used = 0;
 
-	while (source->logged_in) {
-		size_t had = source->login_len;
-		struct bytes more = bytes_first(*in, sizeof source->login - had);
+	while (source->state.logged_in) {
+		size_t had = source->state.login_len;
+		struct bytes more = bytes_first(*in, sizeof source->state.login - had);
 		struct bytes line;
 
 		if (more.len)
-			memcpy(source->login + had, more.at, more.len);
-		line = bytes_of(source->login, had + more.len);
-		switch (shoutcast_next(&source->shoutcast, line, &part, &used)) {
+			memcpy(source->state.login + had, more.at, more.len);
+		line = bytes_of(source->state.login, had + more.len);
+		switch (shoutcast_next(&source->state.shoutcast, line, &part, &used)) {
 		case SHOUTCAST_BAD: return "broken headers";
 		case SHOUTCAST_MORE:
-			source->login_len = line.len;
+			source->state.login_len = line.len;
 			*in = bytes_skip(*in, more.len);
-			return line.len == sizeof source->login ? "broken headers" : NULL;
+			return line.len == sizeof source->state.login ? "broken headers" : NULL;
 		case SHOUTCAST_HEADER: take_header(source, part.name, part.value); break;
 		case SHOUTCAST_LOGIN: break;
-		case SHOUTCAST_AUDIO: source->logged_in = false; break;
+		case SHOUTCAST_AUDIO: source->state.logged_in = false; break;
 		}
 		/* A line ends behind what was had already. */
 		*in = bytes_skip(*in, used > had ? used - had : 0);
-		source->login_len = 0;
+		source->state.login_len = 0;
 	}
 	source_logged_in(source);
 	return NULL;
@@ -249,26 +299,67 @@ RUNS_ON(on_worker) static void source_take(struct source *source, struct bytes i
 {
 	const char *why = NULL;
 
-	source->last_data = mono_now();
+	source->state.last_data = mono_now();
 	atomic_fetch_add_explicit(&source->mount->count.bytes_in, in.len, memory_order_relaxed);
 	metric_add(METRIC_radio_bytes_in, (int64_t)in.len);
-	if (source->logged_in)
+	if (source->state.logged_in)
 		why = source_login(source, &in);
-	if (!why && !source->logged_in && in.len)
+	if (!why && !source->state.logged_in && in.len)
 		why = source_body(source, in);
 	if (why)
 		source_end(source, why);
 }
 
+/* len more bytes of the stream are in the feed, or kept until the rest of their unit comes. */
+RUNS_ON(on_worker) static void source_save(struct source *source, size_t len)
+{
+	struct desk_words words = {.owner = &source->state, .owner_len = sizeof source->state};
+
+	source->consumed += len;
+	words.consumed = source->consumed;
+	desk_save(&source->desk, &source->publisher, &words);
+}
+
+/* Only looked at, and taken off the socket when all of it is safe: a crash in between finds the bytes
+ * where they were. */
+RUNS_ON(on_worker) static ssize_t source_read_plain(struct source *source)
+{
+	ssize_t n = tcp_peek(source->link.fd, scratch, sizeof scratch);
+
+	if (n <= 0)
+		return n;
+	journal_source(source->row);
+	source_take(source, bytes_of(scratch, (size_t)n));
+	if (!source->closing) {
+		source_save(source, (size_t)n);
+		if (tcp_skip(source->link.fd, (size_t)n) != 0)
+			source_end(source, "connection lost");
+	}
+	journal_end();
+	return n;
+}
+
+/* What is behind a record layer is here once and not again: it comes to lie on the desk, and the
+ * layer's row counts it. */
+RUNS_ON(on_worker) static ssize_t source_read_tls(struct source *source)
+{
+	ssize_t n = link_recv(source->link, desk_intake(&source->desk), DESK_INTAKE);
+
+	if (n <= 0)
+		return n;
+	journal_source(source->row);
+	source_take(source, bytes_of(desk_intake(&source->desk), (size_t)n));
+	if (!source->closing)
+		source_save(source, (size_t)n);
+	journal_end();
+	return n;
+}
+
 RUNS_ON(on_worker) static void source_read(struct source *source)
 {
-	ssize_t n = link_recv(source->link, scratch, sizeof scratch);
+	ssize_t n = source->link.tls ? source_read_tls(source) : source_read_plain(source);
 
-	if (n == -EAGAIN)
-		return;
-	if (n > 0)
-		source_take(source, bytes_of(scratch, (size_t)n));
-	else
+	if (n <= 0 && n != -EAGAIN)
 		source_end(source, n == 0 ? "closed" : "connection lost");
 }
 
@@ -295,7 +386,7 @@ static void on_sweep(uv_timer_t *timer)
 		int64_t timeout_ms = (int64_t)mount_conf(source->mount)->source_timeout;
 
 		next = source->next;
-		if (mono_since_us(now, source->last_data) > timeout_ms * 1000)
+		if (mono_since_us(now, source->state.last_data) > timeout_ms * 1000)
 			source_end(source, "timeout");
 	}
 }
@@ -325,35 +416,64 @@ RUNS_ON(on_worker) static struct source *source_make(const struct claim *claim)
 	source->worker = claim->worker;
 	source->mount = claim->granted;
 	source->id = claim->about.id;
-	source->about = claim->about;
-	source->last_data = mono_now();
-	source->logged_in = claim->icy;
-	source->body.framing = HTTP1_UNTIL_CLOSE;
-	shoutcast_init(&source->shoutcast);
-	if (claim->icy_metaint) {
-		source->icy = malloc(sizeof *source->icy);
-		if (source->icy)
-			icy_demux_init(source->icy, claim->icy_metaint);
-	}
-	if ((claim->icy_metaint && !source->icy) ||
-	    publisher_init(&source->publisher, &plan) != 0) {
+	source->state.about = claim->about;
+	source->state.last_data = mono_now();
+	source->state.logged_in = claim->icy;
+	source->state.framing = HTTP1_UNTIL_CLOSE;
+	shoutcast_init(&source->state.shoutcast);
+	source->state.has_icy = claim->icy_metaint;
+	if (claim->icy_metaint)
+		icy_demux_init(&source->state.icy, claim->icy_metaint);
+	if (desk_create(&source->desk) != 0 || publisher_init(&source->publisher, &plan) != 0) {
 		source_free(source);
 		return NULL;
 	}
+	source->publisher.place = desk_place(&source->desk);
 	return source;
+}
+
+/* Where the next server finds it. */
+RUNS_ON(on_worker) static bool source_list(struct source *source)
+{
+	struct source_row *row = table_take(&rows, &source->row);
+
+	if (!row)
+		return false;
+	row->fd = source->link.fd;
+	row->tls = source->link.tls;
+	row->desk = source->desk.fd;
+	row->id = source->id;
+	row->mount = source->mount->id;
+	if (link_given(source->link, &row->read) == 0 &&
+	    uv_poll_init(&source->worker->loop, &source->poll, source->link.fd) == 0)
+		return true;
+	table_give(&rows, source->row);
+	return false;
+}
+
+RUNS_ON(on_worker) static void source_watch(struct source *source)
+{
+	source->next = sources;
+	if (source->next)
+		source->next->prev = source;
+	sources = source;
+	metric_add(METRIC_radio_sources, 1);
+	uv_poll_start(&source->poll, UV_READABLE, on_readable);
 }
 
 /* The connection becomes the source's, with what came behind its head. */
 RUNS_ON(on_worker) static void source_start(struct source *source, struct conn *conn)
 {
 	struct request request = *conn_request(conn);
+	struct http1_body body = {.framing = HTTP1_UNTIL_CLOSE};
 	struct bytes rest;
 
-	if (!source->logged_in)
-		(void)http1_body_of(&request.head, &source->body);
-	source->body_left = source->body.length;
+	if (!source->state.logged_in)
+		(void)http1_body_of(&request.head, &body);
+	source->state.framing = body.framing;
+	source->state.body_left = body.length;
 	source->link = conn_take(conn, &rest);
-	if (uv_poll_init(&source->worker->loop, &source->poll, source->link.fd) != 0) {
+	if (!source_list(source)) {
 		link_close(source->link);
 		edge_left(source->worker);
 		hub_source_gone(source->farewell, source->mount, source->id, "not begun");
@@ -361,17 +481,16 @@ RUNS_ON(on_worker) static void source_start(struct source *source, struct conn *
 		source_free(source);
 		return;
 	}
-	source->next = sources;
-	if (source->next)
-		source->next->prev = source;
-	sources = source;
-	metric_add(METRIC_radio_sources, 1);
+	source_watch(source);
 	metric_add(METRIC_radio_sources_come, 1);
-	uv_poll_start(&source->poll, UV_READABLE, on_readable);
 	if (rest.len)
 		source_take(source, rest);
+	if (source->closing)
+		return;
+	source_save(source, 0);
+	table_settle(&rows, source->row);
 	/* What the link has of a record already; scratch takes it all. */
-	if (!source->closing && link_ready(source->link))
+	if (link_ready(source->link))
 		source_read(source);
 }
 
@@ -404,7 +523,7 @@ RUNS_ON(on_worker) static void source_refuse(struct claim *claim)
 
 void source_claimed(struct claim *claim)
 {
-	struct source *source = claim->granted ? source_make(claim) : NULL;
+	struct source *source = claim->granted && !parted ? source_make(claim) : NULL;
 
 	if (source && source_welcome(claim, conn_link(claim->conn))) {
 		source->farewell = claim->farewell;
@@ -507,13 +626,175 @@ bool source_title(struct worker *worker, uint64_t id, struct bytes title, struct
 	return true;
 }
 
+/* --- what the last server left -------------------------------------------------------------- */
+
+void sources_left(unsigned workers, void (*each)(const struct source_left *left, void *what),
+		  void *what)
+{
+	for (unsigned id = 0; id < workers; id++) {
+		struct table view;
+
+		if (estate_table(&view, &source_kind, id, ROWS_MAX) != 0)
+			continue;
+		for (uint32_t at = 0; at < view.high; at++) {
+			const struct source_row *row = table_settled(&view, at);
+
+			if (row)
+				each(&(struct source_left){id, row->id, row->mount}, what);
+		}
+		estate_close(&view);
+	}
+}
+
+/* Bytes that were saved and not yet taken off the socket are dropped. */
+RUNS_ON(on_worker) static bool input_is_exact(const struct source *source, uint64_t begun)
+{
+	uint64_t read;
+
+	if (link_given(source->link, &read) != 0 || read < begun)
+		return false;
+	read -= begun;
+	/* What a record layer gave and was not saved lies on the desk. */
+	if (source->link.tls)
+		return read >= source->consumed && read - source->consumed <= DESK_INTAKE;
+	return read <= source->consumed &&
+	       tcp_skip(source->link.fd, (size_t)(source->consumed - read)) == 0;
+}
+
+/* Once more: it may have been published, or not. */
+RUNS_ON(on_worker) static void source_repeat(struct source *source, uint64_t begun)
+{
+	uint64_t read;
+
+	if (!source->link.tls || link_given(source->link, &read) != 0)
+		return;
+	read -= begun + source->consumed;
+	if (read)
+		source_take(source, bytes_of(desk_intake(&source->desk), (size_t)read));
+	if (read && !source->closing)
+		source_save(source, (size_t)read);
+}
+
+RUNS_ON(on_worker)
+static struct source *source_restore(const struct source_row *row, struct mount *mount,
+				     const char **why)
+{
+	struct source *source = calloc(1, sizeof *source);
+	struct publish_plan plan = {
+		.name = bytes_str(mount->name),
+		.old_feed = mount->feed,
+		.shape = feed_shape_for(mount_conf(mount)->ring, MEAN_RECORD, HEADERS_MAX),
+		.writer = row->id,
+	};
+
+	*why = "out of memory";
+	if (!source)
+		return NULL;
+	source->worker = worker_here();
+	source->mount = mount;
+	source->id = row->id;
+	source->link = (struct link){row->fd, row->tls};
+	source->farewell = hub_message_make();
+	if (!source->farewell || publisher_init(&source->publisher, &plan) != 0 ||
+	    desk_open(&source->desk, row->desk) != 0)
+		goto failed;
+	source->publisher.place = desk_place(&source->desk);
+	*why = "its state is not known";
+	if (!desk_load(&source->desk, &source->publisher, &source->consumed, &source->state,
+		       sizeof source->state) ||
+	    !publisher_resume(&source->publisher, radio_feed_left))
+		goto failed;
+	if (source->publisher.feed)
+		radio_feed_claim(source->publisher.feed);
+	*why = "its place is not known";
+	if (!link_adopt(source->link, estate_of_crashed()) || !input_is_exact(source, row->read) ||
+	    uv_poll_init(&source->worker->loop, &source->poll, row->fd) != 0)
+		goto failed;
+	source->state.about.worker = source->worker;
+	return source;
+failed:
+	/* The desk's descriptor is closed with its row. */
+	publisher_forget(&source->publisher);
+	source->publisher.place = NULL;
+	desk_leave(&source->desk);
+	source_free(source);
+	return NULL;
+}
+
+/* A row that nobody can go on with. */
+RUNS_ON(on_worker)
+static void source_abandon(struct source_row *row, uint32_t at, struct mount *mount,
+			   const char *why)
+{
+	struct hub_message *farewell = mount ? hub_message_make() : NULL;
+
+	log_warnx("radio", "source not restored", kv_str("mount", mount ? mount->name : ""),
+		  kv_u64("id", row->id), kv_str("why", why));
+	if (farewell)
+		hub_source_gone(farewell, mount, row->id, why);
+	table_doubt(&rows, at);
+	link_close_gently((struct link){row->fd, row->tls});
+	close(row->desk);
+	table_give(&rows, at);
+}
+
+RUNS_ON(on_worker)
+static void source_adopt(struct source_row *row, uint32_t at, struct mount *mount)
+{
+	const struct journal *left = outlet_left();
+	const char *why = "its mount is gone";
+	struct source *source = NULL;
+
+	if (left->kind == JOURNAL_SOURCE && left->row == at && left->faulted)
+		row->faults++;
+	if (row->faults >= FAULTS_MAX)
+		why = "the server crashed over it twice";
+	else if (mount)
+		source = source_restore(row, mount, &why);
+	if (!source) {
+		source_abandon(row, at, mount, why);
+		return;
+	}
+	source->row = at;
+	edge_joined(source->worker);
+	source_watch(source);
+	source_repeat(source, row->read);
+	if (!source->closing && link_ready(source->link))
+		source_read(source);
+}
+
+void sources_adopt(struct mount *(*find)(uint64_t id))
+{
+	for (uint32_t at = 0; at < rows.high; at++) {
+		struct source_row *row = table_settled(&rows, at);
+
+		if (row)
+			source_adopt(row, at, find(row->mount));
+	}
+}
+
+void sources_part(void)
+{
+	uv_timer_stop(&sweep);
+	for (struct source *source = sources; source; source = source->next) {
+		source->closing = true;
+		uv_poll_stop(&source->poll);
+	}
+	sources = NULL;
+	parted = true;
+}
+
 /* --- life ----------------------------------------------------------------------------------- */
 
 int source_worker_start(struct worker *worker)
 {
-	int error = uv_timer_init(&worker->loop, &sweep);
+	int error = estate_table(&rows, &source_kind, worker->id, ROWS_MAX);
 
 	sources = NULL;
+	parted = false;
+	if (error)
+		return error;
+	error = uv_timer_init(&worker->loop, &sweep);
 	return error ? error : uv_timer_start(&sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 }
 
@@ -522,5 +803,6 @@ void source_worker_stop(struct worker *worker)
 	(void)worker;
 	while (sources)
 		source_end(sources, "server stops");
+	estate_close(&rows);
 	uv_close((uv_handle_t *)&sweep, NULL);
 }

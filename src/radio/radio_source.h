@@ -11,6 +11,7 @@
  * RUBBISH_MAX, or is told to. */
 #pragma once
 
+#include "core/estate.h"
 #include "radio/radio_mount.h"
 
 /* What the hub is asked before an encoder is let in, and what it answers. It lies in the source's
@@ -45,6 +46,26 @@ RUNS_ON(on_control) bool source_stop(struct worker *worker, uint64_t id, const c
 /* Sets the title from now on. title and url are UTF-8 and clean. False: no memory. */
 RUNS_ON(on_control)
 bool source_title(struct worker *worker, uint64_t id, struct bytes title, struct bytes url);
+
+/* A source that the last server left: a row of a worker's table. */
+struct source_left {
+	unsigned worker;
+	uint64_t id, mount;
+};
+
+extern const struct estate_kind source_kind;
+
+/* Calls each() for every source that was left, on the control thread while no worker does anything. */
+RUNS_ON(on_control)
+void sources_left(unsigned workers, void (*each)(const struct source_left *left, void *what),
+		  void *what);
+
+/* Goes on with those of this worker; find gives the mount of a number. What cannot be gone on with is
+ * closed, and the hub hears of it. Feeds are found with radio_feed_left(). */
+RUNS_ON(on_worker) void sources_adopt(struct mount *(*find)(uint64_t id));
+
+/* Another process has them: lets go without a word to anybody. */
+RUNS_ON(on_worker) void sources_part(void);
 
 RUNS_ON(on_worker) int source_worker_start(struct worker *worker);
 RUNS_ON(on_worker) void source_worker_stop(struct worker *worker);

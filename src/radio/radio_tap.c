@@ -64,7 +64,7 @@ bool tap_note_text(const struct feed *feed, const struct record *note, char *buf
 	return true;
 }
 
-const struct tap_title *tap_title_seq(struct tap *tap, uint64_t seq)
+static const struct tap_title *title_known(const struct tap *tap, uint64_t seq)
 {
 	for (unsigned i = 0; i < TAP_TITLES; i++)
 		if (tap->titles[i].seq == seq && seq)
@@ -89,6 +89,17 @@ static const struct tap_title *title_load(struct tap *tap, const struct record *
 	return slot;
 }
 
+/* A title may be half sent by a server that is no more: then it is not known here yet. */
+const struct tap_title *tap_title_seq(struct tap *tap, uint64_t seq)
+{
+	const struct tap_title *known = title_known(tap, seq);
+	struct record note;
+
+	if (known || !ring_peek(&tap->feed->ring[FEED_NOTES], seq, &note))
+		return known;
+	return title_load(tap, &note);
+}
+
 const struct tap_title *tap_title_at(struct tap *tap, uint64_t pos)
 {
 	const struct tap_title *known;
@@ -96,6 +107,6 @@ const struct tap_title *tap_title_at(struct tap *tap, uint64_t pos)
 
 	if (!feed_note_at(tap->feed, pos, &note))
 		return NULL;
-	known = tap_title_seq(tap, note.seq);
+	known = title_known(tap, note.seq);
 	return known ? known : title_load(tap, &note);
 }

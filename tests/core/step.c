@@ -145,6 +145,17 @@ bool step_by(struct step *step, unsigned count)
 	return going;
 }
 
+void step_to_mark(struct step *step)
+{
+	CHECK(ptrace(PTRACE_CONT, step->pid, NULL, NULL) == 0);
+	stopped(step);
+}
+
+void step_mark(void)
+{
+	BREAK();
+}
+
 void step_run(struct step *step)
 {
 	CHECK(ptrace(PTRACE_CONT, step->pid, NULL, NULL) == 0);

@@ -39,6 +39,10 @@ bool step_once(struct step *step);
 /* count instructions more. False when the action was over before that. */
 bool step_by(struct step *step, unsigned count);
 
+/* Runs the action at full speed until it calls step_mark(). */
+void step_to_mark(struct step *step);
+void step_mark(void);
+
 /* Runs the action to its end. The child is gone then. */
 void step_run(struct step *step);
 

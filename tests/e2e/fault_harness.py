@@ -69,15 +69,17 @@ def await_(what, condition, seconds=None, every=0.02):
 
 # --- ports ---------------------------------------------------------------------------------------
 
-_first_port = int(os.environ.get("FAULT_PORTS", "21000"))
-_ports = itertools.cycle(range(_first_port, _first_port + 998, 2))
-for _ in range(random.randrange(499)):
+# Those who run side by side (pytest -n) have each their own.
+_crew = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_first_port = int(os.environ.get("FAULT_PORTS", "21000")) + 300 * _crew
+_ports = itertools.cycle(range(_first_port, _first_port + 298, 2))
+for _ in range(random.randrange(149)):
     next(_ports)
 
 
 def free_port():
     """A port that is free, and so is the one above it, where SHOUTcast encoders knock."""
-    for port in itertools.islice(_ports, 499):
+    for port in itertools.islice(_ports, 149):
         try:
             for p in (port, port + 1):
                 with socket.socket() as probe:
@@ -90,6 +92,18 @@ def free_port():
 
 
 # --- the server ----------------------------------------------------------------------------------
+
+
+def serving(pid):
+    """The process that serves: the youngest holder's child (core/keeper.h), or the one itself."""
+    def children(parent):
+        with open(f"/proc/{parent}/task/{parent}/children", encoding="ascii") as f:
+            return [int(x) for x in f.read().split()]
+
+    for holder in reversed(children(pid)):
+        for server in children(holder):
+            return server
+    return pid
 
 
 class Reply:
@@ -286,16 +300,16 @@ class Server:
     # what it costs
 
     def cpu(self):
-        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as f:
+        with open(f"/proc/{serving(self.process.pid)}/stat", encoding="ascii") as f:
             fields = f.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def rss(self):
-        with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as f:
+        with open(f"/proc/{serving(self.process.pid)}/statm", encoding="ascii") as f:
             return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        return len(os.listdir(f"/proc/{serving(self.process.pid)}/fd"))
 
 
 def read_all(s):

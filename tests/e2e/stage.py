@@ -29,8 +29,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = pathlib.Path(os.environ.get("RINGMAIN", ROOT / "build" / "ringmain")).resolve()
 CLIENTS = pathlib.Path(os.environ.get("RINGMAIN_CLIENTS", ROOT / "build" / "clients")).resolve()
 
-# Below the ports that the kernel gives to outgoing connections.
-PORTS = range(20000, 20998)
+# Below the ports that the kernel gives to outgoing connections; those who run side by side (pytest
+# -n) have each their own: here, and from 21000 + 300 n on in fault_harness.
+CREW = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+PORTS = range(20000 + 300 * CREW, 20000 + 300 * CREW + 298)
 
 SOURCE_PASSWORD = "source of sound"
 ADMIN_PASSWORD = "hand on the desk"

@@ -16,7 +16,7 @@ import time
 import pytest
 
 from fault_harness import (ADMIN, CLIENTS, Encoder, Reply, Server, assert_whole, await_,
-                           free_port, frames_of, runs_of, swarm_report, read_all)
+                           free_port, frames_of, runs_of, swarm_report, read_all, serving)
 
 FAST = {"bitrate": 320, "speed": 4}
 SMALL = {"radio.ring": "64k", "radio.burst": "8k", "radio.send_buffer": "4608", "radio.turn": "50ms"}
@@ -325,7 +325,7 @@ def hello():
     return out.read()
 
 
-@pytest.mark.parametrize("said", [b"", b"\x16", b"\x16\x03\x01\x02", hello()[:40], hello()])
+@pytest.mark.parametrize("said", [b"", b"\x16", b"\x16\x03\x01\x02", hello()[:40], hello()], ids=lambda first: str(len(first)))
 def test_a_handshake_that_stalls_is_dropped(pair, said):
     with Server(tls(pair, **{"tls.handshake_timeout": "500ms", "http.header_timeout": "500ms"})) as server:
         with server.connect() as s:
@@ -338,7 +338,7 @@ def test_a_handshake_that_stalls_is_dropped(pair, said):
 
 
 @pytest.mark.parametrize("said", [hello() + b"garbage" * 100, b"\x16" + b"A" * 5000, b"\x16\x03\x01\xff\xff" + b"A" * 9000,
-                                  hello() + hello()])
+                                  hello() + hello()], ids=lambda first: str(len(first)))
 def test_garbage_in_a_handshake_ends_it_and_nothing_else(pair, said):
     with Server(tls(pair)) as server, Encoder(server):
         with dial(server, pair) as other:
@@ -506,7 +506,7 @@ def test_each_name_is_shown_its_own_certificate(tmp_path):
 
 def test_keys_are_in_no_core_dump(pair):
     with Server(tls(pair, workers=1)) as server:
-        with open(f"/proc/{server.process.pid}/smaps", encoding="ascii") as f:
+        with open(f"/proc/{serving(server.process.pid)}/smaps", encoding="ascii") as f:
             maps = re.findall(r"memfd:ringmain-table.*?VmFlags: ([^\n]*)", f.read(), re.S)
         hidden = [m for m in maps if " dd" in m]
         assert len(hidden) == 3 and len(maps) > 3  # rows, slots and batch; listeners may be seen

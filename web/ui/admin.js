@@ -69,7 +69,7 @@ async function leave() {
 
 function frame() {
 	const station = h("span.brand-name", { dir: "auto" }, "ringmain");
-	const line = h("p.line", { role: "status" }, h("span.line-dot", { "aria-hidden": "true" }), h("span.line-word", null, "Connecting…"));
+	const line = h("p.line", { role: "status", hidden: !me.may("operator") }, h("span.line-dot", { "aria-hidden": "true" }), h("span.line-word", null, "Connecting…"));
 	const drawer = h("dialog.drawer", { "aria-label": "Menu", onclick: (event) => {
 		if (event.target === drawer)
 			drawer.close();
@@ -133,7 +133,8 @@ async function start() {
 		content.focus({ preventScroll: true });
 	});
 	show();
-	live.start();
+	if (me.may("operator"))
+		live.start();
 }
 
 start();

@@ -14,7 +14,10 @@ export const me = {
 	get rankWord() {
 		return words[this.rank] ?? "";
 	},
+	// For the server as a whole: who is confined to mounts may there do no more than a DJ.
 	may(rank) {
-		return ranks.indexOf(this.rank) >= ranks.indexOf(rank);
+		const here = this.mounts === "*" ? this.rank : "dj";
+
+		return ranks.indexOf(here) >= ranks.indexOf(rank);
 	},
 };

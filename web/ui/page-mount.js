@@ -80,9 +80,9 @@ export function show(place, name, { heading, tools }) {
 	const source = facts([["agent", "Encoder"], ["address", "Address"], ["since", "Connected"], ["rate", "Coming in"], ["format", "Format"], ["user", "User"]]);
 	const numbers = facts([["listeners", "Listeners"], ["peak", "Peak"], ["joins", "Joined"], ["out", "Sent"], ["skips", "Skips"], ["slow", "Too slow"]]);
 	const setup = facts([["fallback", "Fallback"], ["file", "Fallback file"], ["public", "On the public page"], ["max", "Most listeners"], ["burst", "Burst"], ["lag", "Dropped when behind"]]);
-	const chart = trendCard({ title: "Listeners", format: number, height: 200, lines: [{ series: `mount:${name}`, name: "Listeners" }] });
-	const crowd = listenerTable({ path: `/mounts${path}/listeners` });
 	const may = me.may("operator");
+	const chart = may && trendCard({ title: "Listeners", format: number, height: 200, lines: [{ series: `mount:${name}`, name: "Listeners" }] });
+	const crowd = listenerTable({ path: `/mounts${path}/listeners` });
 	const buttons = {
 		kick: h("button.quiet-button", { type: "button", onclick: async () => {
 			await ask({ title: `Disconnect the encoder of ${name}?`, danger: true, button: "Disconnect", text: "Its listeners hear the fallback, or wait for it to come back.", submit: () => del(`/mounts${path}/source`) });
@@ -103,7 +103,7 @@ export function show(place, name, { heading, tools }) {
 		h("div.two.wide-left", null,
 			h("section.card.now-card", null, h("div.card-top", null, h("h2", null, "Now playing"), player.button), song, artist, now, titleForm(name)),
 			h("section.card", null, h("div.card-top", null, h("h2", null, "Source"), buttons.kick), source.root)),
-		h("div.two.wide-left", null, chart.root, h("section.card", null, h("div.card-top", null, h("h2", null, "Since the start")), numbers.root)),
+		h(may ? "div.two.wide-left" : "div", null, may ? chart.root : null, h("section.card", null, h("div.card-top", null, h("h2", null, "Since the start")), numbers.root)),
 		h("section.card.flush", null, h("div.card-top", null, h("h2", null, "Listeners"), h("div.acts", null, buttons.moveAll, buttons.kickAll)), crowd.root),
 		h("section.card", null, h("div.card-top", null, h("h2", null, "Set up"), h("div.acts", null, buttons.hide, buttons.fallback)), setup.root));
 	let current = null;
@@ -160,7 +160,8 @@ export function show(place, name, { heading, tools }) {
 
 	return () => {
 		player.stop();
-		chart.end();
+		if (may)
+			chart.end();
 		crowd.end();
 		clearTimeout(timer);
 		if (may)

@@ -14,7 +14,10 @@ static void end_prefix(struct vorbis_comment *c)
 void vorbis_comment_init(struct vorbis_comment *c, struct bytes prefix, uint32_t gap)
 {
 	memset(c, 0, sizeof *c);
-	c->prefix = prefix;
+	prefix = bytes_first(prefix, sizeof c->prefix);
+	if (prefix.len)
+		memcpy(c->prefix, prefix.at, prefix.len);
+	c->prefix_len = (uint8_t)prefix.len;
 	c->left = gap;
 	if (prefix.len == 0)
 		end_prefix(c);
@@ -117,12 +120,11 @@ static size_t take(struct vorbis_comment *c, struct bytes in)
 {
 	switch ((enum state)c->state) {
 	case PREFIX:
-		if (in.at[0] != c->prefix.at[0]) {
+		if (in.at[0] != c->prefix[c->prefix_seen]) {
 			c->state = DONE;
 			break;
 		}
-		c->prefix = bytes_skip(c->prefix, 1);
-		if (c->prefix.len == 0)
+		if (++c->prefix_seen == c->prefix_len)
 			end_prefix(c);
 		break;
 	case VENDOR_LEN:

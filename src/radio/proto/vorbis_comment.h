@@ -10,7 +10,8 @@
 
 #include "core/bytes.h"
 
-#define VORBIS_COMMENT_VALUE_MAX 500u
+#define VORBIS_COMMENT_VALUE_MAX  500u
+#define VORBIS_COMMENT_PREFIX_MAX 8u
 
 struct vorbis_comment_value {
 	size_t len;
@@ -18,10 +19,11 @@ struct vorbis_comment_value {
 };
 
 struct vorbis_comment {
-	struct bytes prefix; /* what must still come before the block, in static memory */
-	uint32_t left;       /* bytes to come of the field that is being read */
-	uint32_t count;      /* comments to come */
-	uint8_t number[4];   /* a length that may lie across two pieces */
+	uint8_t prefix[VORBIS_COMMENT_PREFIX_MAX]; /* what must come before the block */
+	uint8_t prefix_len, prefix_seen;
+	uint32_t left;     /* bytes to come of the field that is being read */
+	uint32_t count;    /* comments to come */
+	uint8_t number[4]; /* a length that may lie across two pieces */
 	uint8_t number_len;
 	uint8_t name[8]; /* the beginning of the comment, up to its '=' */
 	uint8_t name_len;
@@ -31,7 +33,7 @@ struct vorbis_comment {
 	struct vorbis_comment_value title;
 };
 
-/* prefix: static bytes that must come first; another beginning makes the rest be ignored. gap: so many
+/* prefix: at most VORBIS_COMMENT_PREFIX_MAX bytes that must come first; another beginning makes the rest be ignored. gap: so many
  * bytes of any value come between it and the block (the length, in FLAC). */
 void vorbis_comment_init(struct vorbis_comment *c, struct bytes prefix, uint32_t gap);
 

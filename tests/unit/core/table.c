@@ -64,7 +64,8 @@ static void rows_are_zeroed_and_apart(void **state)
 	table_close(&table);
 }
 
-/* What the next process finds: the rows that were in use, with what was in them. */
+/* What the next process finds: the rows that were settled, with what was in them. What was half
+ * made or half cleared away is free. */
 static void rows_outlive_their_owner(void **state)
 {
 	struct table table, next;
@@ -77,10 +78,16 @@ static void rows_outlive_their_owner(void **state)
 
 		assert_int_equal(row, i);
 		taken->value = i * 3;
+		if (i % 6)
+			table_settle(&table, i);
 	}
-	for (uint32_t i = 0; i < 300; i += 3)
-		table_give(&table, i);
-	table_give(&table, 299);
+	for (uint32_t i = 0; i < 300; i += 3) {
+		assert_int_equal(table_settled(&table, i) != NULL, i % 6 != 0);
+		if (i % 2)
+			table_give(&table, i);
+	}
+	table_doubt(&table, 299);
+	assert_null(table_settled(&table, 299));
 	assert_int_equal(table_open(&next, dup(table.fd), 7, ROW), 0);
 	table_close(&table);
 	assert_int_equal(next.used, 199);
@@ -89,7 +96,8 @@ static void rows_outlive_their_owner(void **state)
 		struct row *found = table_row(&next, i);
 		bool used = i < 299 && i % 3;
 
-		assert_int_equal(found->table.in_use, used);
+		assert_int_equal(found->table.in_use == TABLE_SETTLED, used);
+		assert_ptr_equal(table_settled(&next, i), used ? found : NULL);
 		if (used)
 			assert_int_equal(found->value, i * 3);
 	}
@@ -132,8 +140,10 @@ static void a_table_opened_again_stays_small(void **state)
 
 	(void)state;
 	assert_int_equal(table_create(&table, 1, ROW, 1 << 20), 0);
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 100; i++) {
 		assert_non_null(table_take(&table, &row));
+		table_settle(&table, row);
+	}
 	before = pages_of(table.fd);
 	assert_int_equal(table_open(&next, dup(table.fd), 1, ROW), 0);
 	assert_int_equal(next.used, 100);

@@ -98,6 +98,8 @@ static void inside_is(const char *network)
 
 	list[0] = network;
 	conf.outgoing_internal = (struct conf_list){list, network ? 1 : 0};
+	role_here = ROLE_CONTROL;
+	enter_control();
 	edge_fini();
 	assert_int_equal(edge_configure(&conf), 0);
 }
@@ -357,6 +359,7 @@ int main(void)
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	fetch_loop_stop();
 	uv_run(&loop, UV_RUN_DEFAULT);
+	enter_control();
 	edge_fini();
 	return failed || uv_loop_close(&loop) != 0;
 }

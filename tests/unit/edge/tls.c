@@ -472,7 +472,7 @@ static void what_nobody_claims_is_given_back(void **state)
 	assert_true(link_send(lost.link, bytes_of(data, sizeof data)) > 0);
 	assert_int_not_equal(tls_row_of(lost.link)->out_slot, 0);
 	succeed();
-	tls_claim(kept.link);
+	assert_true(tls_claim(kept.link));
 	tls_drop_unclaimed();
 	assert_int_equal(tls_here.rows.used, 1);
 	assert_int_equal(tls_here.slots.used, 0);
@@ -697,6 +697,8 @@ static int teardown(void **state)
 	enter_worker();
 	tls_worker_stop();
 	tls_identity_fini();
+	role_here = ROLE_CONTROL;
+	enter_control();
 	edge_fini();
 	tls_crypto_fini();
 	return unlink(pem);

@@ -1,0 +1,173 @@
+#include "import.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_MAX (16u << 20)
+
+/* --- the tree ------------------------------------------------------------------------------- */
+
+static json_t *child_of(json_t *tree, const char *name)
+{
+	json_t *child = json_object_get(tree, name);
+
+	if (!child) {
+		child = json_object();
+		json_object_set_new(tree, name, child);
+	}
+	return child;
+}
+
+static json_t *place_of(struct import *import, const char *section, const char *entry)
+{
+	json_t *place = child_of(import->settings, section);
+
+	return entry ? child_of(place, entry) : place;
+}
+
+void import_set(struct import *import, const char *section, const char *entry, const char *name,
+		json_t *value)
+{
+	json_object_set_new(place_of(import, section, entry), name, value);
+}
+
+void import_text(struct import *import, const char *section, const char *entry, const char *name,
+		 const char *value)
+{
+	import_set(import, section, entry, name, json_string(value));
+}
+
+void import_entry(struct import *import, const char *section, const char *entry, json_t *values)
+{
+	json_object_set(child_of(import->settings, section), entry, values);
+}
+
+void import_add(struct import *import, const char *section, const char *entry, const char *name,
+		const char *value)
+{
+	json_t *place = place_of(import, section, entry), *list = json_object_get(place, name);
+
+	if (!list) {
+		list = json_array();
+		json_object_set_new(place, name, list);
+	}
+	json_array_append_new(list, json_string(value));
+}
+
+void import_note(struct import *import, unsigned line, const char *format, ...)
+{
+	va_list args;
+
+	if (line)
+		fprintf(import->report, "%s:%u: ", import->file, line);
+	else
+		fprintf(import->report, "%s: ", import->file);
+	va_start(args, format);
+	vfprintf(import->report, format, args);
+	va_end(args);
+	putc('\n', import->report);
+	import->notes++;
+}
+
+/* --- YAML ----------------------------------------------------------------------------------- */
+
+/* JSON's strings are YAML's double-quoted ones (YAML 1.2, section 1.3). */
+static void write_scalar(const json_t *value, FILE *out)
+{
+	if (json_is_boolean(value))
+		fputs(json_is_true(value) ? "yes" : "no", out);
+	else
+		json_dumpf(value, out, JSON_ENCODE_ANY);
+}
+
+static void write_level(const json_t *tree, unsigned depth, FILE *out)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)tree, name, value)
+	{
+		json_t *key = json_string(name);
+		bool plain = strspn(name, "abcdefghijklmnopqrstuvwxyz_") == strlen(name);
+
+		fprintf(out, "%*s", (int)depth * 2, "");
+		if (plain)
+			fputs(name, out);
+		else
+			json_dumpf(key, out, JSON_ENCODE_ANY);
+		json_decref(key);
+		fputs(json_is_object(value) ? ":\n" : ": ", out);
+		if (json_is_object(value)) {
+			write_level(value, depth + 1, out);
+		} else if (json_is_array(value)) {
+			for (size_t i = 0; i < json_array_size(value); i++) {
+				fputs(i ? ", " : "[", out);
+				write_scalar(json_array_get(value, i), out);
+			}
+			fputs("]\n", out);
+		} else {
+			write_scalar(value, out);
+			putc('\n', out);
+		}
+	}
+}
+
+void import_write(const json_t *settings, FILE *out)
+{
+	write_level(settings, 0, out);
+}
+
+/* --- the file ------------------------------------------------------------------------------- */
+
+static char *read_all(const char *file, size_t *len)
+{
+	FILE *in = fopen(file, "rbe");
+	char *text = in ? malloc(FILE_MAX + 1) : NULL;
+
+	*len = text ? fread(text, 1, FILE_MAX + 1, in) : 0;
+	if (in && ferror(in))
+		errno = EIO;
+	if (in)
+		fclose(in);
+	if (text && *len > FILE_MAX) {
+		errno = EFBIG;
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+int import_run(const char *file, FILE *out, FILE *report)
+{
+	struct import import = {.settings = json_object(), .file = file, .report = report};
+	size_t len = 0, first = 0;
+	char *text = read_all(file, &len);
+	int code;
+
+	if (!text) {
+		fprintf(report, "%s: %s\n", file, strerror(errno));
+		json_decref(import.settings);
+		return 1;
+	}
+	while (first < len && (isspace((unsigned char)text[first]) || text[first] & '\x80'))
+		first++;
+	if (first < len && text[first] == '{')
+		code = import_tinyice(&import, text, len);
+	else
+		code = import_icecast(&import, text, len);
+	if (code == 0) {
+		fprintf(out, "# Made from %s; `ringmain --check --config FILE` looks it over.\n",
+			file);
+		import_write(import.settings, out);
+		if (import.notes)
+			fprintf(report,
+				"%u of its settings have no equal here or need a look: above.\n",
+				import.notes);
+	}
+	json_decref(import.settings);
+	free(text);
+	return code;
+}

@@ -1,0 +1,213 @@
+#include "control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/log.h"
+
+#define NAME      "control"
+#define WORDS_MAX 64
+#define CALLERS   8
+
+struct caller {
+	uv_poll_t poll;
+	int fd;
+	bool in_use;
+	bool waits; /* for the outcome of an upgrade */
+	char line[WORDS_MAX];
+	size_t len;
+};
+
+static const struct control_hooks *hooks;
+static uv_poll_t listener;
+static int listening = -1, directory_fd = -1;
+static struct caller callers[CALLERS];
+
+/* The directory's own path may be longer than a socket's address. */
+static struct sockaddr_un address_of(const char *name)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", directory_fd,
+		 name);
+	return address;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct caller *caller = container_of(handle, struct caller, poll);
+
+	caller->in_use = false;
+}
+
+RUNS_ON(on_control) static void caller_end(struct caller *caller)
+{
+	uv_close((uv_handle_t *)&caller->poll, on_closed);
+	close(caller->fd);
+	caller->fd = -1;
+	caller->waits = false;
+}
+
+RUNS_ON(on_control) static void answer(struct caller *caller, bool done, const char *text)
+{
+	char line[256];
+	int len = snprintf(line, sizeof line, "%s%s%s\n", done ? "ok" : "error", text[0] ? " " : "",
+			   text);
+
+	(void)!send(caller->fd, line, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	caller_end(caller);
+}
+
+RUNS_ON(on_control) static void obey(struct caller *caller)
+{
+	if (strcmp(caller->line, "reload") == 0) {
+		bool done = hooks->reload();
+
+		answer(caller, done, done ? "" : "the log says why");
+	} else if (strcmp(caller->line, "upgrade") == 0) {
+		if (hooks->upgrade())
+			caller->waits = true;
+		else
+			answer(caller, false, "there is no keeper, or an upgrade is under way");
+	} else {
+		answer(caller, false, "unknown word");
+	}
+}
+
+static void on_caller(uv_poll_t *poll, int status, int events)
+{
+	struct caller *caller = container_of(poll, struct caller, poll);
+	ssize_t n;
+	char *end;
+
+	(void)events;
+	enter_control();
+	n = status < 0 ? 0
+		       : recv(caller->fd, caller->line + caller->len,
+			      sizeof caller->line - 1 - caller->len, MSG_DONTWAIT);
+	if (n == -1 && errno == EAGAIN)
+		return;
+	if (n <= 0 || caller->waits) {
+		caller_end(caller);
+		return;
+	}
+	caller->len += (size_t)n;
+	caller->line[caller->len] = '\0';
+	end = strchr(caller->line, '\n');
+	if (end) {
+		*end = '\0';
+		obey(caller);
+	} else if (caller->len == sizeof caller->line - 1) {
+		answer(caller, false, "a line is at most 62 bytes");
+	}
+}
+
+static bool may_ask(int fd)
+{
+	struct ucred who;
+	socklen_t len = sizeof who;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
+	       (who.uid == 0 || who.uid == geteuid());
+}
+
+RUNS_ON(on_control) static bool caller_begin(int fd)
+{
+	for (size_t i = 0; i < CALLERS; i++) {
+		struct caller *caller = &callers[i];
+
+		if (caller->in_use)
+			continue;
+		*caller = (struct caller){.fd = fd, .in_use = true};
+		if (uv_poll_init(listener.loop, &caller->poll, fd) != 0) {
+			caller->in_use = false;
+			return false;
+		}
+		uv_poll_start(&caller->poll, UV_READABLE, on_caller);
+		return true;
+	}
+	return false;
+}
+
+static void on_knock(uv_poll_t *poll, int status, int events)
+{
+	int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)poll;
+	(void)status;
+	(void)events;
+	enter_control();
+	if (fd >= 0 && (!may_ask(fd) || !caller_begin(fd)))
+		close(fd);
+}
+
+/* Under another name first, so that there is one at every moment of an upgrade. */
+static int open_socket(void)
+{
+	static const char fresh[] = NAME ".new";
+	struct sockaddr_un address = address_of(fresh);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		return -errno;
+	(void)unlinkat(directory_fd, fresh, 0);
+	if (bind(fd, (const struct sockaddr *)&address, sizeof address) == -1 ||
+	    fchmodat(directory_fd, fresh, 0600, 0) == -1 || listen(fd, CALLERS) == -1 ||
+	    renameat(directory_fd, fresh, directory_fd, NAME) == -1) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+int control_start(uv_loop_t *loop, const char *directory, const struct control_hooks *table)
+{
+	int error;
+
+	(void)mkdir(directory, 0700);
+	directory_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (directory_fd == -1)
+		return -errno;
+	listening = open_socket();
+	error = listening < 0 ? listening : uv_poll_init(loop, &listener, listening);
+	if (error) {
+		if (listening >= 0)
+			close(listening);
+		listening = -1;
+		close(directory_fd);
+		return error;
+	}
+	hooks = table;
+	return uv_poll_start(&listener, UV_READABLE, on_knock);
+}
+
+void control_outcome(bool done, const char *why)
+{
+	for (size_t i = 0; i < CALLERS; i++)
+		if (callers[i].in_use && callers[i].waits)
+			answer(&callers[i], done, why);
+}
+
+void control_stop(bool remove_name)
+{
+	if (listening < 0)
+		return;
+	if (remove_name)
+		(void)unlinkat(directory_fd, NAME, 0);
+	uv_close((uv_handle_t *)&listener, NULL);
+	close(listening);
+	close(directory_fd);
+	listening = -1;
+	for (size_t i = 0; i < CALLERS; i++)
+		if (callers[i].in_use && callers[i].fd >= 0)
+			caller_end(&callers[i]);
+}

@@ -1,0 +1,28 @@
+/* control: a socket in the data directory for ringmainctl: one line in, one line out.
+ *
+ *   "upgrade\n" "reload\n"  ─▶  "ok …\n" | "error …\n"
+ *
+ * Only root and the user that the server runs as are heard (SO_PEERCRED). Thread: control. */
+#pragma once
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "core/check.h"
+#include "core/role.h"
+
+struct control_hooks {
+	bool (*reload)(void);
+	bool (*upgrade)(void); /* false: it cannot begin; else control_outcome() follows */
+};
+
+/* 0 or -errno. */
+RUNS_ON(on_control)
+MUST_CHECK int control_start(uv_loop_t *loop, const char *directory,
+			     const struct control_hooks *hooks);
+
+/* How an upgrade went: for whoever asked for it. */
+RUNS_ON(on_control) void control_outcome(bool done, const char *why);
+
+/* Answers nobody new; the name in the directory is somebody else's (an upgrade) or goes away. */
+RUNS_ON(on_control) void control_stop(bool remove_name);

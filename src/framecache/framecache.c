@@ -1,0 +1,50 @@
+#include "framecache/framecache.h"
+
+#include "core/log.h"
+#include "edge/edge.h"
+#include "edge/route.h"
+#include "framecache/slot_board.h"
+#include "framecache/slot_face.h"
+
+static unsigned site;
+static bool running OWNED_BY(on_control);
+
+void framecache_configure(const struct conf *conf)
+{
+	board_place(framecache_conf_of(conf));
+	site = route_site();
+	route_add_at(site, slot_routes);
+}
+
+int framecache_listen(uv_loop_t *loop, const struct conf *conf, char *fault, size_t size)
+{
+	const struct framecache_conf *values = framecache_conf_of(conf);
+	uint16_t port;
+	int error = 0;
+
+	if (values->listen.count > 0 && !running) {
+		error = board_start(loop, values);
+		if (error) {
+			log_error("framecache", "no directory",
+				  kv_str("directory", board_directory()),
+				  kv_str("error", uv_strerror(error)));
+			return error;
+		}
+	}
+	/* From here on the board stays until the end, also where its doors are closed. */
+	running |= values->listen.count > 0;
+	error = edge_listen_at(loop, site, &values->listen, &port, fault, size);
+	if (error)
+		return error;
+	board_configure(values);
+	if (port)
+		log_info("framecache", "ready", kv_u64("port", port),
+			 kv_str("directory", board_directory()));
+	return 0;
+}
+
+void framecache_stop(void)
+{
+	board_stop();
+	running = false;
+}

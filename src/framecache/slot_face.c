@@ -1,0 +1,366 @@
+#include "framecache/slot_face.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "edge/access.h"
+#include "edge/api.h"
+#include "framecache/slot_board.h"
+
+#define READ (METHOD_GET | METHOD_HEAD)
+
+/* --- who may -------------------------------------------------------------------------------- */
+
+static bool is_loopback(const struct address *peer)
+{
+	struct cidr loopback[2];
+
+	CHECK(cidr_parse(BYTES("127.0.0.0/8"), &loopback[0]));
+	CHECK(cidr_parse(BYTES("::1"), &loopback[1]));
+	return cidr_list_holds((struct cidr_list){loopback, 2}, peer);
+}
+
+/* A page of another site may have a name of its own that leads here; no address does that. */
+static bool host_is_ours(struct bytes host)
+{
+	struct address address;
+
+	return host.len == 0 || address_parse(host, &address) ||
+	       bytes_equal(host, BYTES("localhost")) || bytes_start_with(host, BYTES("localhost:"));
+}
+
+RUNS_ON(on_worker) static void let_in(struct conn *conn, void (*then)(struct conn *conn))
+{
+	const struct request *request = conn_request(conn);
+
+	if (is_loopback(&request->peer) && host_is_ours(request->host) &&
+	    !access_is_foreign(request))
+		then(conn);
+	else
+		access_require(conn, RANK_OPERATOR, (struct bytes){0}, then);
+}
+
+/* --- a slot as JSON ------------------------------------------------------------------------- */
+
+static const char *state_name(const struct board_slot *slot)
+{
+	switch (slot->state) {
+	case FC_OK: return "live";
+	case FC_TIMEOUT: return "init";
+	default: return fc_result_name(slot->state);
+	}
+}
+
+static void set_u64(json_t *tree, const char *name, uint64_t value)
+{
+	json_object_set_new(tree, name, json_integer((json_int_t)value));
+}
+
+static void names_set(json_t *tree, const char *slot_id)
+{
+	json_object_set_new(tree, "slot_id", json_string(slot_id));
+	json_object_set_new(tree, "shm_path", json_sprintf("%s/%s", board_directory(), slot_id));
+	json_object_set_new(tree, "sem_name", json_sprintf("/framecache-%s-write", slot_id));
+}
+
+static json_t *planes_tree(const fc_info_t *info)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < info->plane_count; i++)
+		json_array_append_new(
+			list, json_pack("{s:I, s:I}", "offset", (json_int_t)info->plane_offset[i],
+					"row_bytes", (json_int_t)info->plane_row_bytes[i]));
+	return list;
+}
+
+RUNS_ON(on_control) static json_t *slot_tree(const struct board_slot *slot)
+{
+	const fc_info_t *info = &slot->info;
+	uint64_t now = uv_hrtime();
+	json_t *tree = json_object();
+
+	names_set(tree, info->slot_id);
+	set_u64(tree, "width", info->width);
+	set_u64(tree, "height", info->height);
+	set_u64(tree, "fps_num", info->fps_num);
+	set_u64(tree, "fps_den", info->fps_den);
+	json_object_set_new(tree, "source_type", json_string(info->source_type));
+	set_u64(tree, "write_cursor", info->write_cursor);
+	set_u64(tree, "dropped_frames", info->dropped_frames);
+	json_object_set_new(tree, "current_fps", json_real(slot->fps));
+	json_object_set_new(tree, "state", json_string(state_name(slot)));
+	json_object_set_new(tree, "pixel_format", json_string(fc_pix_name(info->pixel_format)));
+	set_u64(tree, "frame_size", info->frame_size);
+	set_u64(tree, "ring_depth", info->ring_depth);
+	json_object_set_new(tree, "planes", planes_tree(info));
+	set_u64(tree, "audio_channels", info->audio_channels);
+	set_u64(tree, "audio_rate", info->audio_rate);
+	set_u64(tree, "bytes", info->file_size);
+	set_u64(tree, "generation", info->generation);
+	set_u64(tree, "writers", info->writer_epoch);
+	if (info->heartbeat_ns && info->heartbeat_ns <= now)
+		set_u64(tree, "heartbeat_age_ms", (now - info->heartbeat_ns) / 1000000);
+	return tree;
+}
+
+/* --- answers -------------------------------------------------------------------------------- */
+
+static void answer_list(struct call *call)
+{
+	json_t *list = json_array();
+
+	enter_control();
+	board_look();
+	for (const struct board_slot *slot = board_first(); slot; slot = slot->next)
+		json_array_append_new(list, slot_tree(slot));
+	api_answer(call, list);
+}
+
+static void answer_health(struct call *call)
+{
+	uint64_t slots = 0, live = 0;
+
+	enter_control();
+	board_look();
+	for (const struct board_slot *slot = board_first(); slot; slot = slot->next) {
+		slots++;
+		live += slot->state == FC_OK;
+	}
+	api_answer(call, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "status", "ok", "slots",
+				   (json_int_t)slots, "live", (json_int_t)live, "bytes",
+				   (json_int_t)board_taken(), "budget", (json_int_t)board_budget(),
+				   "free", (json_int_t)board_room()));
+}
+
+/* The name behind "/slots/"; whether it could be one. */
+static bool name_of(const struct call *call, char name[FC_SLOT_ID_MAX + 1])
+{
+	struct bytes in = bytes_skip(call->request.path, strlen("/slots/"));
+
+	if (in.len > FC_SLOT_ID_MAX || memchr(in.at, 0, in.len))
+		return false;
+	memcpy(name, in.at, in.len);
+	name[in.len] = '\0';
+	return fc_slot_id_ok(name);
+}
+
+static void answer_one(struct call *call)
+{
+	const struct board_slot *slot;
+	char name[FC_SLOT_ID_MAX + 1];
+
+	enter_control();
+	board_look();
+	slot = name_of(call, name) ? board_find(name) : NULL;
+	if (!slot)
+		api_fault(call, 404, "no_such_slot", "there is no such slot");
+	else
+		api_answer(call, slot_tree(slot));
+}
+
+static void answer_delete(struct call *call)
+{
+	char name[FC_SLOT_ID_MAX + 1], force[8] = "";
+	int error;
+
+	enter_control();
+	(void)call_param(call, "force", force, sizeof force);
+	error = name_of(call, name) ? board_remove(name, strcmp(force, "1") == 0) : -ENOENT;
+	if (error == 0)
+		api_done(call);
+	else if (error == -EBUSY)
+		api_fault(call, 409, "has_writer",
+			  "a living writer has this slot; ?force=1 takes it away all the same");
+	else if (error == -ENOENT)
+		api_fault(call, 404, "no_such_slot", "there is no such slot");
+	else
+		api_fault(call, 500, "not_removed", "not removed: %s", strerror(-error));
+}
+
+/* --- making one ----------------------------------------------------------------------------- */
+
+struct creation {
+	struct board_order order;
+	struct call *call;
+};
+
+RUNS_ON(on_control) static void answer_created(struct call *call, const char *slot_id)
+{
+	const struct board_slot *slot = board_find(slot_id);
+	json_t *tree = slot ? slot_tree(slot) : json_object();
+	char where[FC_SLOT_ID_MAX + 16];
+
+	if (!slot)
+		names_set(tree, slot_id);
+	snprintf(where, sizeof where, "/slots/%s", slot_id);
+	reply_header(&call->reply, "Location", bytes_str(where));
+	api_answer_as(call, 201, tree);
+}
+
+static void on_created(struct board_order *order)
+{
+	struct creation *creation = container_of(order, struct creation, order);
+	struct call *call = creation->call;
+
+	enter_control();
+	switch (-order->error) {
+	case 0: answer_created(call, order->slot_id); break;
+	case EINVAL:
+		api_fault(call, 400, "bad_slot",
+			  fc_slot_id_ok(order->slot_id)
+				  ? "no slot can have this shape: see fc_config_t in fc_client.h"
+				  : "slot_id is 1 to 64 letters, digits, _ and -, a letter or "
+				    "digit first");
+		break;
+	case EEXIST: api_fault(call, 409, "slot_exists", "there is a slot of this name"); break;
+	case EBUSY: api_fault(call, 409, "has_writer", "a living writer has this slot"); break;
+	case EDQUOT:
+	case ENOSPC:
+		api_fault(
+			call, 507, "no_room",
+			"it takes %llu bytes; %llu of %llu are taken, and the file system has %llu",
+			(unsigned long long)order->size, (unsigned long long)board_taken(),
+			(unsigned long long)board_budget(), (unsigned long long)board_room());
+		break;
+	default: api_fault(call, 500, "not_created", "not created: %s", strerror(-order->error));
+	}
+	free(creation);
+}
+
+/* A whole number of 32 bits, if it is there. */
+static bool take_u32(const json_t *body, const char *name, uint32_t *out)
+{
+	const json_t *value = json_object_get(body, name);
+	json_int_t number = json_integer_value(value);
+
+	if (!value)
+		return true;
+	if (!json_is_integer(value) || number < 0 || number > UINT32_MAX)
+		return false;
+	*out = (uint32_t)number;
+	return true;
+}
+
+/* A text of its buffer's length at most, without zeroes, if it is there. */
+static bool take_text(const json_t *body, const char *name, char *out, size_t size)
+{
+	const json_t *value = json_object_get(body, name);
+	size_t len = json_string_length(value);
+
+	if (!value)
+		return true;
+	if (!json_is_string(value) || len >= size || memchr(json_string_value(value), 0, len))
+		return false;
+	memcpy(out, json_string_value(value), len + 1);
+	return true;
+}
+
+/* By its name, or by its number. */
+static bool take_format(const json_t *body, uint32_t *out)
+{
+	const json_t *value = json_object_get(body, "pixel_format");
+	int format;
+
+	if (!json_is_string(value))
+		return take_u32(body, "pixel_format", out);
+	format = fc_pix_by_name(json_string_value(value));
+	*out = (uint32_t)format;
+	return format >= 0;
+}
+
+/* NULL, or the member that is not what it should be. */
+static const char *order_read(const json_t *body, struct board_order *order)
+{
+	fc_config_t *config = &order->config;
+	const struct {
+		const char *name;
+		uint32_t *out;
+	} numbers[] = {
+		{"width", &config->width},           {"height", &config->height},
+		{"fps_num", &config->fps_num},       {"fps_den", &config->fps_den},
+		{"ring_depth", &config->ring_depth}, {"scan", &config->scan},
+		{"colour", &config->colour},         {"audio_channels", &config->audio_channels},
+		{"audio_rate", &config->audio_rate}, {"file_mode", &config->file_mode},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(numbers); i++)
+		if (!take_u32(body, numbers[i].name, numbers[i].out))
+			return numbers[i].name;
+	if (!take_text(body, "slot_id", order->slot_id, sizeof order->slot_id))
+		return "slot_id";
+	if (!take_text(body, "source_type", order->source_type, sizeof order->source_type))
+		return "source_type";
+	if (!take_format(body, &config->pixel_format))
+		return "pixel_format";
+	if (json_is_true(json_object_get(body, "replace")))
+		order->flags = FC_REPLACE;
+	return NULL;
+}
+
+static void answer_create(struct call *call)
+{
+	struct bytes in = call->request.body;
+	json_t *body = json_loadb((const char *)in.at, in.len, JSON_REJECT_DUPLICATES, NULL);
+	struct creation *creation = calloc(1, sizeof *creation);
+	const char *fault;
+
+	enter_control();
+	if (!creation || !json_is_object(body)) {
+		free(creation);
+		json_decref(body);
+		api_fault(call, creation ? 400 : 503, creation ? "bad_json" : "no_memory",
+			  creation ? "this takes a JSON object" : "out of memory");
+		return;
+	}
+	fault = order_read(body, &creation->order);
+	json_decref(body);
+	if (fault) {
+		free(creation);
+		api_fault(call, 400, "bad_slot", "%s is not what it should be", fault);
+		return;
+	}
+	creation->call = call;
+	creation->order.done = on_created;
+	board_create(&creation->order);
+}
+
+/* --- routes --------------------------------------------------------------------------------- */
+
+RUNS_ON(on_worker) static void on_slots_let_in(struct conn *conn)
+{
+	conn_call(conn, bytes_equal(conn_request(conn)->method, BYTES("POST")) ? answer_create
+									       : answer_list);
+}
+
+RUNS_ON(on_worker) static void serve_slots(struct conn *conn)
+{
+	if (bytes_equal(conn_request(conn)->method, BYTES("POST")) && conn_body(conn))
+		return;
+	let_in(conn, on_slots_let_in);
+}
+
+RUNS_ON(on_worker) static void on_slot_let_in(struct conn *conn)
+{
+	conn_call(conn, bytes_equal(conn_request(conn)->method, BYTES("DELETE")) ? answer_delete
+										 : answer_one);
+}
+
+RUNS_ON(on_worker) static void serve_slot(struct conn *conn)
+{
+	let_in(conn, on_slot_let_in);
+}
+
+RUNS_ON(on_worker) static void serve_health(struct conn *conn)
+{
+	conn_call(conn, answer_health);
+}
+
+const struct route slot_routes[] = {
+	{"/slots", READ | METHOD_POST, serve_slots, NULL},
+	{"/slots/", READ | METHOD_DELETE, serve_slot, NULL},
+	{"/health", READ, serve_health, NULL},
+	{0},
+};

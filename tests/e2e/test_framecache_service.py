@@ -1,0 +1,326 @@
+"""The frame cache's service: its API, what it promises of memory, and that slots outlive it."""
+
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import pytest
+
+from stage import Server
+
+CLIENTS = pathlib.Path(os.environ.get("RINGMAIN_CLIENTS",
+                                      pathlib.Path(__file__).resolve().parents[2] / "build" / "clients"))
+SMALL = {"width": 64, "height": 32, "fps_num": 50, "fps_den": 1, "source_type": "sdi"}
+
+
+@pytest.fixture
+def slots(monkeypatch):
+    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="fc-e2e-", dir=shared) as directory:
+        monkeypatch.setenv("FC_DIR", directory)
+        yield pathlib.Path(directory)
+
+
+class Cache:
+    def __init__(self, server):
+        self.server = server
+        self.port = int(server.await_log(r"info framecache ready port=(\d+)").group(1))
+
+    def ask(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        body = json.dumps(body) if isinstance(body, (dict, list)) else body
+        connection.request(method, path, body, headers or {})
+        reply = connection.getresponse()
+        data = reply.read()
+        connection.close()
+        if not data or reply.headers.get_content_type() != "application/json":
+            return reply.status, data.decode() or None
+        return reply.status, json.loads(data)
+
+    def get(self, path):
+        status, tree = self.ask("GET", path)
+        assert status == 200, tree
+        return tree
+
+    def make(self, slot_id, **shape):
+        status, tree = self.ask("POST", "/slots", {"slot_id": slot_id, **SMALL, **shape})
+        assert status == 201, tree
+        return tree
+
+    def names(self):
+        return [slot["slot_id"] for slot in self.get("/slots")]
+
+    def await_slot(self, slot_id, seconds=20, **wanted):
+        end = time.monotonic() + seconds
+        while True:
+            status, slot = self.ask("GET", f"/slots/{slot_id}")
+            if status == 200 and all(slot[name] == value for name, value in wanted.items()):
+                return slot
+            assert time.monotonic() < end, slot
+            time.sleep(0.02)
+
+    def await_gone(self, slot_id, seconds=20):
+        end = time.monotonic() + seconds
+        while self.ask("GET", f"/slots/{slot_id}")[0] != 404:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def cache(slots, serve):
+    def start(**settings):
+        return Cache(serve({"framecache.listen": "127.0.0.1:0", "framecache.dir": slots,
+                            **{"framecache." + name: value for name, value in settings.items()}}))
+    return start
+
+
+@pytest.fixture
+def frametest():
+    running = []
+
+    def start(*options):
+        running.append(subprocess.Popen([CLIENTS / "frametest", *map(str, options)],
+                                        stdout=subprocess.PIPE, text=True))
+        return running[-1]
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def said(process):
+    return json.loads(process.communicate(timeout=30)[0])
+
+
+# --- the calls of the document -------------------------------------------------------------------
+
+
+def test_a_slot_is_made_listed_and_removed(cache, slots):
+    cache = cache()
+    assert cache.get("/health")["status"] == "ok"
+    assert cache.get("/slots") == []
+    made = cache.make("studio1", fps_num=60000, fps_den=1001)
+    assert made["slot_id"] == "studio1"
+    assert made["shm_path"] == str(slots / "studio1")
+    assert made["sem_name"] == "/framecache-studio1-write"
+    assert (slots / "studio1").stat().st_size == made["bytes"]
+    assert (slots / "studio1").stat().st_blocks * 512 >= made["bytes"], "allocated, not only promised"
+    [listed] = cache.get("/slots")
+    for name, value in {"slot_id": "studio1", "width": 64, "height": 32, "fps_num": 60000, "fps_den": 1001,
+                        "source_type": "sdi", "write_cursor": 0, "dropped_frames": 0, "current_fps": 0,
+                        "state": "init", "ring_depth": 120, "pixel_format": "uyvy422"}.items():
+        assert listed[name] == value
+    assert cache.get("/slots/studio1")["slot_id"] == "studio1"
+    assert cache.ask("DELETE", "/slots/studio1") == (204, None)
+    assert cache.ask("DELETE", "/slots/studio1")[0] == 404
+    assert cache.ask("GET", "/slots/studio1")[0] == 404
+    assert not (slots / "studio1").exists()
+
+
+def test_a_writer_is_seen_and_its_slot_is_not_taken_away(cache, frametest):
+    cache = cache()
+    cache.make("live", audio_channels=2, audio_rate=48000, pixel_format="v210")
+    writer = frametest("--open", "live")
+    slot = cache.await_slot("live", state="live")
+    assert slot["pixel_format"] == "v210" and slot["planes"] == [{"offset": 0, "row_bytes": 256}]
+    end = time.monotonic() + 20
+    while not 45 < cache.get("/slots/live")["current_fps"] < 55:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert cache.ask("DELETE", "/slots/live")[0] == 409
+    assert cache.ask("POST", "/slots", {"slot_id": "live", **SMALL})[0] == 409
+    assert cache.ask("POST", "/slots", {"slot_id": "live", "replace": True, **SMALL})[0] == 409
+    writer.send_signal(signal.SIGSTOP)
+    assert cache.await_slot("live", state="stalled")["heartbeat_age_ms"] >= 500
+    writer.send_signal(signal.SIGCONT)
+    cache.await_slot("live", state="live")
+    assert cache.ask("DELETE", "/slots/live?force=1")[0] == 204
+    assert said(writer)["ended"] == "closed", "the writer is told"
+
+
+def test_a_dead_writers_slot_goes_when_its_grace_is_over(cache, frametest, slots):
+    cache = cache(grace="1500ms")
+    cache.make("kept", fps_num=25)
+    cache.make("gone")
+    writer, other = frametest("--open", "kept"), frametest("--open", "gone")
+    cache.await_slot("kept", state="live")
+    cache.await_slot("gone", state="live")
+    reader = frametest("--check", "gone")
+    other.kill()
+    cache.await_slot("gone", state="dead")
+    cache.await_gone("gone")
+    assert said(reader)["ended"] == "closed", "its readers are told"
+    assert cache.names() == ["kept"]
+    assert (slots / "kept").exists() and writer.poll() is None
+
+
+def test_slots_that_others_make_are_found(cache, frametest, slots):
+    cache = cache()
+    (slots / "rubbish").write_bytes(b"x" * 5000)
+    (slots / "hollow").write_bytes(b"")
+    os.truncate(slots / "hollow", 1 << 20)
+    os.mkfifo(slots / "pipe")
+    frametest("--size", "64x32", "own")
+    cache.await_slot("own", state="live", source_type="frametest")
+    assert cache.names() == ["own"]
+    assert (slots / "rubbish").exists()
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body,fault", [
+    ("", "bad_json"), ("[]", "bad_json"), ("{", "bad_json"), ('{"slot_id": "a\\u0000b"}', "bad_json"), ('{"slot_id": "a"}', "bad_slot"),
+    *[(json.dumps({"slot_id": name, **SMALL}), "bad_slot")
+      for name in ("", ".", "..", "../x", "a/b", "registry.json", "a" * 65, "a" * 300, "-a", "a b", "é")],
+    *[(json.dumps({"slot_id": "a", **SMALL, **wrong}), "bad_slot") for wrong in (
+        {"width": 65536, "height": 32768}, {"width": 65536, "height": 32784}, {"width": 63}, {"width": -2},
+        {"width": 2 ** 32 + 64}, {"width": "64"}, {"height": 0}, {"fps_den": 0}, {"fps_num": 0},
+        {"fps_num": 1e9}, {"pixel_format": "yuyv"}, {"pixel_format": 9}, {"source_type": "a\"b"},
+        {"source_type": "s" * 32}, {"ring_depth": 1}, {"slot_id": 7}, {"audio_channels": 65})],
+])
+def test_a_slot_that_makes_no_sense_is_refused(one_cache, body, fault):
+    cache, directory = one_cache
+    before = sorted(os.listdir(directory))
+    status, tree = cache.ask("POST", "/slots", body)
+    assert status == 400 and tree["error"]["code"] == fault, tree
+    assert sorted(os.listdir(directory)) == before
+
+
+@pytest.fixture(scope="module")
+def one_cache(shared_serve):
+    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="fc-e2e-", dir=shared) as directory:
+        yield Cache(shared_serve({"framecache.listen": "127.0.0.1:0", "framecache.dir": directory})), directory
+
+
+def test_what_does_not_fit_is_507_and_takes_nothing(cache, slots):
+    cache = cache(budget="3M")
+    assert cache.get("/health")["budget"] == 3 << 20
+    first = cache.make("first", width=256, height=256, ring_depth=12)
+    assert first["bytes"] < 3 << 20
+    status, tree = cache.ask("POST", "/slots", {"slot_id": "second", **SMALL, "width": 256, "height": 256,
+                                                "ring_depth": 12})
+    assert status == 507 and tree["error"]["code"] == "no_room"
+    assert cache.get("/health")["bytes"] == first["bytes"]
+    cache.make("small")
+    assert sorted(name for name in os.listdir(slots)) == ["first", "registry.json", "small"]
+    assert cache.ask("DELETE", "/slots/first")[0] == 204
+    cache.make("second", width=256, height=256, ring_depth=12)
+
+
+def test_the_budget_is_that_of_the_environment_where_none_is_set(slots, serve, monkeypatch):
+    monkeypatch.setenv("FC_SHM_SIZE", "2000000")
+    cache = Cache(serve({"framecache.listen": "127.0.0.1:0"}))
+    assert cache.get("/health")["budget"] == 2000000
+    cache.make("there")
+    assert (slots / "there").exists(), "FC_DIR too"
+
+
+def test_a_page_of_another_site_may_nothing(one_cache):
+    cache, _ = one_cache
+    for headers in ({"Host": "evil.example"}, {"Host": "evil.example:7435"}, {"Origin": "http://evil.example"},
+                    {"Sec-Fetch-Site": "cross-site"}):
+        assert cache.ask("POST", "/slots", {"slot_id": "evil", **SMALL}, headers)[0] in (401, 403), headers
+        assert cache.ask("DELETE", "/slots/evil", None, headers)[0] in (401, 403), headers
+    assert cache.ask("GET", "/slots", None, {"Host": "evil.example"})[0] == 401
+    assert cache.ask("GET", "/slots", None, {"Host": f"localhost:{cache.port}"})[0] == 200
+
+
+def test_each_port_has_its_own_paths(one_cache):
+    cache, _ = one_cache
+    for path in ("/", "/live", "/status-json.xsl", "/admin/stats", "/api/v1/mounts", "/slot", "/healthy"):
+        assert cache.ask("GET", path)[0] == 404, path
+    assert cache.ask("PUT", "/live", "x" * 100)[0] in (404, 405)
+    assert cache.ask("PATCH", "/slots")[0] == 405
+    for path in ("/slots", "/slots/x", "/health"):
+        assert cache.server.get(path).status == 404, path
+
+
+def test_it_is_off_unless_it_is_asked_for(slots, serve):
+    server = serve()
+    assert "framecache" not in server.log()
+    assert os.listdir(slots) == []
+
+
+# --- the registry, and the end of the server -----------------------------------------------------
+
+
+def test_the_registry_is_always_whole(cache, slots):
+    cache = cache()
+    over, faults, revisions = threading.Event(), [], [[] for _ in range(4)]
+
+    def read(number):
+        while not over.is_set():
+            try:
+                tree = json.loads((slots / "registry.json").read_bytes())
+                revisions[number].append(tree["revision"])
+            except (ValueError, KeyError, OSError) as fault:
+                faults.append(fault)
+
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for i in range(40):
+        cache.make(f"churn{i % 3}")
+        assert cache.ask("DELETE", f"/slots/churn{i % 3}")[0] == 204
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    for seen in revisions:
+        assert seen == sorted(seen) and len(set(seen)) > 3
+    cache.make("last")
+    assert [slot["slot_id"] for slot in json.loads((slots / "registry.json").read_bytes())["slots"]] == ["last"]
+
+
+def test_slots_outlive_the_server(crew, slots, tmp_path, frametest):
+    """kill -9 of the server while a writer writes and a reader reads: neither notices, and the next server
+    finds the slot."""
+    settings = {"framecache.listen": "127.0.0.1:0", "framecache.dir": slots}
+    server = Server(crew, tmp_path, settings)
+    cache = Cache(server)
+    cache.make("live", fps_num=100)
+    cache.make("idle")
+    writer = frametest("--open", "--seconds", 5, "live")
+    cache.await_slot("live", state="live")
+    reader = frametest("--check", "live")
+    server.process.popen.send_signal(signal.SIGKILL)
+    server.process.wait(20)
+    (slots / "registry.json").write_text("rubbish")
+    again = Server(crew, tmp_path, settings)
+    cache = Cache(again)
+    assert cache.names() == ["idle", "live"]
+    assert cache.await_slot("live", state="live")["writers"] == 1
+    assert len(json.loads((slots / "registry.json").read_bytes())["slots"]) == 2
+    assert said(writer)["ended"] == "ok"
+    told = said(reader)
+    assert told["lost"] == told["wrong"] == told["flagged"] == 0 and told["ended"] == "closed"
+    again.stop()
+    assert (slots / "live").exists(), "nor does an orderly end take anything away"
+
+
+def test_a_reload_moves_the_door_and_keeps_the_slots(crew, slots, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text(f"framecache: {{ listen: '127.0.0.1:0', dir: {slots}, budget: 1M }}\n")
+    server = Server(crew, tmp_path, {}, ("--config", config))
+    cache = Cache(server)
+    cache.make("kept")
+    config.write_text(f"framecache: {{ listen: '127.0.0.2:0', dir: {slots}, budget: 2M }}\n")
+    server.process.popen.send_signal(signal.SIGHUP)
+    server.await_log(r"info core reloaded")
+    port = int(re.findall(r"info framecache ready port=(\d+)", server.log())[-1])
+    connection = http.client.HTTPConnection("127.0.0.2", port, timeout=20)
+    connection.request("GET", "/health")
+    tree = json.loads(connection.getresponse().read())
+    assert tree["budget"] == 2 << 20 and tree["slots"] == 1
+    with pytest.raises(OSError):
+        cache.get("/health")
+    server.stop()
