@@ -10,7 +10,7 @@ count=0
 fresh()
 {
 	rm -rf "${tree:?}"/*
-	mkdir -p "$tree/src/core" "$tree/src/edge/proto" "$tree/src/radio/proto" "$tree/src/irc" \
+	mkdir -p "$tree/src/core" "$tree/src/store" "$tree/src/edge/proto" "$tree/src/radio/proto" "$tree/src/irc" \
 		"$tree/clients" "$tree/helpers/one"
 	printf '#include "core/ring.h"\n' >"$tree/src/edge/page.c"
 	printf '#include "edge/proto/url.h"\n#include <string.h>\n' >"$tree/src/radio/proto/mp3.c"
