@@ -498,7 +498,7 @@ static void stopped(bool piped, unsigned readers, unsigned seconds)
 int main(int argc, char **argv)
 {
 	static const unsigned counts[] = {1, 3, 8}, sleepers[] = {1, 3, 8, 16};
-	bool all = true, p = false, w = false, c = false, s = false;
+	bool all, p = false, w = false, c = false, s = false;
 	unsigned seconds = 3;
 
 	for (int i = 1; i < argc; i++) {
@@ -511,8 +511,9 @@ int main(int argc, char **argv)
 		if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
 			seconds = (unsigned)atoi(argv[++i]);
 		else if (which)
-			*which = true, all = false;
+			*which = true;
 	}
+	all = !p && !w && !c && !s;
 	if (seconds == 0 || seconds > 600) {
 		fprintf(stderr,
 			"usage: bench_framecache [publish|wake|cpu|stopped]... [--seconds N]\n");

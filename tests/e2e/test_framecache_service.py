@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from handover_harness import Kept
 from stage import Server
 
 CLIENTS = pathlib.Path(os.environ.get("RINGMAIN_CLIENTS",
@@ -324,3 +325,24 @@ def test_a_reload_moves_the_door_and_keeps_the_slots(crew, slots, tmp_path):
     with pytest.raises(OSError):
         cache.get("/health")
     server.stop()
+
+
+@pytest.mark.parametrize("how", ["upgrade", "kill"])
+def test_the_door_and_who_waits_at_it_pass_to_the_next_server(slots, how):
+    """A connection between two requests is served on by the next server, with the paths of its port."""
+    with Kept({"framecache.listen": "127.0.0.1:0", "framecache.dir": slots}) as server:
+        port = int(re.search(r"info framecache ready port=(\d+)", server.log()).group(1))
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("POST", "/slots", json.dumps({"slot_id": "kept", **SMALL}))
+        assert connection.getresponse().read() and (slots / "kept").exists()
+        if how == "upgrade":
+            server.upgrade()
+        else:
+            connection.close()  # of which nothing is promised after a crash
+            server.kill()
+        connection.request("GET", "/slots")
+        answer = connection.getresponse()
+        assert answer.status == 200 and json.loads(answer.read())[0]["slot_id"] == "kept"
+        connection.request("GET", "/live")
+        assert connection.getresponse().status == 404
+        connection.close()
