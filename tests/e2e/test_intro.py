@@ -229,7 +229,7 @@ def test_moved_by_an_administrator_it_hears_no_second_intro(jingle, tmp_path):
     (b"", "it is no MP3, AAC, Ogg or MPEG-TS"),
     (frames(INTRO, 10000), "it is larger than radio.intro_size"),
     (None, "it is no file"),
-])
+], ids=["text", "empty", "large", "directory"])
 def test_what_cannot_be_used_is_said_once_and_left_out(tmp_path, data, why):
     jingle = tmp_path / "jingle"
     if data is None:
