@@ -91,7 +91,7 @@ void conn_call(struct conn *conn, void (*answer)(struct call *call))
 	if (call->access.name[0])
 		bytes_to_str(bytes_str(call->access.name), call->user, sizeof call->user);
 	else
-		conn_user(conn, call->user, sizeof call->user);
+		request_user(conn_request(conn), call->user, sizeof call->user);
 	call->message.deliver = deliver_call;
 	control_post(&call->message);
 }

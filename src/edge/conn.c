@@ -15,7 +15,6 @@
 #include "edge/call.h"
 #include "edge/edge.h"
 #include "edge/https.h"
-#include "edge/proto/basic_auth.h"
 #include "edge/proto/http_reply.h"
 #include "edge/proto/proxy_protocol.h"
 #include "edge/proto/tls_record.h"
@@ -743,30 +742,11 @@ static void on_verified(struct auth_check *check, enum auth_result result)
 	conn->verified(conn, result);
 }
 
-static bool basic_of(const struct conn *conn, struct writer *w, struct basic_auth *basic)
-{
-	struct bytes value = http1_header_get(&conn->request.head, BYTES("Authorization"));
-
-	return basic_auth_parse(value, w, basic) == BASIC_AUTH_OK;
-}
-
 void conn_verify(struct conn *conn, const char *stored, struct bytes given,
 		 void (*then)(struct conn *conn, enum auth_result result))
 {
 	conn->verified = then;
 	auth_start(&conn->auth, &conn->worker->loop, stored, given, on_verified);
-}
-
-bool conn_user(const struct conn *conn, char *out, size_t size)
-{
-	uint8_t room[512];
-	struct writer w = writer_of(room, sizeof room);
-	struct basic_auth basic;
-
-	if (!basic_of(conn, &w, &basic))
-		return false;
-	bytes_to_str(basic.user, out, size);
-	return true;
 }
 
 struct access_work *conn_access(struct conn *conn)

@@ -82,9 +82,6 @@ void conn_verify(struct conn *conn, const char *stored, struct bytes given,
 /* What access.h keeps of the request at hand; all zero before it was asked. */
 RUNS_ON(on_worker) struct access_work *conn_access(struct conn *conn);
 
-/* The user name of the request's Basic credentials, in *out (cut to size); false without any. */
-RUNS_ON(on_worker) bool conn_user(const struct conn *conn, char *out, size_t size);
-
 /* Sends bytes (copied) as they are, then calls then(). */
 RUNS_ON(on_worker)
 void conn_send(struct conn *conn, struct bytes out, void (*then)(struct conn *conn));

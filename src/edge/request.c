@@ -1,6 +1,7 @@
 #include "edge/request.h"
 
 #include "edge/edge.h"
+#include "edge/proto/basic_auth.h"
 #include "edge/proto/forwarded.h"
 #include "edge/proto/url.h"
 
@@ -117,4 +118,17 @@ bool request_param(const struct request *request, const char *name, char *buf, s
 		return true;
 	return bytes_start_with_nocase(type, BYTES("application/x-www-form-urlencoded")) &&
 	       param_in(request->body, name, buf, size);
+}
+
+bool request_user(const struct request *request, char *out, size_t size)
+{
+	struct bytes value = http1_header_get(&request->head, BYTES("Authorization"));
+	uint8_t room[512];
+	struct writer w = writer_of(room, sizeof room);
+	struct basic_auth basic;
+
+	if (basic_auth_parse(value, &w, &basic) != BASIC_AUTH_OK)
+		return false;
+	bytes_to_str(basic.user, out, size);
+	return true;
 }

@@ -13,5 +13,8 @@ unsigned request_prepare(struct request *request, const struct address *peer,
  * it is not there or does not fit. One that cannot be decoded is taken as it stands. */
 bool request_param(const struct request *request, const char *name, char *buf, size_t size);
 
+/* The user name of its Basic credentials, in *out (cut to size); false without any. */
+bool request_user(const struct request *request, char *out, size_t size);
+
 /* Whether the connection may carry another request after this one. */
 bool request_keeps_alive(const struct request *request);

@@ -128,7 +128,7 @@ RUNS_ON(on_worker) static void ask_metadata(struct conn *conn, struct bytes give
 	metadata_mount(conn, mount);
 	if (!auth_url_wanted(radio_mount_conf(mount), AUTH_SOURCE))
 		judge_metadata(conn, given, true);
-	else if (given.at || conn_user(conn, user, sizeof user))
+	else if (given.at || request_user(conn_request(conn), user, sizeof user))
 		auth_url_ask(conn, mount, AUTH_TITLE, BYTES("source"), given, on_title_asked);
 	else
 		judge_metadata(conn, given, false);

@@ -9,6 +9,7 @@
 #include "edge/access.h"
 #include "edge/proto/charset.h"
 #include "edge/proto/url.h"
+#include "edge/request.h"
 #include "radio/proto/hops.h"
 #include "radio/proto/playlist.h"
 #include "radio/proto/shoutcast.h"
@@ -88,7 +89,7 @@ RUNS_ON(on_worker) static void source_let_in(struct conn *conn)
 	bytes_to_str(BYTES("http"), claim->about.protocol, sizeof claim->about.protocol);
 	claim->expects =
 		http1_header_has_token(&request->head, BYTES("Expect"), BYTES("100-continue"));
-	conn_user(conn, claim->about.user, sizeof claim->about.user);
+	request_user(conn_request(conn), claim->about.user, sizeof claim->about.user);
 	about_take_headers(claim, request);
 	conn_wait(conn);
 	hub_claim(claim);
@@ -193,7 +194,7 @@ void login_serve_source(struct conn *conn)
 	bytes_to_str(request->path, mount, sizeof mount);
 	/* libshout asks without any credentials first: nobody need be asked about that. */
 	if (auth_url_wanted(radio_mount_conf(mount), AUTH_SOURCE) &&
-	    conn_user(conn, user, sizeof user))
+	    request_user(conn_request(conn), user, sizeof user))
 		auth_url_ask(conn, mount, AUTH_SOURCE, BYTES(""), (struct bytes){0},
 			     on_source_asked);
 	else
