@@ -196,7 +196,7 @@ static enum store_fault run_with(struct store_db *db, const char *sql, int64_t n
 enum store_fault write_roll_up(struct store_db *db)
 {
 	enum store_fault fault;
-	int changed;
+	int changed = 0;
 
 	if (db->oldest_minute == INT64_MAX)
 		return STORE_GOOD;
@@ -241,7 +241,7 @@ enum store_fault write_prune(struct store_db *db, const struct store_conf *conf,
 		 conf->audit_days},
 	};
 	enum store_fault fault = STORE_GOOD;
-	int changed;
+	int changed = 0;
 
 	*more = false;
 	for (size_t i = 0; i < COUNT_OF(steps) && !fault; i++) {
