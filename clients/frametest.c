@@ -185,6 +185,25 @@ static int check_card(const struct options *options)
 
 /* --- options -------------------------------------------------------------------------------- */
 
+/* "640x480": how many of the two numbers there are, or 0 for anything else. */
+static int two_numbers(const char *text, char between, uint32_t *a, uint32_t *b)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (end == text || value > UINT32_MAX)
+		return 0;
+	*a = (uint32_t)value;
+	if (!*end)
+		return 1;
+	text = end + 1;
+	value = strtoul(text, &end, 10);
+	if (text[-1] != between || end == text || *end || value > UINT32_MAX)
+		return 0;
+	*b = (uint32_t)value;
+	return 2;
+}
+
 static bool options_parse(struct options *options, int argc, char **argv)
 {
 	static const struct option known[] = {
@@ -201,13 +220,11 @@ static bool options_parse(struct options *options, int argc, char **argv)
 	while (good && (letter = getopt_long(argc, argv, "", known, NULL)) != -1)
 		switch (letter) {
 		case 's':
-			good = sscanf(optarg, "%" SCNu32 "x%" SCNu32, &config->width,
-				      &config->height) == 2;
+			good = two_numbers(optarg, 'x', &config->width, &config->height) == 2;
 			break;
 		case 'r':
 			config->fps_den = 1;
-			good = sscanf(optarg, "%" SCNu32 "/%" SCNu32, &config->fps_num,
-				      &config->fps_den) >= 1;
+			good = two_numbers(optarg, '/', &config->fps_num, &config->fps_den) >= 1;
 			break;
 		case 'f':
 			format = fc_pix_by_name(optarg);

@@ -224,6 +224,7 @@ static void welcome(const struct server *server, bool show)
 
 	printf("\nringmain %s is ready.\n\n", RINGMAIN_VERSION);
 	printf("  Look:        http://localhost:%u/\n", port);
+	printf("  Control:     http://localhost:%u/admin\n", port);
 	if (server->demo)
 		printf("  Listen:      http://localhost:%u/demo (a browser, mpv, VLC, a radio)\n",
 		       port);

@@ -347,7 +347,7 @@ int estate_sweep(const int *also, size_t also_count)
 		return -errno;
 	}
 	while ((entry = readdir(dir)) != NULL) {
-		int fd = atoi(entry->d_name);
+		int fd = (int)strtol(entry->d_name, NULL, 10);
 		bool keep = fd <= 2 || fd == dirfd(dir) || is_among(fd, kept, (size_t)count);
 
 		for (size_t i = 0; i < also_count; i++)

@@ -528,7 +528,7 @@ static void keep(void)
 static bool is_next_generation(void)
 {
 	const char *number = getenv(GENERATION);
-	bool next = number && atoi(number) == keeper_zone() &&
+	bool next = number && strtol(number, NULL, 10) == keeper_zone() &&
 		    fcntl(KEEPER_CHANNEL_FD, F_SETFD, FD_CLOEXEC) != -1 &&
 		    fcntl(KEEPER_PEER_FD, F_SETFD, FD_CLOEXEC) != -1;
 

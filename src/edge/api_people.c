@@ -566,7 +566,7 @@ static bool read_token(struct change *change, const struct api_input *input)
 	if (!read_rights(change, input))
 		return false;
 	token->created_us = wall_now_us();
-	if (expires && (expires <= token->created_us / 1000000 || expires > 1ll << 40)) {
+	if (expires && (expires <= token->created_us / 1000000 || expires > 1LL << 40)) {
 		api_fault(change->call, 400, "bad_expires", "that time is over");
 		return false;
 	}

@@ -68,14 +68,16 @@ RUNS_ON(on_control) static double cpu_now(void)
 static uint64_t memory_now(void)
 {
 	FILE *file = fopen("/proc/self/statm", "re");
-	unsigned long all, resident = 0;
+	char line[128] = "", *behind_all;
+	uint64_t resident;
 
 	if (!file)
 		return 0;
-	if (fscanf(file, "%lu %lu", &all, &resident) != 2)
-		resident = 0;
+	(void)!fgets(line, sizeof line, file);
 	fclose(file);
-	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+	(void)strtoull(line, &behind_all, 10);
+	resident = strtoull(behind_all, NULL, 10);
+	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 /* Kernels from 6.2 on say in the size of the directory how many are open. Older ones do not, and to

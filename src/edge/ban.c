@@ -264,7 +264,7 @@ static void answer_add(struct call *call, const struct api_input *input)
 			  "expected an address or a network such as 192.0.2.0/24");
 		return;
 	}
-	if (seconds < 0 || seconds > 100 * 366 * 86400ll) {
+	if (seconds < 0 || seconds > 100 * 366 * 86400LL) {
 		api_fault(call, 400, "bad_seconds", "seconds is to be from 0 (for ever) on");
 		return;
 	}

@@ -401,16 +401,13 @@ RUNS_ON(on_worker) static void push_step(struct push *push, mono_t now)
 	const struct tap *tap = push_tap(push);
 
 	if (fetch_is_running(&push->fetch)) {
-		if (!tap || tap->id != push->feed_id) {
-			fetch_resume(&push->fetch); /* on_more() ends it */
-		} else if (atomic_load_explicit(&push->state, memory_order_relaxed) ==
-			   PUSH_SENDING) {
+		bool over = !tap || tap->id != push->feed_id;
+
+		if (!over &&
+		    atomic_load_explicit(&push->state, memory_order_relaxed) == PUSH_SENDING)
 			push_title(push, tap);
-			if (push->paused)
-				fetch_resume(&push->fetch);
-		} else if (push->paused) {
-			fetch_resume(&push->fetch);
-		}
+		if (over || push->paused)
+			fetch_resume(&push->fetch); /* on_more() ends it when it is over */
 		return;
 	}
 	if (!tap) {

@@ -2,9 +2,9 @@
 
 /* RFC 6890 and the registries it began: what is not globally reachable. IPv4 is 96 bits in. */
 static const struct cidr internal[] = {
-#define V4(a, b, c, d, bits)                               \
-	{                                                  \
-		{[10] = 0xff, 0xff, a, b, c, d}, 96 + bits \
+#define V4(a, b, c, d, bits)                                 \
+	{                                                    \
+		{[10] = 0xff, 0xff, a, b, c, d}, 96 + (bits) \
 	}
 	V4(0, 0, 0, 0, 8),
 	V4(10, 0, 0, 0, 8),

