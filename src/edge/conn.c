@@ -147,9 +147,10 @@ RUNS_ON(on_worker) static void conn_forget(struct conn *conn)
 
 void conn_drop(struct conn *conn)
 {
+	/* Out of the loop first: a number that is closed may be another thread's the next moment. */
+	conn_forget(conn);
 	link_close_gently(conn->link);
 	edge_left(conn->worker);
-	conn_forget(conn);
 }
 
 struct link conn_take(struct conn *conn, struct bytes *rest)

@@ -146,12 +146,13 @@ RUNS_ON(on_worker) static void source_end(struct source *source, const char *why
 	if (source->next)
 		source->next->prev = source->prev;
 	table_doubt(&rows, source->row);
+	/* Out of the loop first: a number that is closed may be another thread's the next moment. */
+	uv_close((uv_handle_t *)&source->poll, on_closed);
 	link_close_gently(source->link);
 	desk_close(&source->desk);
 	table_give(&rows, source->row);
 	edge_left(source->worker);
 	metric_add(METRIC_radio_sources, -1);
-	uv_close((uv_handle_t *)&source->poll, on_closed);
 }
 
 /* --- bytes ---------------------------------------------------------------------------------- */

@@ -153,11 +153,13 @@ def is_red(work, number, changed, programs):
         binary = os.path.join(work, "%d.%s" % (number, program))
         compile_or_stop([*objects, *[object_of(work, name) for name in PROGRAMS[program]],
                          "-o", binary, *LINK])
-        status, output = run(binary, *pattern)
-        if status:
-            if number == 0:
-                print(output)
-            return program
+        # What only threads that run at once can show may need several tries on a busy machine.
+        for _ in range(5 if changed and program == "torture" else 1):
+            status, output = run(binary, *pattern)
+            if status:
+                if number == 0:
+                    print(output)
+                return program
     return None
 
 

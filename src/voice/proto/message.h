@@ -26,6 +26,8 @@
 #define MUMBLE_C_TEXT  struct bytes
 #define MUMBLE_C_BYTES struct bytes
 
+/* Names of members and types take no parentheses. NOLINTBEGIN(bugprone-macro-parentheses) */
+
 /* Arrays: all of one shape, { at, count }. */
 #define MUMBLE_MANY(type, name) \
 	struct {                \
@@ -70,6 +72,7 @@ enum message_type {
 #include "voice/proto/control.def"
 	MUMBLE_UDP_TUNNEL = 1, /* no message: a voice packet */
 };
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #define MESSAGE_TYPES 27u /* one more than the highest */
 
