@@ -44,22 +44,20 @@
 #include "edge/tls_room.h"
 #include "edge/tls_ticket.h"
 #include "edge/trend.h"
-#include "framecache/framecache.h"
+#include "families.h"
 #include "options.h"
 #include "radio/radio.h"
-#include "radio/radio_directory.h"
 #include "secrets.h"
 #include "store/store.h"
 #include "upgrade.h"
 
-static const struct conf_room *const rooms[] = {&core_conf_room,      &store_conf_room,
-						&edge_conf_room,      &tls_conf_room,
-						&radio_conf_room,     &relays_conf_room,
-						&pushes_conf_room,    &hooks_conf_room,
-						&directory_conf_room, &framecache_conf_room};
+/* What every server has; the families' come behind them, see rooms_gather(). */
+static const struct conf_room *rooms[FAMILIES_ROOMS_MAX] = {
+	&core_conf_room, &store_conf_room, &edge_conf_room, &tls_conf_room, &hooks_conf_room};
+static size_t room_count = 5;
 
-static const struct worker_hooks *const hooks[] = {&store_hooks, &fetch_hooks,  &edge_hooks,
-						   &radio_hooks, &events_hooks, NULL};
+static const struct worker_hooks *hooks[FAMILIES_ROOMS_MAX + 2] = {&store_hooks, &fetch_hooks,
+								   &edge_hooks};
 
 /* Settings that a server must not be without, and invents. */
 static const char *const secret_names[] = {"admin.password", "radio.source_password"};
@@ -84,6 +82,13 @@ struct server {
 	bool ending; /* it was told to */
 };
 
+/* Before all else. */
+static void rooms_gather(void)
+{
+	room_count = families_rooms(rooms, room_count);
+	hooks[families_hooks(hooks, 3)] = &events_hooks;
+}
+
 /* --- settings ------------------------------------------------------------------------------- */
 
 /* At a reload nobody may be looking at standard error. */
@@ -100,7 +105,7 @@ static struct conf *load(const struct options *options, const char *const *sets,
 {
 	struct conf_source source = {.path = options->config, .sets = sets, .set_count = count};
 	struct conf_errors errors = {0};
-	struct conf *conf = conf_load(rooms, COUNT_OF(rooms), &source, &errors);
+	struct conf *conf = conf_load(rooms, room_count, &source, &errors);
 
 	if (workers_count())
 		log_faults(&errors);
@@ -165,13 +170,13 @@ static bool print_and_end(const struct options *options, int *code)
 	*code = 0;
 	if (options->help) {
 		options_write_help();
-		conf_write_help(stdout, rooms, COUNT_OF(rooms));
+		conf_write_help(stdout, rooms, room_count);
 	} else if (options->version) {
 		printf("ringmain %s\n", RINGMAIN_VERSION);
 	} else if (options->example) {
-		conf_write_example(stdout, rooms, COUNT_OF(rooms));
+		conf_write_example(stdout, rooms, room_count);
 	} else if (options->manual) {
-		conf_write_man(stdout, rooms, COUNT_OF(rooms));
+		conf_write_man(stdout, rooms, room_count);
 	} else if (options->check || options->dump) {
 		conf = load(options, options->sets, options->set_count, NULL);
 		*code = conf ? 0 : 1;
@@ -318,7 +323,8 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 	if (!error) {
 		error = edge_listen(server->loop, &edge->http_listen,
 				    radio_conf_of(conf)->shoutcast_port, at, sizeof at);
-		if (!error && framecache_listen(server->loop, conf, at, sizeof at) != 0) {
+		if (!error &&
+		    families_listen(server->loop, conf, server->conf, at, sizeof at) != 0) {
 			error = -EADDRNOTAVAIL;
 			(void)!edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
 					   radio_conf_of(server->conf)->shoutcast_port, fault,
@@ -338,7 +344,7 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 	tls_commit();
 	store_reload(store_conf_of(conf));
 	return edge_configure(edge) == 0 && hooks_configure(server->loop, conf) &&
-			       radio_reload(conf)
+			       families_reload(conf)
 		       ? FORCED_ALL
 		       : FORCED_PARTLY;
 }
@@ -405,7 +411,7 @@ static bool check_over_api(struct bytes text, FILE *faults)
 {
 	struct conf_source source = {.path = "text", .text = text};
 	struct conf_errors errors = {0};
-	struct conf *conf = conf_load(rooms, COUNT_OF(rooms), &source, &errors);
+	struct conf *conf = conf_load(rooms, room_count, &source, &errors);
 	bool good = conf != NULL;
 
 	conf_errors_print(faults, &errors);
@@ -541,7 +547,7 @@ RUNS_ON(on_control) static int doors_open(struct server *server, char *at, size_
 		error = edge_listen(server->loop, &edge_conf_of(server->conf)->http_listen,
 				    radio_conf_of(server->conf)->shoutcast_port, at, size);
 	if (!error)
-		error = framecache_listen(server->loop, server->conf, at, size);
+		error = families_listen(server->loop, server->conf, NULL, at, size);
 	if (error)
 		log_error("core", "doors not opened", kv_str("at", at),
 			  kv_str("error", uv_strerror(error)));
@@ -580,8 +586,8 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	route_add(page_routes);
 	route_add(acme_routes);
 	api_configure(server);
-	radio_configure(server->conf, reload_asked);
-	framecache_configure(server->conf);
+	radio_reload_by(reload_asked);
+	families_configure(server->conf);
 	page_add_metrics(store_metrics);
 	if (!error)
 		error = store_start(server->loop, store_conf_of(server->conf), server->data);
@@ -593,7 +599,7 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 		people_start(server->loop);
 		trend_start(server->loop);
 		events_start(server->loop);
-		error = radio_start(server->loop, server->conf);
+		error = families_start(server->loop, server->conf);
 		server_ready(!error);
 	}
 	if (!error)
@@ -618,14 +624,13 @@ RUNS_ON(on_control) static void rooms_stop(struct server *server)
 	tls_stop();
 	events_stop();
 	trend_stop();
-	framecache_stop();
-	radio_stop();
+	families_stop();
 	workers_stop();
 	people_stop();
 	store_stop();
 	hooks_stop();
 	fetch_loop_stop();
-	radio_fini();
+	families_fini();
 	trend_fini();
 	ban_fini();
 	geoip_close();
@@ -775,7 +780,7 @@ static int estate_begin(struct server *server)
 	const struct keeper_life *life = &server->life;
 
 	edge_know();
-	radio_know();
+	families_know();
 	if (life->takes_over)
 		return take_over(server);
 	if (life->kept && life->estate >= 0)
@@ -817,6 +822,7 @@ int main(int argc, char **argv)
 	int code, error;
 
 	signal(SIGPIPE, SIG_IGN);
+	rooms_gather();
 	if (!options_parse(&options, argc, argv))
 		return 2;
 	if (print_and_end(&options, &code))

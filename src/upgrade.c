@@ -9,7 +9,7 @@
 #include "core/worker.h"
 #include "edge/edge.h"
 #include "edge/events.h"
-#include "radio/radio.h"
+#include "families.h"
 
 #define LOOK_MS  5
 #define QUIET_MS 500   /* that requests have to end before the moment */
@@ -55,7 +55,7 @@ static void part_worker(struct worker *worker)
 	enter_worker();
 	/* Who looks on comes again, and finds the other server. */
 	events_hooks.stop(worker);
-	radio_part_worker();
+	families_part_worker();
 	edge_part_worker();
 }
 
@@ -94,7 +94,7 @@ RUNS_ON(on_control) static void give(void)
 	peer = -1;
 	edge_part();
 	if (given == HANDOVER_GIVEN) {
-		radio_part();
+		families_part();
 		workers_go_on(part_worker);
 		log_info("core", "handed over",
 			 kv_ms("took", mono_since_us(mono_now(), began) / 1000));
@@ -134,7 +134,7 @@ static void on_look(uv_timer_t *handle)
 			end();
 		break;
 	case DRAINING:
-		if (radio_is_idle())
+		if (families_are_idle())
 			end();
 		break;
 	}

@@ -9,14 +9,15 @@
 static unsigned site;
 static bool running OWNED_BY(on_control);
 
-void framecache_configure(const struct conf *conf)
+static void configure(const struct conf *conf)
 {
 	board_place(framecache_conf_of(conf));
 	site = route_site();
 	route_add_at(site, slot_routes);
 }
 
-int framecache_listen(uv_loop_t *loop, const struct conf *conf, char *fault, size_t size)
+RUNS_ON(on_control)
+static int open_doors(uv_loop_t *loop, const struct conf *conf, char *fault, size_t size)
 {
 	const struct framecache_conf *values = framecache_conf_of(conf);
 	uint16_t port;
@@ -43,8 +44,18 @@ int framecache_listen(uv_loop_t *loop, const struct conf *conf, char *fault, siz
 	return 0;
 }
 
-void framecache_stop(void)
+RUNS_ON(on_control) static void stop(void)
 {
 	board_stop();
 	running = false;
 }
+
+static const struct conf_room *const rooms[] = {&framecache_conf_room, NULL};
+
+const struct family framecache_family = {
+	.name = "framecache",
+	.rooms = rooms,
+	.configure = configure,
+	.listen = open_doors,
+	.stop = stop,
+};

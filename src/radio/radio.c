@@ -45,10 +45,14 @@ struct bytes radio_id(void)
 	return bytes_str(id);
 }
 
-void radio_configure(const struct conf *conf, bool (*reload)(void))
+void radio_reload_by(bool (*reload)(void))
+{
+	reload_all = reload;
+}
+
+static void configure(const struct conf *conf)
 {
 	atomic_store_explicit(&settings, conf, memory_order_release);
-	reload_all = reload;
 	id_make();
 	route_add(radio_routes);
 	protocol_add(&login_protocol);
@@ -61,7 +65,7 @@ const struct radio_conf *radio_conf(void)
 	return radio_conf_of(atomic_load_explicit(&settings, memory_order_acquire));
 }
 
-bool radio_reload(const struct conf *conf)
+RUNS_ON(on_control) static bool put_in_force(const struct conf *conf)
 {
 	const struct conf *before = atomic_exchange_explicit(&settings, conf, memory_order_acq_rel);
 
@@ -137,13 +141,13 @@ static bool worker_busy(struct worker *worker)
 	return pull_worker_busy();
 }
 
-const struct worker_hooks radio_hooks = {
+static const struct worker_hooks worker_hooks = {
 	.start = worker_start,
 	.stop = worker_stop,
 	.busy = worker_busy,
 };
 
-void radio_know(void)
+static void know(void)
 {
 	static const struct estate_kind *const kinds[] = {
 		&listener_kind, &tail_short_kind, &tail_long_kind, &journal_kind,
@@ -207,7 +211,7 @@ RUNS_ON(on_control) static void adopt_connections(void)
 		 kv_u64("sources", mount_sources()));
 }
 
-int radio_start(uv_loop_t *loop, const struct conf *conf)
+RUNS_ON(on_control) static int start(uv_loop_t *loop, const struct conf *conf)
 {
 	int error = radio_feeds_open();
 
@@ -232,7 +236,7 @@ int radio_start(uv_loop_t *loop, const struct conf *conf)
 	return error || pushes_reload(conf) ? error : UV_ENOMEM;
 }
 
-void radio_part(void)
+RUNS_ON(on_control) static void part(void)
 {
 	publishers_silence();
 	mount_hub_part();
@@ -241,25 +245,25 @@ void radio_part(void)
 	radio_feeds_close();
 }
 
-void radio_part_worker(void)
+RUNS_ON(on_worker) static void part_worker(void)
 {
 	sources_part();
 	outlet_part();
 }
 
-bool radio_is_idle(void)
+RUNS_ON(on_control) static bool is_idle(void)
 {
 	return limit_listeners() == 0 && mount_sources() == 0;
 }
 
-void radio_stop(void)
+RUNS_ON(on_control) static void stop(void)
 {
 	directory_stop();
 	relays_stop();
 	mount_hub_stop();
 }
 
-void radio_fini(void)
+RUNS_ON(on_control) static void fini(void)
 {
 	event_fini();
 	pushes_fini();
@@ -269,3 +273,21 @@ void radio_fini(void)
 	players_close();
 	radio_feeds_close();
 }
+
+static const struct conf_room *const rooms[] = {&radio_conf_room, &relays_conf_room,
+						&pushes_conf_room, &directory_conf_room, NULL};
+
+const struct family radio_family = {
+	.name = "radio",
+	.rooms = rooms,
+	.hooks = &worker_hooks,
+	.know = know,
+	.configure = configure,
+	.start = start,
+	.reload = put_in_force,
+	.part = part,
+	.part_worker = part_worker,
+	.is_idle = is_idle,
+	.stop = stop,
+	.fini = fini,
+};

@@ -1,0 +1,40 @@
+/* family: what main.c knows of a family: one row, filled in by the family itself.
+ *
+ *   configure ─▶ workers start ─▶ start ─▶ listen ─▶ … reload, listen … ─▶ stop ─▶ workers stop ─▶ fini
+ *                                                     └▶ part: another server has all that is ours
+ *
+ * Families start in the order of the table (src/families.c) and stop in the reverse. Every function may
+ * be NULL: there is nothing to do then. Conf given to one lasts until another was given and a baton has
+ * passed. All run on the control thread but those that say otherwise. */
+#pragma once
+
+#include "core/conf.h"
+#include "core/worker.h"
+
+struct family {
+	const char *name;
+	const struct conf_room *const *rooms; /* its settings; ends with NULL */
+	const struct worker_hooks *hooks;     /* its part of each worker */
+
+	/* Announces the tables that it leaves in an estate. Before there is one, before all else. */
+	void (*know)(void);
+	/* Takes the settings, hands in routes, operations, metrics. Before there are workers. */
+	void (*configure)(const struct conf *conf);
+	/* 0 or -errno. The workers run; there may be an estate to adopt. */
+	int (*start)(uv_loop_t *loop, const struct conf *conf);
+	/* Opens, keeps and closes doors of its own, at the start and at each reload. 0; or -errno
+	 * with at saying where: all is as it was before then. */
+	int (*listen)(uv_loop_t *loop, const struct conf *conf, char *at, size_t size);
+	/* Puts other settings in force. False: no memory; old and new must both last then. */
+	bool (*reload)(const struct conf *conf);
+
+	/* Another server has what the estate holds: lets go of it without a word to anybody; on
+	 * control, and then on each worker. */
+	void (*part)(void);
+	void (*part_worker)(void);
+	/* Whether a server that nobody can reach any more still serves somebody. */
+	bool (*is_idle)(void);
+
+	void (*stop)(void); /* before the workers stop */
+	void (*fini)(void); /* after they stopped */
+};

@@ -1,0 +1,136 @@
+#include "families.h"
+
+#include "core/check.h"
+#include "framecache/framecache.h"
+#include "radio/radio.h"
+
+static const struct family *const families[] = {&radio_family, &framecache_family};
+
+size_t families_rooms(const struct conf_room **rooms, size_t count)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		for (const struct conf_room *const *room = families[i]->rooms; *room; room++) {
+			CHECK(count < FAMILIES_ROOMS_MAX);
+			rooms[count++] = *room;
+		}
+	}
+	return count;
+}
+
+size_t families_hooks(const struct worker_hooks **hooks, size_t count)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->hooks) {
+			CHECK(count < FAMILIES_ROOMS_MAX);
+			hooks[count++] = families[i]->hooks;
+		}
+	}
+	return count;
+}
+
+void families_know(void)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->know)
+			families[i]->know();
+	}
+}
+
+void families_configure(const struct conf *conf)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->configure)
+			families[i]->configure(conf);
+	}
+}
+
+int families_start(uv_loop_t *loop, const struct conf *conf)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < COUNT_OF(families) && !error; i++) {
+		if (families[i]->start)
+			error = families[i]->start(loop, conf);
+	}
+	return error;
+}
+
+/* Doors that were open a moment ago: who has taken their place since is not to be helped. */
+RUNS_ON(on_control)
+static void listen_as_before(uv_loop_t *loop, const struct conf *before, size_t count)
+{
+	char at[64];
+
+	for (size_t i = 0; i < count; i++) {
+		if (families[i]->listen)
+			(void)!families[i]->listen(loop, before, at, sizeof at);
+	}
+}
+
+int families_listen(uv_loop_t *loop, const struct conf *conf, const struct conf *before, char *at,
+		    size_t size)
+{
+	int error;
+
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		error = families[i]->listen ? families[i]->listen(loop, conf, at, size) : 0;
+		if (error) {
+			if (before)
+				listen_as_before(loop, before, i);
+			return error;
+		}
+	}
+	return 0;
+}
+
+bool families_reload(const struct conf *conf)
+{
+	bool whole = true;
+
+	for (size_t i = 0; i < COUNT_OF(families) && whole; i++) {
+		if (families[i]->reload)
+			whole = families[i]->reload(conf);
+	}
+	return whole;
+}
+
+void families_part(void)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->part)
+			families[i]->part();
+	}
+}
+
+void families_part_worker(void)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->part_worker)
+			families[i]->part_worker();
+	}
+}
+
+bool families_are_idle(void)
+{
+	bool idle = true;
+
+	for (size_t i = 0; i < COUNT_OF(families); i++)
+		idle &= !families[i]->is_idle || families[i]->is_idle();
+	return idle;
+}
+
+void families_stop(void)
+{
+	for (size_t i = COUNT_OF(families); i-- > 0;) {
+		if (families[i]->stop)
+			families[i]->stop();
+	}
+}
+
+void families_fini(void)
+{
+	for (size_t i = COUNT_OF(families); i-- > 0;) {
+		if (families[i]->fini)
+			families[i]->fini();
+	}
+}
