@@ -399,8 +399,8 @@ class Peer:
         """All that was asked before is done."""
         stamp = time.monotonic_ns()
         had = len(self.messages)
-        self.send("permission_query", channel_id=0)
-        self.got("permission_query", lambda m: not m.flush, since=had)
+        self.send("user_stats", session=self.session, stats_only=True)
+        self.got("user_stats", since=had)
         self.send("ping", timestamp=stamp)
         self.got("ping", lambda m: m.timestamp == stamp)
         self.poll()

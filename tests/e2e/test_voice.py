@@ -13,10 +13,10 @@ SPEAK, WHISPER, ENTER, TRAVERSE, TEXT, LISTEN = 8, 0x100, 4, 2, 0x200, 0x800
 
 
 @pytest.fixture(scope="module", params=["ringmain", "murmurd"])
-def house(request, shared_serve, shared_crew, shared_room):
+def house(request, shared_serve, shared_crew):
     if request.param == "ringmain":
         return ringmain_voice(shared_serve)
-    return mumble_server(shared_crew, shared_room)
+    return mumble_server(shared_crew)
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def test_pings_tell_what_has_arrived(voice):
 
 @pytest.mark.parametrize("name", ["", " blank", "a" * 200], ids=["empty", "blank", "long"])
 def test_names_that_nobody_may_have(voice, name):
-    if voice.kind == "murmurd" and name == " blank":
-        pytest.skip("its pattern for names allows blanks")
+    if voice.kind == "murmurd" and name:
+        pytest.skip("its pattern for names allows these")
     a = voice.peer(name)
     a.login()
     assert a.got("reject").type == 2
@@ -117,14 +117,17 @@ def test_every_packet_arrives_once_and_in_order(voice, speaker, hearer, over):
     for i in range(40):
         payload = random_opus(1 + i * 5)
         sent.append((a.speak(payload, last=i == 39), payload, i == 39))
-        for peer in (b, c):
-            peer.hear(lambda v, payload=payload: v.payload == payload)
+        b.hear(lambda v, payload=payload: v.payload == payload)
+        c.poll()
+    if voice.kind == "ringmain":
+        c.hear(lambda v: v.payload == sent[-1][1])
     mute_time([a, b, c], 0.1)
     for peer, way in ((b, "udp"), (c, "tunnel")):
+        if (voice.kind, way) == ("murmurd", "tunnel"):
+            continue  # it takes UDP for granted, and c hears by luck
         assert [(v.frame, v.payload, v.last) for v in peer.heard] == sent
         assert {(v.session, v.why) for v in peer.heard} == {(a.session, 0)}
-        if voice.kind == "ringmain":  # murmurd takes UDP for granted
-            assert {v.over for v in peer.heard} == {way}
+        assert {v.over for v in peer.heard} == {way}
     assert a.heard == []
 
 
@@ -397,10 +400,10 @@ def test_groups_are_inherited(voice, tmp_path):
     voice.settle(boss, a)
 
     def may(channel):
-        had = len(a.messages)
         a.send("permission_query", channel_id=channel)
-        return a.got("permission_query", lambda m: m.channel_id == channel and not m.flush,
-                     since=had).permissions
+        a.sync()  # murmurd says it again only when it has changed
+        return [m for name, m in a.messages if name == "permission_query" and not m.flush
+                and m.channel_id == channel][-1].permissions
     assert may(low) & (ENTER | MUTE_DEAFEN) == ENTER | MUTE_DEAFEN
     boss.send("acl", channel_id=low, query=True)
     told = boss.got("acl", lambda m: m.channel_id == low)
@@ -410,8 +413,10 @@ def test_groups_are_inherited(voice, tmp_path):
               groups=[message("chan_group", name="crew", inherited=False, inherit=True,
                               inheritable=True, remove=[number])])
     voice.settle(boss, a)
-    assert may(low) & ENTER == 0
-    assert may(top) & ENTER
+    a.send("user_state", session=a.session, channel_id=low)
+    denied = a.got("permission_denied")
+    assert (denied.permission, denied.channel_id) == (ENTER, low)
+    a.move(top)
 
 
 # -- people ----------------------------------------------------------------------------------------
@@ -505,8 +510,8 @@ def test_registered_users_are_listed_and_renamed(voice, tmp_path):
     voice.settle(boss)
     boss.send("user_list")
     voice.settle(boss)
-    assert number not in {u.user_id for u in boss.messages[-1][1].users} if \
-        boss.messages[-1][0] == "user_list" else True
+    lists = [m for name, m in boss.messages if name == "user_list"]
+    assert number not in {u.user_id for u in lists[-1].users}
     a.send("user_list")
     a.got("permission_denied")
 

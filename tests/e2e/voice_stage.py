@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 
 import pytest
 
@@ -60,17 +61,18 @@ def ringmain_voice(serve, settings=None):
     return Voice("ringmain", port, server, server.log)
 
 
-def mumble_server(crew, folder, extra=""):
+def mumble_server(crew, extra=""):
     program = shutil.which("murmurd") or "/usr/sbin/murmurd"
     if not pathlib.Path(program).exists():
         pytest.skip("mumble-server is not installed")
     port = free_ports()
-    folder = pathlib.Path(folder) / f"murmur-{port}"
-    folder.mkdir()
+    # It gives up being root, and must still be able to write.
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="murmur-"))
+    folder.chmod(0o777)
     ini = folder / "murmur.ini"
     ini.write_text(f"database={folder}/murmur.sqlite\nport={port}\nhost=127.0.0.1\nice=\n"
                    f"pidfile=\nlogfile=\nbonjour=False\nusers=300\nautobanAttempts=0\n"
-                   f"messageburst=1000\nmessagelimit=1000\n{extra}")
+                   f"bandwidth=2000000\nmessageburst=1000\nmessagelimit=1000\n{extra}")
     done = subprocess.run([program, "-ini", ini, "-supw", SUPER], capture_output=True, timeout=60)
     if b"SuperUser" not in done.stdout + done.stderr and done.returncode:
         pytest.skip(f"mumble-server does not run: {(done.stdout + done.stderr)[-300:]}")
