@@ -12,10 +12,6 @@
 #define PASSWORD_MIN 10u
 #define HASHES_MAX   4u /* under way at once */
 
-/* RFC 9106 section 4 and OWASP's second choice; as in access.c, so that no name takes longer. */
-#define ARGON_OPS    2u
-#define ARGON_MEMORY (19456u * 1024u)
-
 /* An order that waits for its turn, or for the disk. */
 struct change {
 	struct store_change store;
@@ -132,9 +128,7 @@ static void on_pool(uv_work_t *work)
 {
 	struct change *change = container_of(work, struct change, work);
 
-	change->hashed =
-		crypto_pwhash_str_alg(change->stored, change->password, strlen(change->password),
-				      ARGON_OPS, ARGON_MEMORY, crypto_pwhash_ALG_ARGON2ID13) == 0;
+	change->hashed = auth_make(change->stored, change->password);
 	sodium_memzero(change->password, sizeof change->password);
 }
 
@@ -151,8 +145,6 @@ static void on_hashed(uv_work_t *work, int status)
 	api_fault(change->call, 503, "no_memory", "out of memory");
 	change_free(change);
 }
-
-static_assert(crypto_pwhash_STRBYTES <= AUTH_STORED_MAX, "a hash fits");
 
 RUNS_ON(on_control) static void change_hash(struct change *change)
 {
