@@ -32,6 +32,9 @@ struct change {
 	struct account account; /* as it will be */
 	struct token token;
 	char secret[64]; /* of a new token */
+	/* of the first administrator */
+	bool (*may)(struct call *call);
+	void (*made)(const struct call *call, const char *name);
 };
 
 static struct change *first OWNED_BY(on_control), **last OWNED_BY(on_control);
@@ -201,6 +204,18 @@ static bool read_rights(struct change *change, const struct api_input *input)
 	return true;
 }
 
+RUNS_ON(on_control) static bool read_password(struct change *change, const char *password)
+{
+	if (strlen(password) < PASSWORD_MIN || strlen(password) >= AUTH_PASSWORD_MAX) {
+		api_fault(change->call, 400, "bad_password",
+			  "a password has from %u to %u characters", PASSWORD_MIN,
+			  AUTH_PASSWORD_MAX - 1);
+		return false;
+	}
+	bytes_to_str(bytes_str(password), change->password, sizeof change->password);
+	return true;
+}
+
 RUNS_ON(on_control)
 static bool read_user(struct change *change, const struct api_input *input)
 {
@@ -211,16 +226,7 @@ static bool read_user(struct change *change, const struct api_input *input)
 	change->disabled = json_is_true(disabled);
 	if (!read_rights(change, input))
 		return false;
-	if (password &&
-	    (strlen(password) < PASSWORD_MIN || strlen(password) >= AUTH_PASSWORD_MAX)) {
-		api_fault(change->call, 400, "bad_password",
-			  "a password has from %u to %u characters", PASSWORD_MIN,
-			  AUTH_PASSWORD_MAX - 1);
-		return false;
-	}
-	if (password)
-		bytes_to_str(bytes_str(password), change->password, sizeof change->password);
-	return true;
+	return !password || read_password(change, password);
 }
 
 /* --- users ---------------------------------------------------------------------------------- */
@@ -294,8 +300,9 @@ static bool user_add_begin(struct change *change)
 	const struct account_book *book = account_book();
 
 	enter_control();
+	/* Who sets the server up takes the place of an administrator whom nobody wanted. */
 	if (account_find(book, bytes_str(change->name)) ||
-	    strcmp(change->name, edge_settings()->conf.admin_user) == 0 ||
+	    (!change->may && strcmp(change->name, edge_settings()->conf.admin_user) == 0) ||
 	    strcmp(change->name, "source") == 0) {
 		api_fault(change->call, 409, "name_taken", "there is a user %s already",
 			  change->name);
@@ -331,6 +338,53 @@ static void user_add_end(struct change *change)
 		      user_tree(account_find(account_book(), bytes_str(change->name))));
 }
 
+/* False, and answered, when it will not do. */
+RUNS_ON(on_control)
+static bool read_name(struct change *change, const char *name)
+{
+	if (!name || !name_good(name)) {
+		api_fault(change->call, 400, "bad_name",
+			  "a name is 1 to %u letters, digits and any of . _ - @ +",
+			  ACCOUNT_NAME_SIZE - 1);
+		return false;
+	}
+	text_copy(change->name, sizeof change->name, name);
+	return true;
+}
+
+static bool first_add_begin(struct change *change)
+{
+	return change->may(change->call) && user_add_begin(change);
+}
+
+static void first_add_end(struct change *change)
+{
+	enter_control();
+	if (!book_put(change, ACCOUNT_USERS, &change->account, 0))
+		return;
+	change->made(change->call, change->name);
+	api_log_order(change->call, change->name);
+	api_done(change->call);
+}
+
+void people_make_administrator(struct call *call, const char *name, const char *password,
+			       bool (*may)(struct call *call),
+			       void (*made)(const struct call *call, const char *name))
+{
+	struct change *change = change_new(call, first_add_begin, first_add_end);
+
+	if (!change)
+		return;
+	change->may = may;
+	change->made = made;
+	change->has_rank = true;
+	change->rights.rank = RANK_ADMIN;
+	if (!read_name(change, name) || !read_password(change, password))
+		change_free(change);
+	else
+		change_hash(change);
+}
+
 RUNS_ON(on_control)
 static void answer_user_add(struct call *call, const struct api_input *input)
 {
@@ -339,15 +393,7 @@ static void answer_user_add(struct call *call, const struct api_input *input)
 
 	if (!change)
 		return;
-	if (!name || !name_good(name)) {
-		api_fault(call, 400, "bad_name",
-			  "a name is 1 to %u letters, digits and any of . _ - @ +",
-			  ACCOUNT_NAME_SIZE - 1);
-		change_free(change);
-		return;
-	}
-	text_copy(change->name, sizeof change->name, name);
-	if (!read_user(change, input)) {
+	if (!read_name(change, name) || !read_user(change, input)) {
 		change_free(change);
 		return;
 	}
