@@ -124,6 +124,11 @@ struct lockout_rules access_lockout_rules(void);
 /* Whether a browser says that another site made it send this request. */
 bool access_is_foreign(const struct request *request);
 
+/* Whether a program on this machine asks, for what is open to those: from a loopback address, through
+ * no proxy on it (which would say so in a header), by an address or as localhost (a page of another site
+ * may have a name of its own that leads here), and not sent by another site. */
+bool access_is_local(const struct request *request);
+
 /* The word that goes into X-CSRF-Token, as hexadecimal digits, for a session's cookie. */
 #define ACCESS_WORD_SIZE (2u * AUTH_DIGEST_SIZE + 1u)
 void access_csrf_word(struct bytes cookie, char word[ACCESS_WORD_SIZE]);

@@ -9,7 +9,8 @@ static void answer_hooks(struct call *call, const struct api_input *input)
 	json_t *tree = json_object();
 
 	(void)input;
-	json_object_set_new(tree, "hooks", hooks_tree());
+	json_object_set_new(tree, "hooks",
+			    hooks_tree(rights_allow(&call->access.rights, RANK_ADMIN, BYTES(""))));
 	api_answer(call, tree);
 }
 
@@ -31,7 +32,7 @@ void hooks_health(json_t *list)
 	size_t i;
 
 	enter_control();
-	hooks = hooks_tree();
+	hooks = hooks_tree(false);
 	json_array_foreach(hooks, i, hook) failing +=
 		json_is_string(json_object_get(hook, "error"));
 	if (json_array_size(hooks))

@@ -467,14 +467,25 @@ RUNS_ON(on_control) static const char *state_of(const struct hook *hook)
 	return hook->first ? "waiting" : "idle";
 }
 
-json_t *hooks_tree(void)
+/* "https://example.org/services/T0/B0/word?..." → "https://example.org/..." */
+static void url_end_at_host(char *url)
+{
+	char *host = strstr(url, "://"), *path = host ? strchr(host + 3, '/') : NULL;
+
+	if (path && path[1])
+		strcpy(path, "/...");
+}
+
+json_t *hooks_tree(bool whole)
 {
 	json_t *list = json_array();
 
 	for (const struct hook *hook = hooks; hook; hook = hook->next) {
 		char url[256];
 
-		fetch_url_show(hook->conf->url, url, sizeof url);
+		fetch_url_show(hook->conf->url, url, sizeof url - 4);
+		if (!whole)
+			url_end_at_host(url);
 		json_array_append_new(
 			list, json_pack("{s:s s:s s:s s:i s:I s:I s:I s:i s:I s:o}", "name",
 					hook->name, "url", url, "state", state_of(hook), "queued",

@@ -52,8 +52,9 @@ void hook_event_post(const char *event, const char *mount, const char *text, jso
 
 /* --- for the API and the dashboard -------------------------------------------------------------- */
 
-/* name, url, state, queued, sent, failed, lost, status, error of each. */
-RUNS_ON(on_control) json_t *hooks_tree(void);
+/* name, url, state, queued, sent, failed, lost, status, error of each. With some services a URL's path
+ * is its secret: whole says whether whoever asks may see it. */
+RUNS_ON(on_control) json_t *hooks_tree(bool whole);
 
 /* Sends the event "test" to this one, and ends its pause. False: there is none of that name. */
 RUNS_ON(on_control) bool hook_test(struct bytes name);
