@@ -179,7 +179,8 @@ def test_no_operation_asks_for_less_than_its_kind(server):
         # Tokens: one's own; see below.
         least = "dj" if "{mount}" in path or "/tokens" in path else "operator"
         if re.search("/(users|settings|reload|audit)", path) or \
-           method != "GET" and path in ("/api/v1/relays", "/api/v1/relays/{mount}"):
+           method != "GET" and path in ("/api/v1/relays", "/api/v1/relays/{mount}",
+                                        "/api/v1/hooks", "/api/v1/hooks/{name}"):
             least = "admin"
         assert RANKS.index(rank) >= RANKS.index(least), (method, path, rank)
 
@@ -662,15 +663,16 @@ def test_a_redirect_does_not_lead_to_the_inside(serve):
         listener.close()
 
 
-def test_no_operation_but_that_of_relays_takes_an_address_to_call(server):
-    """Webhooks, pushes, directories and URLs of authorization stand in the settings file alone. A new
+def test_no_operation_but_those_of_relays_and_hooks_takes_an_address_to_call(server):
+    """Pushes, directories and URLs of authorization stand in the settings file alone. A new
     operation that takes a URL belongs under the guard too: then test it above, and name it here."""
     schemas = json.loads((ROOT / "docs/openapi.json").read_text())["components"]["schemas"]
     takes = {o["request"] for o in server.get("/api/v1/operations").json["operations"]
              if o["request"]}
     with_url = {name for name in takes
                 if any("url" in field or "address" in field for field in schemas[name]["properties"])}
-    assert with_url == {"NewRelay", "Title"}, "Title's is for listeners: nobody calls it here"
+    # Title's is for listeners: nobody calls it here. Hooks: test_hooks_made.py.
+    assert with_url == {"NewRelay", "Title", "NewHook", "HookChange"}
 
 
 # -- header injection, and names that are none -----------------------------------------------------
