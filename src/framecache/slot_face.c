@@ -13,30 +13,9 @@
 
 /* --- who may -------------------------------------------------------------------------------- */
 
-static bool is_loopback(const struct address *peer)
-{
-	struct cidr loopback[2];
-
-	CHECK(cidr_parse(BYTES("127.0.0.0/8"), &loopback[0]));
-	CHECK(cidr_parse(BYTES("::1"), &loopback[1]));
-	return cidr_list_holds((struct cidr_list){loopback, 2}, peer);
-}
-
-/* A page of another site may have a name of its own that leads here; no address does that. */
-static bool host_is_ours(struct bytes host)
-{
-	struct address address;
-
-	return host.len == 0 || address_parse(host, &address) ||
-	       bytes_equal(host, BYTES("localhost")) || bytes_start_with(host, BYTES("localhost:"));
-}
-
 RUNS_ON(on_worker) static void let_in(struct conn *conn, void (*then)(struct conn *conn))
 {
-	const struct request *request = conn_request(conn);
-
-	if (is_loopback(&request->peer) && host_is_ours(request->host) &&
-	    !access_is_foreign(request))
+	if (access_is_local(conn_request(conn)))
 		then(conn);
 	else
 		access_require(conn, RANK_OPERATOR, (struct bytes){0}, then);

@@ -151,11 +151,20 @@ def test_each_operation_is_refused_without_a_login_as_its_rank_says(server):
         body = "{}" if "requestBody" in said else None
         answer = server.get(real, method=method, body=body,
                             headers={"Content-Type": "application/json"})
-        if said["x-rank"] == "none":
+        if (method, path) == ("POST", "/api/v1/setup"):
+            assert answer.status == 409, "there is an administrator"
+        elif said["x-rank"] == "none":
             assert answer.status == 200, path
         else:
             assert answer.status == 401 and answer.json["error"]["code"] == "no_login", path
             validate(answer.json, {"$ref": "#/components/schemas/Error"})
+
+
+def test_a_server_with_an_administrator_needs_no_setup(api):
+    assert api("GET", "/setup", auth=None).json == {"needed": False}
+    refused = api("POST", "/setup", {"token": "x", "user": "eve", "password": "long enough"},
+                  auth=None)
+    assert refused.status == 409 and refused.json["error"]["code"] == "not_needed"
 
 
 def test_paths_and_methods_that_are_not_there_are_said_as_json(server):
@@ -487,6 +496,9 @@ def test_relays_pushes_listings_and_webhooks_are_seen_and_ordered(serve, crew):
     assert api("POST", "/hooks/test/test").status == 204
     await_true(lambda: api("GET", "/hooks").json["hooks"][0]["error"], 20)
     assert api("POST", "/hooks/none/test").status == 404
+    assert api("POST", "/hooks", {"name": "made", "url": "http://192.0.2.1/"}).status == 201
+    assert api("PUT", "/hooks/made", {"enabled": False}).json["state"] == "off"
+    assert api("DELETE", "/hooks/made").status == 204
     await_true(lambda: "warning" in {c["state"] for c in api("GET", "/health").json["checks"]
                                      if c["name"] == "webhooks"}, 10)
     Api.elsewhere |= api.called
