@@ -20,6 +20,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/writer.h"
+#include "data_lock.h"
 #include "edge/account.h"
 #include "edge/acme.h"
 #include "edge/api_certificate.h"
@@ -677,6 +678,7 @@ RUNS_ON(on_control) static void side_doors_open(struct server *server)
 	if (error)
 		log_warn_code(error, "core", "no socket for ringmainctl",
 			      kv_str("directory", server->data));
+	data_lock_watch(server->loop);
 	error = server->life.kept ? upgrade_start(server->loop, &upgrade_hooks) : 0;
 	if (error)
 		log_warn_code(error, "core", "the keeper is not heard");
@@ -720,6 +722,7 @@ static int serve(struct server *server, const struct options *options)
 		}
 		keeper_say_ending();
 		control_stop(true);
+		data_lock_stop();
 		upgrade_stop();
 	}
 	if (server->demo)
@@ -781,11 +784,27 @@ static int estate_begin(struct server *server)
 
 	edge_know();
 	families_know();
+	data_lock_know();
 	if (life->takes_over)
 		return take_over(server);
 	if (life->kept && life->estate >= 0)
 		return go_on_after_crash(life);
 	return estate_create();
+}
+
+/* Nobody else may have it but the server whose doors we have, until that one ends. */
+static int data_directory_take(const struct server *server)
+{
+	bool alone = !estate_is_adopted() && !server->loose_doors;
+	int error = data_lock_take(server->data, alone);
+
+	if (error == -EBUSY)
+		fprintf(stderr,
+			"\nringmain: another ringmain serves from the data directory %s already. "
+			"End that one first, or give this one a directory of its own:\n"
+			"    --data DIRECTORY\n\n",
+			server->data);
+	return error;
 }
 
 static void estate_tell(const struct keeper_life *life)
@@ -863,8 +882,11 @@ int main(int argc, char **argv)
 	error = estate_begin(&server);
 	if (!error && server.life.takes_over)
 		error = log_open_by(server.conf);
+	if (!error)
+		error = data_directory_take(&server);
 	if (error) {
-		fprintf(stderr, "ringmain: %s\n", strerror(-error));
+		if (error != -EBUSY)
+			fprintf(stderr, "ringmain: %s\n", strerror(-error));
 		return 1;
 	}
 	estate_tell(&server.life);
