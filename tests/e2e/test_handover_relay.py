@@ -50,6 +50,26 @@ def test_on_demand_too():
             assert_whole(swarm_report(swarm))
 
 
+@pytest.mark.parametrize("how", ["upgrade", "kill"])
+def test_listeners_where_it_is_pushed_to_hear_no_gap(how):
+    """The server that pushes changes: its new push begins with its past, and the other one knows it."""
+    with Server() as edge:
+        push = {"push.up.mount": "/live", "push.up.url": f"http://127.0.0.1:{edge.port}/live",
+            "push.up.password": "hackme",
+                "pushes.retry_min": "100ms", "pushes.retry_max": "500ms"}
+        with Kept(push) as server, Encoder(server, title_every=1) as encoder:
+            edge.await_state("/live", "live")
+            swarm = swarm_start(edge, listeners=40, icy=0.5, check=True, seconds=600)
+            await_("all listen", lambda: edge.listeners() == 40)
+            for i in range(TIMES):
+                server.upgrade() if how == "upgrade" else server.kill()
+                edge.await_log("source live mount=/live", 2 + i)
+                time.sleep(random.uniform(0.3, 0.8))
+            swarm.terminate()
+            assert_whole(swarm_report(swarm))
+            assert encoder.stop()["connects"] == 1
+
+
 def pages_heard(listener):
     body = listener.body
     return list(ogg_pages.pages(body[:body.rindex(b"OggS")]))
