@@ -19,6 +19,7 @@
 #include "core/keeper.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "core/stow.h"
 #include "core/writer.h"
 #include "data_lock.h"
 #include "edge/account.h"
@@ -279,6 +280,12 @@ static void on_end(uv_signal_t *handle, int number)
 {
 	enter_control();
 	log_info("core", "stopping", kv_i64("signal", number));
+	/* systemd stops what it restarts with SIGTERM. Who says it twice means it. */
+	if (number == SIGTERM && !the_server->ending && upgrade_stow()) {
+		the_server->ending = true;
+		keeper_say_ending();
+		return;
+	}
 	the_server->ending = true;
 	uv_stop(handle->loop);
 }
@@ -751,6 +758,25 @@ static int go_on_after_crash(const struct keeper_life *life)
 	return error;
 }
 
+/* What systemd kept; if it is of no use here, all of it is closed and this is a start like any other. */
+static int go_on_after_restart(const struct keeper_life *life)
+{
+	const int ours[] = {KEEPER_CHANNEL_FD};
+	int error = estate_adopt(life->estate);
+
+	if (error) {
+		fprintf(stderr, "ringmain: what systemd kept cannot be used: %s\n",
+			strerror(-error));
+		keeper_disowns();
+		(void)!close_range(STDERR_FILENO + 1, (unsigned)keeper_zone() - 1, 0);
+		stow_forget(true);
+		return estate_create();
+	}
+	if (life->stow_broken)
+		estate_say_crashed();
+	return estate_sweep(ours, COUNT_OF(ours));
+}
+
 static int take_over(struct server *server)
 {
 	const char *why = "";
@@ -787,6 +813,8 @@ static int estate_begin(struct server *server)
 	data_lock_know();
 	if (life->takes_over)
 		return take_over(server);
+	if (life->stowed)
+		return go_on_after_restart(life);
 	if (life->kept && life->estate >= 0)
 		return go_on_after_crash(life);
 	return estate_create();
@@ -817,6 +845,8 @@ static void estate_tell(const struct keeper_life *life)
 	metric_add(METRIC_core_upgrades, (int64_t)upgrades);
 	if (life->takes_over)
 		log_info("core", "took over", kv_u64("upgrades", upgrades));
+	else if (life->stowed && estate_is_adopted())
+		log_info("core", "went on with what systemd kept");
 	else if (estate_is_adopted())
 		log_error("core", "started again after a crash", kv_i64("signal", life->signal),
 			  kv_u64("crashes", crashes));
@@ -873,14 +903,13 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ringmain: log.file: %s\n", strerror(-error));
 		return 1;
 	}
-	/* What could fail is tried before anything is taken over, which needs the log's number. */
-	if (server.life.takes_over) {
-		if (!trial_of_start(&server))
-			return 1;
-		log_close();
-	}
+	/* What could fail is tried before anything is taken over. */
+	if (server.life.takes_over && !trial_of_start(&server))
+		return 1;
+	/* The log's number may be wanted, and what is nobody's is closed. */
+	log_close();
 	error = estate_begin(&server);
-	if (!error && server.life.takes_over)
+	if (!error)
 		error = log_open_by(server.conf);
 	if (!error)
 		error = data_directory_take(&server);

@@ -84,3 +84,5 @@ enum handover_given handover_give(int peer, const char **why);
 /* Whether this server has given its doors away: what is one server's in each machine (a file that is
  * replaced, a socket's name) is not its any more. */
 bool handover_is_given(void);
+/* It has, in another way than this. */
+void handover_say_given(void);

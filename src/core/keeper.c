@@ -22,6 +22,7 @@
 
 #include "core/check.h"
 #include "core/scm.h"
+#include "core/stow.h"
 
 #define GENERATION     "RINGMAIN_GENERATION" /* in the environment of a binary that takes over */
 #define GENERATIONS    64                    /* old ones that still answer somebody among them */
@@ -155,6 +156,13 @@ static int holder_judge(struct holder *holder, int64_t lived_ms, unsigned *failu
 	return *delay == DELAY_FIRST_MS ? 0 : *delay;
 }
 
+/* What systemd kept, in the first holder. */
+static void unstow(struct keeper_life *life)
+{
+	atomic_store(&page->estate, stow_take(&life->stow_broken) + 1);
+	life->stowed = atomic_load(&page->estate) != 0;
+}
+
 /* Returns in each server. */
 static void hold(struct keeper_life *life)
 {
@@ -168,6 +176,7 @@ static void hold(struct keeper_life *life)
 		_exit(1);
 	signals_of_keepers(&set);
 	sigprocmask(SIG_BLOCK, &set, &before);
+	unstow(life);
 	for (;;) {
 		int64_t began = now_ms(), until;
 		int wait;
@@ -183,6 +192,7 @@ static void hold(struct keeper_life *life)
 			life->estate = atomic_load(&page->estate) - 1;
 			life->crashes = page->crashes;
 			life->signal = page->signal;
+			life->stowed = life->stowed && page->crashes == 0;
 			life->took_over = life->takes_over && life->estate >= 0;
 			life->takes_over = life->takes_over && life->estate < 0;
 			return;
@@ -365,6 +375,7 @@ static bool generation_hear(struct generation *generation, const sigset_t *befor
 	if (n != 1)
 		return true;
 	if (letter == KEEPER_READY && !told_ready && generation->stage == CURRENT) {
+		stow_forget(false);
 		sd_notify(0, "READY=1");
 		told_ready = true;
 	} else if (letter == KEEPER_ENDING && generation->stage == CURRENT) {
@@ -506,9 +517,11 @@ static void keep(void)
 	sigprocmask(SIG_BLOCK, &set, &before);
 	/* A server whose holder is killed becomes our child, so that its end is not missed. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	stow_look();
 	pid = generation_start(-1, &before);
 	if (pid == 0)
 		return;
+	stow_close();
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (pid < 0 || signals == -1) {
 		say("ringmain: the keeper cannot start\n");
@@ -552,6 +565,12 @@ void keeper_owns(int estate)
 {
 	if (kept)
 		atomic_store(&page->estate, estate + 1);
+}
+
+void keeper_disowns(void)
+{
+	if (kept)
+		atomic_store(&page->estate, 0);
 }
 
 void keeper_handed_over(void)
