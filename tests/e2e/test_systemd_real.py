@@ -19,6 +19,14 @@ UNIT = pathlib.Path(ROOT, "packaging", "debian", "ringmain.service")
 # The rest is a sandbox, which an instance for a user has not; and a user, whom the tests have not.
 TAKEN = "Type|NotifyAccess|KillMode|FileDescriptorStoreMax|Environment|ExecReload|Restart|RestartSec|TimeoutStopSec"
 
+# In a control group of its own, which is all that it sees of them.
+OUTER = """
+mount --make-rprivate / && mkdir {room}/groups && mount -t cgroup2 none {room}/groups || exit 77
+mkdir {room}/groups/{group} && echo $$ >{room}/groups/{group}/cgroup.procs || exit 77
+exec unshare -m -C -p -f --kill-child --mount-proc sh
+"""
+AFTER = "mount -t cgroup2 none {room}/groups && find {room}/groups/{group} -depth -type d -exec rmdir {{}} +"
+
 # Mounts are its own, and so are processes: the end of the shell is the end of all.
 PREPARE = """
 mount --make-rprivate / && mkdir -p /run/systemd/system && mount -t cgroup2 none /sys/fs/cgroup || exit 77
@@ -35,15 +43,16 @@ class Systemd:
     """A shell beside a systemd."""
 
     def __init__(self, room):
+        self.place = {"room": room, "group": f"ringmain-test-{os.getpid()}"}
         self.shell = subprocess.Popen(
-            ["setpriv", "--pdeathsig=KILL", "unshare", "-m", "-p", "-f", "--kill-child", "--mount-proc", "sh"],
+            ["setpriv", "--pdeathsig=KILL", "unshare", "-m", "sh", "-c", OUTER.format(**self.place)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.shell.stdin.write(PREPARE.format(room=room))
         self.shell.stdin.flush()
         for line in self.shell.stdout:
             if line == "prepared\n":
                 return
-        self.shell.wait()
+        self.end()
         pytest.skip("systemd does not run here")
 
     def ctl(self, words):
@@ -61,6 +70,12 @@ class Systemd:
     def end(self):
         self.shell.kill()
         self.shell.communicate()
+        # Its last processes may still be on their way out.
+        for _ in range(50):
+            if subprocess.run(["unshare", "-m", "sh", "-c", AFTER.format(**self.place)],
+                              stderr=subprocess.DEVNULL, check=False).returncode == 0:
+                break
+            time.sleep(0.1)
 
 
 class Unit(Server):
