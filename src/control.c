@@ -74,7 +74,10 @@ RUNS_ON(on_control) static void obey(struct caller *caller)
 	if (strcmp(caller->line, "reload") == 0) {
 		bool done = hooks->reload();
 
-		answer(caller, done, done ? "" : "the log says why");
+		answer(caller, done,
+		       done                  ? ""
+		       : handover_is_given() ? "another server takes over just now: ask again"
+					     : "the log says why");
 	} else if (strcmp(caller->line, "upgrade") == 0) {
 		if (hooks->upgrade())
 			caller->waits = true;

@@ -716,6 +716,7 @@ static int serve(struct server *server, const struct options *options)
 	watch_signal(server, &server->interrupt, on_end, SIGINT);
 	watch_signal(server, &server->hangup, on_hangup, SIGHUP);
 	watch_signal(server, &server->renew, on_renew, SIGUSR2);
+	keeper_listens();
 	error = rooms_start(server);
 	if (!error) {
 		side_doors_open(server);

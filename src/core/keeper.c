@@ -44,6 +44,7 @@ struct life_page {
 
 static struct life_page *page;
 static bool kept;
+static sigset_t mask_of_server;
 
 int keeper_zone(void)
 {
@@ -185,7 +186,10 @@ static void hold(struct keeper_life *life)
 		holder.ended = false;
 		holder.server = fork_with_files();
 		if (holder.server == 0) {
-			sigprocmask(SIG_SETMASK, &before, NULL);
+			/* What is said to it waits until it listens: keeper_listens(). */
+			mask_of_server = before;
+			sigdelset(&set, SIGCHLD);
+			sigprocmask(SIG_SETMASK, &set, NULL);
 			prctl(PR_SET_PDEATHSIG, 0);
 			kept = true;
 			life->kept = true;
@@ -229,6 +233,7 @@ static char **program;
 static char own_path[4096];
 static bool ending;
 static bool told_ready;
+static bool upgrade_wanted; /* while another one was under way */
 static unsigned orphan_tries;
 static int last_status; /* of the present generation's holder */
 
@@ -321,7 +326,9 @@ static void upgrade_begin(const sigset_t *before)
 	int pair[2];
 	char letter = KEEPER_UPGRADE;
 
-	if (ending || !current || generation_at(STARTING) || !generation_at(NOBODY))
+	/* One that failed says so to the server before we see that it is gone. */
+	upgrade_wanted = generation_at(STARTING);
+	if (ending || !current || upgrade_wanted || !generation_at(NOBODY))
 		return;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		return;
@@ -361,6 +368,7 @@ static void taken_over(struct generation *next)
 	if (current)
 		current->stage = DRAINING;
 	next->stage = CURRENT;
+	upgrade_wanted = false;
 	orphan_tries = 0;
 }
 
@@ -440,6 +448,8 @@ static int look_after(const sigset_t *before)
 	/* Its whole group, so that nothing of it can say later that it took over after all. */
 	if (starting && now_ms() - starting->since_ms > UPGRADE_MS)
 		kill(-starting->holder, SIGKILL);
+	if (upgrade_wanted && !starting)
+		upgrade_begin(before);
 	if (current && current->holder == 0 && !starting) {
 		if (++orphan_tries > ORPHAN_TRIES)
 			generation_end(current, SIGTERM);
@@ -559,6 +569,12 @@ void keeper_start(char **argv, struct keeper_life *life)
 	else
 		keep();
 	hold(life);
+}
+
+void keeper_listens(void)
+{
+	if (kept)
+		sigprocmask(SIG_SETMASK, &mask_of_server, NULL);
 }
 
 void keeper_owns(int estate)

@@ -51,6 +51,9 @@ int keeper_zone(void);
 /* Becomes keeper and holder and returns in each server that they start; never in them. */
 void keeper_start(char **argv, struct keeper_life *life);
 
+/* The server has handlers for signals: those that came since it was started come now. */
+void keeper_listens(void);
+
 /* The server's estate: what the next one gets after a crash. Without this a crash is the end. */
 void keeper_owns(int estate);
 
