@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/handover.h"
 #include "core/log.h"
 #include "core/metric.h"
 
@@ -267,10 +268,14 @@ RUNS_ON(on_control) static void slots_collect(uint64_t now)
 
 void board_look(void)
 {
-	DIR *dir = opendir(board_directory());
 	uint64_t now = uv_hrtime();
 	struct dirent *entry;
+	DIR *dir;
 
+	/* There is one registry and one that collects: the server that took over. */
+	if (handover_is_given())
+		return;
+	dir = opendir(board_directory());
 	for (struct board_slot *slot = board.slots; slot; slot = slot->next)
 		slot->seen = false;
 	while (dir && (entry = readdir(dir)))
