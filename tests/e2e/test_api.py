@@ -1,6 +1,5 @@
 """/api/v1: the document is held against the server and the server against the document; and what
 each operation does."""
-import ipaddress
 import csv
 import io
 import json
@@ -10,6 +9,7 @@ import urllib.parse
 import jsonschema
 import pytest
 
+from countries import country_file
 from encoders import dial, read_until
 from stage import ADMIN_PASSWORD, ROOT, SOURCE_PASSWORD, Server, await_true
 from test_requests import mp3_frames, raw_source
@@ -198,46 +198,6 @@ def test_what_is_read_has_the_documents_form(on_air, api):
     me = api("GET", "/me").json
     assert me["user"] == "admin" and me["rank"] == "admin"
     listener.close()
-
-
-def country_file(path, networks):
-    """A database in MaxMind's format (version 2.0) with these IPv4 networks: {"a.b.c.d/n": "DE"}."""
-    nodes, data, codes = [[None, None]], b"", {}
-
-    def text(value):
-        return bytes([0x40 | len(value)]) + value.encode()
-
-    for code in sorted(set(networks.values())):
-        codes[code] = len(data)
-        data += bytes([0xe1]) + text("country") + bytes([0xe1]) + text("iso_code") + text(code)
-    for network, code in networks.items():
-        address, bits = ipaddress.ip_network(network).network_address, int(network.split("/")[1])
-        at = 0
-        for i in range(bits):
-            side = int(address) >> (31 - i) & 1
-            if i == bits - 1:
-                nodes[at][side] = ("data", codes[code])
-            elif nodes[at][side] is None:
-                nodes.append([None, None])
-                nodes[at][side] = at = len(nodes) - 1
-            else:
-                at = nodes[at][side]
-    tree = b""
-    for node in nodes:
-        for side in node:
-            value = len(nodes) if side is None else side if isinstance(side, int) \
-                else len(nodes) + 16 + side[1]
-            tree += value.to_bytes(3, "big")
-    meta = bytes([0xe0 | 9])
-    for key, value in (("node_count", bytes([0xc4]) + len(nodes).to_bytes(4, "big")),
-                       ("record_size", bytes([0xa1, 24])), ("ip_version", bytes([0xa1, 4])),
-                       ("database_type", text("Test-Country")), ("languages", bytes([0x00, 0x04])),
-                       ("binary_format_major_version", bytes([0xa1, 2])),
-                       ("binary_format_minor_version", bytes([0xa0])),
-                       ("build_epoch", bytes([0x04, 0x02]) + (1 << 30).to_bytes(4, "big")),
-                       ("description", bytes([0xe0]))):
-        meta += text(key) + value
-    path.write_bytes(tree + bytes(16) + data + b"\xab\xcd\xefMaxMind.com" + meta)
 
 
 def test_listeners_are_counted_by_country(serve, sounds, tmp_path):
@@ -642,6 +602,11 @@ def test_pages_load_nothing_but_our_own_files(server):
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|style=", answer.text), path
+
+
+def test_a_picture_of_no_slot(api):
+    assert api("GET", "/slots/none/thumbnail").status == 404
+    assert api("GET", "/slots/-/thumbnail").status == 404
 
 
 def test_each_operation_was_called(api):

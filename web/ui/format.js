@@ -14,6 +14,10 @@ export function short(value) {
 	return `${(value / divisor).toPrecision(3)}${unit}`;
 }
 
+export function share(value, all) {
+	return all ? `${number(value)} · ${(100 * value / all).toFixed(value * 10 < all ? 1 : 0)}\u00a0%` : number(value);
+}
+
 const sizes = ["B", "KB", "MB", "GB", "TB", "PB"];
 
 export function bytes(value) {
