@@ -67,6 +67,21 @@ bool access_is_foreign(const struct request *request)
 	return referer.len && !is_ours(request, referer);
 }
 
+bool access_is_local(const struct request *request)
+{
+	static const char *const forwarding[] = {"X-Forwarded-For",  "Forwarded",
+						 "X-Real-IP",        "Via",
+						 "X-Forwarded-Host", "X-Forwarded-Proto"};
+	struct cidr loopback[2];
+
+	CHECK(cidr_parse(BYTES("127.0.0.0/8"), &loopback[0]));
+	CHECK(cidr_parse(BYTES("::1"), &loopback[1]));
+	for (size_t i = 0; i < COUNT_OF(forwarding); i++)
+		if (http1_header_get(&request->head, bytes_str(forwarding[i])).at)
+			return false;
+	return cidr_list_holds((struct cidr_list){loopback, 2}, &request->peer);
+}
+
 void access_csrf_word(struct bytes cookie, char word[ACCESS_WORD_SIZE])
 {
 	uint8_t digest[AUTH_DIGEST_SIZE];

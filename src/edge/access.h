@@ -117,6 +117,10 @@ RUNS_ON(on_worker) unsigned access_wait(struct conn *conn);
 /* The rules of lockout that are in force. */
 struct lockout_rules access_lockout_rules(void);
 
+/* Whether a program on this machine asks, and not through a proxy on it. A browser may be such a program: who
+ * lets in on this asks access_is_foreign too. */
+bool access_is_local(const struct request *request);
+
 /* Whether a browser says that another site made it send this request. */
 bool access_is_foreign(const struct request *request);
 

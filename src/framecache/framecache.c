@@ -1,6 +1,7 @@
 #include "framecache/framecache.h"
 
 #include "core/log.h"
+#include "edge/api.h"
 #include "edge/edge.h"
 #include "edge/route.h"
 #include "framecache/slot_board.h"
@@ -16,6 +17,7 @@ static void configure(const struct conf *conf)
 	site = route_site();
 	route_add_at(site, slot_routes);
 	api_add(thumb_operations);
+	api_add(slot_operations);
 }
 
 RUNS_ON(on_control)
@@ -41,7 +43,8 @@ static int open_doors(uv_loop_t *loop, const struct conf *conf, char *fault, siz
 	if (error)
 		return error;
 	board_configure(values);
-	if (port)
+	slot_face_configure(values);
+	if (values->listen.count)
 		log_info("framecache", "ready", kv_u64("port", port),
 			 kv_str("directory", board_directory()));
 	return 0;

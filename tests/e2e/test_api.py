@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import tempfile
 import urllib.parse
 
 import jsonschema
@@ -450,6 +451,20 @@ def test_relays_pushes_listings_and_webhooks_are_seen_and_ordered(serve, crew):
     await_true(lambda: "warning" in {c["state"] for c in api("GET", "/health").json["checks"]
                                      if c["name"] == "webhooks"}, 10)
     Api.elsewhere |= api.called
+
+
+def test_slots_of_the_frame_cache(serve, monkeypatch):
+    with tempfile.TemporaryDirectory(prefix="fc-e2e-") as directory:
+        monkeypatch.setenv("FC_DIR", directory)
+        api = Api(serve({"framecache.listen": "127.0.0.1:0"}))
+        shape = {"width": 64, "height": 32, "fps_num": 50, "fps_den": 1, "audio_channels": 2}
+        assert api("POST", "/slots", {"slot_id": "a.b", **shape}).status == 400
+        assert api("POST", "/slots", {"slot_id": "a", **shape}).status == 201
+        assert api("GET", "/slots").json["slots"][0]["state"] == "init"
+        assert api("GET", "/slots/a").status == 200
+        assert api("DELETE", "/slots/a").status == 204
+        assert api("DELETE", "/slots/a").status == 404
+        Api.elsewhere |= api.called
 
 
 def test_bodies_that_are_no_json_object_are_refused(server):
