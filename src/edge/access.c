@@ -156,22 +156,28 @@ static void tell_lockout(const char *address, const char *user, uint64_t wait_ms
 				  (json_int_t)(wait_ms / 1000)));
 }
 
+void access_count_wrong(const struct request *request, const char *user,
+			const struct lockout_try *attempt)
+{
+	struct lockout_rules rules = access_lockout_rules();
+	char address[ADDRESS_TEXT_MAX + 1];
+	uint64_t wait_ms = lockout_wrong(&rules, attempt, mono_now());
+
+	metric_add(METRIC_edge_auth_failures, 1);
+	if (!wait_ms)
+		return;
+	address_text(&request->peer, address);
+	metric_add(METRIC_edge_lockouts, 1);
+	log_warnx("edge", "locked out", kv_str("address", address), kv_str("user", user),
+		  kv_ms("wait", wait_ms));
+	tell_lockout(address, user, wait_ms);
+}
+
 RUNS_ON(on_worker) static void judged_wrong(struct conn *conn)
 {
 	struct access_work *work = conn_access(conn);
-	const struct request *request = conn_request(conn);
-	struct lockout_rules rules = access_lockout_rules();
-	char address[ADDRESS_TEXT_MAX + 1];
-	uint64_t wait_ms = lockout_wrong(&rules, &work->attempt, mono_now());
 
-	metric_add(METRIC_edge_auth_failures, 1);
-	if (wait_ms) {
-		address_text(&request->peer, address);
-		metric_add(METRIC_edge_lockouts, 1);
-		log_warnx("edge", "locked out", kv_str("address", address),
-			  kv_str("user", work->access.name), kv_ms("wait", wait_ms));
-		tell_lockout(address, work->access.name, wait_ms);
-	}
+	access_count_wrong(conn_request(conn), work->access.name, &work->attempt);
 	judged(conn, VERDICT_NO);
 }
 
@@ -292,18 +298,22 @@ static void judge_password(struct conn *conn, struct bytes user, struct bytes gi
 {
 	struct access_work *work = conn_access(conn);
 	struct bytes account = user;
+	enum lockout_kind kind = LOCKOUT_PEOPLE;
 
 	/* Nobody has a longer name, and no password is longer: those are wrong, but counted. */
 	if (user.len < sizeof work->access.name)
 		bytes_to_str(user, work->access.name, sizeof work->access.name);
 	work->given_len = bytes_to_str(given, work->given, sizeof work->given);
 	if (work->encoder_fits && !stored_at(work, STAGE_SETTINGS)[0] &&
-	    !stored_at(work, STAGE_USER)[0])
+	    !stored_at(work, STAGE_USER)[0]) {
 		account = bytes_str(work->mount);
+		kind = LOCKOUT_ENCODER;
+	}
 	struct bytes parts[] = {given, bytes_str(stored_at(work, STAGE_SETTINGS)),
 				bytes_str(stored_at(work, STAGE_ENCODER)),
 				bytes_str(stored_at(work, STAGE_USER))};
-	work->attempt = lockout_try_of(&conn_request(conn)->peer, account, parts, COUNT_OF(parts));
+	work->attempt =
+		lockout_try_of(kind, &conn_request(conn)->peer, account, parts, COUNT_OF(parts));
 	if (given.len >= sizeof work->given)
 		work->stage = STAGE_END;
 	if (may_try(conn))
@@ -339,7 +349,8 @@ RUNS_ON(on_worker) static void judge_token(struct conn *conn, struct bytes given
 	uint8_t id[AUTH_DIGEST_SIZE];
 	struct rights owner;
 
-	work->attempt = lockout_try_of(&conn_request(conn)->peer, given, parts, COUNT_OF(parts));
+	work->attempt = lockout_try_of(LOCKOUT_TOKEN, &conn_request(conn)->peer, given, parts,
+				       COUNT_OF(parts));
 	if (!may_try(conn))
 		return;
 	auth_hash(id, "token", given);

@@ -114,6 +114,11 @@ RUNS_ON(on_worker) const struct access *access_of(struct conn *conn);
 /* With VERDICT_WAIT: how many seconds. */
 RUNS_ON(on_worker) unsigned access_wait(struct conn *conn);
 
+/* A wrong password was given, in whatever way: counts it, and says so when a wait begins. */
+RUNS_ON(on_worker)
+void access_count_wrong(const struct request *request, const char *user,
+			const struct lockout_try *attempt);
+
 /* The rules of lockout that are in force. */
 struct lockout_rules access_lockout_rules(void);
 
