@@ -619,6 +619,13 @@ def test_pages_load_nothing_but_our_own_files(server):
         assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|style=", answer.text), path
 
 
+def test_a_certificate_is_asked_for_where_there_is_an_authority(api):
+    found = api("GET", "/certificate").json
+    assert not found["tls"] and not found["self_signed"] and found["acme"]["phase"] == "off"
+    refused = api("POST", "/certificate/renew")
+    assert refused.status == 409 and refused.json["error"]["code"] == "no_acme"
+
+
 def test_a_picture_of_no_slot(api):
     assert api("GET", "/slots/none/thumbnail").status == 404
     assert api("GET", "/slots/-/thumbnail").status == 404

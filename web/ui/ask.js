@@ -27,9 +27,9 @@ export async function attempt(work, done) {
 	}
 }
 
-// A form in a dialog. fields: [{ name, label, type, value, options, hint, required, placeholder }].
+// A form in a dialog; body: an element that stands above the fields. fields: [{ name, label, type, value, options, hint, required, placeholder }].
 // submit(values) may throw: its words are shown and the dialog stays.
-export function ask({ title, text, fields = [], button, danger = false, submit }) {
+export function ask({ title, text, body, fields = [], button, danger = false, submit }) {
 	return new Promise((resolve) => {
 		const fault = h("p.fault", { role: "alert" });
 		const inputs = new Map();
@@ -64,7 +64,7 @@ export function ask({ title, text, fields = [], button, danger = false, submit }
 				fault.textContent = error.message;
 				send.disabled = false;
 			}
-		} }, h("h2", { id: "ask-title" }, title), text ? h("p", null, text) : null, rows, fault,
+		} }, h("h2", { id: "ask-title" }, title), text ? h("p", null, text) : null, body, rows, fault,
 		h("div.ask-buttons", null,
 			h("button", { type: "button", onclick: () => dialog.close() }, "Cancel"), send)));
 

@@ -81,6 +81,10 @@ export function clockTime(seconds, withSeconds = false) {
 	});
 }
 
+export function dayMonth(seconds) {
+	return new Date(seconds * 1000).toLocaleDateString([], { day: "numeric", month: "short" });
+}
+
 export function dateTime(seconds) {
 	if (!seconds)
 		return "–";
