@@ -14,10 +14,13 @@ const WIDTH = 2000;
 const LEAST_AREA = 3; // of the triangle that a point makes with its neighbours: less is left out
 const LEAST_RING = 8; // islands smaller than this are left out where the country has others
 
+// The seam of the map lies in the Bering Strait, so that no country is cut in two.
+const SEAM = -168.4;
+
 // Equal Earth (Šavrič, Patterson, Jenny 2018): areas are true, which shares of listeners are read by.
 function project([longitude, latitude]) {
 	const [a1, a2, a3, a4] = [1.340264, -0.081106, 0.000893, 0.003796];
-	const lambda = longitude * Math.PI / 180;
+	const lambda = ((longitude < SEAM ? longitude + 360 : longitude) - SEAM - 180) * Math.PI / 180;
 	const theta = Math.asin(Math.sqrt(3) / 2 * Math.sin(latitude * Math.PI / 180));
 	const t2 = theta * theta, t6 = t2 ** 3;
 
@@ -25,7 +28,7 @@ function project([longitude, latitude]) {
 		theta * (a4 * t6 * t2 + a3 * t6 + a2 * t2 + a1)];
 }
 
-const [right] = project([180, 0]);
+const [right] = project([SEAM + 359.999, 0]);
 const [, top] = project([0, 84]);
 const toGrid = (place) => {
 	const [x, y] = project(place);

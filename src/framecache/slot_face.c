@@ -13,7 +13,8 @@
 #include "framecache/slot_board.h"
 #include "framecache/slot_readers.h"
 
-#define READ (METHOD_GET | METHOD_HEAD)
+#define READ      (METHOD_GET | METHOD_HEAD)
+#define SILENT_MS 1500u
 
 /* Of the settings in force: they last until a baton has passed here. */
 static _Atomic(const char *) its_token = "";
@@ -101,7 +102,10 @@ static json_t *readers_tree(const struct board_slot *slot, uint64_t now)
 	json_t *list = json_array();
 
 	while ((reader = readers_next(reader, info->slot_id, info->generation))) {
-		uint64_t position = reader->last.position, cursor = info->write_cursor;
+		uint64_t position = reader->last.position;
+		uint64_t silent = now > reader->seen_ns ? (now - reader->seen_ns) / 1000000 : 0;
+		/* Who has told nothing for longer than they do stands where he was. */
+		uint64_t cursor = silent < SILENT_MS ? reader->cursor : info->write_cursor;
 		json_t *tree = json_object();
 
 		json_object_set_new(tree, "name", json_string(reader->last.name));
@@ -109,8 +113,7 @@ static json_t *readers_tree(const struct board_slot *slot, uint64_t now)
 		set_u64(tree, "position", position);
 		set_u64(tree, "lag", cursor > position ? cursor - position : 0);
 		set_u64(tree, "lost", reader->last.lost);
-		set_u64(tree, "silent_ms",
-			now > reader->seen_ns ? (now - reader->seen_ns) / 1000000 : 0);
+		set_u64(tree, "silent_ms", silent);
 		json_array_append_new(list, tree);
 	}
 	return list;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/local_socket.h"
+#include "framecache/slot_board.h"
 
 #define READERS_MAX   4096u
 #define SILENT_NS     3000000000ull   /* after which a process is asked whether it lives */
@@ -51,6 +52,18 @@ static void make_plain(char *text)
 			*text = '?';
 }
 
+/* A report is a moment old when it is shown: what counts is how far the writer was when it came. */
+RUNS_ON(on_control) static uint64_t cursor_now(const struct fc_report *report)
+{
+	const struct board_slot *slot = board_find(report->slot_id);
+	fc_info_t info;
+
+	if (!slot || slot->info.generation != report->generation)
+		return report->position;
+	fc_info(slot->handle, &info);
+	return info.write_cursor;
+}
+
 RUNS_ON(on_control) static void take_report(struct fc_report *report, uint32_t pid)
 {
 	struct slot_reader **link, *reader;
@@ -74,6 +87,7 @@ RUNS_ON(on_control) static void take_report(struct fc_report *report, uint32_t p
 	}
 	(*link)->last = *report;
 	(*link)->seen_ns = uv_hrtime();
+	(*link)->cursor = cursor_now(report);
 }
 
 static uint32_t sender_of(struct msghdr *message)

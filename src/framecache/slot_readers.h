@@ -17,6 +17,7 @@ struct slot_reader {
 	struct fc_report last;
 	uint32_t pid;     /* 0: of a namespace that we do not see */
 	uint64_t seen_ns; /* when it told something last */
+	uint64_t cursor;  /* how many frames there were then */
 };
 
 /* 0, or -errno. */

@@ -135,7 +135,8 @@ export class Chart {
 
 		return this.#runs(one.values, top).flatMap((run) => [
 			i === 0 ? s(`path.chart-area.tone-${one.tone ?? "main"}`, { d: `M${run[0][0]} ${floor}L${dots(run)}L${run.at(-1)[0]} ${floor}Z` }) : null,
-			s(`path.chart-line.tone-${one.tone ?? "main"}`, { d: `M${dots(run)}${run.length === 1 ? "h0.1" : ""}` }),
+			s(`path.chart-line.tone-${one.tone ?? "main"}`, { d: `M${dots(run)}` }),
+			run.length === 1 ? s(`circle.chart-dot.tone-${one.tone ?? "main"}`, { cx: run[0][0], cy: run[0][1], r: 3 }) : null,
 		]).filter(Boolean);
 	}
 

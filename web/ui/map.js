@@ -2,7 +2,7 @@
 // stand beside it as words: the picture is for the eye alone.
 
 import { bars } from "./chart.js";
-import { countryName, flag } from "./countries.js";
+import { countryName } from "./countries.js";
 import { h, s, setChildren, setText } from "./dom.js";
 import { number, share } from "./format.js";
 import { box, dots, shapes } from "./world.js";
@@ -73,7 +73,7 @@ export function countryCard() {
 			return;
 		const rest = countries.slice(LISTED).reduce((sum, one) => sum + one.count, 0);
 		const rows = countries.slice(0, LISTED).map((one) => ({ name: countryName(one.code), value: one.count, text: share(one.count, total),
-			label: [h("span.flag", { "aria-hidden": "true" }, flag(one.code)), countryName(one.code)] }));
+			label: [h("span.country-code", { "aria-hidden": "true" }, one.code), countryName(one.code)] }));
 
 		if (rest)
 			rows.push({ name: "Others", value: rest, text: share(rest, total), label: `${countries.length - LISTED} others` });

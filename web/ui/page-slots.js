@@ -18,6 +18,12 @@ const formats = { uyvy422: "UYVY 4:2:2, 8 bit", v210: "v210 4:2:2, 10 bit", nv12
 const nominal = (slot) => slot.fps_num / slot.fps_den;
 const fps = (value) => value.toFixed(2).replace(/\.?0+$/, "");
 
+function rateOf(past) {
+	const [[from, first], [to, last]] = [past[0], past.at(-1)];
+
+	return to - from > 2500 ? Math.round(10000 * (last - first) / (to - from)) / 10 : null;
+}
+
 function behind(reader, slot) {
 	if (reader.silent_ms > 5000)
 		return `silent for ${duration(reader.silent_ms / 1000)}`;
@@ -79,6 +85,7 @@ function facts(names) {
 function slotCard(first, done) {
 	let current = first;
 	let shown = -1;
+	const past = []; // [time, frames] of the last seconds: a second alone is one frame more or less
 	const id = first.slot_id;
 	const picture = h("img.slot-picture", { alt: `Newest frame of ${id}`, hidden: true, onerror: () => { picture.hidden = true; } });
 	const nothing = h("p.slot-nothing", null, "No picture yet");
@@ -100,7 +107,10 @@ function slotCard(first, done) {
 		setText(state.lastChild, word);
 		setText(shape, [`${slot.width} × ${slot.height}`, formats[slot.pixel_format] ?? slot.pixel_format,
 			slot.audio_channels ? `${slot.audio_channels} channels` : "no sound", slot.source_type].filter(Boolean).join(" · "));
-		numbers.show(`${fps(slot.current_fps)} of ${fps(nominal(slot))} fps`, number(slot.write_cursor), number(slot.dropped_frames),
+		past.push([performance.now(), slot.write_cursor]);
+		if (past.length > 6)
+			past.shift();
+		numbers.show(`${fps(rateOf(past) ?? slot.current_fps)} of ${fps(nominal(slot))} fps`, number(slot.write_cursor), number(slot.dropped_frames),
 			`${number(slot.ring_depth)} frames · ${bytes(slot.bytes)}`);
 		readers.show(slot);
 		nothing.hidden = slot.write_cursor > 0;
