@@ -8,7 +8,7 @@ import { number, share } from "./format.js";
 import { box, dots, shapes } from "./world.js";
 
 const TONES = 5;
-const LISTED = 12;
+const LISTED = 10;
 
 // Of the whole in steps of three: 1 %, 3 %, 10 % … A country with one listener is still seen.
 function tone(count, most) {
