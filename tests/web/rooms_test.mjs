@@ -71,8 +71,8 @@ test("the map shows where listeners are, and the words beside it say the same", 
 		const colours = await page.evaluate(() => ["DE", "JP", "FR"].map((code) => getComputedStyle(document.querySelector(`.map [data-code=${code}]`)).fill));
 
 		assert.equal(new Set(colours).size, 3);
-		await page.locator(".map [data-code=JP]").hover({ force: true });
-		await page.waitForSelector(".map-reading:has-text('Japan: 1')");
+		await page.locator(".map [data-code=DE]").hover();
+		await page.waitForSelector(".map-reading:has-text('Germany: 3 · 50')");
 		const map = await page.locator(".map-svg").boundingBox();
 
 		assert.ok(map.width > 300 && map.width <= viewport.width);
@@ -360,7 +360,7 @@ test("a certificate of one's own, one from an authority, and why none comes", as
 
 test("what the authority is doing is told in words", async () => {
 	const now = Math.floor(Date.now() / 1000);
-	const answer = { tls: true, names: "radio.test", self_signed: false, issuer: "R3", ends: now + 9 * 86400, acme: { phase: "running", domain: "radio.test", error: "", failures: 0, tried: now, obtained: null, next: null } };
+	const answer = { tls: true, names: "radio.test", self_signed: false, issuer: "R3", ends: now + 9.5 * 86400, acme: { phase: "running", domain: "radio.test", error: "", failures: 0, tried: now, obtained: null, next: null } };
 	const page = await visit("/admin");
 
 	await page.route("**/api/v1/certificate", (route) => route.fulfill({ json: answer }));
