@@ -16,11 +16,6 @@
 /* What a Basic password is held against, in this order. */
 enum stage { STAGE_SETTINGS, STAGE_ENCODER, STAGE_USER, STAGE_NOBODY, STAGE_END };
 
-/* Fits no password that anybody knows. Who has no account takes as long as who has. */
-#define STORED_NOBODY                                            \
-	"$argon2id$v=19$m=19456,t=2,p=1$WtAmR/Byo36V04FvbicOgA$" \
-	"HQd+3wwyVbOFpwMhelmhrkioAgDdSOFOfhbkVUjNJDQ"
-
 struct lockout_rules access_lockout_rules(void)
 {
 	const struct edge_conf *conf = &edge_settings()->conf;
@@ -218,8 +213,7 @@ static const struct account *user_of(struct bytes user)
  * not say who there is. Encoders say "source": those are not worth the time. */
 static bool costs_as_user(struct bytes user)
 {
-	bool hashed =
-		bytes_start_with(bytes_str(edge_settings()->conf.admin_password), BYTES("$argon2"));
+	bool hashed = auth_is_hash(bytes_str(edge_settings()->conf.admin_password));
 
 	if (!user.len || bytes_equal(user, BYTES("source")) || (hashed && is_settings_admin(user)))
 		return false;
@@ -236,7 +230,7 @@ static const char *stored_at(const struct access_work *work, enum stage stage)
 		return is_settings_admin(user) ? edge_settings()->conf.admin_password : "";
 	case STAGE_ENCODER: return work->encoder_fits ? work->encoder : "";
 	case STAGE_USER: return account ? account->stored : "";
-	case STAGE_NOBODY: return !account && costs_as_user(user) ? STORED_NOBODY : "";
+	case STAGE_NOBODY: return !account && costs_as_user(user) ? AUTH_STORED_NOBODY : "";
 	case STAGE_END: break;
 	}
 	return "";

@@ -114,8 +114,7 @@ RUNS_ON(on_worker) const struct access *access_of(struct conn *conn);
 /* With VERDICT_WAIT: how many seconds. */
 RUNS_ON(on_worker) unsigned access_wait(struct conn *conn);
 
-/* A wrong password was given, in whatever way: counts it, and says so when a wait begins. */
-RUNS_ON(on_worker)
+/* A wrong password was given, in whatever way: counts it, and says so when a wait begins. Any thread. */
 void access_count_wrong(const struct request *request, const char *user,
 			const struct lockout_try *attempt);
 

@@ -10,6 +10,7 @@
 #include "edge/proto/charset.h"
 #include "radio/radio.h"
 #include "radio/radio_directory.h"
+#include "radio/radio_htpasswd.h"
 #include "radio/radio_listener.h"
 #include "radio/radio_mount.h"
 #include "radio/radio_outlet.h"
@@ -130,11 +131,18 @@ RUNS_ON(on_control) static void run_buildm3u(struct call *call, struct mount *mo
 	call_reply(call);
 }
 
-/* Mounts have no user lists of their own: Icecast says so in the same words. */
 RUNS_ON(on_control) static void run_manageauth(struct call *call, struct mount *mount)
 {
-	(void)mount;
-	answer_fault(call, 400, "mountpoint does not have a listener authenticator");
+	char action[16];
+
+	if (!mount_conf(mount)->htpasswd[0]) {
+		answer_fault(call, 400, "mountpoint does not have a listener authenticator");
+		return;
+	}
+	if (call_param(call, "action", action, sizeof action) &&
+	    !bytes_equal(bytes_str(action), BYTES("list")))
+		log_order(call, mount->name);
+	htpasswd_manage(call, mount->name, mount_conf(mount)->htpasswd);
 }
 
 RUNS_ON(on_control) static void run_reloadconfig(struct call *call, struct mount *mount)
@@ -356,6 +364,8 @@ static json_t *listener_tree(const struct listener *listener, int64_t now)
 	json_object_set_new(tree, "Connected",
 			    json_integer((now - listener->since_wall_us) / 1000000));
 	json_object_set_new(tree, "ID", json_integer((json_int_t)listener->id));
+	if (listener->user[0])
+		json_object_set_new(tree, "username", document_text(listener->user));
 	json_object_set_new(tree, "Sent", json_integer((json_int_t)listener->sent));
 	json_object_set_new(tree, "Skips", json_integer(listener->skips));
 	json_object_set_new(tree, "Lost", json_integer((json_int_t)listener->lost));

@@ -152,11 +152,20 @@ def test_each_operation_is_refused_without_a_login_as_its_rank_says(server):
         body = "{}" if "requestBody" in said else None
         answer = server.get(real, method=method, body=body,
                             headers={"Content-Type": "application/json"})
-        if said["x-rank"] == "none":
+        if (method, path) == ("POST", "/api/v1/setup"):
+            assert answer.status == 409, "there is an administrator"
+        elif said["x-rank"] == "none":
             assert answer.status == 200, path
         else:
             assert answer.status == 401 and answer.json["error"]["code"] == "no_login", path
             validate(answer.json, {"$ref": "#/components/schemas/Error"})
+
+
+def test_a_server_with_an_administrator_needs_no_setup(api):
+    assert api("GET", "/setup", auth=None).json == {"needed": False}
+    refused = api("POST", "/setup", {"token": "x", "user": "eve", "password": "long enough"},
+                  auth=None)
+    assert refused.status == 409 and refused.json["error"]["code"] == "not_needed"
 
 
 def test_paths_and_methods_that_are_not_there_are_said_as_json(server):
