@@ -374,6 +374,46 @@ test("what the authority is doing is told in words", async () => {
 	await leave(page);
 });
 
+test("whoever has the code that the server printed makes himself the administrator, once", async () => {
+	const fresh = new Studio({ "admin.password": null });
+
+	try {
+		await fresh.start();
+		const { code } = /code=(?<code>[0-9a-f]{32})/.exec(fresh.server.said).groups;
+
+		for (const viewport of Object.values(sizes)) {
+			const page = await visitAt(browser, fresh.url, "/admin", { login: false, viewport });
+
+			await page.waitForURL("**/admin/login");
+			await heading(page, "Welcome");
+			await expectWhole(page, "first run");
+			await page.context().close();
+		}
+		const page = await visitAt(browser, fresh.url, "/admin/login", { login: false });
+
+		await page.waitForSelector("#token:focus");
+		await page.fill("#token", "0123456789abcdef0123456789abcdef");
+		await page.fill("#user", "ada");
+		await page.fill("#password", "a sentence to keep");
+		await page.keyboard.press("Enter");
+		await page.waitForSelector(".fault:not(:empty)");
+		await page.fill("#token", code);
+		await page.click("button:text-is('Make me the administrator')");
+		await page.waitForURL("**/admin");
+		await page.waitForSelector(".who-name:text-is('ada')");
+		await turnTo(page, "#/people");
+		await page.waitForSelector(row("ada"));
+		await leave(page, /40[0-9]/);
+		const later = await visitAt(browser, fresh.url, "/admin/login", { login: false });
+
+		await later.waitForSelector("h1:text-is('Control room')");
+		assert.equal(await later.locator("#token").count(), 0);
+		await leave(later);
+	} finally {
+		fresh.stop();
+	}
+});
+
 // "/api/v1/mounts/{mount}/title" is "/mounts${…}/title" in a page.
 test("there is a page for every order that the server takes", async () => {
 	const folder = join(here, "../../web/ui");

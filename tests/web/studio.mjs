@@ -42,6 +42,7 @@ export class Studio {
 	#listeners = [];
 	#settings;
 
+	// A setting that is null is not said, not even as here.
 	constructor(settings = {}) {
 		this.#settings = settings;
 	}
@@ -65,7 +66,7 @@ export class Studio {
 		};
 
 		this.server = this.#start("ringmain", ["--data", join(this.#directory, "data"),
-			...Object.entries(settings).flatMap(([name, value]) => ["--set", `${name}=${value}`])]);
+			...Object.entries(settings).filter(([, value]) => value !== null).flatMap(([name, value]) => ["--set", `${name}=${value}`])]);
 		await until(async () => (await fetch(`${this.url}/readyz`).catch(() => null))?.ok, "the server is ready");
 	}
 
