@@ -147,6 +147,14 @@ const [, height] = toGrid([0, -56]);
 process.stdout.write(`// world: the countries of the map, by their code of ISO 3166-1; "" is land that has none there. Made by
 // tools/world.mjs from Natural Earth (naturalearthdata.com), which is in the public domain, as the npm
 // package world-atlas 2.0.2 carries it. Equal Earth projection. Change the script, not this.
+//
+// world-atlas: Copyright 2013-2019 Michael Bostock. Permission to use, copy, modify, and/or distribute this
+// software for any purpose with or without fee is hereby granted, provided that the above copyright notice and
+// this permission notice appear in all copies. THE SOFTWARE IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL
+// WARRANTIES WITH REGARD TO THIS SOFTWARE INCLUDING ALL IMPLIED WARRANTIES OF MERCHANTABILITY AND FITNESS. IN NO
+// EVENT SHALL THE AUTHOR BE LIABLE FOR ANY SPECIAL, DIRECT, INDIRECT, OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES
+// WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS, WHETHER IN AN ACTION OF CONTRACT, NEGLIGENCE OR OTHER
+// TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION WITH THE USE OR PERFORMANCE OF THIS SOFTWARE.
 
 export const box = { width: ${WIDTH}, height: ${height + 10} };
 
