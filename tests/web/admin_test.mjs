@@ -218,7 +218,7 @@ test("fallback, visibility and the encoder are changed", async () => {
 test("settings are found, checked and reloaded", async () => {
 	const page = await visit("/admin#/settings");
 
-	await page.waitForSelector(".setting");
+	await page.waitForSelector(".setting:visible");
 	assert.ok(!(await page.textContent("body")).includes(PASSWORD));
 	await page.fill("input[aria-label='Find a setting']", "public_url");
 	assert.equal(await page.locator(".setting:visible").count(), 1);
