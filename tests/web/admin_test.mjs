@@ -238,8 +238,10 @@ test("settings are found, checked and reloaded", async () => {
 
 test("the log is filtered and goes on", async () => {
 	const page = await visit("/admin#/log");
+	const times = () => page.locator(".log-time").allTextContents();
 
-	await page.waitForSelector(".log-line");
+	await page.waitForSelector(".log-line:has-text('ready')");
+	assert.deepEqual(await times(), (await times()).sort(), "oldest first, whatever came first");
 	await page.fill("input[aria-label='Find in the log']", "unlikely words");
 	assert.equal(await page.locator(".log-line").count(), 0);
 	await studio.api("PUT", "/mounts/live/title", { title: "these are unlikely words" });
