@@ -24,7 +24,7 @@ async function make(done) {
 
 	await ask({ title: "Make a token", button: "Make", text: "For a program. It may do no more than you may.", fields: [
 		{ name: "name", label: "What for", required: true, maxlength: 63 },
-		{ name: "rank", label: "Rank", options: mine, value: mine.at(-1).value },
+		{ name: "rank", label: "Rank", options: mine, value: "dj" },
 		{ name: "mounts", label: "Mounts", value: me.mounts, hint: mountsHint },
 		{ name: "length", label: "For how long", options: lengths },
 	], submit: async ({ length, ...values }) => {
