@@ -199,7 +199,6 @@ RUNS_ON(on_control) static bool hook_line(struct bytes line)
 /* --- uacme ---------------------------------------------------------------------------------- */
 
 RUNS_ON(on_control) static void acme_plan(uint64_t ms);
-RUNS_ON(on_control) static void acme_retry(void);
 
 /* How a run ended: 0 a certificate was issued, 1 none is due, else it failed. */
 RUNS_ON(on_control) static void acme_ended(void)
@@ -503,8 +502,7 @@ RUNS_ON(on_control) static bool wants_other(const struct tls_conf *conf)
 	return true;
 }
 
-/* Tries now, whenever it was to be. */
-static void acme_retry(void)
+void acme_retry(void)
 {
 	if (!acme.started || tls_settings()->acme_domains.count == 0)
 		return;

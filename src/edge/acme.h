@@ -49,5 +49,8 @@ MUST_CHECK bool acme_files(const struct tls_conf *conf, bool make, char *certifi
 RUNS_ON(on_control) void acme_start(uv_loop_t *loop);
 RUNS_ON(on_control) void acme_reload(void);
 
+/* Tries now, whenever it was to be: for a person who has mended something. */
+RUNS_ON(on_control) void acme_retry(void);
+
 /* Ends a uacme that runs. */
 RUNS_ON(on_control) void acme_stop(void);
