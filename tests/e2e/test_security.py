@@ -29,8 +29,10 @@ REFUSED = (401, 403, 429)
 
 
 @pytest.fixture(scope="module")
-def server(shared_serve):
-    return shared_serve({"auth.attempts": "0", "http.public_url": "", "radio.shoutcast_mount": "/live"})
+def server(shared_serve, shared_room):
+    return shared_serve({"auth.attempts": "0", "http.public_url": "", "radio.shoutcast_mount": "/live",
+                         "framecache.listen": "127.0.0.1:0",
+                         "framecache.dir": shared_room / "slots"})
 
 
 @functools.lru_cache(None)
@@ -157,7 +159,8 @@ def api(server, method, path, body=None, headers=None, auth=ADMIN):
 # is not there. What takes neither does no harm.
 def harmless(path, mount):
     return path.replace("{mount}", mount.strip("/")).replace("{network}", "192.0.2.7") \
-               .replace("{id}", "987654321").replace("{name}", "no-such-name")
+               .replace("{id}", "987654321").replace("{name}", "no-such-name") \
+               .replace("{slot}", "none")
 
 
 # rank "none" in the table: open to all, but for these, which ask by themselves whether he is known.
