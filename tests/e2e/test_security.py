@@ -158,7 +158,8 @@ def api(server, method, path, body=None, headers=None, auth=ADMIN):
 # is not there. What takes neither does no harm.
 def harmless(path, mount):
     return path.replace("{mount}", mount.strip("/")).replace("{network}", "192.0.2.7") \
-               .replace("{id}", "987654321").replace("{name}", "no-such-name")
+               .replace("{id}", "987654321").replace("{name}", "no-such-name") \
+               .replace("{slot}", "none")
 
 
 # rank "none" in the table: open to all, but for these, which ask by themselves whether he is known.
