@@ -37,11 +37,13 @@
 #include "edge/fetch.h"
 #include "edge/geoip.h"
 #include "edge/hook.h"
+#include "edge/hook_own.h"
 #include "edge/page.h"
 #include "edge/people.h"
 #include "edge/proto/address.h"
 #include "edge/proto/url.h"
 #include "edge/session.h"
+#include "edge/setup.h"
 #include "edge/tls_crypto.h"
 #include "edge/tls_room.h"
 #include "edge/tls_ticket.h"
@@ -79,7 +81,8 @@ struct server {
 	char *demo_argv[6];
 	char *demo_environment[2];
 	bool invented;
-	bool unkept; /* what was invented could not be put into the data directory */
+	bool admin_is_set; /* somebody said admin.password */
+	bool unkept;       /* what was invented could not be put into the data directory */
 	bool stopping;
 	bool ending; /* it was told to */
 };
@@ -138,6 +141,7 @@ static struct conf *load_with_secrets(const struct options *options, struct serv
 
 	if (!conf)
 		return NULL;
+	server->admin_is_set = !is_unset(conf, "admin.password");
 	for (size_t i = 0; i < COUNT_OF(secret_names); i++) {
 		bool invented;
 
@@ -222,7 +226,7 @@ static void print_publish(const char *user, const char *password, unsigned port)
 	printf("  Then hear:   http://localhost:%u/live\n", port);
 }
 
-static void welcome(const struct server *server, bool show)
+RUNS_ON(on_control) static void welcome(const struct server *server, bool show)
 {
 	const struct edge_conf *edge = edge_conf_of(server->conf);
 	const struct radio_conf *radio = radio_conf_of(server->conf);
@@ -235,6 +239,9 @@ static void welcome(const struct server *server, bool show)
 	if (server->demo)
 		printf("  Listen:      http://localhost:%u/demo (a browser, mpv, VLC, a radio)\n",
 		       port);
+	if (setup_code()[0])
+		printf("  Set up:      http://localhost:%u/admin/login with the code %s\n", port,
+		       setup_code());
 	print_publish(user, show ? radio->source_password : "PASSWORD", port);
 	printf("\n");
 	if (show) {
@@ -360,6 +367,7 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 /* The whole file or nothing of it: what is wrong is said, and the old settings stay. */
 RUNS_ON(on_control) static bool reload(struct server *server, FILE *faults)
 {
+	bool admin_was_set = server->admin_is_set;
 	struct conf *conf =
 		server->stopping ? NULL : load_with_secrets(server->options, server, faults);
 	struct retired *retired = calloc(1, sizeof *retired);
@@ -371,8 +379,10 @@ RUNS_ON(on_control) static bool reload(struct server *server, FILE *faults)
 		if (forced == FORCED_NOTHING)
 			conf_free(&conf);
 		free(retired);
+		server->admin_is_set = admin_was_set;
 		return false;
 	}
+	setup_reload(server->admin_is_set);
 	retired->conf = server->conf;
 	retired->baton.visit = baton_pass;
 	retired->baton.home = retired_home;
@@ -438,6 +448,7 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	api_settings_own(&settings_owner);
 	api_add(api_operations);
 	api_add(session_operations);
+	api_add(setup_operations);
 	api_add(server_operations);
 	api_add(settings_operations);
 	api_add(ban_operations);
@@ -456,6 +467,7 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	route_add(events_routes);
 	route_add(api_routes);
 	ban_start(server->data);
+	hook_own_start(server->data);
 	geoip_open(edge_conf_of(server->conf)->geoip_file);
 }
 
@@ -605,6 +617,7 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 		atomic_store_explicit(estate_word(ESTATE_WORKERS), workers_count(),
 				      memory_order_relaxed);
 		people_start(server->loop);
+		setup_start(server->data, server->admin_is_set);
 		trend_start(server->loop);
 		events_start(server->loop);
 		error = families_start(server->loop, server->conf);
@@ -825,7 +838,11 @@ static int estate_begin(struct server *server)
 static int data_directory_take(const struct server *server)
 {
 	bool alone = !estate_is_adopted() && !server->loose_doors;
-	int error = data_lock_take(server->data, alone);
+	int error;
+
+	role_here = ROLE_CONTROL;
+	enter_control();
+	error = data_lock_take(server->data, alone);
 
 	if (error == -EBUSY)
 		fprintf(stderr,
