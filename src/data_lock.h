@@ -4,7 +4,7 @@
  * The descriptor is in the estate: what keeps it is the open file that all generations share, and there
  * is no moment in an upgrade or a crash at which nobody has it.
  *
- * Thread: control. */
+ * Thread: data_lock_take before there are any; the rest on control. */
 #pragma once
 
 #include <uv.h>
@@ -16,7 +16,7 @@ void data_lock_know(void);
 /* Takes it, or goes on with the one in the estate. alone: nobody else may have it; else the server
  * before may, until it ends, and data_lock_watch waits for that. 0, -EBUSY (another server serves from
  * here) or -errno. What cannot be locked at all, for there is no such directory, is 0. */
-RUNS_ON(on_control) MUST_CHECK int data_lock_take(const char *directory, bool alone);
+MUST_CHECK int data_lock_take(const char *directory, bool alone);
 
 /* Looks again, while it is the server's before. */
 RUNS_ON(on_control) void data_lock_watch(uv_loop_t *loop);

@@ -205,15 +205,16 @@ def a_round(server, number, disk, room):
 
 def assert_pages_follow(listener):
     """Ogg's own numbers: each page is the next, but for the one jump behind the headers."""
-    body, jumps, last = listener.body, 0, None
+    body, jumps, last, count = listener.body, 0, None, 0
     for page in ogg_pages.pages(body[:body.rindex(b"OggS")]):
+        count += 1
         if page.begins:
             last = None
         elif last is not None and page.number != last + 1:
             assert last < 3, (last, page.number)
             jumps += 1
         last = page.number
-    assert jumps <= 1 and last > 3
+    assert jumps <= 1 and count > 5
 
 
 def test_nobody_is_disconnected_and_no_byte_is_wrong(crew, sounds, room, disk):
