@@ -35,6 +35,7 @@
 #include "edge/fetch.h"
 #include "edge/geoip.h"
 #include "edge/hook.h"
+#include "edge/hook_own.h"
 #include "edge/page.h"
 #include "edge/people.h"
 #include "edge/proto/address.h"
@@ -458,6 +459,7 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	route_add(events_routes);
 	route_add(api_routes);
 	ban_start(server->data);
+	hook_own_start(server->data);
 	geoip_open(edge_conf_of(server->conf)->geoip_file);
 }
 

@@ -62,19 +62,39 @@ bool access_is_foreign(const struct request *request)
 	return referer.len && !is_ours(request, referer);
 }
 
-bool access_is_local(const struct request *request)
+static bool is_forwarded(const struct request *request)
 {
 	static const char *const forwarding[] = {"X-Forwarded-For",  "Forwarded",
 						 "X-Real-IP",        "Via",
 						 "X-Forwarded-Host", "X-Forwarded-Proto"};
+
+	for (size_t i = 0; i < COUNT_OF(forwarding); i++)
+		if (http1_header_get(&request->head, bytes_str(forwarding[i])).at)
+			return true;
+	return false;
+}
+
+static bool is_loopback(const struct address *peer)
+{
 	struct cidr loopback[2];
 
 	CHECK(cidr_parse(BYTES("127.0.0.0/8"), &loopback[0]));
 	CHECK(cidr_parse(BYTES("::1"), &loopback[1]));
-	for (size_t i = 0; i < COUNT_OF(forwarding); i++)
-		if (http1_header_get(&request->head, bytes_str(forwarding[i])).at)
-			return false;
-	return cidr_list_holds((struct cidr_list){loopback, 2}, &request->peer);
+	return cidr_list_holds((struct cidr_list){loopback, 2}, peer);
+}
+
+static bool is_called_here(struct bytes host)
+{
+	struct address address;
+
+	return host.len == 0 || address_parse(host, &address) ||
+	       bytes_equal(host, BYTES("localhost")) || bytes_start_with(host, BYTES("localhost:"));
+}
+
+bool access_is_local(const struct request *request)
+{
+	return is_loopback(&request->peer) && !is_forwarded(request) &&
+	       is_called_here(request->host) && !access_is_foreign(request);
 }
 
 void access_csrf_word(struct bytes cookie, char word[ACCESS_WORD_SIZE])

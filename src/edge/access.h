@@ -121,12 +121,13 @@ void access_count_wrong(const struct request *request, const char *user,
 /* The rules of lockout that are in force. */
 struct lockout_rules access_lockout_rules(void);
 
-/* Whether a program on this machine asks, and not through a proxy on it. A browser may be such a program: who
- * lets in on this asks access_is_foreign too. */
-bool access_is_local(const struct request *request);
-
 /* Whether a browser says that another site made it send this request. */
 bool access_is_foreign(const struct request *request);
+
+/* Whether a program on this machine asks, for what is open to those: from a loopback address, through
+ * no proxy on it (which would say so in a header), by an address or as localhost (a page of another site
+ * may have a name of its own that leads here), and not sent by another site. */
+bool access_is_local(const struct request *request);
 
 /* The word that goes into X-CSRF-Token, as hexadecimal digits, for a session's cookie. */
 #define ACCESS_WORD_SIZE (2u * AUTH_DIGEST_SIZE + 1u)

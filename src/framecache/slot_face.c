@@ -27,15 +27,6 @@ void slot_face_configure(const struct framecache_conf *conf)
 
 /* --- who may -------------------------------------------------------------------------------- */
 
-/* A page of another site may have a name of its own that leads here; no address does that. */
-static bool host_is_ours(struct bytes host)
-{
-	struct address address;
-
-	return host.len == 0 || address_parse(host, &address) ||
-	       bytes_equal(host, BYTES("localhost")) || bytes_start_with(host, BYTES("localhost:"));
-}
-
 /* Whoever guesses wrongly goes on to access_require, which counts it. */
 static bool has_token(const struct request *request)
 {
@@ -52,7 +43,7 @@ RUNS_ON(on_worker) static void let_in(struct conn *conn, void (*then)(struct con
 {
 	const struct request *request = conn_request(conn);
 
-	if (access_is_local(request) && host_is_ours(request->host) && !access_is_foreign(request))
+	if (access_is_local(request))
 		then(conn);
 	else if (has_token(request))
 		then(conn);

@@ -191,7 +191,7 @@ RUNS_ON(on_control) static void run_hooks(struct call *call, struct mount *mount
 		return;
 	}
 	tree = json_object();
-	json_object_set_new(tree, "hook", hooks_tree());
+	json_object_set_new(tree, "hook", hooks_tree(true));
 	answer_tree(call, "hooks", tree);
 }
 
@@ -297,6 +297,15 @@ RUNS_ON(on_control) static void run_killsource(struct call *call, struct mount *
 	answer_done(call, 200, true, "Source Removed");
 }
 
+/* Listeners are sent only where whoever sends them has a right to. False: it was answered. */
+RUNS_ON(on_control) static bool may_lead_to(struct call *call, const char *mount)
+{
+	if (!mount[0] || rights_allow(&call->access.rights, RANK_OPERATOR, bytes_str(mount)))
+		return true;
+	answer_fault(call, 403, "you may not do this with that mount");
+	return false;
+}
+
 RUNS_ON(on_control) static void run_fallbacks(struct call *call, struct mount *mount)
 {
 	char fallback[FEED_NAME_MAX + 1];
@@ -305,6 +314,8 @@ RUNS_ON(on_control) static void run_fallbacks(struct call *call, struct mount *m
 		answer_fault(call, 400, "fallback is missing");
 		return;
 	}
+	if (!may_lead_to(call, fallback))
+		return;
 	log_order(call, mount->name);
 	if (mount_set_fallback(mount, bytes_str(fallback)))
 		answer_done(call, 200, true, "Fallback configured");
@@ -510,6 +521,8 @@ RUNS_ON(on_control) static void run_moveclients(struct call *call, struct mount 
 		answer_fault(call, 400, "destination is missing");
 		return;
 	}
+	if (!may_lead_to(call, name))
+		return;
 	to = mount_find(bytes_str(name));
 	if (!to || !to->heard || to == mount) {
 		answer_fault(call, 400,

@@ -265,6 +265,13 @@ def test_numbers_are_not_for_those_whom_a_proxy_on_this_machine_passes_on(server
     assert server.get("/metrics", {header: "203.0.113.9"}, auth=ADMIN).status == 200
 
 
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}],
+                         ids=["name", "origin"])
+def test_numbers_are_not_for_pages_of_other_sites(server, headers):
+    assert server.get("/metrics", headers).status == 401
+    assert server.get("/metrics", {"Host": "localhost"}).status == 200
+
+
 def test_numbers_are_for_the_networks_that_are_named(serve):
     server = serve({"metrics.allow": "203.0.113.0/24", "http.trusted_proxies": "127.0.0.1"})
     assert server.get("/metrics").status == 401

@@ -457,6 +457,9 @@ def test_relays_pushes_listings_and_webhooks_are_seen_and_ordered(serve, crew):
     assert api("POST", "/hooks/test/test").status == 204
     await_true(lambda: api("GET", "/hooks").json["hooks"][0]["error"], 20)
     assert api("POST", "/hooks/none/test").status == 404
+    assert api("POST", "/hooks", {"name": "made", "url": "http://192.0.2.1/"}).status == 201
+    assert api("PUT", "/hooks/made", {"enabled": False}).json["state"] == "off"
+    assert api("DELETE", "/hooks/made").status == 204
     await_true(lambda: "warning" in {c["state"] for c in api("GET", "/health").json["checks"]
                                      if c["name"] == "webhooks"}, 10)
     Api.elsewhere |= api.called
