@@ -459,7 +459,8 @@ test("whoever has the code that the server printed makes himself the administrat
 // "/api/v1/mounts/{mount}/title" is "/mounts${…}/title" in a page.
 test("there is a page for every order that the server takes", async () => {
 	const folder = join(here, "../../web/ui");
-	const source = readdirSync(folder).filter((name) => name.endsWith(".js") && name !== "world.js").map((name) => readFileSync(join(folder, name), "utf8")).join("\n");
+	const source = readdirSync(folder).filter((name) => name.endsWith(".js") && name !== "world.js").map((name) => readFileSync(join(folder, name), "utf8")).join("\n")
+		.replace(/\bcan\([^)]*\)/g, ""); // who only asks whether it is there does not order it
 	const { operations } = await studio.api("GET", "/operations");
 	const pattern = (path) => new RegExp(path.replace("/api/v1", "").replace(/\/\{mount\}/g, "{}").replace(/\{[^}]*\}/g, "\u0000").replace(/[.*+?^$()|[\]\\]/g, "\\$&")
 		.replaceAll("\u0000", "\\$\\{[^`]*?\\}") + "[`\"?]");
