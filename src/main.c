@@ -19,7 +19,9 @@
 #include "core/keeper.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "core/stow.h"
 #include "core/writer.h"
+#include "data_lock.h"
 #include "edge/account.h"
 #include "edge/acme.h"
 #include "edge/api_certificate.h"
@@ -285,6 +287,12 @@ static void on_end(uv_signal_t *handle, int number)
 {
 	enter_control();
 	log_info("core", "stopping", kv_i64("signal", number));
+	/* systemd stops what it restarts with SIGTERM. Who says it twice means it. */
+	if (number == SIGTERM && !the_server->ending && upgrade_stow()) {
+		the_server->ending = true;
+		keeper_say_ending();
+		return;
+	}
 	the_server->ending = true;
 	uv_stop(handle->loop);
 }
@@ -690,6 +698,7 @@ RUNS_ON(on_control) static void side_doors_open(struct server *server)
 	if (error)
 		log_warn_code(error, "core", "no socket for ringmainctl",
 			      kv_str("directory", server->data));
+	data_lock_watch(server->loop);
 	error = server->life.kept ? upgrade_start(server->loop, &upgrade_hooks) : 0;
 	if (error)
 		log_warn_code(error, "core", "the keeper is not heard");
@@ -720,6 +729,7 @@ static int serve(struct server *server, const struct options *options)
 	watch_signal(server, &server->interrupt, on_end, SIGINT);
 	watch_signal(server, &server->hangup, on_hangup, SIGHUP);
 	watch_signal(server, &server->renew, on_renew, SIGUSR2);
+	keeper_listens();
 	error = rooms_start(server);
 	if (!error) {
 		side_doors_open(server);
@@ -733,6 +743,7 @@ static int serve(struct server *server, const struct options *options)
 		}
 		keeper_say_ending();
 		control_stop(true);
+		data_lock_stop();
 		upgrade_stop();
 	}
 	if (server->demo)
@@ -759,6 +770,25 @@ static int go_on_after_crash(const struct keeper_life *life)
 		handover_say_taken(KEEPER_PEER_FD);
 	atomic_fetch_add_explicit(estate_word(ESTATE_CRASHES), 1, memory_order_relaxed);
 	return error;
+}
+
+/* What systemd kept; if it is of no use here, all of it is closed and this is a start like any other. */
+static int go_on_after_restart(const struct keeper_life *life)
+{
+	const int ours[] = {KEEPER_CHANNEL_FD};
+	int error = estate_adopt(life->estate);
+
+	if (error) {
+		fprintf(stderr, "ringmain: what systemd kept cannot be used: %s\n",
+			strerror(-error));
+		keeper_disowns();
+		(void)!close_range(STDERR_FILENO + 1, (unsigned)keeper_zone() - 1, 0);
+		stow_forget(true);
+		return estate_create();
+	}
+	if (life->stow_broken)
+		estate_say_crashed();
+	return estate_sweep(ours, COUNT_OF(ours));
 }
 
 static int take_over(struct server *server)
@@ -794,11 +824,29 @@ static int estate_begin(struct server *server)
 
 	edge_know();
 	families_know();
+	data_lock_know();
 	if (life->takes_over)
 		return take_over(server);
+	if (life->stowed)
+		return go_on_after_restart(life);
 	if (life->kept && life->estate >= 0)
 		return go_on_after_crash(life);
 	return estate_create();
+}
+
+/* Nobody else may have it but the server whose doors we have, until that one ends. */
+static int data_directory_take(const struct server *server)
+{
+	bool alone = !estate_is_adopted() && !server->loose_doors;
+	int error = data_lock_take(server->data, alone);
+
+	if (error == -EBUSY)
+		fprintf(stderr,
+			"\nringmain: another ringmain serves from the data directory %s already. "
+			"End that one first, or give this one a directory of its own:\n"
+			"    --data DIRECTORY\n\n",
+			server->data);
+	return error;
 }
 
 static void estate_tell(const struct keeper_life *life)
@@ -811,6 +859,8 @@ static void estate_tell(const struct keeper_life *life)
 	metric_add(METRIC_core_upgrades, (int64_t)upgrades);
 	if (life->takes_over)
 		log_info("core", "took over", kv_u64("upgrades", upgrades));
+	else if (life->stowed && estate_is_adopted())
+		log_info("core", "went on with what systemd kept");
 	else if (estate_is_adopted())
 		log_error("core", "started again after a crash", kv_i64("signal", life->signal),
 			  kv_u64("crashes", crashes));
@@ -867,17 +917,19 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ringmain: log.file: %s\n", strerror(-error));
 		return 1;
 	}
-	/* What could fail is tried before anything is taken over, which needs the log's number. */
-	if (server.life.takes_over) {
-		if (!trial_of_start(&server))
-			return 1;
-		log_close();
-	}
+	/* What could fail is tried before anything is taken over. */
+	if (server.life.takes_over && !trial_of_start(&server))
+		return 1;
+	/* The log's number may be wanted, and what is nobody's is closed. */
+	log_close();
 	error = estate_begin(&server);
-	if (!error && server.life.takes_over)
+	if (!error)
 		error = log_open_by(server.conf);
+	if (!error)
+		error = data_directory_take(&server);
 	if (error) {
-		fprintf(stderr, "ringmain: %s\n", strerror(-error));
+		if (error != -EBUSY)
+			fprintf(stderr, "ringmain: %s\n", strerror(-error));
 		return 1;
 	}
 	estate_tell(&server.life);
