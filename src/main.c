@@ -838,7 +838,11 @@ static int estate_begin(struct server *server)
 static int data_directory_take(const struct server *server)
 {
 	bool alone = !estate_is_adopted() && !server->loose_doors;
-	int error = data_lock_take(server->data, alone);
+	int error;
+
+	role_here = ROLE_CONTROL;
+	enter_control();
+	error = data_lock_take(server->data, alone);
 
 	if (error == -EBUSY)
 		fprintf(stderr,

@@ -521,11 +521,6 @@ const struct access *access_of(struct conn *conn)
 	return &conn_access(conn)->access;
 }
 
-unsigned access_wait(struct conn *conn)
-{
-	return conn_access(conn)->wait_s;
-}
-
 /* --- refusing ------------------------------------------------------------------------------- */
 
 /* Whether it is a script of ours that asks, or of somebody who reads JSON. */
@@ -600,7 +595,7 @@ void access_refuse(struct conn *conn, enum verdict verdict)
 	if (status == 401 && !http1_header_get(&request->head, BYTES("X-Requested-With")).at)
 		reply_header(&reply, "WWW-Authenticate", BYTES("Basic realm=\"ringmain\""));
 	if (status == 429) {
-		snprintf(number, sizeof number, "%u", access_wait(conn));
+		snprintf(number, sizeof number, "%u", conn_access(conn)->wait_s);
 		reply_header(&reply, "Retry-After", bytes_str(number));
 	}
 	if (status == 503)

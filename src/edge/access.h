@@ -52,7 +52,7 @@ enum verdict {
 	VERDICT_NO,
 	VERDICT_NONE,    /* there were no credentials: not a failed attempt */
 	VERDICT_BUSY,    /* too many checks are under way; say 503 */
-	VERDICT_WAIT,    /* guessed too often; say 429, access_wait() says how long */
+	VERDICT_WAIT,    /* guessed too often; say 429, access_refuse() does */
 	VERDICT_DENIED,  /* known, but may not */
 	VERDICT_FOREIGN, /* another site made the browser send this */
 };
@@ -110,9 +110,6 @@ RUNS_ON(on_worker) void access_refuse(struct conn *conn, enum verdict verdict);
 
 /* Who was let in; ACCESS_NOBODY before somebody was. */
 RUNS_ON(on_worker) const struct access *access_of(struct conn *conn);
-
-/* With VERDICT_WAIT: how many seconds. */
-RUNS_ON(on_worker) unsigned access_wait(struct conn *conn);
 
 /* A wrong password was given, in whatever way: counts it, and says so when a wait begins. Any thread. */
 void access_count_wrong(const struct request *request, const char *user,

@@ -390,7 +390,7 @@ static void send_away(const struct cidr *network)
 
 #define MOUNT API_ROOT "/mounts/{mount}"
 
-const struct api_operation radio_operations[] = {
+static const struct api_operation radio_operations[] = {
 	{"GET", API_ROOT "/station", RANK_NONE, answer_station,
 	 "What everybody may know: the station and what is on the air.", NULL, "Station", NULL},
 	{"GET", API_ROOT "/mounts", RANK_OPERATOR, answer_mounts, "All mounts.", NULL, "Mounts",

@@ -595,7 +595,8 @@ bool listener_move(struct outlet *from, struct outlet *to, uint32_t row)
 
 /* --- what the last server left -------------------------------------------------------------- */
 
-void listener_ids_from(uint64_t id)
+/* No listener that this worker makes has a lower number. */
+RUNS_ON(on_worker) static void listener_ids_from(uint64_t id)
 {
 	if (id / WORKERS_MAX > ids_given)
 		ids_given = id / WORKERS_MAX;

@@ -144,8 +144,5 @@ MUST_CHECK bool listener_move(struct outlet *from, struct outlet *to, uint32_t r
  * free and its connection closed. */
 RUNS_ON(on_worker) bool listener_adopt(struct outlet *outlet, uint32_t row);
 
-/* No listener that this worker makes has a lower number. */
-RUNS_ON(on_worker) void listener_ids_from(uint64_t id);
-
 /* A row that nobody can go on with: closes and frees it. */
 RUNS_ON(on_worker) void listener_abandon(uint32_t row, const char *why);
