@@ -62,7 +62,7 @@ function actions(load) {
 
 export function show(place, _, { tools }) {
 	const table = new Table({ label: "Webhooks", empty: "No webhook. They tell Discord, Slack, or any program that takes HTTP what happens here.", columns: [
-		{ name: "Name", make: () => h("div.mount-words", null, h("span.mount-link", { dir: "auto" }), h("span.mount-name", { dir: "ltr" })), fill: (cell, one) => {
+		{ name: "Name", kind: "named", make: () => h("div.mount-words", null, h("span.mount-link", { dir: "auto" }), h("span.mount-name", { dir: "ltr" })), fill: (cell, one) => {
 			setText(cell.firstChild.firstChild, one.name);
 			setText(cell.firstChild.lastChild, one.url);
 		} },
@@ -72,13 +72,12 @@ export function show(place, _, { tools }) {
 
 			state.dataset.state = one.error && look === "live" ? "stalled" : look;
 			setText(state.lastChild, one.error && look === "live" ? "Failed" : word);
-			setText(error, one.error ?? "");
+			setText(error, one.error ?? (one.status ? `answered ${one.status}` : ""));
 		} },
 		{ name: "Sent", kind: "num", text: (one) => number(one.sent) },
 		{ name: "Failed", kind: "num", text: (one) => number(one.failed) },
 		{ name: "Lost", kind: "num", text: (one) => number(one.lost) },
 		{ name: "Queued", kind: "num", text: (one) => number(one.queued) },
-		{ name: "Answer", kind: "num", text: (one) => one.status ? String(one.status) : "–" },
 		{ name: "Last", text: (one) => one.last ? ago(one.last) : "never" },
 		actions(() => load()),
 	] });
