@@ -101,11 +101,16 @@ static bool is_rgb(enum AVPixelFormat format)
 	return av_pix_fmt_desc_get(format)->flags & AV_PIX_FMT_FLAG_RGB;
 }
 
+static bool is_full(const AVFrame *frame)
+{
+	return frame->color_range == AVCOL_RANGE_JPEG && !is_rgb(frame->format);
+}
+
 /* Matrix and range matter where YUV meets RGB, and where the input uses the full range. */
 static void colours_set(struct SwsContext *sws, const AVFrame *frame, enum AVPixelFormat to,
 			int height)
 {
-	bool full = frame->color_range == AVCOL_RANGE_JPEG, from_rgb = is_rgb(frame->format);
+	bool full = is_full(frame), from_rgb = is_rgb(frame->format);
 	int space = frame->colorspace != AVCOL_SPC_UNSPECIFIED && frame->colorspace != AVCOL_SPC_RGB
 			    ? (int)frame->colorspace
 		    : height >= 720 ? SWS_CS_ITU709
@@ -162,7 +167,7 @@ static int convert(struct picture *picture, const AVFrame *frame, uint8_t *to[4]
 	int error;
 
 	if (frame->format == picture->format && frame->width == (int)picture->info.width &&
-	    frame->height == (int)picture->info.height && frame->color_range != AVCOL_RANGE_JPEG) {
+	    frame->height == (int)picture->info.height && !is_full(frame)) {
 		av_image_copy(to, row_bytes, (const uint8_t **)(uintptr_t)frame->data,
 			      frame->linesize, picture->format, frame->width, frame->height);
 		return 0;
@@ -184,7 +189,7 @@ int picture_draw(struct picture *picture, const AVFrame *frame, uint8_t *at)
 		return convert(picture, frame, to, row_bytes);
 	}
 	if (frame->format != picture->format || frame->width != (int)picture->info.width ||
-	    frame->height != (int)picture->info.height || frame->color_range == AVCOL_RANGE_JPEG) {
+	    frame->height != (int)picture->info.height || is_full(frame)) {
 		error = convert(picture, frame, picture->planar->data, picture->planar->linesize);
 		if (error)
 			return error;
@@ -220,7 +225,7 @@ bool picture_lend(const struct picture *picture, AVCodecContext *codec, AVFrame 
 	int row_bytes[4];
 
 	if (frame->format != picture->format || picture->planar || width != (int)info->width ||
-	    height != (int)info->height || frame->color_range == AVCOL_RANGE_JPEG)
+	    height != (int)info->height || is_full(frame))
 		return false;
 	/* What the decoder wants to be there around the picture must be there, or not be wanted. */
 	avcodec_align_dimensions2(codec, &width, &height, align);
