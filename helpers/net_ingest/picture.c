@@ -2,6 +2,7 @@
 
 #include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
+#include <string.h>
 
 enum AVPixelFormat picture_format(uint32_t pixel_format)
 {
@@ -49,9 +50,15 @@ static void planes_of(const fc_info_t *info, uint8_t *at, uint8_t *data[4], int 
 
 /* --- v210: six pixels in four words of three times ten bits ---------------------------------------- */
 
+/* The lowest and the highest four values are the cable's own (SMPTE 274M). */
+static uint32_t ten(uint32_t value)
+{
+	return value < 4 ? 4 : value > 1019 ? 1019 : value;
+}
+
 static uint32_t three(uint32_t a, uint32_t b, uint32_t c)
 {
-	return (a & 0x3ff) | (b & 0x3ff) << 10 | (c & 0x3ff) << 20;
+	return ten(a) | ten(b) << 10 | ten(c) << 20;
 }
 
 static void put_word(uint8_t *at, uint32_t word)
@@ -62,24 +69,34 @@ static void put_word(uint8_t *at, uint32_t word)
 	at[3] = (uint8_t)(word >> 24);
 }
 
-/* The last group may be cut short: what is beyond the picture is zero. */
-static void v210_row(const uint16_t *y, const uint16_t *u, const uint16_t *v, uint32_t width,
-		     uint8_t *to)
+static void v210_group(const uint16_t luma[6], const uint16_t blue[3], const uint16_t red[3],
+		       uint8_t to[16])
 {
-	for (uint32_t x = 0; x < width; x += 6, to += 16) {
-		uint16_t luma[6] = {0}, blue[3] = {0}, red[3] = {0};
+	put_word(to, three(blue[0], luma[0], red[0]));
+	put_word(to + 4, three(luma[1], blue[1], luma[2]));
+	put_word(to + 8, three(red[1], luma[3], blue[2]));
+	put_word(to + 12, three(luma[4], red[2], luma[5]));
+}
 
-		for (uint32_t i = 0; i < 6 && x + i < width; i++)
-			luma[i] = y[x + i];
-		for (uint32_t i = 0; i < 3 && x + 2 * i < width; i++) {
-			blue[i] = u[x / 2 + i];
-			red[i] = v[x / 2 + i];
-		}
-		put_word(to, three(blue[0], luma[0], red[0]));
-		put_word(to + 4, three(luma[1], blue[1], luma[2]));
-		put_word(to + 8, three(red[1], luma[3], blue[2]));
-		put_word(to + 12, three(luma[4], red[2], luma[5]));
+/* What is beyond the picture is zero: in a group that is cut short, and in groups up to the end of the row. */
+static void v210_row(const uint16_t *y, const uint16_t *u, const uint16_t *v, uint32_t width,
+		     uint8_t *to, uint32_t row_bytes)
+{
+	uint32_t whole = width / 6, left = width % 6;
+	uint8_t *end = to + row_bytes;
+
+	for (uint32_t i = 0; i < whole; i++, to += 16)
+		v210_group(y + 6 * i, u + 3 * i, v + 3 * i, to);
+	memset(to, 0, (size_t)(end - to));
+	y += 6 * whole;
+	u += 3 * whole;
+	v += 3 * whole;
+	if (left >= 2) {
+		put_word(to, three(u[0], y[0], v[0]));
+		put_word(to + 4, left == 2 ? ten(y[1]) : three(y[1], u[1], y[2]));
 	}
+	if (left == 4)
+		put_word(to + 8, ten(v[1]) | ten(y[3]) << 10);
 }
 
 static const uint16_t *row_of(const AVFrame *frame, int plane, uint32_t row)
@@ -91,7 +108,8 @@ static void v210_pack(const fc_info_t *info, const AVFrame *frame, uint8_t *at)
 {
 	for (uint32_t row = 0; row < info->height; row++)
 		v210_row(row_of(frame, 0, row), row_of(frame, 1, row), row_of(frame, 2, row),
-			 info->width, at + (size_t)row * info->plane_row_bytes[0]);
+			 info->width, at + (size_t)row * info->plane_row_bytes[0],
+			 info->plane_row_bytes[0]);
 }
 
 /* --- swscale -------------------------------------------------------------------------------------- */
