@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *pix_fmt(uint32_t pixel_format)
+static const char *pix_fmt(uint32_t pixel_format, bool raw)
 {
 	switch (pixel_format) {
 	case FC_PIX_NV12: return "nv12";
-	case FC_PIX_P010: return "p010le";
+	case FC_PIX_P010: return raw ? "p010le" : "yuv420p10le";
 	case FC_PIX_RGBA: return "rgba";
 	case FC_PIX_V210: return "yuv422p10le"; /* as v210 is decoded */
 	default: return "uyvy422";
@@ -52,7 +52,7 @@ static bool value_of(const struct command_values *values, const char *name, size
 		{"slot", values->slot},
 		{"name", values->name},
 		{"out", values->out},
-		{"pix_fmt", pix_fmt(info->pixel_format)},
+		{"pix_fmt", pix_fmt(info->pixel_format, values->raw)},
 	};
 	const struct {
 		const char *name;
@@ -90,7 +90,7 @@ static bool put_input(struct command *command, const struct command_values *valu
 				   "-framerate",
 				   fps,
 				   v210 ? NULL : "-pix_fmt",
-				   pix_fmt(info->pixel_format),
+				   pix_fmt(info->pixel_format, values->raw),
 				   NULL};
 	const char *const pipe_0[] = {"-i", "pipe:0", NULL};
 	const char *const sound[] = {"-f",     "s32le", "-ar",    rate, "-ac",

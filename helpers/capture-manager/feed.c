@@ -98,6 +98,9 @@ static int spawn(struct command *command, int video, int sound, pid_t *pid)
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
 						      POSIX_SPAWN_SETPGROUP);
 	error = posix_spawn_file_actions_adddup2(&files, video, STDIN_FILENO);
+	if (!error) /* what we say there is for others */
+		error = posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null",
+							 O_WRONLY, 0);
 	if (!error && sound != -1)
 		error = posix_spawn_file_actions_adddup2(&files, sound, 3);
 	if (!error)
@@ -134,6 +137,7 @@ static bool process_start(struct feed *feed, const fc_info_t *info, struct outle
 	free(command);
 	if (!good) {
 		say(feed, "its command does not start", fault);
+		atomic_store(&feed->status, 127 << 8);
 		pipe_drop(video);
 		pipe_drop(sound);
 		return false;
@@ -279,12 +283,29 @@ static void seek_together(struct feed *feed, fc_slot_t *slot, const fc_info_t *i
 	pthread_mutex_unlock(&all->lock);
 }
 
-/* Until the slot, or its writer, has ended. */
+static bool source_ended(fc_slot_t *slot)
+{
+	int state = fc_state(slot);
+
+	return state == FC_CLOSED || state == FC_SUPERSEDED;
+}
+
+/* Nobody needs to wait for the end of a pause when there will be nothing more. */
+static void nap_while_written(const struct feed *feed, fc_slot_t *slot, uint64_t ms)
+{
+	uint64_t end = now_ms() + ms;
+
+	while (!stopped(feed) && now_ms() < end && !source_ended(slot))
+		nap(feed, LOOK_MS);
+}
+
+/* Until the slot, or its writer, has ended. A process that fails gets what is left of an ended one once. */
 static enum outcome slot_serve(struct feed *feed, fc_slot_t *slot)
 {
 	uint64_t delay_ms = DELAY_LEAST_MS;
 	enum outcome outcome = PROCESS_ENDED;
 	struct buffers buffers;
+	bool last = false;
 	fc_info_t info;
 
 	fc_info(slot, &info);
@@ -296,11 +317,16 @@ static enum outcome slot_serve(struct feed *feed, fc_slot_t *slot)
 		outcome = run(feed, slot, &info, &buffers);
 		if (outcome != PROCESS_ENDED || stopped(feed))
 			break;
+		if (last) {
+			outcome = SOURCE_ENDED;
+			break;
+		}
 		atomic_fetch_add(&feed->restarts, 1);
 		if (now_ms() - begun > GOOD_RUN_MS)
 			delay_ms = DELAY_LEAST_MS;
 		atomic_store(&feed->state, FEED_PAUSES);
-		nap(feed, delay_ms);
+		nap_while_written(feed, slot, delay_ms);
+		last = source_ended(slot);
 		delay_ms = 2 * delay_ms < DELAY_MOST_MS ? 2 * delay_ms : DELAY_MOST_MS;
 		buffers.any = false;
 	}

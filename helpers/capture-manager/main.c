@@ -56,7 +56,7 @@ static const struct {
 		"?-vn ?-c:a ?pcm_s24le ?-f ?wav ?{out}/{slot}-{name}-{run}.wav"},
 	{"proxy",
 	 FFMPEG "-c:v libx264 -preset veryfast -b:v 4M -pix_fmt yuv420p -fps_mode cfr "
-		"?-c:a ?aac ?-b:a ?128k -movflags +frag_keyframe+empty_moov+default_base_moof "
+		"?-c:a ?aac ?-b:a ?128k -movflags +frag_keyframe+delay_moov+default_base_moof "
 		"-f mp4 {out}/{slot}-{name}-{run}.mp4"},
 	{"preview",
 	 FFMPEG "-vf scale=-2:540 -c:v libx264 -preset veryfast -tune zerolatency -b:v 1200k "

@@ -67,7 +67,7 @@ static void video_describe(AVStream *stream, const fc_info_t *info)
 {
 	static const enum AVPixelFormat formats[] = {
 		[FC_PIX_UYVY422] = AV_PIX_FMT_UYVY422, [FC_PIX_V210] = AV_PIX_FMT_YUV422P10LE,
-		[FC_PIX_NV12] = AV_PIX_FMT_NV12,       [FC_PIX_P010] = AV_PIX_FMT_P010LE,
+		[FC_PIX_NV12] = AV_PIX_FMT_NV12,       [FC_PIX_P010] = AV_PIX_FMT_YUV420P10LE,
 		[FC_PIX_RGBA] = AV_PIX_FMT_RGBA,
 	};
 	AVCodecParameters *video = stream->codecpar;
@@ -145,6 +145,11 @@ bool outlet_open(struct outlet *outlet, const fc_info_t *info, int video, int so
 		if (!outlet->silence || !outlet->heard)
 			return false;
 	}
+	if (!raw && info->pixel_format == FC_PIX_P010) {
+		outlet->planar = malloc((size_t)info->width * info->height * 3);
+		if (!outlet->planar)
+			return false;
+	}
 	return raw || nut_open(outlet);
 }
 
@@ -168,6 +173,7 @@ void outlet_close(struct outlet *outlet)
 		close(outlet->video);
 	if (outlet->sound != -1)
 		close(outlet->sound);
+	free(outlet->planar);
 	free(outlet->silence);
 	free(outlet->heard);
 	free(outlet->owed);
@@ -194,12 +200,43 @@ static bool nut_write(struct outlet *outlet, int stream, const void *data, size_
 	return av_write_frame(outlet->nut, packet) >= 0 && outlet->nut->pb->error >= 0;
 }
 
+static uint16_t *samples_unpack(const uint8_t *from, uint32_t count, uint32_t step, uint16_t *to)
+{
+	for (uint32_t i = 0; i < count; i++, from += (size_t)2 * step)
+		*to++ = (uint16_t)((from[0] | from[1] << 8) >> 6);
+	return to;
+}
+
+/* The same ten bits, as three planes. */
+static const uint8_t *p010_unpack(struct outlet *outlet, const uint8_t *pixels)
+{
+	const fc_info_t *info = outlet->info;
+	uint16_t *to = outlet->planar;
+
+	for (uint32_t row = 0; row < info->height; row++)
+		to = samples_unpack(pixels + info->plane_offset[0] +
+					    (size_t)row * info->plane_row_bytes[0],
+				    info->width, 1, to);
+	for (uint32_t plane = 0; plane < 2; plane++)
+		for (uint32_t row = 0; row < info->height / 2; row++)
+			to = samples_unpack(pixels + info->plane_offset[1] +
+						    (size_t)row * info->plane_row_bytes[1] +
+						    2 * plane,
+					    info->width / 2, 2, to);
+	return (const uint8_t *)outlet->planar;
+}
+
 static bool put_picture(struct outlet *outlet, const uint8_t *pixels)
 {
 	uint32_t size = outlet->info->frame_size;
-	bool good = outlet->nut ? nut_write(outlet, 0, pixels, size, outlet->next)
-				: write_all(outlet, pixels, size);
+	bool good;
 
+	if (outlet->planar) {
+		pixels = p010_unpack(outlet, pixels);
+		size = outlet->info->width * outlet->info->height * 3;
+	}
+	good = outlet->nut ? nut_write(outlet, 0, pixels, size, outlet->next)
+			   : write_all(outlet, pixels, size);
 	outlet->next++;
 	return good;
 }

@@ -20,6 +20,7 @@ struct outlet {
 	int video, sound;     /* descriptors of ours; sound: -1 for NUT, or where there is none */
 	AVFormatContext *nut; /* NULL: bare */
 	AVPacket *packet;
+	uint16_t *planar; /* P010 taken apart: NUT has no name for it before ffmpeg 6 */
 	uint64_t base;    /* the slot's number of our frame 0 */
 	uint64_t next;    /* our number of the next frame */
 	uint64_t samples; /* written */
