@@ -104,7 +104,7 @@ static int write_card(const struct options *options)
 /* --- checking ------------------------------------------------------------------------------- */
 
 struct tally {
-	uint64_t read, wrong, torn, sound_wrong, flags;
+	uint64_t read, wrong, torn, sound_wrong, flags, made_up;
 };
 
 /* Which frame it says it is: its time, as drawn. */
@@ -129,6 +129,11 @@ static void check_frame(fc_slot_t *slot, const fc_info_t *info, const fc_frame_t
 		return;
 	}
 	tally->read++;
+	/* Not from where the card came from. */
+	if (frame->flags & (FC_FRAME_NO_SIGNAL | FC_FRAME_REPEATED)) {
+		tally->made_up++;
+		return;
+	}
 	tally->wrong += !same;
 	tally->flags += frame->flags != 0;
 	if (info->audio_channels && frame->audio_samples) {
@@ -175,9 +180,9 @@ static int check_card(const struct options *options)
 	}
 	printf("{\"slot\": \"%s\", \"read\": %" PRIu64 ", \"wrong\": %" PRIu64
 	       ", \"void\": %" PRIu64 ", \"sound_wrong\": %" PRIu64 ", \"lost\": %" PRIu64
-	       ", \"flagged\": %" PRIu64 ", \"ended\": \"%s\"}\n",
+	       ", \"flagged\": %" PRIu64 ", \"made_up\": %" PRIu64 ", \"ended\": \"%s\"}\n",
 	       options->slot, tally.read, tally.wrong, tally.torn, tally.sound_wrong, fc_lost(slot),
-	       tally.flags, fc_result_name(result));
+	       tally.flags, tally.made_up, fc_result_name(result));
 	free(drawn);
 	fc_close(slot);
 	return tally.read && !tally.wrong && !tally.sound_wrong ? 0 : 1;
