@@ -24,7 +24,7 @@ static const char usage[] =
 	"\n"
 	"  --api URL            the frame cache (http://127.0.0.1:7435); none: makes the slot "
 	"itself\n"
-	"  --token-file FILE    for a service on another machine\n"
+	"  --token-file FILE    for a service on another machine: a token, or USER:PASSWORD\n"
 	"  --format NAME        uyvy422, v210, nv12, p010, rgba (uyvy422)\n"
 	"  --size WxH           (the source's)\n"
 	"  --fps NUM[/DEN]      (the source's)\n"

@@ -69,7 +69,9 @@ static long post(const struct slot_order *order, bool replace, struct answer *an
 	CURLcode code = CURLE_OUT_OF_MEMORY;
 
 	snprintf(url, sizeof url, "%s/slots", order->api);
-	if (order->token) {
+	if (order->token && strchr(order->token, ':')) {
+		curl_easy_setopt(curl, CURLOPT_USERPWD, order->token);
+	} else if (order->token) {
 		snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", order->token);
 		headers = curl_slist_append(headers, bearer);
 	}

@@ -11,7 +11,7 @@
 struct slot_order {
 	const char *id;
 	const char *api;   /* "http://127.0.0.1:7435"; "none": without the service */
-	const char *token; /* or NULL */
+	const char *token; /* or USER:PASSWORD, or NULL */
 	fc_config_t config;
 };
 
