@@ -19,6 +19,7 @@ from test_framecache_service import CLIENTS, Cache, slots  # noqa: F401
 BUILD = CLIENTS.parent
 CARDS = BUILD / "tests" / "cards"
 DECKLINK = BUILD / "helpers" / "decklink-bridge" / "decklink-bridge"
+DELTACAST = BUILD / "helpers" / "deltacast-bridge" / "deltacast-bridge"
 
 
 def environment(**more):
@@ -383,3 +384,72 @@ def test_timecode_comes_with_the_frame(cache, bridge):
         assert ((hours - 10) * 3600 + minutes * 60 + seconds) * 60 + frames == number
     library.fc_close(slot)
     card.end()
+
+
+# --- DELTACAST: the same, on a fake that nobody else has judged ------------------------------------
+
+
+@pytest.fixture
+def deltacast(bridge):
+    def start(script, *options, **more):
+        return bridge(script, *(() if "--device" in options else ("--device", "1")), *options, program=DELTACAST, **more)
+    return start
+
+
+@pytest.mark.parametrize("script,fmt,channels,wanted", [
+    ("720p50:0", "uyvy422", 16, {"width": 1280, "height": 720, "fps_num": 50, "fps_den": 1}),
+    ("1080p25:0", "v210", 8, {"width": 1920, "height": 1080, "fps_num": 25, "fps_den": 1}),
+    ("720p59.94:0", "uyvy422", 2, {"width": 1280, "height": 720, "fps_num": 60000, "fps_den": 1001}),
+    ("PAL:0", "uyvy422", 0, {"width": 720, "height": 576})], ids=["720p50-16", "1080p25-v210-8", "720p59.94", "pal-0"])
+def test_deltacast_frames_and_sound_are_exactly_the_cards(cache, deltacast, check, script, fmt, channels, wanted):
+    card = deltacast(script, *api(cache), "--format", fmt, "--channels", channels)
+    slot = cache.await_slot("sdi", state="live", pixel_format=fmt, audio_channels=channels)
+    assert {name: slot[name] for name in wanted} == wanted
+    # Its times begin with the stream, the card's own numbers with the wire: so the picture says which it is.
+    seen = told(check("--frames", 40, "--picture"))
+    assert seen["read"] == 40 and seen["wrong"] == seen["sound_wrong"] == 0, seen
+    card.end()
+    assert cache.ask("GET", "/slots/sdi")[0] == 404
+
+
+def test_deltacast_signal_and_format(cache, deltacast, check):
+    card = deltacast("none:20 720p50:60 none:60 720p50:60 1080p25:0", *api(cache))
+    assert cache.names() == []
+    first = cache.await_slot("sdi", state="live", height=720)
+    reader = check("--picture")
+    cache.await_slot("sdi", state="no-signal")
+    assert cache.await_slot("sdi", state="live")["generation"] == first["generation"]
+    second = cache.await_slot("sdi", state="live", height=1080)
+    assert second["generation"] > first["generation"]
+    seen = told(reader)
+    assert seen["wrong"] == seen["sound_wrong"] == 0 and seen["made_up"] > 20 and seen["flagged"] >= 1, seen
+    card.end()
+
+
+def test_deltacast_dropped_frames_are_counted(cache, deltacast, check):
+    card = deltacast("720p50:100 lost:5 720p50:0", *api(cache))
+    seen = told(check("--frames", 120, "--picture"))
+    assert seen["wrong"] == seen["sound_wrong"] == 0, seen
+    end = time.monotonic() + 20
+    while cache.get("/slots/sdi")["dropped_frames"] < 5:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    card.end()
+
+
+@pytest.mark.parametrize("env,options,fault", [
+    ({"LD_LIBRARY_PATH": "/nonexistent"}, (), r"libvideomasterhd.so.*comes with DELTACAST's VideoMaster"),
+    ({}, ("--library", "libc.so.6"), "the library has no VHD_GetApiInfo"),
+    ({"FAKE_CARD_NO_DRIVER": 1}, (), "driver is not loaded"), ({"FAKE_CARDS": 0}, (), "there is no card"),
+    ({}, ("--device", "3:0"), "no board 3 of 1"), ({}, ("--device", "5"), "the board has 2 inputs, and no 5"),
+    ({}, ("--device", "x"), "BOARD:INPUT")],
+    ids=["no-library", "other-library", "no-driver", "no-card", "no-board", "no-input", "no-device"])
+def test_deltacast_says_what_is_missing(slots, deltacast, env, options, fault):  # noqa: F811
+    card = deltacast("720p50:0", "--api", "none", *options, **env)
+    assert card.popen.wait(20) == 1
+    assert re.search(fault, card.said()), card.said()
+
+
+def test_deltacast_boards_are_listed(deltacast):
+    card = deltacast("720p50:0", "--list", slot=None)
+    assert card.popen.communicate(timeout=20)[0] == "0:0\tboard 0, 2 inputs\n"

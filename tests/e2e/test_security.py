@@ -29,8 +29,9 @@ REFUSED = (401, 403, 429)
 
 
 @pytest.fixture(scope="module")
-def server(shared_serve):
-    return shared_serve({"auth.attempts": "0", "http.public_url": "", "radio.shoutcast_mount": "/live"})
+def server(shared_serve, shared_room):
+    return shared_serve({"auth.attempts": "0", "http.public_url": "", "radio.shoutcast_mount": "/live",
+                         "framecache.listen": "127.0.0.1:0", "framecache.dir": shared_room / "slots"})
 
 
 @functools.lru_cache(None)
