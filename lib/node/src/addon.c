@@ -110,9 +110,13 @@ static void handle_final(napi_env env, void *data, void *hint)
 
 static void *tagged(napi_env env, napi_value value, const napi_type_tag *tag)
 {
+	napi_valuetype type = napi_undefined;
 	bool ours = false;
 	void *data = NULL;
 
+	/* Of what is no object it would throw by itself. */
+	if (napi_typeof(env, value, &type) != napi_ok || type != napi_object)
+		return NULL;
 	if (napi_check_object_type_tag(env, value, tag, &ours) != napi_ok || !ours)
 		return NULL;
 	napi_unwrap(env, value, &data);
