@@ -148,8 +148,9 @@ def test_gstreamer_hears_16_channels_and_sees_the_format(tmp_path):
     ("720p50:0", "uyvy422", 2, {"width": 1280, "height": 720, "fps_num": 50, "fps_den": 1}),
     ("PAL:0", "v210", 16, {"width": 720, "height": 576, "fps_num": 25, "fps_den": 1}),
     ("NTSC:0", "uyvy422", 8, {"width": 720, "height": 486, "fps_num": 30000, "fps_den": 1001}),
-    ("1080p25:0", "v210", 0, {"width": 1920, "height": 1080})],
-    ids=["720p50", "pal-v210-16", "ntsc-8", "1080p25-v210-0"])
+    ("1080p25:0", "v210", 0, {"width": 1920, "height": 1080}),
+    ("1080i50:0", "uyvy422", 2, {"width": 1920, "height": 1080, "fps_num": 25, "fps_den": 1})],
+    ids=["720p50", "pal-v210-16", "ntsc-8", "1080p25-v210-0", "1080i50"])
 def test_frames_and_sound_are_exactly_the_cards(cache, bridge, check, script, fmt, channels, wanted):
     card = bridge(script, *api(cache), "--format", fmt, "--channels", channels)
     slot = cache.await_slot("sdi", state="live", source_type="sdi", pixel_format=fmt, audio_channels=channels)
