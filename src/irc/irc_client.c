@@ -97,8 +97,7 @@ void irc_client_start(struct worker *worker, struct link link, const struct addr
 	static _Atomic uint32_t numbers;
 	struct irc_client *client = irc_here.stopping ? NULL : calloc(1, sizeof *client);
 
-	if (!client || !irc_pipe_put(&client->in, BYTES("")) ||
-	    uv_poll_init(&worker->loop, &client->poll, link.fd) != 0) {
+	if (!client || uv_poll_init(&worker->loop, &client->poll, link.fd) != 0) {
 		free(client);
 		link_close(link);
 		edge_left(worker);

@@ -523,7 +523,15 @@ static bool hear_number(struct heard *heard, unsigned number)
 			return false;
 		ready(heard);
 		return true;
-	case 221: return true;
+	case 221:
+	case 250:
+	case 251:
+	case 252:
+	case 253:
+	case 254:
+	case 255:
+	case 265:
+	case 266: return true;
 	case 900: irc_set(&network->account, irc_param(line, 2)); return true;
 	case 901: irc_set(&network->account, BYTES("")); return true;
 	case 396: return false;

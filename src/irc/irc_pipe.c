@@ -41,12 +41,14 @@ uint8_t *irc_pipe_room(struct irc_pipe *pipe, uint32_t len)
 
 bool irc_pipe_put(struct irc_pipe *pipe, struct bytes bytes)
 {
-	uint8_t *to = irc_pipe_room(pipe, (uint32_t)bytes.len);
+	uint8_t *to;
 
+	if (!bytes.len)
+		return true;
+	to = irc_pipe_room(pipe, (uint32_t)bytes.len);
 	if (!to)
 		return false;
-	if (bytes.len)
-		memcpy(to, bytes.at, bytes.len);
+	memcpy(to, bytes.at, bytes.len);
 	pipe->to += (uint32_t)bytes.len;
 	return true;
 }
