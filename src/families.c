@@ -3,8 +3,9 @@
 #include "core/check.h"
 #include "framecache/framecache.h"
 #include "radio/radio.h"
+#include "sfu/sfu.h"
 
-static const struct family *const families[] = {&radio_family, &framecache_family};
+static const struct family *const families[] = {&radio_family, &framecache_family, &sfu_family};
 
 size_t families_rooms(const struct conf_room **rooms, size_t count)
 {

@@ -240,6 +240,13 @@ void dtls_destroy(struct dtls *dtls)
 		return;
 	if (dtls->state == DTLS_DONE)
 		(void)SSL_shutdown(dtls->ssl);
+	dtls_forget(dtls);
+}
+
+void dtls_forget(struct dtls *dtls)
+{
+	if (!dtls)
+		return;
 	SSL_free(dtls->ssl);
 	ERR_clear_error();
 	OPENSSL_cleanse(dtls, sizeof *dtls);

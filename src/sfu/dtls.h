@@ -9,9 +9,8 @@
  * cookie exchange: datagrams are taken only from an address whose owner has answered for it in
  * ICE, so nobody else's can be flooded (RFC 8842 5.1). A ClientHello may come in several datagrams.
  *
- * When the keys are out the handshake's memory, 48 kB a peer, can be given back; dtls_close_keys
- * keeps what is needed to understand the peer's farewell. Thread: the session's worker; dtls_init
- * once before. */
+ * When the keys are out the handshake's memory, 48 kB a peer, can be given back. Thread: the session's
+ * worker; dtls_init once before. */
 #pragma once
 
 #include "core/bytes.h"
@@ -37,6 +36,8 @@ struct dtls *dtls_create(bool client, struct bytes hash, struct bytes print, dtl
 			 void *owner);
 /* Says good-bye if the handshake was done, and frees. Accepts NULL. */
 void dtls_destroy(struct dtls *dtls);
+/* Frees without a word: the session goes on. */
+void dtls_forget(struct dtls *dtls);
 
 /* A client's first words. */
 enum dtls_state dtls_start(struct dtls *dtls);
