@@ -15,7 +15,7 @@
 #include "sfu/proto/rtcp.h"
 #include "sfu/proto/splice.h"
 
-#define SENDER_FORMATS_MAX 12u
+#define SENDER_FORMATS_MAX 20u
 #define SENDER_MID_MAX     16u
 #define SENDER_PAD         16u /* bytes of padding at most, to make packets equally long */
 

@@ -23,7 +23,8 @@ struct stage {
 	uv_async_t bell;
 	uv_timer_t turn, tick;
 	bool turning;
-	unsigned quiet, ticks;
+	unsigned quiet;
+	unsigned open; /* handles that are closing */
 	uint64_t turn_ms;
 	struct track_here *tracks; /* that somebody here is shown or waits for */
 	struct sfu_peer *peers;
@@ -603,12 +604,22 @@ static int worker_start(struct worker *worker)
 	return 0;
 }
 
+/* Of three handles, in whichever order. */
 static void on_closed(uv_handle_t *handle)
 {
-	struct stage *stage = container_of(handle, struct stage, tick);
+	struct stage *stage = handle->data;
 
+	if (--stage->open)
+		return;
 	stages[stage->worker->id] = NULL;
 	free(stage);
+}
+
+static void close_one(uv_handle_t *handle)
+{
+	handle->data = here;
+	here->open++;
+	uv_close(handle, on_closed);
 }
 
 static void worker_stop(struct worker *worker)
@@ -618,9 +629,9 @@ static void worker_stop(struct worker *worker)
 		while (here->peers)
 			peer_end(here->peers, "the server stops");
 		udp_flush(door_udp());
-		uv_close((uv_handle_t *)&here->bell, NULL);
-		uv_close((uv_handle_t *)&here->turn, NULL);
-		uv_close((uv_handle_t *)&here->tick, on_closed);
+		close_one((uv_handle_t *)&here->bell);
+		close_one((uv_handle_t *)&here->turn);
+		close_one((uv_handle_t *)&here->tick);
 		here = NULL;
 	}
 	door_worker_stop(worker);

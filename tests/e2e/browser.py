@@ -93,10 +93,11 @@ async function stats() {
 	return out;
 }
 
-async function leave() {
+async function leave(headers = {}) {
+	const status = resource && (await fetch(SERVER + resource, {method: "DELETE", headers})).status;
+
 	pc.close();
-	if (resource)
-		return (await fetch(SERVER + resource, {method: "DELETE"})).status;
+	return status;
 }
 
 (async () => {

@@ -14,7 +14,7 @@
 
 enum answer_role { ANSWER_PUBLISHER, ANSWER_VIEWER };
 
-#define ANSWER_FORMATS_MAX 16u
+#define ANSWER_FORMATS_MAX 40u
 
 struct answer_medium {
 	unsigned count;                     /* of formats taken */
