@@ -178,6 +178,13 @@ class Pages:
                     job = None
                 self.answer("application/json", json.dumps(job).encode())
 
+            def handle_one_request(self):
+                # Browsers that are killed at the end leave in the middle of a word.
+                try:
+                    super().handle_one_request()
+                except OSError:
+                    self.close_connection = True
+
             def log_message(self, *_):
                 pass
 

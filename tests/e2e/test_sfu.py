@@ -15,9 +15,9 @@ def server(shared_serve):
                          "workers": "2"})
 
 
-@pytest.fixture(scope="module")
-def pages(shared_crew, server):
-    with Pages(shared_crew, f"http://127.0.0.1:{server.port}") as pages:
+@pytest.fixture
+def pages(crew, server):
+    with Pages(crew, f"http://127.0.0.1:{server.port}") as pages:
         yield pages
 
 
