@@ -454,9 +454,12 @@ static void finish(struct sdp *sdp)
 		struct bytes mids = sdp->bundle;
 
 		fill_static(&sdp->media[i]);
-		while (mids.len)
-			sdp->media[i].bundled |=
-				sdp->media[i].mid.at && bytes_equal(word(&mids), sdp->media[i].mid);
+		while (mids.len) {
+			struct bytes mid = word(&mids);
+
+			if (mid.len && bytes_equal(mid, sdp->media[i].mid))
+				sdp->media[i].bundled = true;
+		}
 	}
 }
 
