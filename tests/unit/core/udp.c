@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "oom.h"
@@ -107,9 +108,11 @@ static uint16_t watch(struct taken *taken, struct tcp_end end, struct udp_shape 
 /* Another program's socket. */
 static int plain_socket(int family)
 {
+	const struct timeval patience = {.tv_sec = 5};
 	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
 	return fd;
 }
 
