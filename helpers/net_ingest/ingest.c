@@ -555,6 +555,7 @@ int ingest_run(const struct options *options, struct door *door,
 				  .get_buffer = on_get_buffer};
 	if (door) {
 		door->idle = on_idle;
+		/* Taken back below. cppcheck-suppress autoVariables */
 		door->context = &in;
 	}
 	in.pace = options->pace == -1 ? !live(options) : options->pace;
@@ -571,6 +572,8 @@ int ingest_run(const struct options *options, struct door *door,
 	       options->slot, in.counts.sources, in.counts.frames, in.counts.repeated,
 	       in.counts.dropped, in.counts.direct);
 	fflush(stdout);
+	if (door)
+		door->context = NULL;
 	fc_writer_close(in.writer);
 	queue_fini(&in.pictures);
 	queue_fini(&in.sounds);
