@@ -555,7 +555,8 @@ int ingest_run(const struct options *options, struct door *door,
 				  .get_buffer = on_get_buffer};
 	if (door) {
 		door->idle = on_idle;
-		/* Taken back below. cppcheck-suppress autoVariables */
+		/* Taken back below. */
+		/* cppcheck-suppress autoVariables */
 		door->context = &in;
 	}
 	in.pace = options->pace == -1 ? !live(options) : options->pace;
