@@ -18,7 +18,7 @@
 
 #define API __attribute__((visibility("default")))
 
-static void note(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
 {
 	const char *path = getenv("FAKE_CARD_LOG");
 	FILE *out = path ? fopen(path, "a") : NULL;
