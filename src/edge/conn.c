@@ -350,7 +350,7 @@ RUNS_ON(on_worker) static void conn_head(struct conn *conn)
 		conn->idle = false;
 		conn_expect(conn, edge_settings()->conf.http_header_timeout);
 	}
-	switch (conn->site == SITE_MAIN ? protocol_look(in, &ours) : ROUTE_FIRST_OTHER) {
+	switch (protocol_look(conn->site, in, &ours)) {
 	case ROUTE_FIRST_OURS:
 		conn_watch(conn, 0);
 		conn->request = (struct request){.peer = conn->peer};

@@ -1,12 +1,15 @@
 #include "edge/route.h"
 
-#define TABLES_MAX 16
+#define TABLES_MAX 32
 
 static struct {
 	unsigned site;
 	const struct route *table;
 } tables[TABLES_MAX];
-static const struct protocol *protocols[TABLES_MAX];
+static struct {
+	unsigned site;
+	const struct protocol *protocol;
+} protocols[TABLES_MAX];
 static unsigned table_count, protocol_count, last_site = SITE_MAIN;
 
 unsigned route_site(void)
@@ -26,10 +29,16 @@ void route_add(const struct route *table)
 	route_add_at(SITE_MAIN, table);
 }
 
-void protocol_add(const struct protocol *protocol)
+void protocol_add_at(unsigned site, const struct protocol *protocol)
 {
 	CHECK(protocol_count < TABLES_MAX);
-	protocols[protocol_count++] = protocol;
+	protocols[protocol_count].site = site;
+	protocols[protocol_count++].protocol = protocol;
+}
+
+void protocol_add(const struct protocol *protocol)
+{
+	protocol_add_at(SITE_MAIN, protocol);
 }
 
 static bool route_fits(const struct route *route, struct bytes path)
@@ -67,7 +76,7 @@ static const struct {
 } methods_known[] = {
 	{"GET", METHOD_GET},       {"HEAD", METHOD_HEAD},     {"POST", METHOD_POST},
 	{"PUT", METHOD_PUT},       {"SOURCE", METHOD_SOURCE}, {"OPTIONS", METHOD_OPTIONS},
-	{"DELETE", METHOD_DELETE},
+	{"DELETE", METHOD_DELETE}, {"PATCH", METHOD_PATCH},
 };
 
 unsigned method_of(struct bytes name)
@@ -90,15 +99,17 @@ void methods_write(unsigned methods, struct writer *w)
 		}
 }
 
-enum route_first protocol_look(struct bytes first, const struct protocol **ours)
+enum route_first protocol_look(unsigned site, struct bytes first, const struct protocol **ours)
 {
 	enum route_first verdict = ROUTE_FIRST_OTHER;
 
 	for (unsigned i = 0; i < protocol_count; i++) {
-		enum route_first one = protocols[i]->look(first);
+		enum route_first one = protocols[i].site == site
+					       ? protocols[i].protocol->look(first)
+					       : ROUTE_FIRST_OTHER;
 
 		if (one == ROUTE_FIRST_OURS) {
-			*ours = protocols[i];
+			*ours = protocols[i].protocol;
 			return one;
 		}
 		if (one == ROUTE_FIRST_MORE)

@@ -17,7 +17,8 @@
 #define METHOD_SOURCE  16u
 #define METHOD_OPTIONS 32u
 #define METHOD_DELETE  64u
-#define METHOD_ALL     127u
+#define METHOD_PATCH   128u
+#define METHOD_ALL     255u
 
 struct route {
 	const char *path; /* "/status.xsl"; "/admin/" for all below it; NULL for all */
@@ -46,6 +47,7 @@ unsigned route_site(void);
 void route_add(const struct route *table);
 void route_add_at(unsigned site, const struct route *table);
 void protocol_add(const struct protocol *protocol);
+void protocol_add_at(unsigned site, const struct protocol *protocol);
 
 /* The route of this site for this request; NULL when there is none for the path (*allowed 0: 404) or only for
  * other methods (405), which *allowed then names. */
@@ -58,5 +60,5 @@ void methods_write(unsigned methods, struct writer *w);
 /* METHOD_…, or 0 for one that nobody serves. */
 unsigned method_of(struct bytes name);
 
-/* Asks all protocols; *ours is set when it is ROUTE_FIRST_OURS. */
-enum route_first protocol_look(struct bytes first, const struct protocol **ours);
+/* Asks all protocols of the site; *ours is set when it is ROUTE_FIRST_OURS. */
+enum route_first protocol_look(unsigned site, struct bytes first, const struct protocol **ours);

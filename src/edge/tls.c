@@ -184,6 +184,7 @@ int tls_begin(int fd, const struct tls_start *start, struct link *link)
 	row->record_max = start->record_max;
 	row->out_seq = start->out_seq;
 	row->in_seq = start->in_seq;
+	row->inbound.from_server = start->from_server;
 	memcpy(row->out_iv, start->out.iv, sizeof row->out_iv);
 	memcpy(row->in_iv, start->in.iv, sizeof row->in_iv);
 	memcpy(row->out_key, start->out.key, sizeof row->out_key);
@@ -240,6 +241,87 @@ void tls_end(struct link link)
 		(void)!tls_send_control(link, TLS_ALERT, bytes_of(message, sizeof message));
 	row_give(link.tls);
 }
+
+/* --- from worker to worker ------------------------------------------------------------------ */
+
+struct tls_moved {
+	struct tls_row row;
+	struct tls_slot out, in;
+};
+
+static void slot_copy(struct tls_slot *to, const struct tls_slot *from)
+{
+	to->at = from->at;
+	to->len = from->len;
+	memcpy(to->bytes, from->bytes, from->len);
+}
+
+void tls_moved_free(struct tls_moved *moved)
+{
+	if (!moved)
+		return;
+	tls_wipe(moved, sizeof *moved);
+	free(moved);
+}
+
+struct tls_moved *tls_leave(struct link *link)
+{
+	struct tls_row *row = tls_row_of(*link);
+	struct tls_moved *moved = malloc(sizeof *moved);
+
+	if (!moved)
+		return NULL;
+	moved->row = *row;
+	if (row->out_slot)
+		slot_copy(&moved->out, tls_slot_of(row->out_slot));
+	if (row->in_slot)
+		slot_copy(&moved->in, tls_slot_of(row->in_slot));
+	row_give(link->tls);
+	link->tls = 0;
+	return moved;
+}
+
+/* A slot for what was in one; false: there is none left. */
+RUNS_ON(on_worker) static bool slot_arrive(uint32_t *number, const struct tls_slot *from)
+{
+	struct tls_slot *slot = NULL;
+
+	if (*number == 0)
+		return true;
+	*number = 0;
+	slot = tls_slot_take(number);
+	if (slot)
+		slot_copy(slot, from);
+	return slot != NULL;
+}
+
+int tls_arrive(int fd, struct tls_moved *moved, struct link *link)
+{
+	uint32_t number;
+	struct tls_row *row = table_take(&tls_here.rows, &number);
+	bool whole = false;
+
+	if (row) {
+		memcpy(&row->out_seq, &moved->row.out_seq,
+		       sizeof *row - offsetof(struct tls_row, out_seq));
+		whole = slot_arrive(&row->out_slot, &moved->out);
+		if (!whole)
+			row->in_slot = 0;
+		whole = whole && slot_arrive(&row->in_slot, &moved->in);
+		tls_here.sides[number].claimed = true;
+		table_settle(&tls_here.rows, number);
+		metric_add(METRIC_edge_tls_connections, 1);
+	}
+	tls_moved_free(moved);
+	if (row && !whole)
+		row_give(number + 1);
+	if (!whole)
+		return -ENOSPC;
+	*link = (struct link){.fd = fd, .tls = number + 1};
+	return 0;
+}
+
+/* --- after a crash -------------------------------------------------------------------------- */
 
 /* The slot of what goes out may have been sent further than it says, a batch not be booked, and what
  * came in lie behind what is known of it. */

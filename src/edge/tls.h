@@ -103,6 +103,7 @@ struct tls_start {
 	uint16_t record_max;
 	struct tls_keys out, in;
 	uint64_t out_seq, in_seq;
+	bool from_server; /* what comes in is a server's */
 };
 
 /* The descriptors of one worker's tables. */
@@ -122,6 +123,16 @@ RUNS_ON(on_worker) void tls_worker_stop(void);
 /* Makes a row for a connection. 0 and *link, or -ENOMEM, -ENOSPC (all rows are in use). */
 RUNS_ON(on_worker)
 MUST_CHECK int tls_begin(int fd, const struct tls_start *start, struct link *link);
+
+/* Takes a connection out of this worker's tables, for another worker to go on with it. link->tls is 0
+ * then. NULL: no memory, and it stays. A plain link needs none of this. */
+struct tls_moved;
+RUNS_ON(on_worker) MUST_CHECK struct tls_moved *tls_leave(struct link *link);
+
+/* Goes on with it; moved is freed. 0 and *link, or -ENOSPC: the connection is lost, and fd the
+ * caller's to close. */
+RUNS_ON(on_worker) MUST_CHECK int tls_arrive(int fd, struct tls_moved *moved, struct link *link);
+void tls_moved_free(struct tls_moved *moved);
 
 /* After a crash: out and in are what the kernel has taken and given on this descriptor. False: the
  * row and the kernel cannot both be right, the connection is lost. */

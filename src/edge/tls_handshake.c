@@ -23,6 +23,7 @@ struct handshake {
 	struct tls_start start;
 	uint64_t sent; /* records since the client's Finished: RFC 8446 counts them from 0 */
 	bool secrets[2];
+	bool is_client; /* we are */
 };
 
 static _Thread_local unsigned under_way;
@@ -62,8 +63,9 @@ void tls_handshake_secret(const SSL *ssl, const char *line)
 	if (!handshake || !secret ||
 	    (!client && strncmp(line, "SERVER_TRAFFIC_SECRET_0 ", 24) != 0))
 		return;
-	handshake->secrets[client] = secret_read(secret + 1, client ? handshake->start.in.secret
-								    : handshake->start.out.secret);
+	handshake->secrets[client] = secret_read(secret + 1, client == handshake->is_client
+								     ? handshake->start.out.secret
+								     : handshake->start.in.secret);
 }
 
 static void on_message(int writing, int version, int type, const void *buf, size_t len, SSL *ssl,
@@ -104,7 +106,8 @@ static bool keys_13(struct handshake *handshake)
 {
 	struct tls_start *start = &handshake->start;
 
-	start->out_seq = handshake->sent;
+	/* A client's Finished has the keys of the handshake. */
+	start->out_seq = handshake->is_client ? 0 : handshake->sent;
 	return handshake->secrets[0] && handshake->secrets[1] &&
 	       tls_keys_of_secret(start->suite, &start->out) &&
 	       tls_keys_of_secret(start->suite, &start->in);
@@ -125,7 +128,9 @@ static bool keys_12(struct handshake *handshake)
 	SSL_get_client_random(handshake->ssl, master.client_random, 32);
 	SSL_get_server_random(handshake->ssl, master.server_random, 32);
 	start->out_seq = start->in_seq = 1;
-	made = tls_keys_of_master(start->suite, &master, &start->in, &start->out);
+	made = handshake->is_client
+		       ? tls_keys_of_master(start->suite, &master, &start->out, &start->in)
+		       : tls_keys_of_master(start->suite, &master, &start->in, &start->out);
 	tls_wipe(secret, sizeof secret);
 	return made;
 }
@@ -154,6 +159,7 @@ static enum handshake_status handshake_end(struct handshake *handshake, struct l
 	start->record_max = record_max_of(handshake->ssl);
 	if (!(start->shape == TLS_SHAPE_13 ? keys_13(handshake) : keys_12(handshake)))
 		return HANDSHAKE_FAILED;
+	start->from_server = handshake->is_client;
 	error = tls_begin(link->fd, start, link);
 	if (error) {
 		metric_add(METRIC_edge_out_of_memory, 1);
@@ -245,7 +251,7 @@ static enum handshake_status handshake_go(struct handshake *handshake, struct li
 		ssize_t n;
 
 		ERR_clear_error();
-		went = SSL_accept(handshake->ssl);
+		went = SSL_do_handshake(handshake->ssl);
 		if (went != 1 && SSL_get_error(handshake->ssl, went) != SSL_ERROR_WANT_READ)
 			return handshake_refused(handshake, link->fd);
 		sent = handshake_flush(handshake, link->fd);
@@ -287,19 +293,19 @@ bool handshake_has_time(void)
 
 /* --- life ----------------------------------------------------------------------------------- */
 
-struct handshake *handshake_create(struct bytes early)
+RUNS_ON(on_worker) static struct handshake *handshake_make(SSL *ssl)
 {
 	struct handshake *handshake = NULL;
 
 	if (under_way < UNDER_WAY_MAX)
 		handshake = calloc(1, sizeof *handshake);
 	if (!handshake) {
+		SSL_free(ssl);
 		metric_add(METRIC_edge_tls_refused, 1);
 		return NULL;
 	}
 	under_way++;
-	handshake->early = early;
-	handshake->ssl = tls_identity_handshake();
+	handshake->ssl = ssl;
 	handshake->in = BIO_new(BIO_s_mem());
 	handshake->out = BIO_new(BIO_s_mem());
 	if (!handshake->ssl || !handshake->in || !handshake->out) {
@@ -316,6 +322,70 @@ struct handshake *handshake_create(struct bytes early)
 	SSL_set_msg_callback(handshake->ssl, on_message);
 	SSL_set_msg_callback_arg(handshake->ssl, handshake);
 	return handshake;
+}
+
+struct handshake *handshake_create(struct bytes early)
+{
+	struct handshake *handshake = handshake_make(tls_identity_handshake());
+
+	if (!handshake)
+		return NULL;
+	handshake->early = early;
+	SSL_set_accept_state(handshake->ssl);
+	return handshake;
+}
+
+struct handshake *handshake_create_client(SSL *ssl)
+{
+	struct handshake *handshake = handshake_make(ssl);
+
+	if (!handshake)
+		return NULL;
+	handshake->is_client = true;
+	SSL_set_connect_state(handshake->ssl);
+	return handshake;
+}
+
+/* Who somebody is: not whether anybody vouches for it. */
+static int take_any(int sound, X509_STORE_CTX *context)
+{
+	(void)sound;
+	X509_STORE_CTX_set_error(context, X509_V_OK);
+	return 1;
+}
+
+struct handshake *handshake_create_asking(const struct tls_identity *otherwise)
+{
+	SSL *ssl = tls_identity_in_force() ? tls_identity_handshake()
+					   : tls_identity_handshake_of(otherwise);
+	struct handshake *handshake = handshake_make(ssl);
+
+	if (!handshake)
+		return NULL;
+	SSL_set_accept_state(ssl);
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, take_any);
+	/* A session that is taken up again may be one without its certificate. */
+	SSL_set_options(ssl, SSL_OP_NO_TICKET);
+	(void)SSL_set_num_tickets(ssl, 0);
+	return handshake;
+}
+
+size_t handshake_certificate(const struct handshake *handshake, uint8_t *der, size_t size)
+{
+	X509 *certificate = SSL_get1_peer_certificate(handshake->ssl);
+	int len = certificate ? i2d_X509(certificate, NULL) : 0;
+
+	if (len <= 0 || (size_t)len > size)
+		len = 0;
+	else
+		len = i2d_X509(certificate, &der);
+	X509_free(certificate);
+	return len > 0 ? (size_t)len : 0;
+}
+
+SSL *handshake_ssl(const struct handshake *handshake)
+{
+	return handshake->ssl;
 }
 
 void handshake_destroy(struct handshake **handshake)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/handover.h"
 #include "core/log.h"
 #include "core/metric.h"
 #include "framecache/slot_readers.h"
@@ -273,10 +274,14 @@ bool board_is_open(void)
 
 void board_look(void)
 {
-	DIR *dir = opendir(board_directory());
 	uint64_t now = uv_hrtime();
 	struct dirent *entry;
+	DIR *dir;
 
+	/* There is one registry and one that collects: the server that took over. */
+	if (handover_is_given())
+		return;
+	dir = opendir(board_directory());
 	for (struct board_slot *slot = board.slots; slot; slot = slot->next)
 		slot->seen = false;
 	while (dir && (entry = readdir(dir)))

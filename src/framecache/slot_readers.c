@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/local_socket.h"
+#include "framecache/slot_board.h"
 #include "report.h"
 
 static_assert(sizeof((struct slot_reader *)0)->slot_id == sizeof((struct fc_report *)0)->slot_id,
@@ -55,6 +56,18 @@ static void make_plain(char *text)
 			*text = '?';
 }
 
+/* A report is a moment old when it is shown: what counts is how far the writer was when it came. */
+RUNS_ON(on_control) static uint64_t cursor_now(const struct fc_report *report)
+{
+	const struct board_slot *slot = board_find(report->slot_id);
+	fc_info_t info;
+
+	if (!slot || slot->info.generation != report->generation)
+		return report->position;
+	fc_info(slot->handle, &info);
+	return info.write_cursor;
+}
+
 RUNS_ON(on_control) static void take_report(struct fc_report *report, uint32_t pid)
 {
 	struct slot_reader **link, *reader;
@@ -84,6 +97,7 @@ RUNS_ON(on_control) static void take_report(struct fc_report *report, uint32_t p
 	reader->position = report->position;
 	reader->lost = report->lost;
 	reader->seen_ns = uv_hrtime();
+	reader->cursor = cursor_now(report);
 }
 
 static uint32_t sender_of(struct msghdr *message)

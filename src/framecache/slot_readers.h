@@ -19,6 +19,7 @@ struct slot_reader {
 	uint64_t position, lost;
 	uint32_t pid;     /* 0: of a namespace that we do not see */
 	uint64_t seen_ns; /* when it told something last */
+	uint64_t cursor;  /* how many frames there were then */
 };
 
 /* 0, or -errno. */

@@ -239,6 +239,15 @@ def test_a_page_of_another_site_may_nothing(one_cache):
     assert cache.ask("GET", "/slots", None, {"Host": f"localhost:{cache.port}"})[0] == 200
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
+def test_whom_a_proxy_on_this_machine_passes_on_may_nothing(one_cache, header):
+    cache, _ = one_cache
+    headers = {header: "203.0.113.9"}
+    assert cache.ask("POST", "/slots", {"slot_id": "evil", **SMALL}, headers)[0] == 401
+    assert cache.ask("DELETE", "/slots/evil", None, headers)[0] == 401
+    assert cache.ask("GET", "/slots", None, headers)[0] == 401
+
+
 def test_each_port_has_its_own_paths(one_cache):
     cache, _ = one_cache
     for path in ("/", "/live", "/status-json.xsl", "/admin/stats", "/api/v1/mounts", "/slot", "/healthy"):

@@ -3,8 +3,10 @@
 #include "core/reader.h"
 #include "core/writer.h"
 
-#define CLIENT_HELLO 1u
-#define KEY_UPDATE   24u
+#define CLIENT_HELLO       1u
+#define HELLO_REQUEST      0
+#define NEW_SESSION_TICKET 4u
+#define KEY_UPDATE         24u
 
 #define LEVEL_WARNING 1u
 #define LEVEL_FATAL   2u
@@ -171,13 +173,20 @@ static enum tls_news take_message(struct tls_inbound *in, enum tls_shape shape, 
 {
 	size_t len = (size_t)in->head[1] << 16 | (size_t)in->head[2] << 8 | last;
 
+	/* RFC 8446 section 4.6.1: tickets, which we do not take up. */
+	if (shape == TLS_SHAPE_13 && in->from_server && in->head[0] == NEW_SESSION_TICKET) {
+		if (len > UINT16_MAX)
+			return fault(alert, TLS_DECODE_ERROR);
+		in->skip = (uint16_t)len;
+		return TLS_NEWS_NONE;
+	}
 	/* A client that was not asked for a certificate has nothing else to say. */
 	if (shape == TLS_SHAPE_13) {
 		if (in->head[0] != KEY_UPDATE)
 			return fault(alert, TLS_UNEXPECTED_MESSAGE);
 		return len == 1 ? TLS_NEWS_NONE : fault(alert, TLS_DECODE_ERROR);
 	}
-	if (in->head[0] != CLIENT_HELLO)
+	if (in->head[0] != (in->from_server ? HELLO_REQUEST : CLIENT_HELLO))
 		return fault(alert, TLS_UNEXPECTED_MESSAGE);
 	if (len > UINT16_MAX)
 		return fault(alert, TLS_DECODE_ERROR);
@@ -207,7 +216,7 @@ static enum tls_news take_handshake(struct tls_inbound *in, enum tls_shape shape
 		if (in->head_len == sizeof in->head) {
 			enum tls_news what = take_message(in, shape, reader_u8(&r), alert);
 
-			in->head_len = shape == TLS_SHAPE_13 ? 4 : 0;
+			in->head_len = shape == TLS_SHAPE_13 && in->head[0] == KEY_UPDATE ? 4 : 0;
 			if (what == TLS_NEWS_FAULT)
 				return what;
 			/* One refusal answers all that are in a record. */

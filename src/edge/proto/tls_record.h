@@ -1,5 +1,6 @@
 /* tls_record: TLS records after the handshake, as far as they are no cryptography: framing, nonces,
- * what is authenticated beside the data, and what may come from a client that is connected already.
+ * what is authenticated beside the data, and what may come from a client that is connected already, or
+ * from a server that we are connected to.
  *
  *   wire:  │ type │ 3 3 │ length │ sealed ………………………………………… tag │        RFC 8446 section 5.2
  *   1.3:                           data … │ type │ 0 0 0 …
@@ -82,9 +83,10 @@ size_t tls_label_write(const char *label, size_t len, uint8_t out[TLS_LABEL_MAX]
 
 /* What the records before have left unfinished: 8 bytes, part of a row. */
 struct tls_inbound {
-	uint8_t alert_level; /* its first byte came alone: 1.2 only; 0: none */
-	uint8_t head_len;    /* bytes of the handshake message under way */
-	uint8_t head[3];     /* its type, and the first bytes of its length */
+	uint8_t alert_level;     /* its first byte came alone: 1.2 only; 0: none */
+	uint8_t head_len : 7;    /* bytes of the handshake message under way */
+	uint8_t from_server : 1; /* we are the client */
+	uint8_t head[3];         /* its type, and the first bytes of its length */
 	uint8_t warnings;
 	uint16_t skip; /* bytes of it to be passed over */
 };
