@@ -406,7 +406,8 @@ static struct {
 	struct dl_callback *callback;
 	const struct script_mode *mode; /* as it was enabled */
 	uint32_t format, flags, channels, bits;
-	bool enabled, running, thread_runs, script_runs;
+	bool enabled, thread_runs, script_runs;
+	atomic_bool running;
 	int64_t time;
 } input = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
