@@ -555,7 +555,10 @@ static void do_away(struct irc_client *client, const struct irc_line *line)
 	user->away = text.len && !bytes_equal(text, BYTES("*")) ? irc_copy(text) : NULL;
 	irc_user_keep(user);
 	for (struct irc_network *network = user->networks; network; network = network->next) {
-		any |= network->state == IRC_STATE_UP && irc_client_seat(client, network);
+		bool seated = network->state == IRC_STATE_UP && irc_client_seat(client, network);
+
+		any |= seated;
+		network->away_asked += seated;
 		irc_network_away(network);
 	}
 	if (any)

@@ -501,6 +501,22 @@ static void ready(struct heard *heard)
 		irc_network_join_all(network);
 }
 
+/* The nick that is wanted is nobody's any more. */
+static void nick_is_free(struct heard *heard)
+{
+	const char *wanted = irc_network_nick(heard->network);
+	struct bytes list = irc_param(heard->line, 1);
+
+	if (strcmp(heard->network->nick, wanted) == 0)
+		return;
+	while (list.len)
+		if (irc_same(heard->network->is.casemap,
+			     irc_source_of(bytes_cut(&list, ',')).nick, bytes_str(wanted))) {
+			irc_upstream_later(heard->up, "NICK %s", wanted);
+			return;
+		}
+}
+
 /* A number that is nobody's answer. True: clients need not hear of it. */
 static bool hear_number(struct heard *heard, unsigned number)
 {
@@ -536,7 +552,12 @@ static bool hear_number(struct heard *heard, unsigned number)
 	case 901: irc_set(&network->account, BYTES("")); return true;
 	case 396: return false;
 	case 305:
-	case 306: network->is_away = number == 306; return false;
+	case 306:
+		/* That nobody is attached, nobody asked for. */
+		if (!network->away_asked)
+			return true;
+		network->away_asked--;
+		return false;
 	case 324:
 		if (channel && line->count > 2) {
 			struct bytes last = line->param[line->count - 1];
@@ -572,6 +593,9 @@ static bool hear_number(struct heard *heard, unsigned number)
 			irc_notice_joined(buffer);
 		}
 		return true;
+	case 731:
+		nick_is_free(heard);
+		return !network->attached;
 	case 433:
 	case 432: return !network->attached;
 	default: return false;
