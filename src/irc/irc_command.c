@@ -146,8 +146,11 @@ static void echo(struct irc_client *client, struct irc_network *network,
 	irc_line_write(&w, writer_done(&s), line->verb, param, irc_verb_is(line, "TAGMSG") ? 1 : 2,
 		       true);
 	record.line = writer_done(&w);
-	if (writer_ok(&w))
-		irc_buffer_put(buffer, &record);
+	if (!writer_ok(&w))
+		return;
+	irc_buffer_put(buffer, &record);
+	if (client->label && client->caps & IRC_CAP(ECHO_MESSAGE))
+		irc_client_echo(client, buffer, record.seq, irc_client_take_label(client));
 	irc_detach_said(buffer);
 }
 

@@ -142,7 +142,7 @@ struct irc_network {
 	char *sasl_offer;
 	bool is_away;
 	uint32_t away_asked; /* answers to AWAY that clients wait for */
-	bool welcome_done; /* the server has said all that it says at first */
+	bool welcome_done;   /* the server has said all that it says at first */
 
 	struct irc_index buffers;  /* irc_buffer.named */
 	struct irc_index nicks;    /* irc_nick.named */
