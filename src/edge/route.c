@@ -76,7 +76,7 @@ static const struct {
 } methods_known[] = {
 	{"GET", METHOD_GET},       {"HEAD", METHOD_HEAD},     {"POST", METHOD_POST},
 	{"PUT", METHOD_PUT},       {"SOURCE", METHOD_SOURCE}, {"OPTIONS", METHOD_OPTIONS},
-	{"DELETE", METHOD_DELETE},
+	{"DELETE", METHOD_DELETE}, {"PATCH", METHOD_PATCH},
 };
 
 unsigned method_of(struct bytes name)

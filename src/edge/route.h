@@ -17,7 +17,8 @@
 #define METHOD_SOURCE  16u
 #define METHOD_OPTIONS 32u
 #define METHOD_DELETE  64u
-#define METHOD_ALL     127u
+#define METHOD_PATCH   128u
+#define METHOD_ALL     255u
 
 struct route {
 	const char *path; /* "/status.xsl"; "/admin/" for all below it; NULL for all */

@@ -328,7 +328,7 @@ static void on_rows(struct store_ask *base)
 
 	enter_control();
 	if (base->fault)
-		log_warnx("irc", "not loaded", kv_str("why", store_fault_word(base->fault)));
+		log_warnx("irc", "not loaded", kv_str("why", store_fault_text(base->fault)));
 	load.rows[load.at++] = ask->rows;
 	free(ask);
 	ask_next();

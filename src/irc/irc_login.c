@@ -374,8 +374,8 @@ static void login_check(struct irc_client *client)
 	unsigned wait_s;
 
 	client->state = IRC_CLIENT_CHECKS;
-	login->attempt =
-		lockout_try_of(&client->peer, bytes_str(login->user), parts, COUNT_OF(parts));
+	login->attempt = lockout_try_of(LOCKOUT_PEOPLE, &client->peer, bytes_str(login->user),
+					parts, COUNT_OF(parts));
 	switch (lockout_ask(&rules, &login->attempt, mono_now(), &wait_s)) {
 	case LOCKOUT_GO: break;
 	case LOCKOUT_WRONG:

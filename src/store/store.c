@@ -62,11 +62,6 @@ static const struct {
 	[STORE_BROKEN] = {"broken", "the database cannot be written"},
 };
 
-const char *store_fault_word(enum store_fault fault)
-{
-	return faults[fault].word;
-}
-
 const char *store_fault_text(enum store_fault fault)
 {
 	return faults[fault].text;

@@ -56,7 +56,6 @@ RUNS_ON(on_control) void store_reload(const struct store_conf *conf);
 RUNS_ON(on_control) void store_stop(void);
 
 struct store_status store_status(void); /* any thread */
-const char *store_fault_word(enum store_fault fault);
 const char *store_fault_text(enum store_fault fault);
 
 /* Forms of the room's own numbers, for /metrics. */
