@@ -9,6 +9,8 @@
 #include "irc/irc_user.h"
 #include "store/store_irc.h"
 
+#define UNSAVED_MOST 32u /* lines of a ring */
+
 static const char *const filter_words[] = {"default", "none", "highlight", "message"};
 
 struct irc_buffer *irc_buffer_find(const struct irc_network *network, struct bytes name)
@@ -217,29 +219,6 @@ static bool journal_room(struct irc_network *network)
 	return true;
 }
 
-void irc_buffer_put(struct irc_buffer *buffer, struct irc_record *record)
-{
-	struct irc_network *network = buffer->network;
-
-	if (!irc_ring_put(&buffer->ring, record, (uint32_t)irc_conf_now()->ring)) {
-		metric_add(METRIC_irc_lines_lost, 1);
-		return;
-	}
-	metric_add(METRIC_irc_lines, 1);
-	if (!(record->kind & IRC_KIND_LIVE))
-		buffer->last_ms = record->at_ms;
-	if (!buffer->is_dirty && buffer->id) {
-		buffer->is_dirty = true;
-		buffer->next_dirty = irc_here.dirty;
-		irc_here.dirty = buffer;
-	}
-	if (network->attached && journal_room(network)) {
-		network->journal[network->journal_head & (network->journal_size - 1)] =
-			(struct irc_note){buffer, record->seq};
-		network->journal_head++;
-	}
-}
-
 bool irc_buffer_mark(struct irc_buffer *buffer, int64_t ms)
 {
 	if (ms <= buffer->marker_ms)
@@ -291,6 +270,32 @@ void irc_buffers_save(void)
 			return;
 		irc_here.dirty = buffer->next_dirty;
 		buffer->is_dirty = false;
+	}
+}
+
+void irc_buffer_put(struct irc_buffer *buffer, struct irc_record *record)
+{
+	struct irc_network *network = buffer->network;
+
+	/* A burst must not overrun what the store has not had yet. */
+	if (buffer->id && buffer->ring.head - buffer->saved >= UNSAVED_MOST)
+		(void)buffer_save(buffer);
+	if (!irc_ring_put(&buffer->ring, record, (uint32_t)irc_conf_now()->ring)) {
+		metric_add(METRIC_irc_lines_lost, 1);
+		return;
+	}
+	metric_add(METRIC_irc_lines, 1);
+	if (!(record->kind & IRC_KIND_LIVE))
+		buffer->last_ms = record->at_ms;
+	if (!buffer->is_dirty && buffer->id) {
+		buffer->is_dirty = true;
+		buffer->next_dirty = irc_here.dirty;
+		irc_here.dirty = buffer;
+	}
+	if (network->attached && journal_room(network)) {
+		network->journal[network->journal_head & (network->journal_size - 1)] =
+			(struct irc_note){buffer, record->seq};
+		network->journal_head++;
 	}
 }
 
