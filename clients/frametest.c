@@ -26,6 +26,8 @@ static const char usage[] =
 	"  --start N              the number of the first frame drawn (0)\n"
 	"  --open                 the slot is there: do not make it\n"
 	"  --check                read and check instead; --all from the oldest on\n"
+	"  --picture              with --check: which frame it is, is read from the picture, not "
+	"its time\n"
 	"  --crawl MS             with --check: sleep so long after each frame\n";
 
 static volatile sig_atomic_t stopped;
@@ -34,7 +36,7 @@ struct options {
 	fc_config_t config;
 	uint64_t frames, start;
 	unsigned seconds, crawl_ms;
-	bool open, check, all;
+	bool open, check, all, picture;
 	const char *slot;
 };
 
@@ -104,8 +106,30 @@ static int write_card(const struct options *options)
 /* --- checking ------------------------------------------------------------------------------- */
 
 struct tally {
-	uint64_t read, wrong, torn, sound_wrong, flags;
+	uint64_t read, wrong, torn, sound_wrong, flags, made_up;
 };
+
+/* Which frame it says it is: the number that is drawn into it. UYVY and v210 only. */
+static uint64_t number_drawn(const fc_info_t *info, const fc_frame_t *frame)
+{
+	const uint8_t *row = frame->data + info->height / 32 * info->plane_row_bytes[0];
+	uint64_t number = 0;
+
+	for (uint32_t block = 0; block < 64; block++) {
+		uint32_t x = block * info->width / 64 + info->width / 128;
+		uint32_t luma = row[x * 2 + 1], word;
+
+		if (info->pixel_format == FC_PIX_V210) {
+			/* The 12 values of six pixels lie three to a word; luma is each second of them. */
+			uint32_t place = x % 6 * 2 + 1;
+
+			memcpy(&word, row + x / 6 * 16 + place / 3 * 4, sizeof word);
+			luma = word >> place % 3 * 10 >> 2 & 255;
+		}
+		number = number << 1 | (luma > 125);
+	}
+	return number;
+}
 
 /* Which frame it says it is: its time, as drawn. */
 static uint64_t number_of(const fc_info_t *info, const fc_frame_t *frame)
@@ -115,10 +139,10 @@ static uint64_t number_of(const fc_info_t *info, const fc_frame_t *frame)
 }
 
 static void check_frame(fc_slot_t *slot, const fc_info_t *info, const fc_frame_t *frame,
-			uint8_t *drawn, struct tally *tally)
+			uint8_t *drawn, bool picture, struct tally *tally)
 {
 	struct test_card card = test_card_of(info);
-	uint64_t n = number_of(info, frame);
+	uint64_t n = picture ? number_drawn(info, frame) : number_of(info, frame);
 	bool same;
 
 	memset(drawn, 0, info->frame_size);
@@ -129,6 +153,11 @@ static void check_frame(fc_slot_t *slot, const fc_info_t *info, const fc_frame_t
 		return;
 	}
 	tally->read++;
+	/* Not from where the card came from. */
+	if (frame->flags & (FC_FRAME_NO_SIGNAL | FC_FRAME_REPEATED)) {
+		tally->made_up++;
+		return;
+	}
 	tally->wrong += !same;
 	tally->flags += frame->flags != 0;
 	if (info->audio_channels && frame->audio_samples) {
@@ -167,7 +196,7 @@ static int check_card(const struct options *options)
 
 		result = fc_read_frame(slot, &frame, 200);
 		if (result == FC_OK)
-			check_frame(slot, &info, frame, drawn, &tally);
+			check_frame(slot, &info, frame, drawn, options->picture, &tally);
 		else if (result == FC_CLOSED || result == FC_SUPERSEDED || result == FC_BROKEN)
 			break;
 		if (options->crawl_ms)
@@ -175,9 +204,9 @@ static int check_card(const struct options *options)
 	}
 	printf("{\"slot\": \"%s\", \"read\": %" PRIu64 ", \"wrong\": %" PRIu64
 	       ", \"void\": %" PRIu64 ", \"sound_wrong\": %" PRIu64 ", \"lost\": %" PRIu64
-	       ", \"flagged\": %" PRIu64 ", \"ended\": \"%s\"}\n",
+	       ", \"flagged\": %" PRIu64 ", \"made_up\": %" PRIu64 ", \"ended\": \"%s\"}\n",
 	       options->slot, tally.read, tally.wrong, tally.torn, tally.sound_wrong, fc_lost(slot),
-	       tally.flags, fc_result_name(result));
+	       tally.flags, tally.made_up, fc_result_name(result));
 	free(drawn);
 	fc_close(slot);
 	return tally.read && !tally.wrong && !tally.sound_wrong ? 0 : 1;
@@ -210,8 +239,8 @@ static bool options_parse(struct options *options, int argc, char **argv)
 		{"size", 1, NULL, 's'},     {"fps", 1, NULL, 'r'},   {"format", 1, NULL, 'f'},
 		{"channels", 1, NULL, 'c'}, {"depth", 1, NULL, 'd'}, {"frames", 1, NULL, 'n'},
 		{"seconds", 1, NULL, 't'},  {"start", 1, NULL, 'b'}, {"open", 0, NULL, 'o'},
-		{"check", 0, NULL, 'k'},    {"all", 0, NULL, 'a'},   {"crawl", 1, NULL, 'w'},
-		{NULL, 0, NULL, 0},
+		{"picture", 0, NULL, 'p'},  {"check", 0, NULL, 'k'}, {"all", 0, NULL, 'a'},
+		{"crawl", 1, NULL, 'w'},    {NULL, 0, NULL, 0},
 	};
 	fc_config_t *config = &options->config;
 	bool good = true;
@@ -239,6 +268,7 @@ static bool options_parse(struct options *options, int argc, char **argv)
 		case 'o': options->open = true; break;
 		case 'k': options->check = true; break;
 		case 'a': options->all = true; break;
+		case 'p': options->picture = true; break;
 		case 'w': options->crawl_ms = (unsigned)strtoul(optarg, NULL, 10); break;
 		default: good = false;
 		}

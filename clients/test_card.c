@@ -175,6 +175,6 @@ uint32_t test_card_sound(const struct test_card *card, uint64_t n, int32_t *to)
 
 	for (uint64_t i = first; i < end; i++)
 		for (uint32_t c = 0; c < card->audio_channels; c++)
-			*to++ = beeps ? tone(i, card->audio_rate) : 0;
+			*to++ = beeps ? tone(i + c, card->audio_rate) : 0;
 	return (uint32_t)(end - first);
 }

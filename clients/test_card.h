@@ -33,6 +33,7 @@ bool test_card_beeps(const struct test_card *card, uint64_t n);
 /* The first sample of frame n, and so of the sound behind frame n - 1. */
 uint64_t test_card_sample(const struct test_card *card, uint64_t n);
 
-/* The samples of frame n, all channels alike: 1 kHz while it beeps, else silence. At least
+/* The samples of frame n: 1 kHz while it beeps, each channel a sample ahead of the one before so that none
+ * passes for another, else silence. At least
  * test_card_sample(n + 1) - test_card_sample(n) of them fit. Returns how many. */
 uint32_t test_card_sound(const struct test_card *card, uint64_t n, int32_t *to);

@@ -73,9 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case 1: xml_open(&xml, name); break;
 		case 2: xml_close(&xml); break;
 		case 3: xml_attr(&xml, name, text); break;
-		case 4: xml_attr_dec(&xml, name, what); break;
 		case 5: xml_leaf(&xml, name, text); break;
-		case 6: xml_leaf_dec(&xml, name, what); break;
 		default: xml_text(&xml, text); break;
 		}
 	}

@@ -3,11 +3,13 @@
 #include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "fc_internal.h"
+#include "report.h"
 #include "slot_dir.h"
 
 #define LOOK_NS     200000000u /* how often a reader that waits asks how the writer is */
@@ -24,7 +26,34 @@ struct fc_slot {
 	int told;           /* the result that the caller knows of; FC_OK: a frame came since */
 	bool by_name;
 	fc_frame_t frame;
+	int report_fd; /* or -1 */
+	uint64_t reported_ns;
+	struct fc_report report;
 };
+
+/* --- telling where we are ------------------------------------------------------------------------- */
+
+/* Who was handed a descriptor may not see the directory. */
+static void report_prepare(fc_slot_t *slot)
+{
+	slot->report_fd = slot->by_name ? fc_report_open() : -1;
+	slot->report = (struct fc_report){.magic = FC_REPORT_MAGIC,
+					  .handle = fc_mono_ns(),
+					  .generation = slot->file.header.generation};
+	memcpy(slot->report.slot_id, slot->file.header.slot_id, sizeof slot->report.slot_id);
+	prctl(PR_GET_NAME, slot->report.name);
+}
+
+static void report(fc_slot_t *slot, uint64_t now, bool gone)
+{
+	if (!gone && now - slot->reported_ns < FC_REPORT_EVERY_NS)
+		return;
+	slot->reported_ns = now;
+	slot->report.gone = gone;
+	slot->report.position = slot->next;
+	slot->report.lost = slot->lost;
+	fc_report_send(slot->report_fd, &slot->report);
+}
 
 /* --- opening -------------------------------------------------------------------------------------- */
 
@@ -52,6 +81,7 @@ static fc_slot_t *open_fd(int fd, bool by_name)
 	if (slot->stall_ns < 500000000)
 		slot->stall_ns = 500000000;
 	fc_seek(slot, FC_SEEK_NEWEST, 0);
+	report_prepare(slot);
 	return slot;
 }
 
@@ -94,6 +124,9 @@ void fc_close(fc_slot_t *slot)
 {
 	if (!slot)
 		return;
+	report(slot, 0, true);
+	if (slot->report_fd != -1)
+		close(slot->report_fd);
 	fc_file_unmap(&slot->file);
 	free(slot);
 }
@@ -181,6 +214,9 @@ static int take(fc_slot_t *slot, void *buf, size_t size)
 	slot->skipped = 0;
 	slot->next++;
 	slot->told = FC_OK;
+	/* By the frame's own time, which costs no look at the clock; but frames that are read in a
+	 * burst are many in a moment. */
+	report(slot, frame->mono_ns, false);
 	return FC_OK;
 }
 
@@ -318,6 +354,7 @@ static int next_frame(fc_slot_t *slot, fc_frame_t **out, void *buf, size_t size,
 
 		if (result == FC_TIMEOUT) {
 			now = timeout_ms ? fc_mono_ns() : 0;
+			report(slot, now ? now : fc_mono_ns(), false);
 			result = tell(slot, state, now >= limit);
 			if (result == FC_OK) {
 				until = now + LOOK_NS < limit ? now + LOOK_NS : limit;

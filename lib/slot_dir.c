@@ -16,7 +16,7 @@
 
 #define LOOK_AGAIN_MS 100 /* the most that passes before the directory is looked at again */
 
-static const char *dir_name(void)
+const char *fc_dir_name(void)
 {
 	const char *name = getenv("FC_DIR");
 
@@ -27,9 +27,9 @@ int fc_dir_open(bool make)
 {
 	int fd;
 
-	if (make && mkdir(dir_name(), 0750) == -1 && errno != EEXIST)
+	if (make && mkdir(fc_dir_name(), 0750) == -1 && errno != EEXIST)
 		return -errno;
-	fd = open(dir_name(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(fc_dir_name(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd == -1 ? -errno : fd;
 }
 
@@ -42,7 +42,7 @@ void fc_dir_await(uint64_t limit)
 
 	/* What came before the watch was there is found by looking again soon. */
 	if (watch != -1)
-		(void)inotify_add_watch(watch, dir_name(), IN_CREATE | IN_MOVED_TO);
+		(void)inotify_add_watch(watch, fc_dir_name(), IN_CREATE | IN_MOVED_TO);
 	(void)poll(&poll_fd, watch != -1, left_ms < LOOK_AGAIN_MS ? (int)left_ms : LOOK_AGAIN_MS);
 	if (watch != -1)
 		close(watch);

@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* FC_DIR, or where slots are without it. */
+const char *fc_dir_name(void);
+
 /* The directory of slots. A descriptor, or -errno. */
 int fc_dir_open(bool make);
 

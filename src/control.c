@@ -10,11 +10,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/handover.h"
 #include "core/log.h"
 
 #define NAME      "control"
 #define WORDS_MAX 64
 #define CALLERS   8
+#define AGAIN_MS  2000
 
 struct caller {
 	uv_poll_t poll;
@@ -27,6 +29,8 @@ struct caller {
 
 static const struct control_hooks *hooks;
 static uv_poll_t listener;
+static uv_timer_t again;
+static const char *directory;
 static int listening = -1, directory_fd = -1;
 static struct caller callers[CALLERS];
 
@@ -70,7 +74,10 @@ RUNS_ON(on_control) static void obey(struct caller *caller)
 	if (strcmp(caller->line, "reload") == 0) {
 		bool done = hooks->reload();
 
-		answer(caller, done, done ? "" : "the log says why");
+		answer(caller, done,
+		       done                  ? ""
+		       : handover_is_given() ? "another server takes over just now: ask again"
+					     : "the log says why");
 	} else if (strcmp(caller->line, "upgrade") == 0) {
 		if (hooks->upgrade())
 			caller->waits = true;
@@ -126,7 +133,7 @@ RUNS_ON(on_control) static bool caller_begin(int fd)
 		if (caller->in_use)
 			continue;
 		*caller = (struct caller){.fd = fd, .in_use = true};
-		if (uv_poll_init(listener.loop, &caller->poll, fd) != 0) {
+		if (uv_poll_init(again.loop, &caller->poll, fd) != 0) {
 			caller->in_use = false;
 			return false;
 		}
@@ -169,7 +176,7 @@ static int open_socket(void)
 	return fd;
 }
 
-int control_start(uv_loop_t *loop, const char *directory, const struct control_hooks *table)
+RUNS_ON(on_control) static int listen_here(void)
 {
 	int error;
 
@@ -178,16 +185,39 @@ int control_start(uv_loop_t *loop, const char *directory, const struct control_h
 	if (directory_fd == -1)
 		return -errno;
 	listening = open_socket();
-	error = listening < 0 ? listening : uv_poll_init(loop, &listener, listening);
-	if (error) {
-		if (listening >= 0)
-			close(listening);
-		listening = -1;
-		close(directory_fd);
+	error = listening < 0 ? listening : uv_poll_init(again.loop, &listener, listening);
+	if (!error)
+		return uv_poll_start(&listener, UV_READABLE, on_knock);
+	if (listening >= 0)
+		close(listening);
+	listening = -1;
+	close(directory_fd);
+	return error;
+}
+
+/* The directory may be on a disk that is full or read-only at present. */
+static void on_again(uv_timer_t *timer)
+{
+	enter_control();
+	if (!handover_is_given() && listen_here() != 0)
+		return;
+	uv_timer_stop(timer);
+	if (listening >= 0)
+		log_info("core", "a socket for ringmainctl at last");
+}
+
+int control_start(uv_loop_t *loop, const char *path, const struct control_hooks *table)
+{
+	int error = uv_timer_init(loop, &again);
+
+	if (error)
 		return error;
-	}
 	hooks = table;
-	return uv_poll_start(&listener, UV_READABLE, on_knock);
+	directory = path;
+	error = listen_here();
+	if (error)
+		uv_timer_start(&again, on_again, AGAIN_MS, AGAIN_MS);
+	return error;
 }
 
 void control_outcome(bool done, const char *why)
@@ -199,13 +229,16 @@ void control_outcome(bool done, const char *why)
 
 void control_stop(bool remove_name)
 {
-	if (listening < 0)
+	if (!again.loop)
 		return;
-	if (remove_name)
-		(void)unlinkat(directory_fd, NAME, 0);
-	uv_close((uv_handle_t *)&listener, NULL);
-	close(listening);
-	close(directory_fd);
+	uv_close((uv_handle_t *)&again, NULL);
+	if (listening >= 0) {
+		if (remove_name)
+			(void)unlinkat(directory_fd, NAME, 0);
+		uv_close((uv_handle_t *)&listener, NULL);
+		close(listening);
+		close(directory_fd);
+	}
 	listening = -1;
 	for (size_t i = 0; i < CALLERS; i++)
 		if (callers[i].in_use && callers[i].fd >= 0)

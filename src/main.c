@@ -19,7 +19,9 @@
 #include "core/keeper.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "core/stow.h"
 #include "core/writer.h"
+#include "data_lock.h"
 #include "edge/account.h"
 #include "edge/acme.h"
 #include "edge/api_certificate.h"
@@ -35,11 +37,13 @@
 #include "edge/fetch.h"
 #include "edge/geoip.h"
 #include "edge/hook.h"
+#include "edge/hook_own.h"
 #include "edge/page.h"
 #include "edge/people.h"
 #include "edge/proto/address.h"
 #include "edge/proto/url.h"
 #include "edge/session.h"
+#include "edge/setup.h"
 #include "edge/tls_crypto.h"
 #include "edge/tls_room.h"
 #include "edge/tls_ticket.h"
@@ -77,7 +81,8 @@ struct server {
 	char *demo_argv[6];
 	char *demo_environment[2];
 	bool invented;
-	bool unkept; /* what was invented could not be put into the data directory */
+	bool admin_is_set; /* somebody said admin.password */
+	bool unkept;       /* what was invented could not be put into the data directory */
 	bool stopping;
 	bool ending; /* it was told to */
 };
@@ -136,6 +141,7 @@ static struct conf *load_with_secrets(const struct options *options, struct serv
 
 	if (!conf)
 		return NULL;
+	server->admin_is_set = !is_unset(conf, "admin.password");
 	for (size_t i = 0; i < COUNT_OF(secret_names); i++) {
 		bool invented;
 
@@ -220,7 +226,7 @@ static void print_publish(const char *user, const char *password, unsigned port)
 	printf("  Then hear:   http://localhost:%u/live\n", port);
 }
 
-static void welcome(const struct server *server, bool show)
+RUNS_ON(on_control) static void welcome(const struct server *server, bool show)
 {
 	const struct edge_conf *edge = edge_conf_of(server->conf);
 	const struct radio_conf *radio = radio_conf_of(server->conf);
@@ -233,6 +239,9 @@ static void welcome(const struct server *server, bool show)
 	if (server->demo)
 		printf("  Listen:      http://localhost:%u/demo (a browser, mpv, VLC, a radio)\n",
 		       port);
+	if (setup_code()[0])
+		printf("  Set up:      http://localhost:%u/admin/login with the code %s\n", port,
+		       setup_code());
 	print_publish(user, show ? radio->source_password : "PASSWORD", port);
 	printf("\n");
 	if (show) {
@@ -278,6 +287,12 @@ static void on_end(uv_signal_t *handle, int number)
 {
 	enter_control();
 	log_info("core", "stopping", kv_i64("signal", number));
+	/* systemd stops what it restarts with SIGTERM. Who says it twice means it. */
+	if (number == SIGTERM && !the_server->ending && upgrade_stow()) {
+		the_server->ending = true;
+		keeper_say_ending();
+		return;
+	}
 	the_server->ending = true;
 	uv_stop(handle->loop);
 }
@@ -352,6 +367,7 @@ static enum forced put_in_force(struct server *server, const struct conf *conf, 
 /* The whole file or nothing of it: what is wrong is said, and the old settings stay. */
 RUNS_ON(on_control) static bool reload(struct server *server, FILE *faults)
 {
+	bool admin_was_set = server->admin_is_set;
 	struct conf *conf =
 		server->stopping ? NULL : load_with_secrets(server->options, server, faults);
 	struct retired *retired = calloc(1, sizeof *retired);
@@ -363,8 +379,10 @@ RUNS_ON(on_control) static bool reload(struct server *server, FILE *faults)
 		if (forced == FORCED_NOTHING)
 			conf_free(&conf);
 		free(retired);
+		server->admin_is_set = admin_was_set;
 		return false;
 	}
+	setup_reload(server->admin_is_set);
 	retired->conf = server->conf;
 	retired->baton.visit = baton_pass;
 	retired->baton.home = retired_home;
@@ -430,6 +448,7 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	api_settings_own(&settings_owner);
 	api_add(api_operations);
 	api_add(session_operations);
+	api_add(setup_operations);
 	api_add(server_operations);
 	api_add(settings_operations);
 	api_add(ban_operations);
@@ -448,6 +467,7 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	route_add(events_routes);
 	route_add(api_routes);
 	ban_start(server->data);
+	hook_own_start(server->data);
 	geoip_open(edge_conf_of(server->conf)->geoip_file);
 }
 
@@ -597,6 +617,7 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 		atomic_store_explicit(estate_word(ESTATE_WORKERS), workers_count(),
 				      memory_order_relaxed);
 		people_start(server->loop);
+		setup_start(server->data, server->admin_is_set);
 		trend_start(server->loop);
 		events_start(server->loop);
 		error = families_start(server->loop, server->conf);
@@ -677,6 +698,7 @@ RUNS_ON(on_control) static void side_doors_open(struct server *server)
 	if (error)
 		log_warn_code(error, "core", "no socket for ringmainctl",
 			      kv_str("directory", server->data));
+	data_lock_watch(server->loop);
 	error = server->life.kept ? upgrade_start(server->loop, &upgrade_hooks) : 0;
 	if (error)
 		log_warn_code(error, "core", "the keeper is not heard");
@@ -707,6 +729,7 @@ static int serve(struct server *server, const struct options *options)
 	watch_signal(server, &server->interrupt, on_end, SIGINT);
 	watch_signal(server, &server->hangup, on_hangup, SIGHUP);
 	watch_signal(server, &server->renew, on_renew, SIGUSR2);
+	keeper_listens();
 	error = rooms_start(server);
 	if (!error) {
 		side_doors_open(server);
@@ -720,6 +743,7 @@ static int serve(struct server *server, const struct options *options)
 		}
 		keeper_say_ending();
 		control_stop(true);
+		data_lock_stop();
 		upgrade_stop();
 	}
 	if (server->demo)
@@ -746,6 +770,25 @@ static int go_on_after_crash(const struct keeper_life *life)
 		handover_say_taken(KEEPER_PEER_FD);
 	atomic_fetch_add_explicit(estate_word(ESTATE_CRASHES), 1, memory_order_relaxed);
 	return error;
+}
+
+/* What systemd kept; if it is of no use here, all of it is closed and this is a start like any other. */
+static int go_on_after_restart(const struct keeper_life *life)
+{
+	const int ours[] = {KEEPER_CHANNEL_FD};
+	int error = estate_adopt(life->estate);
+
+	if (error) {
+		fprintf(stderr, "ringmain: what systemd kept cannot be used: %s\n",
+			strerror(-error));
+		keeper_disowns();
+		(void)!close_range(STDERR_FILENO + 1, (unsigned)keeper_zone() - 1, 0);
+		stow_forget(true);
+		return estate_create();
+	}
+	if (life->stow_broken)
+		estate_say_crashed();
+	return estate_sweep(ours, COUNT_OF(ours));
 }
 
 static int take_over(struct server *server)
@@ -781,11 +824,33 @@ static int estate_begin(struct server *server)
 
 	edge_know();
 	families_know();
+	data_lock_know();
 	if (life->takes_over)
 		return take_over(server);
+	if (life->stowed)
+		return go_on_after_restart(life);
 	if (life->kept && life->estate >= 0)
 		return go_on_after_crash(life);
 	return estate_create();
+}
+
+/* Nobody else may have it but the server whose doors we have, until that one ends. */
+static int data_directory_take(const struct server *server)
+{
+	bool alone = !estate_is_adopted() && !server->loose_doors;
+	int error;
+
+	role_here = ROLE_CONTROL;
+	enter_control();
+	error = data_lock_take(server->data, alone);
+
+	if (error == -EBUSY)
+		fprintf(stderr,
+			"\nringmain: another ringmain serves from the data directory %s already. "
+			"End that one first, or give this one a directory of its own:\n"
+			"    --data DIRECTORY\n\n",
+			server->data);
+	return error;
 }
 
 static void estate_tell(const struct keeper_life *life)
@@ -798,6 +863,8 @@ static void estate_tell(const struct keeper_life *life)
 	metric_add(METRIC_core_upgrades, (int64_t)upgrades);
 	if (life->takes_over)
 		log_info("core", "took over", kv_u64("upgrades", upgrades));
+	else if (life->stowed && estate_is_adopted())
+		log_info("core", "went on with what systemd kept");
 	else if (estate_is_adopted())
 		log_error("core", "started again after a crash", kv_i64("signal", life->signal),
 			  kv_u64("crashes", crashes));
@@ -854,17 +921,19 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ringmain: log.file: %s\n", strerror(-error));
 		return 1;
 	}
-	/* What could fail is tried before anything is taken over, which needs the log's number. */
-	if (server.life.takes_over) {
-		if (!trial_of_start(&server))
-			return 1;
-		log_close();
-	}
+	/* What could fail is tried before anything is taken over. */
+	if (server.life.takes_over && !trial_of_start(&server))
+		return 1;
+	/* The log's number may be wanted, and what is nobody's is closed. */
+	log_close();
 	error = estate_begin(&server);
-	if (!error && server.life.takes_over)
+	if (!error)
 		error = log_open_by(server.conf);
+	if (!error)
+		error = data_directory_take(&server);
 	if (error) {
-		fprintf(stderr, "ringmain: %s\n", strerror(-error));
+		if (error != -EBUSY)
+			fprintf(stderr, "ringmain: %s\n", strerror(-error));
 		return 1;
 	}
 	estate_tell(&server.life);

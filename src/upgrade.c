@@ -1,11 +1,14 @@
 #include "upgrade.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/estate.h"
 #include "core/handover.h"
 #include "core/keeper.h"
 #include "core/log.h"
+#include "core/stow.h"
 #include "core/worker.h"
 #include "edge/edge.h"
 #include "edge/events.h"
@@ -17,6 +20,7 @@
 #define LAST_MS  30000 /* that answers have to get out afterwards */
 #define FLUSH_MS 300   /* at least: for files that are being written */
 #define DRAIN_MS 1000  /* between two looks whether anybody is left */
+#define STOW_MS  1000  /* as LAST_MS, when no server runs meanwhile */
 
 enum stage { IDLE, ASKED, AWAITED, QUIETING, PARTED, DRAINING };
 
@@ -26,6 +30,7 @@ static uv_poll_t greeting;
 static uv_timer_t timer;
 static enum stage stage;
 static int peer = -1;
+static bool stowing; /* for systemd, and not to another server */
 static mono_t since;
 
 static void on_look(uv_timer_t *handle);
@@ -109,9 +114,38 @@ RUNS_ON(on_control) static void give(void)
 	hooks->outcome(true, given == HANDOVER_GIVEN ? "" : "the old server drains");
 }
 
+/* The same with systemd in the place of the new server. */
+RUNS_ON(on_control) static void stow(void)
+{
+	int *fds, count, error;
+
+	workers_halt(leave_worker);
+	count = estate_descriptors(&fds);
+	error = count < 0 ? count : stow_put(estate_fd(), fds, (size_t)count);
+	if (error) {
+		workers_go_on(stay_worker);
+		log_warn_code(error, "core", "systemd does not keep the connections: they end");
+		stage = IDLE;
+		uv_timer_stop(&timer);
+		hooks->ended();
+		return;
+	}
+	free(fds);
+	handover_say_given();
+	edge_part();
+	families_part();
+	workers_go_on(part_worker);
+	log_info("core", "systemd keeps the connections", kv_i64("descriptors", count));
+	go(PARTED, LOOK_MS, LOOK_MS);
+	hooks->given();
+}
+
 RUNS_ON(on_control) static void end(void)
 {
-	log_info("core", "ended after an upgrade");
+	if (stowing)
+		log_info("core", "ended for a restart");
+	else
+		log_info("core", "ended after an upgrade");
 	_exit(0);
 }
 
@@ -127,10 +161,10 @@ static void on_look(uv_timer_t *handle)
 	case AWAITED: failed("the new server does not start"); break;
 	case QUIETING:
 		if (edge_busy() == 0 || ms > QUIET_MS)
-			give();
+			stowing ? stow() : give();
 		break;
 	case PARTED:
-		if ((edge_busy() == 0 && ms > FLUSH_MS) || ms > LAST_MS)
+		if ((edge_busy() == 0 && ms > FLUSH_MS) || ms > (stowing ? STOW_MS : LAST_MS))
 			end();
 		break;
 	case DRAINING:
@@ -215,5 +249,15 @@ bool upgrade_ask(void)
 	if (!hooks || stage != IDLE || keeper_say(KEEPER_UPGRADE) != 0)
 		return false;
 	go(ASKED, HELLO_MS, 0);
+	return true;
+}
+
+bool upgrade_stow(void)
+{
+	if (!hooks || stage != IDLE || !stow_offered())
+		return false;
+	stowing = true;
+	edge_pause();
+	go(QUIETING, 0, LOOK_MS);
 	return true;
 }

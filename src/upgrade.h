@@ -25,5 +25,9 @@ RUNS_ON(on_control) void upgrade_stop(void);
 /* Asks the keeper for one; false: there is no keeper, or one is under way. */
 RUNS_ON(on_control) bool upgrade_ask(void);
 
+/* The server is to end: leaves everything to systemd, for the one that it starts next (core/stow.h), and
+ * ends by itself. False: systemd does not offer that. */
+RUNS_ON(on_control) bool upgrade_stow(void);
+
 /* Another server has all: there is nothing to stop, and nothing of ours to close. */
 RUNS_ON(on_control) bool upgrade_is_given(void);

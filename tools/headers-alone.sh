@@ -8,7 +8,7 @@ failed=0
 for header in $(find include lib src clients helpers fuzz tests -name '*.h' ! -name framing.h | sort); do
 	printf '#include "%s"\n' "$header" |
 		gcc -x c -std=gnu11 -D_GNU_SOURCE -fsyntax-only -Wall -Wextra -Wno-unused-function \
-			-Werror -I. -Iinclude -Isrc -Iclients -Itests/unit -Ihelpers/ringmain-demo - || {
+			-Werror -I. -Iinclude -Ilib -Isrc -Iclients -Itests/unit -Ihelpers/ringmain-demo - || {
 		echo "$header does not compile alone"
 		failed=1
 	}

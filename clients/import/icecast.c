@@ -377,7 +377,7 @@ static void end_mount(struct state *state)
 	state->mount = NULL;
 }
 
-/* <authentication type="url"><option name="listener_add" value="…"/> */
+/* <authentication type="url"><option name="listener_add" value="…"/>, or type="htpasswd" with "filename". */
 static void take_option(struct state *state, const XML_Char **attributes)
 {
 	static const char *const same[][2] = {{"listener_add", "auth_listener_add"},
@@ -395,6 +395,10 @@ static void take_option(struct state *state, const XML_Char **attributes)
 
 	if (!name || !value || !state->mount)
 		return;
+	if (strcmp(name, "allow_duplicate_users") == 0) {
+		json_object_set_new(state->mount, name, json_boolean(is_on(value)));
+		return;
+	}
 	for (size_t i = 0; i < sizeof same / sizeof *same; i++)
 		if (strcmp(same[i][0], name) == 0) {
 			json_object_set_new(state->mount, same[i][1], json_string(value));

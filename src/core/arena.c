@@ -56,12 +56,3 @@ void *arena_take(struct arena *arena, size_t len)
 	arena->taken += need;
 	return taken;
 }
-
-char *arena_str(struct arena *arena, struct bytes in)
-{
-	char *text = arena_take(arena, in.len + 1);
-
-	if (text)
-		bytes_to_str(in, text, in.len + 1);
-	return text;
-}

@@ -24,6 +24,3 @@ void arena_fini(struct arena *arena);
 
 /* len bytes, zeroed, aligned for any type; NULL when the limit or memory is reached. */
 void *arena_take(struct arena *arena, size_t len);
-
-/* A copy of in with a NUL behind it; NULL as above. */
-char *arena_str(struct arena *arena, struct bytes in);

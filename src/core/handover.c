@@ -273,6 +273,18 @@ bool handover_greeted(int peer)
 	       message.version == HANDOVER_VERSION;
 }
 
+static bool given;
+
+bool handover_is_given(void)
+{
+	return given;
+}
+
+void handover_say_given(void)
+{
+	given = true;
+}
+
 static bool send_all(int peer, const int *fds, size_t count)
 {
 	struct handover_message message = {.kind = HANDOVER_FDS};
@@ -308,7 +320,8 @@ enum handover_given handover_give(int peer, const char **why)
 	    !send_kind(peer, HANDOVER_GO))
 		return HANDOVER_KEPT;
 	*why = "the new server ended before it owned anything";
-	if (!receive_kind(peer, -1, HANDOVER_TAKEN))
+	given = receive_kind(peer, -1, HANDOVER_TAKEN);
+	if (!given)
 		return HANDOVER_KEPT;
 	return answer.kind == HANDOVER_ABLE ? HANDOVER_GIVEN : HANDOVER_SPLIT;
 }

@@ -80,3 +80,9 @@ bool handover_greeted(int peer);
 /* Gives all away. No thread may open, close or use what the estate holds meanwhile. Waits at most a
  * second for each answer; for the one after GO as long as it takes. */
 enum handover_given handover_give(int peer, const char **why);
+
+/* Whether this server has given its doors away: what is one server's in each machine (a file that is
+ * replaced, a socket's name) is not its any more. */
+bool handover_is_given(void);
+/* It has, in another way than this. */
+void handover_say_given(void);

@@ -22,6 +22,7 @@
 
 #include "core/check.h"
 #include "core/scm.h"
+#include "core/stow.h"
 
 #define GENERATION     "RINGMAIN_GENERATION" /* in the environment of a binary that takes over */
 #define GENERATIONS    64                    /* old ones that still answer somebody among them */
@@ -43,6 +44,7 @@ struct life_page {
 
 static struct life_page *page;
 static bool kept;
+static sigset_t mask_of_server;
 
 int keeper_zone(void)
 {
@@ -155,6 +157,13 @@ static int holder_judge(struct holder *holder, int64_t lived_ms, unsigned *failu
 	return *delay == DELAY_FIRST_MS ? 0 : *delay;
 }
 
+/* What systemd kept, in the first holder. */
+static void unstow(struct keeper_life *life)
+{
+	atomic_store(&page->estate, stow_take(&life->stow_broken) + 1);
+	life->stowed = atomic_load(&page->estate) != 0;
+}
+
 /* Returns in each server. */
 static void hold(struct keeper_life *life)
 {
@@ -168,6 +177,7 @@ static void hold(struct keeper_life *life)
 		_exit(1);
 	signals_of_keepers(&set);
 	sigprocmask(SIG_BLOCK, &set, &before);
+	unstow(life);
 	for (;;) {
 		int64_t began = now_ms(), until;
 		int wait;
@@ -176,13 +186,17 @@ static void hold(struct keeper_life *life)
 		holder.ended = false;
 		holder.server = fork_with_files();
 		if (holder.server == 0) {
-			sigprocmask(SIG_SETMASK, &before, NULL);
+			/* What is said to it waits until it listens: keeper_listens(). */
+			mask_of_server = before;
+			sigdelset(&set, SIGCHLD);
+			sigprocmask(SIG_SETMASK, &set, NULL);
 			prctl(PR_SET_PDEATHSIG, 0);
 			kept = true;
 			life->kept = true;
 			life->estate = atomic_load(&page->estate) - 1;
 			life->crashes = page->crashes;
 			life->signal = page->signal;
+			life->stowed = life->stowed && page->crashes == 0;
 			life->took_over = life->takes_over && life->estate >= 0;
 			life->takes_over = life->takes_over && life->estate < 0;
 			return;
@@ -219,6 +233,7 @@ static char **program;
 static char own_path[4096];
 static bool ending;
 static bool told_ready;
+static bool upgrade_wanted; /* while another one was under way */
 static unsigned orphan_tries;
 static int last_status; /* of the present generation's holder */
 
@@ -311,7 +326,9 @@ static void upgrade_begin(const sigset_t *before)
 	int pair[2];
 	char letter = KEEPER_UPGRADE;
 
-	if (ending || !current || generation_at(STARTING) || !generation_at(NOBODY))
+	/* One that failed says so to the server before we see that it is gone. */
+	upgrade_wanted = generation_at(STARTING);
+	if (ending || !current || upgrade_wanted || !generation_at(NOBODY))
 		return;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
 		return;
@@ -351,6 +368,7 @@ static void taken_over(struct generation *next)
 	if (current)
 		current->stage = DRAINING;
 	next->stage = CURRENT;
+	upgrade_wanted = false;
 	orphan_tries = 0;
 }
 
@@ -365,6 +383,7 @@ static bool generation_hear(struct generation *generation, const sigset_t *befor
 	if (n != 1)
 		return true;
 	if (letter == KEEPER_READY && !told_ready && generation->stage == CURRENT) {
+		stow_forget(false);
 		sd_notify(0, "READY=1");
 		told_ready = true;
 	} else if (letter == KEEPER_ENDING && generation->stage == CURRENT) {
@@ -429,6 +448,8 @@ static int look_after(const sigset_t *before)
 	/* Its whole group, so that nothing of it can say later that it took over after all. */
 	if (starting && now_ms() - starting->since_ms > UPGRADE_MS)
 		kill(-starting->holder, SIGKILL);
+	if (upgrade_wanted && !starting)
+		upgrade_begin(before);
 	if (current && current->holder == 0 && !starting) {
 		if (++orphan_tries > ORPHAN_TRIES)
 			generation_end(current, SIGTERM);
@@ -506,9 +527,11 @@ static void keep(void)
 	sigprocmask(SIG_BLOCK, &set, &before);
 	/* A server whose holder is killed becomes our child, so that its end is not missed. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	stow_look();
 	pid = generation_start(-1, &before);
 	if (pid == 0)
 		return;
+	stow_close();
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (pid < 0 || signals == -1) {
 		say("ringmain: the keeper cannot start\n");
@@ -548,10 +571,22 @@ void keeper_start(char **argv, struct keeper_life *life)
 	hold(life);
 }
 
+void keeper_listens(void)
+{
+	if (kept)
+		sigprocmask(SIG_SETMASK, &mask_of_server, NULL);
+}
+
 void keeper_owns(int estate)
 {
 	if (kept)
 		atomic_store(&page->estate, estate + 1);
+}
+
+void keeper_disowns(void)
+{
+	if (kept)
+		atomic_store(&page->estate, 0);
 }
 
 void keeper_handed_over(void)

@@ -38,7 +38,9 @@ struct keeper_life {
 	bool kept;        /* there is a keeper; else the rest says nothing */
 	bool takes_over;  /* an upgrade: KEEPER_PEER_FD leads to the server before */
 	bool took_over;   /* it crashed since, perhaps before it said that it owns all */
-	int estate;       /* of the server that crashed; -1: none */
+	int estate;       /* of the server that crashed, or that systemd kept; -1: none */
+	bool stowed;      /* systemd kept it (stow.h): it did not crash */
+	bool stow_broken; /* but a server that went on with it did */
 	uint32_t crashes; /* of this generation */
 	int signal;       /* that ended the last one; 0: it ended with an error */
 };
@@ -49,8 +51,14 @@ int keeper_zone(void);
 /* Becomes keeper and holder and returns in each server that they start; never in them. */
 void keeper_start(char **argv, struct keeper_life *life);
 
+/* The server has handlers for signals: those that came since it was started come now. */
+void keeper_listens(void);
+
 /* The server's estate: what the next one gets after a crash. Without this a crash is the end. */
 void keeper_owns(int estate);
+
+/* There is nothing to go on with: what was left is of no use. */
+void keeper_disowns(void);
 
 /* Ours has been taken over: this server's end is not the end of the program. Called when it is
  * certain. */

@@ -16,11 +16,6 @@
 /* What a Basic password is held against, in this order. */
 enum stage { STAGE_SETTINGS, STAGE_ENCODER, STAGE_USER, STAGE_NOBODY, STAGE_END };
 
-/* Fits no password that anybody knows. Who has no account takes as long as who has. */
-#define STORED_NOBODY                                            \
-	"$argon2id$v=19$m=19456,t=2,p=1$WtAmR/Byo36V04FvbicOgA$" \
-	"HQd+3wwyVbOFpwMhelmhrkioAgDdSOFOfhbkVUjNJDQ"
-
 struct lockout_rules access_lockout_rules(void)
 {
 	const struct edge_conf *conf = &edge_settings()->conf;
@@ -65,6 +60,41 @@ bool access_is_foreign(const struct request *request)
 	if (origin.len)
 		return !is_ours(request, origin);
 	return referer.len && !is_ours(request, referer);
+}
+
+static bool is_forwarded(const struct request *request)
+{
+	static const char *const forwarding[] = {"X-Forwarded-For",  "Forwarded",
+						 "X-Real-IP",        "Via",
+						 "X-Forwarded-Host", "X-Forwarded-Proto"};
+
+	for (size_t i = 0; i < COUNT_OF(forwarding); i++)
+		if (http1_header_get(&request->head, bytes_str(forwarding[i])).at)
+			return true;
+	return false;
+}
+
+static bool is_loopback(const struct address *peer)
+{
+	struct cidr loopback[2];
+
+	CHECK(cidr_parse(BYTES("127.0.0.0/8"), &loopback[0]));
+	CHECK(cidr_parse(BYTES("::1"), &loopback[1]));
+	return cidr_list_holds((struct cidr_list){loopback, 2}, peer);
+}
+
+static bool is_called_here(struct bytes host)
+{
+	struct address address;
+
+	return host.len == 0 || address_parse(host, &address) ||
+	       bytes_equal(host, BYTES("localhost")) || bytes_start_with(host, BYTES("localhost:"));
+}
+
+bool access_is_local(const struct request *request)
+{
+	return is_loopback(&request->peer) && !is_forwarded(request) &&
+	       is_called_here(request->host) && !access_is_foreign(request);
 }
 
 void access_csrf_word(struct bytes cookie, char word[ACCESS_WORD_SIZE])
@@ -141,22 +171,28 @@ static void tell_lockout(const char *address, const char *user, uint64_t wait_ms
 				  (json_int_t)(wait_ms / 1000)));
 }
 
+void access_count_wrong(const struct request *request, const char *user,
+			const struct lockout_try *attempt)
+{
+	struct lockout_rules rules = access_lockout_rules();
+	char address[ADDRESS_TEXT_MAX + 1];
+	uint64_t wait_ms = lockout_wrong(&rules, attempt, mono_now());
+
+	metric_add(METRIC_edge_auth_failures, 1);
+	if (!wait_ms)
+		return;
+	address_text(&request->peer, address);
+	metric_add(METRIC_edge_lockouts, 1);
+	log_warnx("edge", "locked out", kv_str("address", address), kv_str("user", user),
+		  kv_ms("wait", wait_ms));
+	tell_lockout(address, user, wait_ms);
+}
+
 RUNS_ON(on_worker) static void judged_wrong(struct conn *conn)
 {
 	struct access_work *work = conn_access(conn);
-	const struct request *request = conn_request(conn);
-	struct lockout_rules rules = access_lockout_rules();
-	char address[ADDRESS_TEXT_MAX + 1];
-	uint64_t wait_ms = lockout_wrong(&rules, &work->attempt, mono_now());
 
-	metric_add(METRIC_edge_auth_failures, 1);
-	if (wait_ms) {
-		address_text(&request->peer, address);
-		metric_add(METRIC_edge_lockouts, 1);
-		log_warnx("edge", "locked out", kv_str("address", address),
-			  kv_str("user", work->access.name), kv_ms("wait", wait_ms));
-		tell_lockout(address, work->access.name, wait_ms);
-	}
+	access_count_wrong(conn_request(conn), work->access.name, &work->attempt);
 	judged(conn, VERDICT_NO);
 }
 
@@ -197,8 +233,7 @@ static const struct account *user_of(struct bytes user)
  * not say who there is. Encoders say "source": those are not worth the time. */
 static bool costs_as_user(struct bytes user)
 {
-	bool hashed =
-		bytes_start_with(bytes_str(edge_settings()->conf.admin_password), BYTES("$argon2"));
+	bool hashed = auth_is_hash(bytes_str(edge_settings()->conf.admin_password));
 
 	if (!user.len || bytes_equal(user, BYTES("source")) || (hashed && is_settings_admin(user)))
 		return false;
@@ -215,7 +250,7 @@ static const char *stored_at(const struct access_work *work, enum stage stage)
 		return is_settings_admin(user) ? edge_settings()->conf.admin_password : "";
 	case STAGE_ENCODER: return work->encoder_fits ? work->encoder : "";
 	case STAGE_USER: return account ? account->stored : "";
-	case STAGE_NOBODY: return !account && costs_as_user(user) ? STORED_NOBODY : "";
+	case STAGE_NOBODY: return !account && costs_as_user(user) ? AUTH_STORED_NOBODY : "";
 	case STAGE_END: break;
 	}
 	return "";
@@ -277,18 +312,22 @@ static void judge_password(struct conn *conn, struct bytes user, struct bytes gi
 {
 	struct access_work *work = conn_access(conn);
 	struct bytes account = user;
+	enum lockout_kind kind = LOCKOUT_PEOPLE;
 
 	/* Nobody has a longer name, and no password is longer: those are wrong, but counted. */
 	if (user.len < sizeof work->access.name)
 		bytes_to_str(user, work->access.name, sizeof work->access.name);
 	work->given_len = bytes_to_str(given, work->given, sizeof work->given);
 	if (work->encoder_fits && !stored_at(work, STAGE_SETTINGS)[0] &&
-	    !stored_at(work, STAGE_USER)[0])
+	    !stored_at(work, STAGE_USER)[0]) {
 		account = bytes_str(work->mount);
+		kind = LOCKOUT_ENCODER;
+	}
 	struct bytes parts[] = {given, bytes_str(stored_at(work, STAGE_SETTINGS)),
 				bytes_str(stored_at(work, STAGE_ENCODER)),
 				bytes_str(stored_at(work, STAGE_USER))};
-	work->attempt = lockout_try_of(&conn_request(conn)->peer, account, parts, COUNT_OF(parts));
+	work->attempt =
+		lockout_try_of(kind, &conn_request(conn)->peer, account, parts, COUNT_OF(parts));
 	if (given.len >= sizeof work->given)
 		work->stage = STAGE_END;
 	if (may_try(conn))
@@ -324,7 +363,8 @@ RUNS_ON(on_worker) static void judge_token(struct conn *conn, struct bytes given
 	uint8_t id[AUTH_DIGEST_SIZE];
 	struct rights owner;
 
-	work->attempt = lockout_try_of(&conn_request(conn)->peer, given, parts, COUNT_OF(parts));
+	work->attempt = lockout_try_of(LOCKOUT_TOKEN, &conn_request(conn)->peer, given, parts,
+				       COUNT_OF(parts));
 	if (!may_try(conn))
 		return;
 	auth_hash(id, "token", given);
@@ -481,11 +521,6 @@ const struct access *access_of(struct conn *conn)
 	return &conn_access(conn)->access;
 }
 
-unsigned access_wait(struct conn *conn)
-{
-	return conn_access(conn)->wait_s;
-}
-
 /* --- refusing ------------------------------------------------------------------------------- */
 
 /* Whether it is a script of ours that asks, or of somebody who reads JSON. */
@@ -560,7 +595,7 @@ void access_refuse(struct conn *conn, enum verdict verdict)
 	if (status == 401 && !http1_header_get(&request->head, BYTES("X-Requested-With")).at)
 		reply_header(&reply, "WWW-Authenticate", BYTES("Basic realm=\"ringmain\""));
 	if (status == 429) {
-		snprintf(number, sizeof number, "%u", access_wait(conn));
+		snprintf(number, sizeof number, "%u", conn_access(conn)->wait_s);
 		reply_header(&reply, "Retry-After", bytes_str(number));
 	}
 	if (status == 503)

@@ -52,7 +52,7 @@ enum verdict {
 	VERDICT_NO,
 	VERDICT_NONE,    /* there were no credentials: not a failed attempt */
 	VERDICT_BUSY,    /* too many checks are under way; say 503 */
-	VERDICT_WAIT,    /* guessed too often; say 429, access_wait() says how long */
+	VERDICT_WAIT,    /* guessed too often; say 429, access_refuse() does */
 	VERDICT_DENIED,  /* known, but may not */
 	VERDICT_FOREIGN, /* another site made the browser send this */
 };
@@ -111,14 +111,20 @@ RUNS_ON(on_worker) void access_refuse(struct conn *conn, enum verdict verdict);
 /* Who was let in; ACCESS_NOBODY before somebody was. */
 RUNS_ON(on_worker) const struct access *access_of(struct conn *conn);
 
-/* With VERDICT_WAIT: how many seconds. */
-RUNS_ON(on_worker) unsigned access_wait(struct conn *conn);
+/* A wrong password was given, in whatever way: counts it, and says so when a wait begins. Any thread. */
+void access_count_wrong(const struct request *request, const char *user,
+			const struct lockout_try *attempt);
 
 /* The rules of lockout that are in force. */
 struct lockout_rules access_lockout_rules(void);
 
 /* Whether a browser says that another site made it send this request. */
 bool access_is_foreign(const struct request *request);
+
+/* Whether a program on this machine asks, for what is open to those: from a loopback address, through
+ * no proxy on it (which would say so in a header), by an address or as localhost (a page of another site
+ * may have a name of its own that leads here), and not sent by another site. */
+bool access_is_local(const struct request *request);
 
 /* The word that goes into X-CSRF-Token, as hexadecimal digits, for a session's cookie. */
 #define ACCESS_WORD_SIZE (2u * AUTH_DIGEST_SIZE + 1u)

@@ -27,16 +27,32 @@ RUNS_ON(on_control)
 static void answer_certificate(struct call *call, const struct api_input *input)
 {
 	json_t *tree = json_object();
-	char names[512] = "";
+	char names[512] = "", issuer[256] = "";
 
 	(void)input;
 	if (tls_identity_in_force())
 		tls_identity_names(names, sizeof names);
+	tls_identity_issuer(issuer, sizeof issuer);
 	tree_bool(tree, "tls", tls_identity_in_force());
 	tree_text(tree, "names", names);
+	tree_bool(tree, "self_signed", tls_identity_in_force() && !issuer[0]);
+	tree_text(tree, "issuer", issuer);
 	tree_time(tree, "ends", tls_identity_ends() * 1000000);
 	json_object_set_new(tree, "acme", acme_tree());
 	api_answer(call, tree);
+}
+
+/* For a person who has mended what was wrong. */
+RUNS_ON(on_control) static void answer_renew(struct call *call, const struct api_input *input)
+{
+	(void)input;
+	if (acme_state().phase == ACME_OFF) {
+		api_fault(call, 409, "no_acme", "no name is set in tls.acme.domains");
+		return;
+	}
+	acme_retry();
+	api_log_order(call, "");
+	api_done(call);
 }
 
 void certificate_health(json_t *list)
@@ -62,5 +78,7 @@ void certificate_health(json_t *list)
 const struct api_operation certificate_operations[] = {
 	{"GET", API_ROOT "/certificate", RANK_OPERATOR, answer_certificate,
 	 "The certificate in force, and how its renewal does.", NULL, "Certificate", NULL},
+	{"POST", API_ROOT "/certificate/renew", RANK_ADMIN, answer_renew,
+	 "Asks the authority now, whenever it was to be.", NULL, NULL, NULL},
 	{0},
 };

@@ -12,10 +12,6 @@
 #define PASSWORD_MIN 10u
 #define HASHES_MAX   4u /* under way at once */
 
-/* RFC 9106 section 4 and OWASP's second choice; as in access.c, so that no name takes longer. */
-#define ARGON_OPS    2u
-#define ARGON_MEMORY (19456u * 1024u)
-
 /* An order that waits for its turn, or for the disk. */
 struct change {
 	struct store_change store;
@@ -36,6 +32,9 @@ struct change {
 	struct account account; /* as it will be */
 	struct token token;
 	char secret[64]; /* of a new token */
+	/* of the first administrator */
+	bool (*may)(struct call *call);
+	void (*made)(const struct call *call, const char *name);
 };
 
 static struct change *first OWNED_BY(on_control), **last OWNED_BY(on_control);
@@ -132,9 +131,7 @@ static void on_pool(uv_work_t *work)
 {
 	struct change *change = container_of(work, struct change, work);
 
-	change->hashed =
-		crypto_pwhash_str_alg(change->stored, change->password, strlen(change->password),
-				      ARGON_OPS, ARGON_MEMORY, crypto_pwhash_ALG_ARGON2ID13) == 0;
+	change->hashed = auth_make(change->stored, change->password);
 	sodium_memzero(change->password, sizeof change->password);
 }
 
@@ -151,8 +148,6 @@ static void on_hashed(uv_work_t *work, int status)
 	api_fault(change->call, 503, "no_memory", "out of memory");
 	change_free(change);
 }
-
-static_assert(crypto_pwhash_STRBYTES <= AUTH_STORED_MAX, "a hash fits");
 
 RUNS_ON(on_control) static void change_hash(struct change *change)
 {
@@ -209,6 +204,18 @@ static bool read_rights(struct change *change, const struct api_input *input)
 	return true;
 }
 
+RUNS_ON(on_control) static bool read_password(struct change *change, const char *password)
+{
+	if (strlen(password) < PASSWORD_MIN || strlen(password) >= AUTH_PASSWORD_MAX) {
+		api_fault(change->call, 400, "bad_password",
+			  "a password has from %u to %u characters", PASSWORD_MIN,
+			  AUTH_PASSWORD_MAX - 1);
+		return false;
+	}
+	bytes_to_str(bytes_str(password), change->password, sizeof change->password);
+	return true;
+}
+
 RUNS_ON(on_control)
 static bool read_user(struct change *change, const struct api_input *input)
 {
@@ -219,16 +226,7 @@ static bool read_user(struct change *change, const struct api_input *input)
 	change->disabled = json_is_true(disabled);
 	if (!read_rights(change, input))
 		return false;
-	if (password &&
-	    (strlen(password) < PASSWORD_MIN || strlen(password) >= AUTH_PASSWORD_MAX)) {
-		api_fault(change->call, 400, "bad_password",
-			  "a password has from %u to %u characters", PASSWORD_MIN,
-			  AUTH_PASSWORD_MAX - 1);
-		return false;
-	}
-	if (password)
-		bytes_to_str(bytes_str(password), change->password, sizeof change->password);
-	return true;
+	return !password || read_password(change, password);
 }
 
 /* --- users ---------------------------------------------------------------------------------- */
@@ -302,8 +300,9 @@ static bool user_add_begin(struct change *change)
 	const struct account_book *book = account_book();
 
 	enter_control();
+	/* Who sets the server up takes the place of an administrator whom nobody wanted. */
 	if (account_find(book, bytes_str(change->name)) ||
-	    strcmp(change->name, edge_settings()->conf.admin_user) == 0 ||
+	    (!change->may && strcmp(change->name, edge_settings()->conf.admin_user) == 0) ||
 	    strcmp(change->name, "source") == 0) {
 		api_fault(change->call, 409, "name_taken", "there is a user %s already",
 			  change->name);
@@ -339,6 +338,53 @@ static void user_add_end(struct change *change)
 		      user_tree(account_find(account_book(), bytes_str(change->name))));
 }
 
+/* False, and answered, when it will not do. */
+RUNS_ON(on_control)
+static bool read_name(struct change *change, const char *name)
+{
+	if (!name || !name_good(name)) {
+		api_fault(change->call, 400, "bad_name",
+			  "a name is 1 to %u letters, digits and any of . _ - @ +",
+			  ACCOUNT_NAME_SIZE - 1);
+		return false;
+	}
+	text_copy(change->name, sizeof change->name, name);
+	return true;
+}
+
+static bool first_add_begin(struct change *change)
+{
+	return change->may(change->call) && user_add_begin(change);
+}
+
+static void first_add_end(struct change *change)
+{
+	enter_control();
+	if (!book_put(change, ACCOUNT_USERS, &change->account, 0))
+		return;
+	change->made(change->call, change->name);
+	api_log_order(change->call, change->name);
+	api_done(change->call);
+}
+
+void people_make_administrator(struct call *call, const char *name, const char *password,
+			       bool (*may)(struct call *call),
+			       void (*made)(const struct call *call, const char *name))
+{
+	struct change *change = change_new(call, first_add_begin, first_add_end);
+
+	if (!change)
+		return;
+	change->may = may;
+	change->made = made;
+	change->has_rank = true;
+	change->rights.rank = RANK_ADMIN;
+	if (!read_name(change, name) || !read_password(change, password))
+		change_free(change);
+	else
+		change_hash(change);
+}
+
 RUNS_ON(on_control)
 static void answer_user_add(struct call *call, const struct api_input *input)
 {
@@ -347,15 +393,7 @@ static void answer_user_add(struct call *call, const struct api_input *input)
 
 	if (!change)
 		return;
-	if (!name || !name_good(name)) {
-		api_fault(call, 400, "bad_name",
-			  "a name is 1 to %u letters, digits and any of . _ - @ +",
-			  ACCOUNT_NAME_SIZE - 1);
-		change_free(change);
-		return;
-	}
-	text_copy(change->name, sizeof change->name, name);
-	if (!read_user(change, input)) {
+	if (!read_name(change, name) || !read_user(change, input)) {
 		change_free(change);
 		return;
 	}

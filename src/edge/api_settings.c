@@ -1,7 +1,9 @@
 #include "edge/api_settings.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "core/buffer.h"
 #include "core/conf_value.h"
 #include "edge/document.h"
 
@@ -23,6 +25,56 @@ static const char *from_word(enum conf_from from)
 	return "";
 }
 
+/* "http://ann:secret@radio/x" → "http://ann:***@radio/x", wherever a URL begins in a text; a name
+ * without a password may be a secret itself. The text is the caller's to free; NULL: no memory. */
+static char *without_passwords(const char *text)
+{
+	char *out = malloc(2 * strlen(text) + 8), *to = out;
+	const char *at = text, *begin;
+
+	while (out && (begin = strstr(at, "://"))) {
+		const char *end = begin + 3 + strcspn(begin + 3, "/?# \t");
+		const char *sign = memrchr(begin + 3, '@', (size_t)(end - begin - 3));
+		const char *colon =
+			sign ? memchr(begin + 3, ':', (size_t)(sign - begin - 3)) : NULL;
+		const char *kept = colon ? colon + 1 : begin + 3;
+
+		to = mempcpy(to, at, (size_t)((sign ? kept : end) - at));
+		if (sign)
+			to = mempcpy(mempcpy(to, "***", 3), sign, (size_t)(end - sign));
+		at = end;
+	}
+	if (out)
+		memcpy(to, at, strlen(at) + 1);
+	return out;
+}
+
+static json_t *shown(const char *text)
+{
+	char *masked = without_passwords(text);
+	json_t *string = masked ? document_text(masked) : NULL;
+
+	free(masked);
+	return string;
+}
+
+/* Lines such as "Authorization: Bearer x": which there are is said, and not what they hold. */
+static json_t *names_of_headers(const struct conf_list *list)
+{
+	struct buffer buffer = {0};
+	json_t *string;
+
+	for (size_t i = 0; i < list->count; i++) {
+		buffer_put(&buffer, i ? BYTES(", ") : BYTES(""));
+		buffer_put(&buffer, bytes_first(bytes_str(list->at[i]), strcspn(list->at[i], ":")));
+		buffer_put(&buffer, BYTES(": ***"));
+	}
+	buffer_put(&buffer, bytes_of("", 1));
+	string = buffer.failed ? NULL : document_text((const char *)buffer_bytes(&buffer).at);
+	buffer_fini(&buffer);
+	return string;
+}
+
 /* As it would stand in the file; quotes of one text are left out, for people. */
 static json_t *value_of(const struct conf_item *rules, const void *values)
 {
@@ -35,13 +87,15 @@ static json_t *value_of(const struct conf_item *rules, const void *values)
 	if (rules->type == CONF_SECRET)
 		return json_string((*(const char *const *)field)[0] ? "***" : "");
 	if (rules->type == CONF_TEXT || rules->type == CONF_PATH)
-		return document_text(*(const char *const *)field);
+		return shown(*(const char *const *)field);
+	if (rules->type == CONF_LIST && strcmp(rules->name, "headers") == 0)
+		return names_of_headers(field);
 	out = open_memstream(&text, &len);
 	if (!out)
 		return NULL;
 	conf_value_print(out, rules, values);
 	fclose(out);
-	string = document_text(text);
+	string = shown(text);
 	free(text);
 	return string;
 }

@@ -1,6 +1,8 @@
 #include "edge/auth.h"
 
+#include <crypt.h>
 #include <sodium.h>
+#include <stdlib.h>
 
 #include "core/check.h"
 #include "core/metric.h"
@@ -92,11 +94,47 @@ static bool is_known(const struct digest *digest)
 	return found;
 }
 
+bool auth_is_hash(struct bytes stored)
+{
+	static const char *const marks[] = {"$argon2", "$2a$", "$2b$", "$2y$", "$5$", "$6$", "$y$"};
+
+	for (size_t i = 0; i < COUNT_OF(marks); i++)
+		if (bytes_start_with(stored, bytes_str(marks[i])))
+			return true;
+	return false;
+}
+
+static_assert(crypto_pwhash_STRBYTES <= AUTH_STORED_MAX, "a hash fits");
+
+bool auth_make(char stored[AUTH_STORED_MAX], const char *password)
+{
+	return crypto_pwhash_str_alg(stored, password, strlen(password), AUTH_ARGON_OPS,
+				     AUTH_ARGON_MEMORY, crypto_pwhash_ALG_ARGON2ID13) == 0;
+}
+
+/* crypt(3) ends a password at its first NUL. */
+static bool crypt_fits(const char *stored, const char *given, size_t len)
+{
+	struct crypt_data *data = strlen(given) == len ? calloc(1, sizeof *data) : NULL;
+	const char *made = data ? crypt_rn(given, stored, data, sizeof *data) : NULL;
+	bool fits = made && strlen(made) == strlen(stored) &&
+		    sodium_memcmp(made, stored, strlen(stored)) == 0;
+
+	if (data)
+		sodium_memzero(data, sizeof *data);
+	free(data);
+	return fits;
+}
+
 static void on_pool(uv_work_t *work)
 {
 	struct auth_check *check = container_of(work, struct auth_check, work);
 
-	check->right = crypto_pwhash_str_verify(check->stored, check->given, check->given_len) == 0;
+	if (bytes_start_with(bytes_str(check->stored), BYTES("$argon2")))
+		check->right = crypto_pwhash_str_verify(check->stored, check->given,
+							check->given_len) == 0;
+	else
+		check->right = crypt_fits(check->stored, check->given, check->given_len);
 }
 
 static void on_done(uv_work_t *work, int status)
@@ -124,7 +162,7 @@ void auth_start(struct auth_check *check, uv_loop_t *loop, const char *stored, s
 		done(check, AUTH_NO);
 		return;
 	}
-	if (!bytes_start_with(wanted, BYTES("$argon2"))) {
+	if (!auth_is_hash(wanted)) {
 		done(check, same_text(wanted, given) ? AUTH_YES : AUTH_NO);
 		return;
 	}

@@ -1,8 +1,9 @@
 /* auth: is this the password? Constant-time, and never slow on a loop.
  *
- * A stored password is plain text (from a 0600 file, the command line) or an argon2id string
- * ("$argon2id$…", RFC 9106). Plain ones are compared by keyed hash at once. argon2 ones are checked
- * on the thread pool, as they cost tens of milliseconds by design; what was found right is
+ * A stored password is plain text (from a 0600 file, the command line), an argon2id string
+ * ("$argon2id$…", RFC 9106), which is what is written here, or one that crypt(3) made in the last
+ * twenty years (bcrypt, SHA-2, yescrypt). Plain ones are compared by keyed hash at once. Hashes are
+ * checked on the thread pool, as they cost tens of milliseconds by design; what was found right is
  * remembered by keyed hash, so an encoder that sets a title every minute pays once.
  *
  * Thread: a loop's owner. The check is the caller's, at rest until done() is called. */
@@ -29,8 +30,23 @@ struct auth_check {
 
 #define AUTH_DIGEST_SIZE 32u
 
+/* What auth_make() costs: RFC 9106 section 4 and OWASP's second choice. */
+#define AUTH_ARGON_OPS    2u
+#define AUTH_ARGON_MEMORY (19456u * 1024u)
+
+/* Fits no password that anybody knows, at the same cost. Who has no account takes as long as who has. */
+#define AUTH_STORED_NOBODY                                       \
+	"$argon2id$v=19$m=19456,t=2,p=1$WtAmR/Byo36V04FvbicOgA$" \
+	"HQd+3wwyVbOFpwMhelmhrkioAgDdSOFOfhbkVUjNJDQ"
+
 /* Prepares libsodium and this process's key. Once, before threads. False: no entropy. */
 bool auth_init(void);
+
+/* Whether a stored password is a hash and no plain text. */
+bool auth_is_hash(struct bytes stored);
+
+/* An argon2id string of a password. Slow: on the thread pool. False: no memory. */
+bool auth_make(char stored[AUTH_STORED_MAX], const char *password);
 
 /* Calls done() now or later, on this thread. An empty stored password fits nobody. */
 void auth_start(struct auth_check *check, uv_loop_t *loop, const char *stored, struct bytes given,

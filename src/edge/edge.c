@@ -1,11 +1,14 @@
 #include "edge/edge.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/estate.h"
 #include "core/keeper.h"
+#include "core/local_socket.h"
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/tcp.h"
@@ -26,9 +29,10 @@ struct door {
 	unsigned open_handles;
 	int fd;
 	uint32_t row;
-	struct address at; /* as it was asked for */
-	uint16_t port;     /* as it is */
-	unsigned site;     /* whose routes are served there */
+	struct address at;          /* as it was asked for */
+	char path[LOCAL_PATH_SIZE]; /* instead of it; "": none */
+	uint16_t port;              /* as it is */
+	unsigned site;              /* whose routes are served there */
 	bool icy;
 	bool wanted;
 	bool starved; /* the last accept found no descriptor: said in the log */
@@ -243,6 +247,8 @@ static void on_knock(uv_poll_t *poll, int status, int events)
 		door->starved = false;
 		memcpy(peer.ip, end.ip, sizeof peer.ip);
 		peer.port = end.port;
+		if (door->path[0])
+			CHECK(address_parse(BYTES("127.0.0.1"), &peer));
 		welcome(fd, &peer, door->site);
 	}
 }
@@ -287,8 +293,17 @@ static struct door *door_find(const struct address *at, bool icy, unsigned site)
 {
 	struct door *door = doors;
 
-	while (door && (door->icy != icy || door->site != site || door->at.port != at->port ||
-			!address_same_ip(&door->at, at)))
+	while (door && (door->icy != icy || door->site != site || door->path[0] ||
+			door->at.port != at->port || !address_same_ip(&door->at, at)))
+		door = door->next;
+	return door;
+}
+
+RUNS_ON(on_control) static struct door *door_find_local(const char *path, unsigned site)
+{
+	struct door *door = doors;
+
+	while (door && (door->site != site || strcmp(door->path, path) != 0))
 		door = door->next;
 	return door;
 }
@@ -326,6 +341,7 @@ static int door_make(uv_loop_t *loop, int fd, const struct address *at, bool icy
 	door->fd = fd;
 	door->at = *at;
 	door->port = tcp_port(fd);
+	local_path_of(fd, door->path);
 	door->icy = icy;
 	door->site = site;
 	door->poll.data = door->pause.data = door;
@@ -360,6 +376,30 @@ static int door_open(uv_loop_t *loop, const struct address *at, bool icy, unsign
 	return 0;
 }
 
+/* Who may write to the socket may come in: its owner and his group. */
+RUNS_ON(on_control)
+static int door_open_local(uv_loop_t *loop, const char *path, unsigned site)
+{
+	struct door *door = door_find_local(path, site);
+	struct address nowhere = {0};
+	int fd, error;
+
+	if (door) {
+		door->wanted = true;
+		return 0;
+	}
+	fd = local_listen(path, 0660);
+	if (fd < 0)
+		return fd;
+	error = door_make(loop, fd, &nowhere, false, site, NULL);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	doors->wanted = true;
+	return 0;
+}
+
 /* SHOUTcast v1 sources connect to the port above the one that players use. Somebody else may have
  * it; then they still can use the first, and the log says so. */
 RUNS_ON(on_control)
@@ -382,8 +422,11 @@ RUNS_ON(on_control) static void doors_close_unwanted(void)
 
 	for (struct door *door = doors; door; door = next) {
 		next = door->next;
-		if (!door->wanted)
-			door_close(door);
+		if (door->wanted)
+			continue;
+		if (door->path[0])
+			unlink(door->path);
+		door_close(door);
 	}
 }
 
@@ -406,21 +449,29 @@ static int listen_at(uv_loop_t *loop, unsigned site, const struct conf_list *lis
 	for (struct door *door = doors; door; door = door->next)
 		door->wanted = door->site != site;
 	for (size_t i = 0; i < listen->count; i++) {
+		const char *path = local_path_in(listen->at[i]);
 		struct address at;
 		struct door *door;
 		int error = -EINVAL;
 
-		if (address_parse_listen(bytes_str(listen->at[i]), &at))
+		if (path)
+			error = door_open_local(loop, path, site);
+		else if (address_parse_listen(bytes_str(listen->at[i]), &at))
 			error = door_open(loop, &at, false, site);
 		if (error) {
-			fault_say(fault, size, &at);
+			if (path)
+				snprintf(fault, size, "%s", path);
+			else
+				fault_say(fault, size, &at);
 			/* All stays as it was: what is new goes, what was there stays. */
 			while (doors != before)
 				door_close(doors);
 			return error;
 		}
+		if (path)
+			continue;
 		door = door_find(&at, false, site);
-		if (i == 0)
+		if (*first == 0)
 			*first = door->port;
 		if (icy_door)
 			icy_door_open(loop, &at, door->port);

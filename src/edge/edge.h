@@ -40,7 +40,8 @@ RUNS_ON(on_control)
 MUST_CHECK int edge_listen(uv_loop_t *loop, const struct conf_list *listen, bool icy_door,
 			   char *fault, size_t size);
 
-/* The same for the doors of another site (route.h); *port is that of the first. */
+/* The same for the doors of another site (route.h), where "unix:PATH" is one too: who comes in there counts
+ * as 127.0.0.1. *port is that of the first that has one, or 0. */
 RUNS_ON(on_control)
 MUST_CHECK int edge_listen_at(uv_loop_t *loop, unsigned site, const struct conf_list *listen,
 			      uint16_t *port, char *fault, size_t size);

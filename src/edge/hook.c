@@ -9,6 +9,7 @@
 #include "edge/document.h"
 #include "edge/edge.h"
 #include "edge/fetch.h"
+#include "edge/hook_own.h"
 #include "edge/proto/template.h"
 #include "edge/sign.h"
 
@@ -34,7 +35,8 @@ struct delivery {
 struct hook {
 	struct hook *next;
 	char name[NAME_MAX_];
-	const struct hook_conf *conf; /* the snapshot's in force */
+	const struct hook_conf *conf; /* the snapshot's in force, or own's */
+	struct hook_own *own;         /* it was made over the API; or NULL */
 	bool seen;
 	bool paused;
 	struct fetch fetch;
@@ -316,6 +318,7 @@ static void hook_next(struct hook *hook)
 	    uv_is_active((uv_handle_t *)&hook->timer))
 		return;
 	request.url = delivery->url;
+	request.reach = hook->own ? FETCH_OUTSIDE : FETCH_ANYWHERE;
 	snprintf(event, sizeof event, "X-Ringmain-Event: %s", delivery->event);
 	snprintf(id, sizeof id, "X-Ringmain-Delivery: %llu", (unsigned long long)delivery->id);
 	request.headers[n++] = event;
@@ -433,14 +436,26 @@ void hook_event_post(const char *event, const char *mount, const char *text, jso
 	control_post(&posted->message);
 }
 
+/* Of two that have one name, that of the settings. */
+RUNS_ON(on_control) static struct hook *hook_find(const char *name)
+{
+	struct hook *found = NULL;
+
+	for (struct hook *hook = hooks; hook; hook = hook->next)
+		if (strcmp(hook->name, name) == 0 && (!found || found->own))
+			found = hook;
+	return found;
+}
+
 bool hook_test(struct bytes name)
 {
 	struct event event;
-	struct hook *hook = hooks;
+	struct hook *hook;
 	json_t *facts;
+	char text[NAME_MAX_];
 
-	while (hook && !bytes_equal(bytes_str(hook->name), name))
-		hook = hook->next;
+	bytes_to_str(name, text, sizeof text);
+	hook = hook_find(text);
 	if (!hook)
 		return false;
 	hook->paused = false;
@@ -467,24 +482,60 @@ RUNS_ON(on_control) static const char *state_of(const struct hook *hook)
 	return hook->first ? "waiting" : "idle";
 }
 
-json_t *hooks_tree(void)
+/* "https://example.org/services/T0/B0/word?..." → "https://example.org/..." */
+static void url_end_at_host(char *url)
+{
+	char *host = strstr(url, "://"), *path = host ? strchr(host + 3, '/') : NULL;
+
+	if (path && path[1])
+		strcpy(path, "/...");
+}
+
+static json_t *words_tree(const struct conf_list *list)
+{
+	json_t *words = json_array();
+
+	for (size_t i = 0; i < list->count; i++)
+		json_array_append_new(words, document_text(list->at[i]));
+	return words;
+}
+
+RUNS_ON(on_control) static json_t *one_tree(const struct hook *hook, bool whole)
+{
+	static const char *const methods[] = {"post", "put", "get"};
+	static const char *const presets[] = {"json", "discord", "slack", "template"};
+	const struct hook_conf *conf = hook->conf;
+	char url[256];
+
+	fetch_url_show(conf->url, url, sizeof url - 4);
+	if (!whole)
+		url_end_at_host(url);
+	return json_pack("{s:s s:s s:s s:i s:I s:I s:I s:i s:I s:o s:b s:b s:o s:o s:s s:s s:b}",
+			 "name", hook->name, "url", url, "state", state_of(hook), "queued",
+			 (int)hook->queued, "sent", (json_int_t)hook->sent, "failed",
+			 (json_int_t)hook->failed, "lost", (json_int_t)hook->lost, "status",
+			 (int)hook->status, "last", (json_int_t)(hook->sent_wall_us / 1000000),
+			 "error", hook->error[0] ? document_text(hook->error) : json_null(),
+			 "editable", hook->own != NULL, "enabled", conf->enabled, "events",
+			 words_tree(&conf->events), "mounts", words_tree(&conf->mounts), "method",
+			 methods[conf->method], "preset", presets[conf->preset], "signed",
+			 conf->secret[0] != '\0');
+}
+
+json_t *hooks_tree(bool whole)
 {
 	json_t *list = json_array();
 
-	for (const struct hook *hook = hooks; hook; hook = hook->next) {
-		char url[256];
-
-		fetch_url_show(hook->conf->url, url, sizeof url);
-		json_array_append_new(
-			list, json_pack("{s:s s:s s:s s:i s:I s:I s:I s:i s:I s:o}", "name",
-					hook->name, "url", url, "state", state_of(hook), "queued",
-					(int)hook->queued, "sent", (json_int_t)hook->sent, "failed",
-					(json_int_t)hook->failed, "lost", (json_int_t)hook->lost,
-					"status", (int)hook->status, "last",
-					(json_int_t)(hook->sent_wall_us / 1000000), "error",
-					hook->error[0] ? document_text(hook->error) : json_null()));
-	}
+	for (const struct hook *hook = hooks; hook; hook = hook->next)
+		json_array_append_new(list, one_tree(hook, whole));
 	return list;
+}
+
+json_t *hook_tree(const char *name, bool whole)
+{
+	const struct hook *hook = hook_find(name);
+
+	return hook ? one_tree(hook, whole) : NULL;
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -504,28 +555,103 @@ RUNS_ON(on_control) static void hook_free(struct hook *hook)
 	while (hook->first)
 		hook_drop_first(hook);
 	fetch_fini(&hook->fetch);
+	hook_own_free(&hook->own);
 	uv_close((uv_handle_t *)&hook->timer, on_closed);
+}
+
+/* NULL: no memory. */
+RUNS_ON(on_control) static struct hook *hook_make(const char *name)
+{
+	struct hook *hook = calloc(1, sizeof *hook);
+
+	if (!hook)
+		return NULL;
+	bytes_to_str(bytes_str(name), hook->name, sizeof hook->name);
+	hook->last = &hook->first;
+	uv_timer_init(loop, &hook->timer);
+	hook->next = hooks;
+	hooks = hook;
+	return hook;
 }
 
 RUNS_ON(on_control) static bool hook_of_file(const char *name, const struct hook_conf *conf)
 {
-	struct hook *hook = hooks;
+	struct hook *hook = hook_find(name);
 
-	while (hook && strcmp(hook->name, name) != 0)
-		hook = hook->next;
-	if (!hook) {
-		hook = calloc(1, sizeof *hook);
-		if (!hook)
-			return false;
-		bytes_to_str(bytes_str(name), hook->name, sizeof hook->name);
-		hook->last = &hook->first;
-		uv_timer_init(loop, &hook->timer);
-		hook->next = hooks;
-		hooks = hook;
-	}
+	if (!hook || hook->own)
+		hook = hook_make(name);
+	if (!hook)
+		return false;
 	hook->conf = conf;
 	hook->seen = true;
 	return true;
+}
+
+RUNS_ON(on_control) static struct hook *own_find(const char *name)
+{
+	struct hook *hook = hooks;
+
+	while (hook && (!hook->own || strcmp(hook->name, name) != 0))
+		hook = hook->next;
+	return hook;
+}
+
+bool hook_own_put(struct hook_own *own)
+{
+	const char *name = json_string_value(json_object_get(own->tree, "name"));
+	struct hook *hook = own_find(name);
+
+	if (!hook)
+		hook = hook_make(name);
+	if (!hook)
+		return false;
+	hook_own_free(&hook->own);
+	hook->own = own;
+	hook->conf = &own->conf;
+	return true;
+}
+
+void hook_own_drop(const char *name)
+{
+	struct hook *hook = own_find(name);
+
+	if (hook)
+		hook_free(hook);
+}
+
+size_t hooks_own_count(void)
+{
+	size_t count = 0;
+
+	for (const struct hook *hook = hooks; hook; hook = hook->next)
+		count += hook->own != NULL;
+	return count;
+}
+
+json_t *hooks_own_trees(void)
+{
+	json_t *list = json_array();
+
+	for (const struct hook *hook = hooks; hook; hook = hook->next)
+		if (hook->own)
+			json_array_append(list, hook->own->tree);
+	return list;
+}
+
+const json_t *hook_own_said(const char *name)
+{
+	const struct hook *hook = own_find(name);
+
+	return hook ? hook->own->tree : NULL;
+}
+
+enum hook_kind hook_kind_of(const char *name)
+{
+	const struct hook *hook = hook_find(name);
+
+	if (!hook)
+		return HOOK_NONE;
+	return hook->own ? HOOK_OWN : HOOK_OF_SETTINGS;
 }
 
 bool hooks_configure(uv_loop_t *control_loop, const struct conf *conf)
@@ -536,7 +662,7 @@ bool hooks_configure(uv_loop_t *control_loop, const struct conf *conf)
 	loop = control_loop;
 	all = hooks_conf_of(conf);
 	for (struct hook *hook = hooks; hook; hook = hook->next)
-		hook->seen = false;
+		hook->seen = hook->own;
 	for (size_t i = 0; i < conf_entry_count(conf, &hook_conf_section); i++) {
 		const char *name = conf_entry_name(conf, &hook_conf_section, i);
 

@@ -50,10 +50,36 @@ void hook_event(const char *event, const char *mount, const char *text, json_t *
 /* The same from any thread. So many are under way at most; further ones are counted as lost. */
 void hook_event_post(const char *event, const char *mount, const char *text, json_t *facts);
 
+/* What the settings and the API want of a webhook. */
+bool hook_url_is_good(const char *url);
+bool hook_header_is_good(const char *line);
+
+/* --- those that were made over the API: hook_own.h ------------------------------------------ */
+
+struct hook_own;
+
+enum hook_kind { HOOK_NONE, HOOK_OF_SETTINGS, HOOK_OWN };
+
+/* Of two that have one name, that of the settings. */
+RUNS_ON(on_control) enum hook_kind hook_kind_of(const char *name);
+
+/* Takes it, in place of the one of its name. False: no memory, and it is the caller's. */
+RUNS_ON(on_control) MUST_CHECK bool hook_own_put(struct hook_own *own);
+RUNS_ON(on_control) void hook_own_drop(const char *name);
+RUNS_ON(on_control) size_t hooks_own_count(void);
+
+/* All of them as they were said, secrets and all; one of them, borrowed, or NULL. */
+RUNS_ON(on_control) json_t *hooks_own_trees(void);
+RUNS_ON(on_control) const json_t *hook_own_said(const char *name);
+
 /* --- for the API and the dashboard -------------------------------------------------------------- */
 
-/* name, url, state, queued, sent, failed, lost, status, error of each. */
-RUNS_ON(on_control) json_t *hooks_tree(void);
+/* name, url, state, queued, sent, failed, lost, status, error of each. With some services a URL's path
+ * is its secret: whole says whether whoever asks may see it. */
+RUNS_ON(on_control) json_t *hooks_tree(bool whole);
+
+/* One of them; NULL: there is none of that name. */
+RUNS_ON(on_control) json_t *hook_tree(const char *name, bool whole);
 
 /* Sends the event "test" to this one, and ends its pause. False: there is none of that name. */
 RUNS_ON(on_control) bool hook_test(struct bytes name);

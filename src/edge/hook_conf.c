@@ -25,7 +25,7 @@ const struct conf_section hook_conf_section = {
 };
 
 /* What a title may change is behind the host only. */
-static bool is_good_url(const char *text)
+bool hook_url_is_good(const char *text)
 {
 	const char *host = strstr(text, "://"), *end = host ? strpbrk(host + 3, "/?#") : NULL;
 	const char *name = strstr(text, "{{");
@@ -42,18 +42,23 @@ static bool is_good_url(const char *text)
 	return *text == '\0' && url_parse_http(bytes_str(plain), &url);
 }
 
+bool hook_header_is_good(const char *line)
+{
+	const char *colon = strchr(line, ':');
+
+	return colon && colon != line && !strpbrk(line, "\r\n");
+}
+
 static void check_hook(const struct conf *conf, size_t i, struct conf_errors *errors)
 {
 	const struct hook_conf *hook = conf_entry_values(conf, &hook_conf_section, i);
 	bool real = !conf_entry_is_pattern(conf_entry_name(conf, &hook_conf_section, i));
 
-	if ((real || hook->url[0]) && !is_good_url(hook->url))
+	if ((real || hook->url[0]) && !hook_url_is_good(hook->url))
 		conf_fault(errors, conf, hook, "url",
 			   "expected a URL such as https://example.org/hook");
 	for (size_t n = 0; n < hook->headers.count; n++) {
-		const char *line = hook->headers.at[n], *colon = strchr(line, ':');
-
-		if (!colon || colon == line || strpbrk(line, "\r\n"))
+		if (!hook_header_is_good(hook->headers.at[n]))
 			conf_fault_member(errors, conf, hook, "headers", n,
 					  "expected a line such as \"Authorization: Bearer x\"");
 	}

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "core/check.h"
 #include "edge/auth.h"
 
 #define WAYS        8u
@@ -38,22 +39,29 @@ static uint64_t key_of(const struct bytes *parts, size_t count)
 	return key ? key : 1;
 }
 
-static uint64_t address_key(const struct address *peer)
+static uint64_t key_of_kind(enum lockout_kind kind, struct bytes what)
 {
-	struct bytes part = bytes_of(peer->ip, address_is_v4(peer) ? 16 : 8);
+	uint8_t number = (uint8_t)kind;
+	struct bytes parts[] = {bytes_of(&number, 1), what};
 
-	return key_of(&part, 1);
+	return key_of(parts, COUNT_OF(parts));
 }
 
-struct lockout_try lockout_try_of(const struct address *peer, struct bytes account,
-				  const struct bytes *credentials, size_t count)
+static uint64_t address_key(enum lockout_kind kind, const struct address *peer)
 {
-	uint64_t whose = key_of(&account, 1), what = key_of(credentials, count);
+	return key_of_kind(kind, bytes_of(peer->ip, address_is_v4(peer) ? 16 : 8));
+}
+
+struct lockout_try lockout_try_of(enum lockout_kind kind, const struct address *peer,
+				  struct bytes account, const struct bytes *credentials,
+				  size_t count)
+{
+	uint64_t whose = key_of_kind(kind, account), what = key_of(credentials, count);
 	uint64_t both[] = {whose, what};
 	struct bytes pair = bytes_of(both, sizeof both);
 
 	return (struct lockout_try){
-		.address = address_key(peer), .account = whose, .pair = key_of(&pair, 1)};
+		.address = address_key(kind, peer), .account = whose, .pair = key_of(&pair, 1)};
 }
 
 static uint64_t good_key(const struct lockout_try *try)
@@ -211,14 +219,20 @@ uint64_t lockout_wrong(const struct lockout_rules *rules, const struct lockout_t
 
 bool lockout_forget(const struct address *peer)
 {
-	struct lock *lock;
+	bool found = false;
 
 	pthread_mutex_lock(&mutex);
-	lock = lock_find(addresses, LOCKOUT_ADDRESSES, address_key(peer));
-	if (lock)
+	for (unsigned kind = 0; kind < LOCKOUT_KINDS; kind++) {
+		struct lock *lock = lock_find(addresses, LOCKOUT_ADDRESSES,
+					      address_key((enum lockout_kind)kind, peer));
+
+		if (!lock)
+			continue;
 		*lock = (struct lock){0};
+		found = true;
+	}
 	pthread_mutex_unlock(&mutex);
-	return lock != NULL;
+	return found;
 }
 
 unsigned lockout_waiting(mono_t now)

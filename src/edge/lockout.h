@@ -4,8 +4,10 @@
  *                       ├─ WRONG ─▶ it was wrong before and would be again: no check, no count
  *                       └─ WAIT ──▶ 429 with Retry-After
  *
- * Failures are counted per address (IPv6: per /64, which is one customer) and per account; from the
- * allowed number on each further one doubles the wait. A pair of address and credentials that was
+ * Failures are counted per kind of credential, and there per address (IPv6: per /64, which is one
+ * customer) and per account; from the allowed number on each further one doubles the wait. Kinds do
+ * not know of each other: who guesses at the administrator's password makes no encoder wait that comes
+ * from behind the same router. A pair of address and credentials that was
  * right is remembered and goes through whatever others do from the same address or against the same
  * account, so an attacker cannot keep an encoder off the air. The same wrong credentials again are
  * not another guess: an encoder with an old password locks nobody out, itself neither.
@@ -29,6 +31,16 @@ struct lockout_rules {
 	uint64_t lockout_ms;       /* the first wait */
 };
 
+/* What is guessed at. */
+enum lockout_kind {
+	LOCKOUT_PEOPLE,   /* a person's password */
+	LOCKOUT_ENCODER,  /* a mount's */
+	LOCKOUT_TOKEN,    /* of the API */
+	LOCKOUT_LISTENER, /* a user's of a mount's file */
+	LOCKOUT_SETUP,    /* the word that makes the first administrator */
+	LOCKOUT_KINDS,
+};
+
 struct lockout_try {
 	uint64_t address;
 	uint64_t account;
@@ -39,8 +51,9 @@ struct lockout_try {
 enum lockout_word { LOCKOUT_GO, LOCKOUT_WRONG, LOCKOUT_WAIT };
 
 /* A try as numbers. credentials: what was given, and all that it is held against. */
-struct lockout_try lockout_try_of(const struct address *peer, struct bytes account,
-				  const struct bytes *credentials, size_t count);
+struct lockout_try lockout_try_of(enum lockout_kind kind, const struct address *peer,
+				  struct bytes account, const struct bytes *credentials,
+				  size_t count);
 
 /* *wait_s: with LOCKOUT_WAIT, whole seconds, at least 1. */
 enum lockout_word lockout_ask(const struct lockout_rules *rules, const struct lockout_try *try,
@@ -52,10 +65,10 @@ void lockout_right(const struct lockout_try *try, mono_t now);
 uint64_t lockout_wrong(const struct lockout_rules *rules, const struct lockout_try *try,
 		       mono_t now);
 
-/* Forgets all failures of an address (an administrator's order); not what was right. */
+/* Forgets all failures of an address, of whatever kind (an administrator's order); not what was right. */
 bool lockout_forget(const struct address *peer);
 
-/* Addresses that wait now. */
+/* Addresses that wait now; one that waits for two kinds counts twice. */
 unsigned lockout_waiting(mono_t now);
 
 /* For tests: forgets everything. */

@@ -117,29 +117,13 @@ RUNS_ON(on_worker) static void metrics_let_in(struct conn *conn)
 	conn_call(conn, answer_metrics);
 }
 
-/* Whether the request came from a program on this machine, and not through a proxy on it. */
-static bool is_from_here(const struct request *request)
-{
-	static const char *const forwarding[] = {"X-Forwarded-For",  "Forwarded",
-						 "X-Real-IP",        "Via",
-						 "X-Forwarded-Host", "X-Forwarded-Proto"};
-	struct cidr loopback[2];
-
-	CHECK(cidr_parse(BYTES("127.0.0.0/8"), &loopback[0]));
-	CHECK(cidr_parse(BYTES("::1"), &loopback[1]));
-	for (size_t i = 0; i < COUNT_OF(forwarding); i++)
-		if (http1_header_get(&request->head, bytes_str(forwarding[i])).at)
-			return false;
-	return cidr_list_holds((struct cidr_list){loopback, 2}, &request->peer);
-}
-
 /* Numbers tell a lot about a station: for who runs it, and for this machine. */
 RUNS_ON(on_worker) static void serve_metrics(struct conn *conn)
 {
 	const struct request *request = conn_request(conn);
 	struct cidr_list allowed = edge_settings()->metrics;
 
-	if (allowed.count ? cidr_list_holds(allowed, &request->peer) : is_from_here(request))
+	if (allowed.count ? cidr_list_holds(allowed, &request->peer) : access_is_local(request))
 		conn_call(conn, answer_metrics);
 	else
 		access_require(conn, RANK_OPERATOR, BYTES(""), metrics_let_in);

@@ -60,7 +60,8 @@ bool rights_hold_everywhere(const struct rights *rights)
 	return false;
 }
 
-bool rights_hold_for(const struct rights *rights, struct bytes mount)
+/* Whether they hold for this mount. */
+static bool rights_hold_for(const struct rights *rights, struct bytes mount)
 {
 	struct bytes list = bytes_str(rights->mounts), one;
 

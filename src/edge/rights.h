@@ -21,9 +21,6 @@ bool rank_of_name(struct bytes name, enum rank *rank);
 /* All mounts: a pattern "*", or, from OPERATOR on, none named. */
 bool rights_hold_everywhere(const struct rights *rights);
 
-/* Whether they hold for this mount. */
-bool rights_hold_for(const struct rights *rights, struct bytes mount);
-
 /* Whether somebody with these rights may do what needs this rank; on a mount, or, when it is empty,
  * on the server as a whole: then who is confined to mounts may do no more than a DJ. */
 bool rights_allow(const struct rights *rights, enum rank rank, struct bytes mount);

@@ -3,7 +3,7 @@
  * Rooms hand in their tables before the workers start; afterwards nothing changes. Paths are
  * matched whole, or as a prefix when they end in a slash; "/admin" therefore never shadows a mount
  * "/adminradio". The first row that fits, in the order of handing in, serves; a row without a path
- * takes all that is left.
+ * takes all that none of the others serves, whichever was handed in first.
  *
  * A protocol is what does not begin like HTTP: it looks at a connection's first bytes. */
 #pragma once
@@ -17,7 +17,8 @@
 #define METHOD_SOURCE  16u
 #define METHOD_OPTIONS 32u
 #define METHOD_DELETE  64u
-#define METHOD_ALL     127u
+#define METHOD_PATCH   128u
+#define METHOD_ALL     255u
 
 struct route {
 	const char *path; /* "/status.xsl"; "/admin/" for all below it; NULL for all */

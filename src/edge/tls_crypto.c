@@ -45,11 +45,6 @@ void tls_wipe(void *at, size_t len)
 	OPENSSL_cleanse(at, len);
 }
 
-size_t tls_suite_secret_len(enum tls_suite suite)
-{
-	return suites[suite].secret_len;
-}
-
 /* --- keys ----------------------------------------------------------------------------------- */
 
 /* HKDF-Expand-Label of RFC 8446 section 7.1, for no more than the hash is long: one round. */

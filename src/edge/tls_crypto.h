@@ -32,8 +32,6 @@ struct tls_keys {
 MUST_CHECK bool tls_crypto_init(void);
 void tls_crypto_fini(void);
 
-size_t tls_suite_secret_len(enum tls_suite suite);
-
 /* Makes key and iv of keys->secret: RFC 8446 section 7.3. False: no memory. */
 MUST_CHECK bool tls_keys_of_secret(enum tls_suite suite, struct tls_keys *keys);
 

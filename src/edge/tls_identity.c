@@ -233,6 +233,12 @@ bool tls_identity_in_force(void)
 	return atomic_load_explicit(&in_force, memory_order_relaxed) != NULL;
 }
 
+static bool signed_itself(const X509 *certificate)
+{
+	return X509_NAME_cmp(X509_get_issuer_name(certificate),
+			     X509_get_subject_name(certificate)) == 0;
+}
+
 bool tls_identity_has(const char *name, bool signed_)
 {
 	const struct tls_identity *identity = atomic_load_explicit(&in_force, memory_order_acquire);
@@ -240,8 +246,7 @@ bool tls_identity_has(const char *name, bool signed_)
 	for (size_t i = 0; identity && i < identity->count; i++) {
 		X509 *certificate = SSL_CTX_get0_certificate(identity->contexts[i]);
 
-		if (signed_ && X509_NAME_cmp(X509_get_issuer_name(certificate),
-					     X509_get_subject_name(certificate)) == 0)
+		if (signed_ && signed_itself(certificate))
 			continue;
 		if (X509_check_host(certificate, name, 0, 0, NULL) == 1 ||
 		    X509_check_ip_asc(certificate, name, 0) == 1)
@@ -290,4 +295,20 @@ void tls_identity_names(char *buf, size_t size)
 	}
 	buf[w.len] = '\0';
 	GENERAL_NAMES_free(names);
+}
+
+/* By its common name, or what there is instead. */
+void tls_identity_issuer(char *buf, size_t size)
+{
+	const struct tls_identity *identity = atomic_load_explicit(&in_force, memory_order_acquire);
+	X509 *certificate = identity ? SSL_CTX_get0_certificate(identity->contexts[0]) : NULL;
+	X509_NAME *issuer;
+
+	buf[0] = '\0';
+	if (!certificate || signed_itself(certificate))
+		return;
+	issuer = X509_get_issuer_name(certificate);
+	if (X509_NAME_get_text_by_NID(issuer, NID_commonName, buf, (int)size) <= 0 &&
+	    X509_NAME_get_text_by_NID(issuer, NID_organizationName, buf, (int)size) <= 0)
+		snprintf(buf, size, "somebody without a name");
 }

@@ -51,3 +51,6 @@ RUNS_ON(on_control) int64_t tls_identity_ends(void);
 
 /* The names of its first certificate, for the log: "radio.example, live.radio.example". */
 RUNS_ON(on_control) void tls_identity_names(char *buf, size_t size);
+
+/* Who signed its first certificate: "Some CA R3"; "" where it signed itself, or none is in force. */
+RUNS_ON(on_control) void tls_identity_issuer(char *buf, size_t size);

@@ -96,6 +96,13 @@ static bool believe(SSL *ssl, const struct tls_wish *wish)
 		       : X509_VERIFY_PARAM_set1_host(param, wish->host, 0) == 1;
 }
 
+/* As OpenSSL's macro does, which casts a const away. */
+static bool name_peer(SSL *ssl, const char *host)
+{
+	return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+			(void *)(uintptr_t)host) == 1;
+}
+
 struct handshake *tls_outgoing(const struct tls_wish *wish, char *fault, size_t size)
 {
 	static const unsigned char alpn[] = "\3irc";
@@ -112,7 +119,7 @@ struct handshake *tls_outgoing(const struct tls_wish *wish, char *fault, size_t 
 	else if (ssl && wish->certificate[0] && !show(ssl, wish))
 		snprintf(fault, size, "our own certificate cannot be used");
 	else if (ssl && (address_parse_ip(bytes_str(wish->host), &address) ||
-			 SSL_set_tlsext_host_name(ssl, wish->host) == 1)) {
+			 name_peer(ssl, wish->host))) {
 		(void)SSL_set_alpn_protos(ssl, alpn, sizeof alpn - 1);
 		made = handshake_create_client(ssl);
 		ssl = NULL;

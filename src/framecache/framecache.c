@@ -1,10 +1,12 @@
 #include "framecache/framecache.h"
 
 #include "core/log.h"
+#include "edge/api.h"
 #include "edge/edge.h"
 #include "edge/route.h"
 #include "framecache/slot_board.h"
 #include "framecache/slot_face.h"
+#include "framecache/slot_thumb.h"
 
 static unsigned site;
 static bool running OWNED_BY(on_control);
@@ -14,6 +16,8 @@ static void configure(const struct conf *conf)
 	board_place(framecache_conf_of(conf));
 	site = route_site();
 	route_add_at(site, slot_routes);
+	api_add(thumb_operations);
+	api_add(slot_operations);
 }
 
 RUNS_ON(on_control)
@@ -23,6 +27,7 @@ static int open_doors(uv_loop_t *loop, const struct conf *conf, char *fault, siz
 	uint16_t port;
 	int error = 0;
 
+	thumb_start(loop);
 	if (values->listen.count > 0 && !running) {
 		error = board_start(loop, values);
 		if (error) {
@@ -38,7 +43,8 @@ static int open_doors(uv_loop_t *loop, const struct conf *conf, char *fault, siz
 	if (error)
 		return error;
 	board_configure(values);
-	if (port)
+	slot_face_configure(values);
+	if (values->listen.count)
 		log_info("framecache", "ready", kv_u64("port", port),
 			 kv_str("directory", board_directory()));
 	return 0;
@@ -46,6 +52,7 @@ static int open_doors(uv_loop_t *loop, const struct conf *conf, char *fault, siz
 
 RUNS_ON(on_control) static void stop(void)
 {
+	thumb_stop();
 	board_stop();
 	running = false;
 }

@@ -1,6 +1,11 @@
 #include "framecache/framecache_conf.h"
 
+#include <string.h>
+
 #include "core/conf_net.h"
+#include "core/local_socket.h"
+
+#define TOKEN_MIN 16u
 
 static const struct conf_item framecache_items[] = {
 #define SETTING(name, type, field, ...) \
@@ -12,7 +17,15 @@ static void framecache_check(const struct conf *conf, struct conf_errors *errors
 {
 	const struct framecache_conf *values = framecache_conf_of(conf);
 
-	conf_net_check_listen(errors, conf, values, "framecache.listen", &values->listen);
+	for (size_t i = 0; i < values->listen.count; i++)
+		if (!conf_net_is_listen(values->listen.at[i]) &&
+		    !local_path_in(values->listen.at[i]))
+			conf_fault_member(errors, conf, values, "framecache.listen", i,
+					  "expected ADDRESS:PORT such as 127.0.0.1:7435, or "
+					  "unix:/PATH of at most 107 bytes");
+	if (values->token[0] && strlen(values->token) < TOKEN_MIN)
+		conf_fault(errors, conf, values, "framecache.token",
+			   "expected at least 16 characters");
 }
 
 const struct conf_room framecache_conf_room = {

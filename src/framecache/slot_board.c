@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/handover.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "framecache/slot_readers.h"
 
 #define LOOK_MS 1000u
 
@@ -265,12 +267,21 @@ RUNS_ON(on_control) static void slots_collect(uint64_t now)
 	}
 }
 
+bool board_is_open(void)
+{
+	return board.open;
+}
+
 void board_look(void)
 {
-	DIR *dir = opendir(board_directory());
 	uint64_t now = uv_hrtime();
 	struct dirent *entry;
+	DIR *dir;
 
+	/* There is one registry and one that collects: the server that took over. */
+	if (handover_is_given())
+		return;
+	dir = opendir(board_directory());
 	for (struct board_slot *slot = board.slots; slot; slot = slot->next)
 		slot->seen = false;
 	while (dir && (entry = readdir(dir)))
@@ -278,11 +289,32 @@ void board_look(void)
 	if (dir)
 		closedir(dir);
 	slots_collect(now);
+	readers_look(now);
 	if (board.changed)
 		registry_write();
 }
 
 /* --- orders --------------------------------------------------------------------------------- */
+
+/* A bridge that runs as another user could not open what we made. The name may be another file's by now:
+ * then that one is ours too, or is not given away. */
+static void give_away(const struct board_order *order)
+{
+	int dir = open(board_directory(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = dir == -1 ? -1
+			   : openat(dir, order->slot_id,
+				    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	    fchown(fd, order->uid, order->gid) == -1)
+		log_warn_code(errno, "framecache", "slot not given away",
+			      kv_str("slot", order->slot_id));
+	if (fd != -1)
+		close(fd);
+	if (dir != -1)
+		close(dir);
+}
 
 /* On libuv's pool: to take half a gigabyte takes a while. */
 static void order_work(uv_work_t *work)
@@ -291,6 +323,8 @@ static void order_work(uv_work_t *work)
 
 	if (fc_slot_create(order->slot_id, &order->config, order->flags) != 0)
 		order->error = -errno;
+	else if (order->owned && order->uid != geteuid())
+		give_away(order);
 }
 
 static void order_done(uv_work_t *work, int status)
@@ -354,6 +388,7 @@ void board_configure(const struct framecache_conf *conf)
 int board_start(uv_loop_t *loop, const struct framecache_conf *conf)
 {
 	struct stat st;
+	int error;
 
 	if (mkdir(board_directory(), 0750) == -1 && errno != EEXIST)
 		return -errno;
@@ -367,6 +402,9 @@ int board_start(uv_loop_t *loop, const struct framecache_conf *conf)
 	board.revision = (uint64_t)wall_now_us() / 1000;
 	board.changed = true; /* the registry of the server before may say anything */
 	board.open = true;
+	error = readers_start(loop, board_directory());
+	if (error)
+		log_warn_code(-error, "framecache", "readers are not shown");
 	board_look();
 	uv_timer_init(loop, &board.timer);
 	return uv_timer_start(&board.timer, on_look, LOOK_MS, LOOK_MS);
@@ -382,4 +420,5 @@ void board_stop(void)
 		uv_run(board.loop, UV_RUN_ONCE);
 	while (board.slots)
 		slot_forget(&board.slots);
+	readers_stop();
 }

@@ -38,6 +38,9 @@ RUNS_ON(on_control) void board_configure(const struct framecache_conf *conf);
 /* Ends what is being created, and forgets the slots; their files stay. */
 RUNS_ON(on_control) void board_stop(void);
 
+/* Whether it was started. When not there are no slots, and none can be made. */
+RUNS_ON(on_control) bool board_is_open(void);
+
 /* Looks now, and not only in a while. */
 RUNS_ON(on_control) void board_look(void);
 RUNS_ON(on_control) const struct board_slot *board_first(void);
@@ -56,7 +59,10 @@ struct board_order {
 	uv_work_t work;
 	fc_config_t config;
 	char slot_id[FC_SLOT_ID_MAX + 1], source_type[32];
-	int flags; /* of fc_slot_create */
+	int flags;  /* of fc_slot_create */
+	bool owned; /* it becomes theirs, where the server may give it away */
+	uid_t uid;
+	gid_t gid;
 	uint64_t size;
 	int error; /* 0, or -errno: -EINVAL, -EEXIST, -EBUSY, -EDQUOT over the budget, -ENOSPC … */
 	void (*done)(struct board_order *order);

@@ -1,42 +1,51 @@
 #include "framecache/slot_face.h"
 
 #include <errno.h>
+#include <sodium.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "edge/access.h"
 #include "edge/api.h"
 #include "framecache/slot_board.h"
+#include "framecache/slot_readers.h"
 
-#define READ (METHOD_GET | METHOD_HEAD)
+#define READ      (METHOD_GET | METHOD_HEAD)
+#define SILENT_MS 1500u
+
+/* Of the settings in force: they last until a baton has passed here. */
+static _Atomic(const char *) its_token = "";
+
+void slot_face_configure(const struct framecache_conf *conf)
+{
+	/* Pairs with has_token(). */
+	atomic_store_explicit(&its_token, conf->token, memory_order_release);
+}
 
 /* --- who may -------------------------------------------------------------------------------- */
 
-static bool is_loopback(const struct address *peer)
+/* Whoever guesses wrongly goes on to access_require, which counts it. */
+static bool has_token(const struct request *request)
 {
-	struct cidr loopback[2];
+	struct bytes said = http1_header_get(&request->head, BYTES("Authorization"));
+	struct bytes scheme = bytes_cut(&said, ' ');
+	struct bytes token = bytes_str(atomic_load_explicit(&its_token, memory_order_acquire));
 
-	CHECK(cidr_parse(BYTES("127.0.0.0/8"), &loopback[0]));
-	CHECK(cidr_parse(BYTES("::1"), &loopback[1]));
-	return cidr_list_holds((struct cidr_list){loopback, 2}, peer);
-}
-
-/* A page of another site may have a name of its own that leads here; no address does that. */
-static bool host_is_ours(struct bytes host)
-{
-	struct address address;
-
-	return host.len == 0 || address_parse(host, &address) ||
-	       bytes_equal(host, BYTES("localhost")) || bytes_start_with(host, BYTES("localhost:"));
+	said = bytes_trim(said);
+	return token.len && bytes_equal_nocase(scheme, BYTES("Bearer")) && said.len == token.len &&
+	       sodium_memcmp(said.at, token.at, token.len) == 0;
 }
 
 RUNS_ON(on_worker) static void let_in(struct conn *conn, void (*then)(struct conn *conn))
 {
 	const struct request *request = conn_request(conn);
 
-	if (is_loopback(&request->peer) && host_is_ours(request->host) &&
-	    !access_is_foreign(request))
+	if (access_is_local(request))
+		then(conn);
+	else if (has_token(request))
 		then(conn);
 	else
 		access_require(conn, RANK_OPERATOR, (struct bytes){0}, then);
@@ -76,6 +85,31 @@ static json_t *planes_tree(const fc_info_t *info)
 	return list;
 }
 
+RUNS_ON(on_control)
+static json_t *readers_tree(const struct board_slot *slot, uint64_t now)
+{
+	const fc_info_t *info = &slot->info;
+	const struct slot_reader *reader = NULL;
+	json_t *list = json_array();
+
+	while ((reader = readers_next(reader, info->slot_id, info->generation))) {
+		uint64_t position = reader->position;
+		uint64_t silent = now > reader->seen_ns ? (now - reader->seen_ns) / 1000000 : 0;
+		/* Who has told nothing for longer than they do stands where he was. */
+		uint64_t cursor = silent < SILENT_MS ? reader->cursor : info->write_cursor;
+		json_t *tree = json_object();
+
+		json_object_set_new(tree, "name", json_string(reader->name));
+		set_u64(tree, "pid", reader->pid);
+		set_u64(tree, "position", position);
+		set_u64(tree, "lag", cursor > position ? cursor - position : 0);
+		set_u64(tree, "lost", reader->lost);
+		set_u64(tree, "silent_ms", silent);
+		json_array_append_new(list, tree);
+	}
+	return list;
+}
+
 RUNS_ON(on_control) static json_t *slot_tree(const struct board_slot *slot)
 {
 	const fc_info_t *info = &slot->info;
@@ -103,20 +137,26 @@ RUNS_ON(on_control) static json_t *slot_tree(const struct board_slot *slot)
 	set_u64(tree, "writers", info->writer_epoch);
 	if (info->heartbeat_ns && info->heartbeat_ns <= now)
 		set_u64(tree, "heartbeat_age_ms", (now - info->heartbeat_ns) / 1000000);
+	json_object_set_new(tree, "readers", readers_tree(slot, now));
 	return tree;
 }
 
 /* --- answers -------------------------------------------------------------------------------- */
 
-static void answer_list(struct call *call)
+RUNS_ON(on_control) static json_t *slots_tree(void)
 {
 	json_t *list = json_array();
 
-	enter_control();
 	board_look();
 	for (const struct board_slot *slot = board_first(); slot; slot = slot->next)
 		json_array_append_new(list, slot_tree(slot));
-	api_answer(call, list);
+	return list;
+}
+
+static void answer_list(struct call *call)
+{
+	enter_control();
+	api_answer(call, slots_tree());
 }
 
 static void answer_health(struct call *call)
@@ -135,11 +175,14 @@ static void answer_health(struct call *call)
 				   "free", (json_int_t)board_room()));
 }
 
-/* The name behind "/slots/"; whether it could be one. */
+/* The name behind "/slots/" or API_ROOT "/slots/"; whether it could be one. */
 static bool name_of(const struct call *call, char name[FC_SLOT_ID_MAX + 1])
 {
-	struct bytes in = bytes_skip(call->request.path, strlen("/slots/"));
+	struct bytes in = call->request.path;
 
+	if (bytes_start_with(in, BYTES(API_ROOT)))
+		in = bytes_skip(in, strlen(API_ROOT));
+	in = bytes_skip(in, strlen("/slots/"));
 	if (in.len > FC_SLOT_ID_MAX || memchr(in.at, 0, in.len))
 		return false;
 	memcpy(name, in.at, in.len);
@@ -191,11 +234,12 @@ RUNS_ON(on_control) static void answer_created(struct call *call, const char *sl
 {
 	const struct board_slot *slot = board_find(slot_id);
 	json_t *tree = slot ? slot_tree(slot) : json_object();
-	char where[FC_SLOT_ID_MAX + 16];
+	bool api = bytes_start_with(call->request.path, BYTES(API_ROOT));
+	char where[FC_SLOT_ID_MAX + 32];
 
 	if (!slot)
 		names_set(tree, slot_id);
-	snprintf(where, sizeof where, "/slots/%s", slot_id);
+	snprintf(where, sizeof where, "%s/slots/%s", api ? API_ROOT : "", slot_id);
 	reply_header(&call->reply, "Location", bytes_str(where));
 	api_answer_as(call, 201, tree);
 }
@@ -300,6 +344,23 @@ static const char *order_read(const json_t *body, struct board_order *order)
 	return NULL;
 }
 
+/* Who asks at the Unix socket gets a slot of his own. */
+static void owner_take(const struct call *call, struct board_order *order)
+{
+	int fd = conn_link(call->conn).fd, domain = 0;
+	socklen_t len = sizeof domain;
+	struct ucred who;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == -1 || domain != AF_UNIX)
+		return;
+	len = sizeof who;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == -1)
+		return;
+	order->owned = true;
+	order->uid = who.uid;
+	order->gid = who.gid;
+}
+
 static void answer_create(struct call *call)
 {
 	struct bytes in = call->request.body;
@@ -315,6 +376,7 @@ static void answer_create(struct call *call)
 			  creation ? "this takes a JSON object" : "out of memory");
 		return;
 	}
+	owner_take(call, &creation->order);
 	fault = order_read(body, &creation->order);
 	json_decref(body);
 	if (fault) {
@@ -362,5 +424,58 @@ const struct route slot_routes[] = {
 	{"/slots", READ | METHOD_POST, serve_slots, NULL},
 	{"/slots/", READ | METHOD_DELETE, serve_slot, NULL},
 	{"/health", READ, serve_health, NULL},
+	{0},
+};
+
+/* --- the same for operators ----------------------------------------------------------------- */
+
+RUNS_ON(on_control) static void api_list(struct call *call, const struct api_input *input)
+{
+	(void)input;
+	api_answer(call, json_pack("{s:b, s:o}", "on", board_is_open(), "slots",
+				   board_is_open() ? slots_tree() : json_array()));
+}
+
+RUNS_ON(on_control) static bool is_off(struct call *call)
+{
+	if (board_is_open())
+		return false;
+	api_fault(call, 503, "framecache_off",
+		  "the frame cache is off: framecache.listen is empty");
+	return true;
+}
+
+RUNS_ON(on_control) static void api_one(struct call *call, const struct api_input *input)
+{
+	(void)input;
+	if (!is_off(call))
+		answer_one(call);
+}
+
+RUNS_ON(on_control) static void api_create(struct call *call, const struct api_input *input)
+{
+	if (is_off(call))
+		return;
+	api_log_order(call, api_text(input, "slot_id") ? api_text(input, "slot_id") : "");
+	answer_create(call);
+}
+
+RUNS_ON(on_control) static void api_delete(struct call *call, const struct api_input *input)
+{
+	if (is_off(call))
+		return;
+	api_log_order(call, input->arg);
+	answer_delete(call);
+}
+
+const struct api_operation slot_operations[] = {
+	{"GET", API_ROOT "/slots", RANK_OPERATOR, api_list,
+	 "The frame cache's slots: what they are like, how their writers are, who reads them.",
+	 NULL, "Slots", NULL},
+	{"POST", API_ROOT "/slots", RANK_OPERATOR, api_create, "Makes a slot and takes its memory.",
+	 "NewSlot", "Slot", NULL},
+	{"GET", API_ROOT "/slots/{slot}", RANK_OPERATOR, api_one, "One slot.", NULL, "Slot", NULL},
+	{"DELETE", API_ROOT "/slots/{slot}", RANK_OPERATOR, api_delete,
+	 "Removes a slot; with a living writer only with ?force=1.", NULL, NULL, NULL},
 	{0},
 };

@@ -10,6 +10,7 @@
 #include "radio/radio_event.h"
 #include "radio/radio_face.h"
 #include "radio/radio_feed.h"
+#include "radio/radio_htpasswd.h"
 #include "radio/radio_journal.h"
 #include "radio/radio_ledger.h"
 #include "radio/radio_limit.h"
@@ -132,6 +133,7 @@ static void worker_stop(struct worker *worker)
 	wait_worker_stop(worker);
 	outlet_worker_stop(worker);
 	auth_url_worker_stop(worker);
+	htpasswd_worker_stop(worker);
 }
 
 static bool worker_busy(struct worker *worker)
@@ -217,6 +219,7 @@ RUNS_ON(on_control) static int start(uv_loop_t *loop, const struct conf *conf)
 
 	event_start(loop);
 	directory_start(loop);
+	htpasswd_start(loop);
 	status_started(wall_now_us());
 	if (!error)
 		error = ledger_open();

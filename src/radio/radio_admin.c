@@ -10,6 +10,7 @@
 #include "edge/proto/charset.h"
 #include "radio/radio.h"
 #include "radio/radio_directory.h"
+#include "radio/radio_htpasswd.h"
 #include "radio/radio_listener.h"
 #include "radio/radio_mount.h"
 #include "radio/radio_outlet.h"
@@ -130,11 +131,18 @@ RUNS_ON(on_control) static void run_buildm3u(struct call *call, struct mount *mo
 	call_reply(call);
 }
 
-/* Mounts have no user lists of their own: Icecast says so in the same words. */
 RUNS_ON(on_control) static void run_manageauth(struct call *call, struct mount *mount)
 {
-	(void)mount;
-	answer_fault(call, 400, "mountpoint does not have a listener authenticator");
+	char action[16];
+
+	if (!mount_conf(mount)->htpasswd[0]) {
+		answer_fault(call, 400, "mountpoint does not have a listener authenticator");
+		return;
+	}
+	if (call_param(call, "action", action, sizeof action) &&
+	    !bytes_equal(bytes_str(action), BYTES("list")))
+		log_order(call, mount->name);
+	htpasswd_manage(call, mount->name, mount_conf(mount)->htpasswd);
 }
 
 RUNS_ON(on_control) static void run_reloadconfig(struct call *call, struct mount *mount)
@@ -183,7 +191,7 @@ RUNS_ON(on_control) static void run_hooks(struct call *call, struct mount *mount
 		return;
 	}
 	tree = json_object();
-	json_object_set_new(tree, "hook", hooks_tree());
+	json_object_set_new(tree, "hook", hooks_tree(true));
 	answer_tree(call, "hooks", tree);
 }
 
@@ -289,6 +297,15 @@ RUNS_ON(on_control) static void run_killsource(struct call *call, struct mount *
 	answer_done(call, 200, true, "Source Removed");
 }
 
+/* Listeners are sent only where whoever sends them has a right to. False: it was answered. */
+RUNS_ON(on_control) static bool may_lead_to(struct call *call, const char *mount)
+{
+	if (!mount[0] || rights_allow(&call->access.rights, RANK_OPERATOR, bytes_str(mount)))
+		return true;
+	answer_fault(call, 403, "you may not do this with that mount");
+	return false;
+}
+
 RUNS_ON(on_control) static void run_fallbacks(struct call *call, struct mount *mount)
 {
 	char fallback[FEED_NAME_MAX + 1];
@@ -297,6 +314,8 @@ RUNS_ON(on_control) static void run_fallbacks(struct call *call, struct mount *m
 		answer_fault(call, 400, "fallback is missing");
 		return;
 	}
+	if (!may_lead_to(call, fallback))
+		return;
 	log_order(call, mount->name);
 	if (mount_set_fallback(mount, bytes_str(fallback)))
 		answer_done(call, 200, true, "Fallback configured");
@@ -356,6 +375,8 @@ static json_t *listener_tree(const struct listener *listener, int64_t now)
 	json_object_set_new(tree, "Connected",
 			    json_integer((now - listener->since_wall_us) / 1000000));
 	json_object_set_new(tree, "ID", json_integer((json_int_t)listener->id));
+	if (listener->user[0])
+		json_object_set_new(tree, "username", document_text(listener->user));
 	json_object_set_new(tree, "Sent", json_integer((json_int_t)listener->sent));
 	json_object_set_new(tree, "Skips", json_integer(listener->skips));
 	json_object_set_new(tree, "Lost", json_integer((json_int_t)listener->lost));
@@ -500,6 +521,8 @@ RUNS_ON(on_control) static void run_moveclients(struct call *call, struct mount 
 		answer_fault(call, 400, "destination is missing");
 		return;
 	}
+	if (!may_lead_to(call, name))
+		return;
 	to = mount_find(bytes_str(name));
 	if (!to || !to->heard || to == mount) {
 		answer_fault(call, 400,

@@ -90,6 +90,15 @@ static void answer_title(struct call *call, const struct api_input *input)
 	api_done(call);
 }
 
+/* Listeners are sent only where whoever sends them has a right to. False: it was answered. */
+RUNS_ON(on_control) static bool may_lead_to(struct call *call, const char *mount)
+{
+	if (!mount[0] || rights_allow(&call->access.rights, RANK_OPERATOR, bytes_str(mount)))
+		return true;
+	api_fault(call, 403, "denied", "you may not do this with %s", mount);
+	return false;
+}
+
 RUNS_ON(on_control)
 static void answer_fallback(struct call *call, const struct api_input *input)
 {
@@ -102,6 +111,8 @@ static void answer_fallback(struct call *call, const struct api_input *input)
 		api_fault(call, 400, "bad_fallback", "fallback is a mount, or empty for none");
 		return;
 	}
+	if (!may_lead_to(call, fallback))
+		return;
 	if (!mount_set_fallback(mount, bytes_str(fallback))) {
 		api_fault(call, 409, "loop", "%s falls back to %s already", fallback, mount->name);
 		return;
@@ -308,6 +319,8 @@ static void answer_move(struct call *call, const struct api_input *input)
 
 	if (!mount)
 		return;
+	if (name && !may_lead_to(call, name))
+		return;
 	to = name ? mount_find(bytes_str(name)) : NULL;
 	if (!to || to == mount || !to->heard) {
 		api_fault(call, 409, "bad_destination",
@@ -377,7 +390,7 @@ static void send_away(const struct cidr *network)
 
 #define MOUNT API_ROOT "/mounts/{mount}"
 
-const struct api_operation radio_operations[] = {
+static const struct api_operation radio_operations[] = {
 	{"GET", API_ROOT "/station", RANK_NONE, answer_station,
 	 "What everybody may know: the station and what is on the air.", NULL, "Station", NULL},
 	{"GET", API_ROOT "/mounts", RANK_OPERATOR, answer_mounts, "All mounts.", NULL, "Mounts",

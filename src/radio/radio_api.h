@@ -3,7 +3,5 @@
 
 #include "edge/api.h"
 
-extern const struct api_operation radio_operations[];
-
 /* Hands in what the radio has for API, events, bans, trends and health; before the workers start. */
 void radio_api_configure(void);

@@ -34,7 +34,8 @@ static const struct {
 	{"Icecast", "Icecast"},
 };
 
-void audience_agent(const char *agent, char *out, size_t size)
+/* "VLC" of "VLC/3.0.20 LibVLC/3.0.20"; what is not known is named by its first word. */
+static void audience_agent(const char *agent, char *out, size_t size)
 {
 	struct bytes text = bytes_str(agent), word;
 	size_t end = 0;

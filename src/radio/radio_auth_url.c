@@ -420,6 +420,7 @@ void auth_url_ask(struct conn *conn, const char *mount, enum auth_what what, str
 	if (what == AUTH_LISTENER) {
 		asking.client = admission.id = listener_next_id();
 		admission.tell = conf->auth_listener_remove[0] || conf->auth_hook[0];
+		bytes_to_str(bytes_str(asking.user), admission.user, sizeof admission.user);
 	}
 	ask = asked < radio_conf()->auth_requests && !stopped ? calloc(1, sizeof *ask) : NULL;
 	if (!ask) {

@@ -29,6 +29,7 @@ struct admission {
 	uint64_t id;                   /* of the listener to be */
 	uint64_t limit_ms;             /* it may stay so long; 0: as the mount says */
 	bool tell;                     /* its leaving is to be told */
+	char user[64];                 /* who it is; may be "" */
 	const struct request *request; /* where the listener is made: who it is */
 };
 

@@ -120,6 +120,10 @@ static void check_mount(const struct conf *conf, size_t i, struct conf_errors *e
 		if (urls[n].url[0] && !url_parse_http(bytes_str(urls[n].url), &parts))
 			conf_fault(errors, conf, mount, urls[n].item,
 				   "expected a URL such as https://radio.example.org/auth");
+	if (mount->htpasswd[0] && (mount->auth_listener_add[0] || mount->auth_hook[0]))
+		conf_fault(errors, conf, mount, "htpasswd",
+			   "expected no auth_listener_add or auth_hook beside it: one of them "
+			   "decides");
 	conf_net_check_ranges(errors, conf, mount, "allow", &mount->allow);
 	conf_net_check_ranges(errors, conf, mount, "deny", &mount->deny);
 	if (mount->fallback[0] && mount->fallback[0] != '/')

@@ -45,7 +45,8 @@ RUNS_ON(on_control) static json_t *heard_tree(const struct mount *mount)
 	return tree;
 }
 
-json_t *facts_public_mount(const struct mount *mount)
+/* What everybody sees; schema PublicMount. */
+RUNS_ON(on_control) static json_t *facts_public_mount(const struct mount *mount)
 {
 	json_t *tree = heard_tree(mount);
 

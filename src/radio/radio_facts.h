@@ -11,10 +11,7 @@
  * tree serves all. */
 RUNS_ON(on_control) json_t *facts_mount(const struct mount *mount);
 
-/* What everybody sees; schema PublicMount. */
-RUNS_ON(on_control) json_t *facts_public_mount(const struct mount *mount);
-
-/* name → facts_mount of all; and facts_public_mount of those that are not hidden. */
+/* name → facts_mount of all; and PublicMount of those that are not hidden. */
 RUNS_ON(on_control) json_t *facts_mounts(void);
 RUNS_ON(on_control) json_t *facts_public_mounts(void);
 

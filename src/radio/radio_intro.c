@@ -58,6 +58,7 @@ struct use {
 };
 
 static _Thread_local struct use *uses;
+static _Thread_local mono_t missed_since;
 
 /* Release and acquire: what others read of it happened before it is freed. */
 static void intro_unref(struct intro *intro)
@@ -356,7 +357,10 @@ static int intro_hold(const struct mount *mount, struct listener *listener, mono
 		listener->flags |= LISTENER_INTRO_HELD;
 		return 1;
 	}
-	return !intro && mono_since_us(now, listener->last_sent) < HOLD_US ? 0 : -ENOENT;
+	/* From when this server first missed it: the last one may have been gone for long. */
+	if (!missed_since.us)
+		missed_since = now;
+	return !intro && mono_since_us(now, missed_since) < HOLD_US ? 0 : -ENOENT;
 }
 
 int intro_send(struct outlet *outlet, uint32_t row, mono_t now)

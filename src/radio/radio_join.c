@@ -14,6 +14,7 @@
 #include "radio/radio.h"
 #include "radio/radio_auth_url.h"
 #include "radio/radio_event.h"
+#include "radio/radio_htpasswd.h"
 #include "radio/radio_limit.h"
 #include "radio/radio_listener.h"
 #include "radio/radio_login.h"
@@ -177,6 +178,7 @@ static void join_stream(struct conn *conn, const struct join *join, uint32_t byt
 			   admission, !join->relay))
 		return;
 	limit_give(&join->outlet->mount->count, &peer, bytes_per_second);
+	limit_user_give(&join->outlet->mount->count, admission ? admission->user : "");
 	link_close(link);
 	edge_left(worker_here());
 	admission_void(&request, join->outlet->mount->name, admission);
@@ -207,6 +209,15 @@ static enum limit join_take_place(struct join *join, const struct request *reque
 }
 
 RUNS_ON(on_worker)
+static bool join_take_name(const struct join *join, const struct admission *admission)
+{
+	struct mount *mount = join->outlet->mount;
+
+	return !admission || limit_user_take(&mount->count, admission->user,
+					     !mount_conf(mount)->allow_duplicate_users);
+}
+
+RUNS_ON(on_worker)
 static void join_redirect(struct conn *conn, const char *base, const char *mount)
 {
 	struct reply reply = {.close = true};
@@ -230,6 +241,14 @@ static void join_get(struct conn *conn, struct join *join, struct admission *adm
 	enum limit limit;
 
 	limit = join_take_place(join, request, &bytes_per_second);
+	if (limit == LIMIT_NONE && !join_take_name(join, admission)) {
+		limit_give(&join->outlet->mount->count, &request->peer, bytes_per_second);
+		log_info("radio", "listener refused", kv_str("mount", mount->name),
+			 kv_str("user", admission->user), kv_str("why", "listens already"));
+		admission_void(request, mount->name, admission);
+		login_unauthorized(conn);
+		return;
+	}
 	if (limit == LIMIT_NONE) {
 		join_stream(conn, join, bytes_per_second, admission);
 		return;
@@ -344,6 +363,9 @@ RUNS_ON(on_worker) static void join_mount(struct conn *conn, struct outlet *outl
 			  after_probe);
 	} else if (head) {
 		conn_send(conn, join_answer(&join, LISTENER_ANSWER_STREAM, &w), after_probe);
+	} else if (mount_conf(outlet->mount)->htpasswd[0]) {
+		htpasswd_ask(conn, outlet->mount->name, mount_conf(outlet->mount)->htpasswd,
+			     on_admitted);
 	} else if (auth_url_wanted(mount_conf(outlet->mount), AUTH_LISTENER)) {
 		auth_url_ask(conn, outlet->mount->name, AUTH_LISTENER, BYTES(""), (struct bytes){0},
 			     on_admitted);

@@ -13,10 +13,19 @@ struct guest {
 	uint32_t listeners;
 };
 
+/* How many listeners were let in by one name on one mount. */
+struct named {
+	struct named *next;
+	struct mount_count *count;
+	char user[64];
+	uint32_t listeners;
+};
+
 static _Atomic uint32_t all_listeners;
 static _Atomic uint64_t all_bandwidth;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct guest *buckets[BUCKETS]; /* under lock */
+static struct named *names[BUCKETS];   /* under lock */
 
 static struct guest **bucket_of(const struct address *peer)
 {
@@ -82,6 +91,65 @@ static void guest_give(struct mount_count *count, const struct address *peer)
 	}
 	pthread_mutex_unlock(&lock);
 }
+
+/* --- users ---------------------------------------------------------------------------------- */
+
+static struct named **name_of(const struct mount_count *count, const char *user)
+{
+	uint32_t hash = 2166136261u;
+	struct named **link;
+
+	for (const char *c = user; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * 16777619u;
+	link = &names[(hash ^ hash >> 16) % BUCKETS];
+	while (*link && ((*link)->count != count || strcmp((*link)->user, user) != 0))
+		link = &(*link)->next;
+	return link;
+}
+
+bool limit_user_take(struct mount_count *count, const char *user, bool alone)
+{
+	struct named **link;
+	bool taken = false;
+
+	if (!user[0])
+		return true;
+	pthread_mutex_lock(&lock);
+	link = name_of(count, user);
+	if (!*link) {
+		*link = calloc(1, sizeof **link);
+		if (*link) {
+			(*link)->count = count;
+			bytes_to_str(bytes_str(user), (*link)->user, sizeof(*link)->user);
+		}
+	}
+	if (*link && !(alone && (*link)->listeners)) {
+		(*link)->listeners++;
+		taken = true;
+	}
+	pthread_mutex_unlock(&lock);
+	return taken;
+}
+
+void limit_user_give(struct mount_count *count, const char *user)
+{
+	struct named **link;
+
+	if (!user[0])
+		return;
+	pthread_mutex_lock(&lock);
+	link = name_of(count, user);
+	CHECK(*link && (*link)->listeners > 0);
+	if (--(*link)->listeners == 0) {
+		struct named *gone = *link;
+
+		*link = gone->next;
+		free(gone);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+/* --- places --------------------------------------------------------------------------------- */
 
 static bool over(uint64_t value, uint64_t max)
 {

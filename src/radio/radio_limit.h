@@ -2,7 +2,8 @@
  *
  * A listener takes its place before it is answered and gives it back when it goes. Totals are
  * atomics. The count per address is exact and shared by all workers behind one mutex, taken once a
- * join and once a leave: never on the path of the stream. */
+ * join and once a leave: never on the path of the stream. So is the count of listeners who were let in
+ * by the same name. */
 #pragma once
 
 #include "edge/proto/address.h"
@@ -29,6 +30,12 @@ struct limit_rules {
 enum limit limit_take(const struct limit_rules *rules, struct mount_count *count,
 		      const struct address *peer, uint32_t bytes_per_second);
 void limit_give(struct mount_count *count, const struct address *peer, uint32_t bytes_per_second);
+
+/* Counts in a listener who was let in as this user ("" is nobody: always true). alone: only if no
+ * other of that name listens there. False: one does, or there is no memory. On true, limit_user_give
+ * must follow one day. */
+MUST_CHECK bool limit_user_take(struct mount_count *count, const char *user, bool alone);
+void limit_user_give(struct mount_count *count, const char *user);
 
 /* Counts in a listener that another process has let in, whatever the limits are now. False: no
  * memory. */

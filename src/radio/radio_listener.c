@@ -520,6 +520,8 @@ bool listener_start(struct outlet *outlet, struct link link, uint32_t icy_interv
 		return false;
 	}
 	if (admission)
+		memcpy(listener->user, admission->user, sizeof listener->user);
+	if (admission)
 		listener_admit(listener, row, outlet->mount->name, admission, now);
 	tcp_tune_stream(link.fd, radio_conf()->send_buffer);
 	burst_of(outlet->mount, &bytes, &us);
@@ -563,6 +565,7 @@ void listener_end(struct outlet *outlet, uint32_t row, enum leave why)
 					  memory_order_relaxed);
 	}
 	limit_give(&outlet->mount->count, &peer, listener->bytes_per_second);
+	limit_user_give(&outlet->mount->count, listener->user);
 	table_give(outlet_table(), row);
 }
 
@@ -572,12 +575,18 @@ bool listener_move(struct outlet *from, struct outlet *to, uint32_t row)
 	struct address peer = listener_address(listener);
 
 	if (!to->tap || to->tap->feed->kind != listener->kind ||
-	    !limit_move(&from->mount->count, &to->mount->count, &peer))
+	    !limit_user_take(&to->mount->count, listener->user, false))
 		return false;
-	if (!outlet_add(to, row)) {
-		CHECK(limit_move(&to->mount->count, &from->mount->count, &peer));
+	if (!limit_move(&from->mount->count, &to->mount->count, &peer)) {
+		limit_user_give(&to->mount->count, listener->user);
 		return false;
 	}
+	if (!outlet_add(to, row)) {
+		CHECK(limit_move(&to->mount->count, &from->mount->count, &peer));
+		limit_user_give(&to->mount->count, listener->user);
+		return false;
+	}
+	limit_user_give(&from->mount->count, listener->user);
 	listener->mount = to->mount->id;
 	listener->flags |= LISTENER_MOVED;
 	outlet_wake();
@@ -586,7 +595,8 @@ bool listener_move(struct outlet *from, struct outlet *to, uint32_t row)
 
 /* --- what the last server left -------------------------------------------------------------- */
 
-void listener_ids_from(uint64_t id)
+/* No listener that this worker makes has a lower number. */
+RUNS_ON(on_worker) static void listener_ids_from(uint64_t id)
 {
 	if (id / WORKERS_MAX > ids_given)
 		ids_given = id / WORKERS_MAX;
@@ -616,11 +626,17 @@ bool listener_adopt(struct outlet *outlet, uint32_t row)
 	listener_ids_from(listener->id);
 	/* Who wanted to know when it leaves was known to the last server alone. */
 	listener->flags &= ~(LISTENER_GUEST | LISTENER_INTRO_HELD);
+	if (!limit_user_take(&outlet->mount->count, listener->user, false)) {
+		listener_abandon(row, "out of memory");
+		return false;
+	}
 	if (!limit_adopt(&outlet->mount->count, &peer, listener->bytes_per_second)) {
+		limit_user_give(&outlet->mount->count, listener->user);
 		listener_abandon(row, "out of memory");
 		return false;
 	}
 	if (!outlet_add(outlet, row)) {
+		limit_user_give(&outlet->mount->count, listener->user);
 		limit_give(&outlet->mount->count, &peer, listener->bytes_per_second);
 		listener_abandon(row, "out of memory");
 		return false;

@@ -17,8 +17,9 @@
 #include "radio/proto/icy.h"
 #include "radio/radio_outlet.h"
 
-#define LISTENER_LAYOUT     3u
+#define LISTENER_LAYOUT     4u
 #define LISTENER_AGENT_MAX  96u
+#define LISTENER_USER_MAX   64u
 #define LISTENER_FAULTS_MAX 2u /* crashes over one listener: then it is not restored */
 
 #define LISTENER_TAIL       1u /* the rest of a frame that the ring may no longer keep goes out first */
@@ -78,6 +79,7 @@ struct listener {
 	uint32_t faults; /* times that the server crashed over it */
 	uint8_t ip[16];
 	char agent[LISTENER_AGENT_MAX];
+	char user[LISTENER_USER_MAX]; /* as whom it was let in; counted by limit_user_…, if any */
 	uint8_t pad[4];
 };
 
@@ -141,9 +143,6 @@ MUST_CHECK bool listener_move(struct outlet *from, struct outlet *to, uint32_t r
 /* Counts a listener that the last server left in, at its outlet. False: it cannot be had; its row is
  * free and its connection closed. */
 RUNS_ON(on_worker) bool listener_adopt(struct outlet *outlet, uint32_t row);
-
-/* No listener that this worker makes has a lower number. */
-RUNS_ON(on_worker) void listener_ids_from(uint64_t id);
 
 /* A row that nobody can go on with: closes and frees it. */
 RUNS_ON(on_worker) void listener_abandon(uint32_t row, const char *why);

@@ -82,8 +82,8 @@ static int publisher_open(struct publisher *publisher, enum framer_kind kind)
 		return -ECANCELED;
 	if (old && old->kind == kind && bytes_equal(bytes_str(old->type), type)) {
 		publisher->feed = old;
-		/* Where chains have headers they would be in the way. */
-		publisher->joining = plan->rejoins && (kind == FRAMER_MP3 || kind == FRAMER_ADTS);
+		publisher->joining = plan->rejoins && (kind == FRAMER_MP3 || kind == FRAMER_ADTS ||
+						       kind == FRAMER_OGG);
 	} else {
 		publisher->feed =
 			radio_feed_make(bytes_str(publisher->name), type, kind, &plan->shape);
@@ -287,28 +287,79 @@ static bool is_known(struct publisher *publisher, struct bytes unit)
 	return false;
 }
 
+/* A chain begins with its headers wherever one joins it: they are put aside until a unit behind them
+ * says whether the chain is ours. False: there is no room. */
+static bool header_hold(struct publisher *publisher, const struct unit *unit)
+{
+	uint32_t count = publisher->held_count;
+
+	if (count == PUBLISH_HELD || (count && unit->flags & UNIT_CHAIN) ||
+	    unit->data.len > HEADERS_MAX - (count ? publisher->state.headers_len : 0))
+		return false;
+	headers_add(publisher, unit);
+	publisher->held[count].len = (uint32_t)unit->data.len;
+	publisher->held[count].flags = unit->flags;
+	publisher->held_count++;
+	return true;
+}
+
+/* It is another chain: what was put aside is its beginning. */
+static void held_publish(struct publisher *publisher)
+{
+	struct bytes rest = bytes_of(publisher->headers, publisher->state.headers_len);
+
+	for (uint32_t i = 0; i < publisher->held_count; i++) {
+		struct record record = {.flags = publisher->held[i].flags,
+					.media_us = publisher->state.media_us};
+
+		publish_unit(publisher, &record, bytes_first(rest, publisher->held[i].len));
+		rest = bytes_skip(rest, publisher->held[i].len);
+	}
+	publisher->held_count = 0;
+}
+
+/* Whether nobody is to hear this unit: it was published before the break, or may have been. */
+static bool is_joining(struct publisher *publisher, const struct unit *unit, mono_t now)
+{
+	if (!publisher->joining)
+		return false;
+	publisher->state.last_unit = now;
+	publisher->state.rubbish = 0;
+	if (publisher->join_seq == 0 && unit->flags & UNIT_HEADER && header_hold(publisher, unit))
+		return true;
+	publisher->joining = is_known(publisher, unit->data);
+	if (publisher->joining && publisher->held_count) {
+		publisher->held_count = 0;
+		publisher->state.headers_open = false;
+	} else if (!publisher->joining) {
+		held_publish(publisher);
+	}
+	return publisher->joining;
+}
+
+static void unit_title(struct publisher *publisher)
+{
+	struct bytes title;
+
+	if (!framer_title(&publisher->state.framer, &title))
+		return;
+	bytes_to_str(charset_cut(title, sizeof publisher->title - 1), publisher->title,
+		     sizeof publisher->title);
+	publisher_set_title(publisher, title, BYTES(""));
+	publisher->news |= PUBLISH_TITLE;
+}
+
 static void unit_publish(struct publisher *publisher, const struct unit *unit, mono_t now)
 {
 	struct record record = {.flags = unit->flags, .media_us = publisher->state.media_us};
-	struct bytes title;
 
-	if (publisher->joining) {
-		publisher->joining = is_known(publisher, unit->data);
-		publisher->state.last_unit = now;
-		publisher->state.rubbish = 0;
-		if (publisher->joining)
-			return;
-	}
+	if (is_joining(publisher, unit, now))
+		return;
 	if (unit->flags & UNIT_HEADER)
 		headers_add(publisher, unit);
 	else if (publisher->state.headers_open)
 		headers_publish(publisher);
-	if (framer_title(&publisher->state.framer, &title)) {
-		bytes_to_str(charset_cut(title, sizeof publisher->title - 1), publisher->title,
-			     sizeof publisher->title);
-		publisher_set_title(publisher, title, BYTES(""));
-		publisher->news |= PUBLISH_TITLE;
-	}
+	unit_title(publisher);
 	publish_unit(publisher, &record, unit->data);
 	publisher->state.media_us += unit->duration_us;
 	publisher->state.last_unit = now;

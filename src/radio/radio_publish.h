@@ -18,6 +18,7 @@
 #define PUBLISH_BUFFER (FRAMER_UNIT_MAX + 32768u)
 #define HEADERS_MAX    (256u << 10)
 #define MEAN_RECORD    256u         /* bytes: how many records a ring must have room for */
+#define PUBLISH_HELD   16u          /* header units that a rejoining chain may begin with */
 #define RUBBISH_MAX    (256u << 10) /* bytes in a row that are no unit */
 
 #define PUBLISH_LIVE  1u /* the first unit is out: feed and first_pos hold */
@@ -64,8 +65,12 @@ struct publisher {
 	struct feed *feed; /* NULL: the format is not known yet */
 	bool joining;      /* nothing new has come yet: see plan.rejoins */
 	uint64_t join_seq; /* the record that its next unit may be; 0: none was found yet */
-	unsigned news;     /* PUBLISH_…; the owner clears it */
-	char title[1024];  /* UTF-8, clean */
+	struct {
+		uint32_t len, flags;
+	} held[PUBLISH_HELD]; /* header units, in headers: of a chain that may be ours already */
+	uint32_t held_count;
+	unsigned news;    /* PUBLISH_…; the owner clears it */
+	char title[1024]; /* UTF-8, clean */
 	struct publish_state state;
 	struct publish_place *place; /* NULL: nobody will go on */
 	uint8_t *buffer;             /* PUBLISH_BUFFER */

@@ -401,6 +401,8 @@ static struct publish_plan plan_of(const struct claim *claim)
 		.old_feed = claim->feed,
 		.shape = claim->shape,
 		.writer = claim->about.id,
+		/* Another server's push begins with its past, at each new connection. */
+		.rejoins = claim->about.station.via[0] != '\0',
 	};
 
 	bytes_to_str(bytes_str(claim->about.content_type), plan.type, sizeof plan.type);

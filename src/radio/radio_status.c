@@ -7,6 +7,7 @@
 #include "edge/proto/http_date.h"
 #include "edge/proto/url.h"
 #include "edge/proto/xml.h"
+#include "radio/radio_auth_url.h"
 #include "radio/radio_limit.h"
 
 static int64_t started_us OWNED_BY(on_control);
@@ -200,6 +201,10 @@ RUNS_ON(on_control) static json_t *admin_source(const struct mount *mount, struc
 	bool is_public = mount_station(mount).is_public;
 
 	put_text(source, "@mount", mount->name);
+	if (mount_conf(mount)->htpasswd[0])
+		put_text(source, "authenticator", "htpasswd");
+	else if (auth_url_wanted(mount_conf(mount), AUTH_LISTENER))
+		put_text(source, "authenticator", "url");
 	put_source(source, mount, site);
 	if (mount_conf(mount)->max_listeners)
 		put_number(source, "max_listeners", mount_conf(mount)->max_listeners);

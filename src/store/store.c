@@ -62,11 +62,6 @@ static const struct {
 	[STORE_BROKEN] = {"broken", "the database cannot be written"},
 };
 
-const char *store_fault_word(enum store_fault fault)
-{
-	return faults[fault].word;
-}
-
 const char *store_fault_text(enum store_fault fault)
 {
 	return faults[fault].text;
@@ -414,13 +409,18 @@ static void store_main(void *unused)
 	metric_thread_stop();
 }
 
+const char *store_directory(void)
+{
+	return data_directory;
+}
+
 int store_start(uv_loop_t *loop, const struct store_conf *conf, const char *data)
 {
 	int error;
 
+	snprintf(data_directory, sizeof data_directory, "%s", data);
 	if (!conf->enabled)
 		return 0;
-	snprintf(data_directory, sizeof data_directory, "%s", data);
 	settings_of(&store.settings, conf);
 	store.last = &store.first;
 	error = uv_loop_init(&store.loop);

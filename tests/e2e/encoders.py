@@ -6,6 +6,7 @@ import time
 import xml.sax.saxutils
 
 from sounds import FORMATS
+from stage import run
 
 NAME, GENRE, ABOUT = "Radio Ring", "Test Tones", "Words over a chord"
 
@@ -129,7 +130,11 @@ def ezstream_send(crew, server, sounds, room, form, mount, password=None):
 
 def ices_send(crew, server, sounds, room, mount, password=None):
     room = open_to_nobody(room / "ices")
-    (room / "playlist.txt").write_text(f"{sounds.file('vorbis')}\n" * 20)
+    # It refuses a file that it has just played, and a serial number too.
+    again = room / "again.ogg"
+    run(["ffmpeg", "-v", "error", "-y", "-i", sounds.file("vorbis"), "-map", "0:a", "-c", "copy",
+         "-serial_offset", "4711", again]).check_returncode()
+    (room / "playlist.txt").write_text(f"{sounds.file('vorbis')}\n{again}\n" * 20)
     config = room / "ices.xml"
     config.write_text(f"""<?xml version="1.0"?>
 <ices>

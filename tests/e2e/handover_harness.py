@@ -1,13 +1,16 @@
 """A server with its keeper, and what is done to it: upgrades, kills, broken binaries, faults at a
 chosen call. Processes are found by their parents, from the one that the test started."""
 import os
+import random
 import shutil
 import signal
 import stat
 import subprocess
+import time
 
-from fault_harness import CLIENTS, PATIENCE, SERVER, Server, await_
+from fault_harness import CLIENTS, PATIENCE, SERVER, Server, await_, swarm_report
 
+TIMES = int(os.environ.get("HANDOVERS", "20"))
 CTL = os.path.join(CLIENTS, "ringmainctl")
 
 
@@ -121,3 +124,32 @@ class Kept(Server):
         """The program, started with these variables."""
         words = " ".join(f"{name}='{value}'" for name, value in environment.items())
         self.replace(f"#!/bin/sh\n{words} exec {SERVER} \"$@\"\n")
+
+
+def disturb(server, how, times):
+    """So many upgrades or kills, each at a moment of its own."""
+    for i in range(times):
+        time.sleep(random.uniform(0.05, 0.6))
+        kind = how if how != "both" else ("kill", "upgrade")[i % 2]
+        server.kill() if kind == "kill" else server.upgrade()
+
+
+def assert_still_live(*encoders):
+    """They were let in once, and nobody broke with them."""
+    for encoder in encoders:
+        done = encoder.stop()
+        assert done and done["connects"] == 1 and done["drops"] == 0 and done["lost"] == 0, done
+
+
+def all_hear(listeners, more):
+    """Each of them hears so much more than it has now."""
+    wanted = [(listener, len(listener.received()) + more) for listener in listeners]
+    for listener, want in wanted:
+        await_(f"{more} more bytes", lambda l=listener, n=want: len(l.received()) >= n or l.ended)
+        assert len(listener.received()) >= want, "ended early"
+
+
+def swarm_over(swarm):
+    """Ends it; its report."""
+    swarm.terminate()
+    return swarm_report(swarm)

@@ -9,7 +9,7 @@ from stage import (ADMIN_PASSWORD, SOURCE_PASSWORD, Crew, await_true, free_ports
 class Icecast:
     """Its answers are read by the same means as stage.Server's."""
 
-    def __init__(self, crew: Crew, room):
+    def __init__(self, crew: Crew, room, mounts=""):
         need("icecast2")
         self.port = free_ports()
         self.host = f"127.0.0.1:{self.port}"
@@ -29,9 +29,10 @@ class Icecast:
     <adminroot>/usr/share/icecast2/admin</adminroot></paths>
   <logging><accesslog>-</accesslog><errorlog>-</errorlog><loglevel>2</loglevel></logging>
   <security><chroot>0</chroot></security>
-</icecast>
+{mounts}</icecast>
 """)
         config.chmod(0o644)
+        self.config = config
         args = ["icecast2", "-c", config]
         if os.getuid() == 0:  # it refuses to run as root
             user = pwd.getpwnam("icecast2")

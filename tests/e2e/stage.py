@@ -230,7 +230,8 @@ class Server:
                             "admin.password": ADMIN_PASSWORD,
                             # All tests of a file guess at one server from one address.
                             "auth.attempts": "10000", **(settings or {})}.items():
-            args += ["--set", f"{name}={value}"]
+            if value is not None:
+                args += ["--set", f"{name}={value}"]
         self.process = crew.start(args, "ringmain")
         await_true(lambda: re.search(r" info core ready port=\d+", self.log())
                    or not self.process.running(), 20, self.log)

@@ -208,12 +208,24 @@ def test_who_guesses_waits_and_the_encoder_at_the_same_address_does_not(serve, s
     server.await_no_mount("/live")
     with raw_source(server, "/live", "audio/mpeg", "", frames):
         server.await_mount("/live")
-    # Others with the right password, who were never here, wait: it may have been guessed.
-    refused = server.get("/admin/metadata?mode=updinfo&mount=/other&song=x", auth=ENCODER)
-    assert refused.status == 429
+    # An encoder that was never here is no administrator who guesses.
+    assert server.get("/admin/metadata?mode=updinfo&mount=/other&song=x",
+                      auth=ENCODER).status == 400
+    with raw_source(server, "/new", "audio/mpeg", "", frames):
+        server.await_mount("/new")
     server.await_log("edge locked out address=127.0.0.1 user=admin wait=3600")
     text = server.get("/metrics").text
     assert "ringmain_edge_lockouts_total 1" in text
+
+
+def test_guesses_at_an_encoders_password_are_counted_for_themselves(serve):
+    server = serve({"auth.attempts": "5", "auth.lockout": "1h"})
+    call = "/admin/metadata?mode=updinfo&mount=/live&song=x"
+    answers = [server.get(call, auth=("source", f"guess {i}")) for i in range(6)]
+    assert [a.status for a in answers] == [401] * 5 + [429]
+    # Others with the right password, who were never here, wait: it may have been guessed.
+    assert server.get(call, auth=ENCODER).status == 429
+    assert server.admin("stats").status == 200
 
 
 def test_an_encoder_with_an_old_password_locks_nobody_out(serve, sounds):
@@ -251,6 +263,13 @@ def test_numbers_are_not_for_those_whom_a_proxy_on_this_machine_passes_on(server
     assert server.get("/metrics").status == 200
     assert server.get("/metrics", {header: "203.0.113.9"}).status == 401
     assert server.get("/metrics", {header: "203.0.113.9"}, auth=ADMIN).status == 200
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}],
+                         ids=["name", "origin"])
+def test_numbers_are_not_for_pages_of_other_sites(server, headers):
+    assert server.get("/metrics", headers).status == 401
+    assert server.get("/metrics", {"Host": "localhost"}).status == 200
 
 
 def test_numbers_are_for_the_networks_that_are_named(serve):

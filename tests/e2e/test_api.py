@@ -1,15 +1,16 @@
 """/api/v1: the document is held against the server and the server against the document; and what
 each operation does."""
-import ipaddress
 import csv
 import io
 import json
 import re
+import tempfile
 import urllib.parse
 
 import jsonschema
 import pytest
 
+from countries import country_file
 from encoders import dial, read_until
 from stage import ADMIN_PASSWORD, ROOT, SOURCE_PASSWORD, Server, await_true
 from test_requests import mp3_frames, raw_source
@@ -151,11 +152,20 @@ def test_each_operation_is_refused_without_a_login_as_its_rank_says(server):
         body = "{}" if "requestBody" in said else None
         answer = server.get(real, method=method, body=body,
                             headers={"Content-Type": "application/json"})
-        if said["x-rank"] == "none":
+        if (method, path) == ("POST", "/api/v1/setup"):
+            assert answer.status == 409, "there is an administrator"
+        elif said["x-rank"] == "none":
             assert answer.status == 200, path
         else:
             assert answer.status == 401 and answer.json["error"]["code"] == "no_login", path
             validate(answer.json, {"$ref": "#/components/schemas/Error"})
+
+
+def test_a_server_with_an_administrator_needs_no_setup(api):
+    assert api("GET", "/setup", auth=None).json == {"needed": False}
+    refused = api("POST", "/setup", {"token": "x", "user": "eve", "password": "long enough"},
+                  auth=None)
+    assert refused.status == 409 and refused.json["error"]["code"] == "not_needed"
 
 
 def test_paths_and_methods_that_are_not_there_are_said_as_json(server):
@@ -198,46 +208,6 @@ def test_what_is_read_has_the_documents_form(on_air, api):
     me = api("GET", "/me").json
     assert me["user"] == "admin" and me["rank"] == "admin"
     listener.close()
-
-
-def country_file(path, networks):
-    """A database in MaxMind's format (version 2.0) with these IPv4 networks: {"a.b.c.d/n": "DE"}."""
-    nodes, data, codes = [[None, None]], b"", {}
-
-    def text(value):
-        return bytes([0x40 | len(value)]) + value.encode()
-
-    for code in sorted(set(networks.values())):
-        codes[code] = len(data)
-        data += bytes([0xe1]) + text("country") + bytes([0xe1]) + text("iso_code") + text(code)
-    for network, code in networks.items():
-        address, bits = ipaddress.ip_network(network).network_address, int(network.split("/")[1])
-        at = 0
-        for i in range(bits):
-            side = int(address) >> (31 - i) & 1
-            if i == bits - 1:
-                nodes[at][side] = ("data", codes[code])
-            elif nodes[at][side] is None:
-                nodes.append([None, None])
-                nodes[at][side] = at = len(nodes) - 1
-            else:
-                at = nodes[at][side]
-    tree = b""
-    for node in nodes:
-        for side in node:
-            value = len(nodes) if side is None else side if isinstance(side, int) \
-                else len(nodes) + 16 + side[1]
-            tree += value.to_bytes(3, "big")
-    meta = bytes([0xe0 | 9])
-    for key, value in (("node_count", bytes([0xc4]) + len(nodes).to_bytes(4, "big")),
-                       ("record_size", bytes([0xa1, 24])), ("ip_version", bytes([0xa1, 4])),
-                       ("database_type", text("Test-Country")), ("languages", bytes([0x00, 0x04])),
-                       ("binary_format_major_version", bytes([0xa1, 2])),
-                       ("binary_format_minor_version", bytes([0xa0])),
-                       ("build_epoch", bytes([0x04, 0x02]) + (1 << 30).to_bytes(4, "big")),
-                       ("description", bytes([0xe0]))):
-        meta += text(key) + value
-    path.write_bytes(tree + bytes(16) + data + b"\xab\xcd\xefMaxMind.com" + meta)
 
 
 def test_listeners_are_counted_by_country(serve, sounds, tmp_path):
@@ -487,9 +457,26 @@ def test_relays_pushes_listings_and_webhooks_are_seen_and_ordered(serve, crew):
     assert api("POST", "/hooks/test/test").status == 204
     await_true(lambda: api("GET", "/hooks").json["hooks"][0]["error"], 20)
     assert api("POST", "/hooks/none/test").status == 404
+    assert api("POST", "/hooks", {"name": "made", "url": "http://192.0.2.1/"}).status == 201
+    assert api("PUT", "/hooks/made", {"enabled": False}).json["state"] == "off"
+    assert api("DELETE", "/hooks/made").status == 204
     await_true(lambda: "warning" in {c["state"] for c in api("GET", "/health").json["checks"]
                                      if c["name"] == "webhooks"}, 10)
     Api.elsewhere |= api.called
+
+
+def test_slots_of_the_frame_cache(serve, monkeypatch):
+    with tempfile.TemporaryDirectory(prefix="fc-e2e-") as directory:
+        monkeypatch.setenv("FC_DIR", directory)
+        api = Api(serve({"framecache.listen": "127.0.0.1:0"}))
+        shape = {"width": 64, "height": 32, "fps_num": 50, "fps_den": 1, "audio_channels": 2}
+        assert api("POST", "/slots", {"slot_id": "a.b", **shape}).status == 400
+        assert api("POST", "/slots", {"slot_id": "a", **shape}).status == 201
+        assert api("GET", "/slots").json["slots"][0]["state"] == "init"
+        assert api("GET", "/slots/a").status == 200
+        assert api("DELETE", "/slots/a").status == 204
+        assert api("DELETE", "/slots/a").status == 404
+        Api.elsewhere |= api.called
 
 
 def test_bodies_that_are_no_json_object_are_refused(server):
@@ -642,6 +629,18 @@ def test_pages_load_nothing_but_our_own_files(server):
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|style=", answer.text), path
+
+
+def test_a_certificate_is_asked_for_where_there_is_an_authority(api):
+    found = api("GET", "/certificate").json
+    assert not found["tls"] and not found["self_signed"] and found["acme"]["phase"] == "off"
+    refused = api("POST", "/certificate/renew")
+    assert refused.status == 409 and refused.json["error"]["code"] == "no_acme"
+
+
+def test_a_picture_of_no_slot(api):
+    assert api("GET", "/slots/none/thumbnail").status == 404
+    assert api("GET", "/slots/-/thumbnail").status == 404
 
 
 def test_each_operation_was_called(api):

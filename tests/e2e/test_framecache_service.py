@@ -1,23 +1,27 @@
 """The frame cache's service: its API, what it promises of memory, and that slots outlive it."""
 
+import base64
 import http.client
 import json
 import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
 import time
 
+import jsonschema
 import pytest
 
 from handover_harness import Kept
-from stage import Server
+from stage import PROGRAM, Server
 
 CLIENTS = pathlib.Path(os.environ.get("RINGMAIN_CLIENTS",
                                       pathlib.Path(__file__).resolve().parents[2] / "build" / "clients"))
+OPENAPI = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "openapi.json").read_text())
 SMALL = {"width": 64, "height": 32, "fps_num": 50, "fps_den": 1, "source_type": "sdi"}
 
 
@@ -212,7 +216,7 @@ def test_what_does_not_fit_is_507_and_takes_nothing(cache, slots):
     assert status == 507 and tree["error"]["code"] == "no_room"
     assert cache.get("/health")["bytes"] == first["bytes"]
     cache.make("small")
-    assert sorted(name for name in os.listdir(slots)) == ["first", "registry.json", "small"]
+    assert sorted(os.listdir(slots)) == [".readers", "first", "registry.json", "small"]
     assert cache.ask("DELETE", "/slots/first")[0] == 204
     cache.make("second", width=256, height=256, ring_depth=12)
 
@@ -233,6 +237,15 @@ def test_a_page_of_another_site_may_nothing(one_cache):
         assert cache.ask("DELETE", "/slots/evil", None, headers)[0] in (401, 403), headers
     assert cache.ask("GET", "/slots", None, {"Host": "evil.example"})[0] == 401
     assert cache.ask("GET", "/slots", None, {"Host": f"localhost:{cache.port}"})[0] == 200
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
+def test_whom_a_proxy_on_this_machine_passes_on_may_nothing(one_cache, header):
+    cache, _ = one_cache
+    headers = {header: "203.0.113.9"}
+    assert cache.ask("POST", "/slots", {"slot_id": "evil", **SMALL}, headers)[0] == 401
+    assert cache.ask("DELETE", "/slots/evil", None, headers)[0] == 401
+    assert cache.ask("GET", "/slots", None, headers)[0] == 401
 
 
 def test_each_port_has_its_own_paths(one_cache):
@@ -346,3 +359,257 @@ def test_the_door_and_who_waits_at_it_pass_to_the_next_server(slots, how):
         connection.request("GET", "/live")
         assert connection.getresponse().status == 404
         connection.close()
+
+
+# --- who may, and from where ---------------------------------------------------------------------
+
+
+TOKEN = "a-word-for-bridges-far-away"
+
+
+@pytest.fixture(scope="module")
+def guarded(shared_serve):
+    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="fc-e2e-", dir=shared) as directory:
+        yield Cache(shared_serve({"framecache.listen": f"127.0.0.1:0, unix:{directory}/door",
+                                  "framecache.token": TOKEN, "framecache.dir": directory})), directory
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"])
+def test_who_comes_through_a_proxy_on_this_machine_is_not_from_here(guarded, header):
+    cache, _ = guarded
+    assert cache.ask("GET", "/slots", None, {header: "for=192.0.2.7"})[0] == 401
+    assert cache.ask("POST", "/slots", {"slot_id": "far", **SMALL}, {header: "1.1 far"})[0] == 401
+    assert "far" not in cache.names()
+
+
+@pytest.mark.parametrize("said,status", [
+    (f"Bearer {TOKEN}", 200), (f"bearer {TOKEN} ", 200), (f"Bearer {TOKEN}x", 401), (f"Bearer {TOKEN[:-1]}", 401),
+    ("Bearer ", 401), ("Bearer", 401), (f"Basic {TOKEN}", 401)],
+    ids=["right", "small", "longer", "shorter", "empty", "none", "basic"])
+def test_from_elsewhere_a_token_is_needed(guarded, said, status):
+    cache, _ = guarded
+    assert cache.ask("GET", "/slots", None, {"Via": "1.1 proxy", "Authorization": said})[0] == status
+
+
+def test_a_short_token_is_refused(crew, tmp_path):
+    process = crew.start([PROGRAM, "--data", tmp_path, "--set", "framecache.token=short"], "ringmain")
+    assert process.wait(20) != 0
+    assert "at least 16 characters" in process.said()
+
+
+def ask_local(path, method, target, body=None, headers=None):
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(20)
+    connection.sock.connect(str(path))
+    connection.request(method, target, json.dumps(body) if body else None, headers or {})
+    reply = connection.getresponse()
+    data = reply.read()
+    connection.close()
+    return reply.status, json.loads(data) if data[:1] in (b"{", b"[") else None
+
+
+def test_the_unix_socket_is_a_door(guarded):
+    cache, directory = guarded
+    door = pathlib.Path(directory) / "door"
+    assert door.stat().st_mode & 0o777 == 0o660
+    status, made = ask_local(door, "POST", "/slots", {"slot_id": "local", **SMALL})
+    assert status == 201 and (pathlib.Path(directory) / "local").stat().st_uid == os.getuid()
+    assert ask_local(door, "GET", "/slots/local")[1]["bytes"] == made["bytes"]
+    assert ask_local(door, "GET", "/live")[0] == 404
+    assert ask_local(door, "GET", "/slots", headers={"Via": "1.1 proxy"})[0] == 401
+    assert ask_local(door, "DELETE", "/slots/local")[0] == 204
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_a_slot_is_its_makers(guarded):
+    cache, directory = guarded
+    os.chmod(directory, 0o755)
+    door = pathlib.Path(directory) / "door"
+    os.chmod(door, 0o666)
+    script = ("import socket,json;s=socket.socket(socket.AF_UNIX);s.connect({!r});b=json.dumps({!r}).encode();"
+              "s.sendall(b'POST /slots HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n"
+              "Content-Length: %d\\r\\n\\r\\n'%len(b)+b);print(s.recv(99))"
+              ).format(str(door), {"slot_id": "theirs", **SMALL})
+    said = subprocess.run(["/usr/bin/python3", "-c", script], user=65534, group=65534, text=True,
+                          capture_output=True, timeout=30)
+    assert "201" in said.stdout, said
+    there = (pathlib.Path(directory) / "theirs").stat()
+    assert (there.st_uid, there.st_gid) == (65534, 65534)
+
+
+def test_the_unix_socket_passes_to_the_next_server_and_a_stale_one_is_replaced(slots):
+    door = slots / "door"
+    old = socket.socket(socket.AF_UNIX)
+    old.bind(str(door))
+    old.close()
+    with Kept({"framecache.listen": f"unix:{door}", "framecache.dir": slots}) as server:
+        assert ask_local(door, "POST", "/slots", {"slot_id": "kept", **SMALL})[0] == 201
+        inode = door.stat().st_ino
+        server.upgrade()
+        assert ask_local(door, "GET", "/slots/kept")[0] == 200
+        server.kill()
+        assert ask_local(door, "GET", "/slots/kept")[0] == 200
+        assert door.stat().st_ino == inode
+
+
+def test_what_is_no_socket_is_not_replaced(slots, crew, tmp_path):
+    (slots / "door").write_text("mine")
+    process = crew.start([PROGRAM, "--data", tmp_path, "--set", "http.listen=127.0.0.1:0", "--set",
+                          f"framecache.listen=unix:{slots}/door"], "ringmain")
+    assert process.wait(20) != 0
+    assert (slots / "door").read_text() == "mine"
+
+
+# --- readers, and the API for operators ----------------------------------------------------------
+
+
+def test_readers_are_shown_with_their_lag(cache, frametest):
+    cache = cache()
+    writer = frametest("--size", "64x32", "--fps", "100", "live")
+    quick, slow = frametest("--check", "live"), frametest("--check", "live")
+
+    def readers(good):
+        end = time.monotonic() + 20
+        while True:
+            status, slot = cache.ask("GET", "/slots/live")
+            if status == 200:
+                seen = {reader["pid"]: reader for reader in slot["readers"]}
+                if good(seen):
+                    return seen
+            assert time.monotonic() < end, slot
+            time.sleep(0.05)
+
+    seen = readers(lambda seen: set(seen) == {quick.pid, slow.pid})
+    assert seen[quick.pid]["name"] == "frametest"
+    slow.send_signal(signal.SIGSTOP)
+    seen = readers(lambda seen: seen[slow.pid]["lag"] > 500)
+    assert seen[quick.pid]["lag"] < 400 and seen[quick.pid]["lost"] == 0, "told once a second"
+    assert seen[slow.pid]["silent_ms"] > 3000, "and it is not forgotten"
+    slow.send_signal(signal.SIGCONT)
+    assert readers(lambda seen: seen[slow.pid]["lost"] > 0)[slow.pid]["lag"] < 400
+    slow.kill()
+    slow.wait()
+    quick.send_signal(signal.SIGTERM)
+    quick.wait()
+    readers(lambda seen: not seen)
+    assert writer.poll() is None
+
+
+def test_reports_that_make_no_sense_are_nothing(cache, slots, frametest):
+    cache = cache()
+    cache.make("live")
+    out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    for report in (b"", b"x", b"\xff" * 128, b"x" * 5000, (0x46435244).to_bytes(4, "little") + b"\xff" * 124):
+        out.sendto(report, str(slots / ".readers"))
+    assert cache.get("/slots/live")["readers"] == []
+
+
+def test_operators_see_and_make_slots_in_the_api(serve, slots):
+    server = serve({"framecache.listen": "127.0.0.1:0", "framecache.dir": slots})
+    auth = ("admin", server.admin_password)
+    api = "/api/v1/slots"
+
+    def ask(method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        login = base64.b64encode(":".join(auth).encode()).decode()
+        connection.request(method, path, json.dumps(body) if body else None, {"Authorization": f"Basic {login}",
+                            "Content-Type": "application/json"})
+        reply = connection.getresponse()
+        data = reply.read()
+        connection.close()
+        return reply.status, json.loads(data) if data else None
+
+    assert server.get(api).status == 401
+    assert ask("GET", api) == (200, {"on": True, "slots": []})
+    status, made = ask("POST", api, {"slot_id": "studio", **SMALL})
+    assert status == 201 and made["slot_id"] == "studio" and made["readers"] == []
+    status, slots_seen = ask("GET", api)
+    schema = {"$ref": "#/components/schemas/Slots", "components": OPENAPI["components"]}
+    jsonschema.validate(slots_seen, schema)
+    assert ask("GET", api + "/studio")[0] == 200
+    assert ask("POST", api, {"slot_id": "studio", **SMALL})[0] == 409
+    assert ask("DELETE", api + "/studio") == (204, None)
+    assert ask("GET", api + "/studio")[0] == 404
+
+
+def test_without_a_door_the_api_has_no_slots(serve):
+    server = serve()
+    reply = server.get("/api/v1/slots", auth=("admin", server.admin_password))
+    assert reply.json == {"on": False, "slots": []}
+    assert server.get("/api/v1/slots/x", auth=("admin", server.admin_password)).status == 503
+
+
+# --- what must not grow, and what must not be followed -------------------------------------------
+
+
+def test_nothing_is_left_of_slots_that_come_and_go(cache, frametest):
+    """Over many orders the server holds no more descriptors and maps no more slots than before."""
+    cache = cache()
+    server = cache.server
+
+    def held():
+        pids = [int(pid) for pid in os.listdir("/proc") if pid.isdigit()]
+        ours = [server.process.popen.pid]
+        for pid in sorted(pids):
+            try:
+                if int(re.search(r"PPid:\t(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1)) in ours:
+                    ours.append(pid)
+            except OSError:
+                pass
+        return (sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in ours),
+                sum(pathlib.Path(f"/proc/{pid}/maps").read_text().count("/churn") for pid in ours))
+
+    for i in range(20):
+        cache.make("churn")
+        assert cache.ask("DELETE", "/slots/churn")[0] == 204
+    descriptors, maps = held()
+    for i in range(1000):
+        cache.make(f"churn{i % 5}", replace=True)
+        if i % 2:
+            assert cache.ask("DELETE", f"/slots/churn{i % 5}")[0] == 204
+    for name in cache.names():
+        cache.ask("DELETE", f"/slots/{name}")
+    end = time.monotonic() + 20
+    while True:
+        now = held()
+        if now[1] <= maps and now[0] <= descriptors + 4:
+            break
+        assert time.monotonic() < end, (descriptors, maps, now)
+        time.sleep(0.1)
+
+
+def test_a_name_that_becomes_a_link_is_never_followed(cache, slots):
+    """The name is a slot and a link to something else by turns, as fast as it goes: what the link leads to is
+    neither shown nor touched nor removed."""
+    cache = cache()
+    secret = cache.make("outside")
+    elsewhere = slots / "elsewhere"
+    elsewhere.mkdir()
+    (slots / "outside").rename(elsewhere / "outside")
+    before = (elsewhere / "outside").read_bytes()[:4096]
+    over = threading.Event()
+    cache.make("swap")
+    (slots / "swap").rename(slots / ".slot")
+
+    def swap():
+        while not over.is_set():
+            for target in (slots / ".slot", None):
+                if target:
+                    os.link(target, slots / ".next")
+                else:
+                    os.symlink(elsewhere / "outside", slots / ".next")
+                os.rename(slots / ".next", slots / "swap")
+    thread = threading.Thread(target=swap)
+    thread.start()
+    answers = set()
+    for _ in range(300):
+        status, slot = cache.ask("GET", "/slots/swap")
+        answers.add(status)
+        assert status == 404 or slot["generation"] != secret["generation"]
+    removed = cache.ask("DELETE", "/slots/swap?force=1")[0]
+    over.set()
+    thread.join()
+    assert 200 in answers and removed in (204, 404, 500)
+    assert (elsewhere / "outside").read_bytes()[:4096] == before

@@ -39,6 +39,11 @@ ICECAST = """<icecast>
     </authentication>
     <no-such-thing>7</no-such-thing>
   </mount>
+  <mount type="normal">
+    <mount-name>/members</mount-name>
+    <authentication type="htpasswd"><option name="filename" value="/etc/icecast2/members"/>
+      <option name="allow_duplicate_users" value="0"/></authentication>
+  </mount>
   <relay><server>up.example.org</server><port>8001</port><mount>/a</mount>
     <local-mount>/b</local-mount><on-demand>1</on-demand></relay>
   <directory><yp-url-timeout>15</yp-url-timeout><yp-url>http://dir.example.org/yp</yp-url></directory>
@@ -91,6 +96,7 @@ def test_icecasts_settings_mean_the_same(tmp_path):
                  "fallback_when_full: no", 'max_duration: "3600s"', "hidden: yes", 'public: "no"',
                  'charset: "latin1"', 'name: "Über <Radio>"', "icy_interval: 4096",
                  'auth_listener_add: "http://auth.example.org/add"',
+                 'htpasswd: "/etc/icecast2/members"', "allow_duplicate_users: no",
                  'url: ["http://up.example.org:8001/a"]', "on_demand: yes",
                  'url: ["http://dir.example.org/yp"]', 'file: "/var/log/icecast2/error.log"',
                  'level: "warning"'):

@@ -18,7 +18,7 @@ ROOT, BUILD, CC = sys.argv[1], sys.argv[2], sys.argv[3:]
 FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O1", "-w", "-fno-strict-overflow",
          *["-I" + os.path.join(ROOT, name) for name in ("include", "lib", "src", "tests", "tests/unit")]]
 LINK = ["-Wl,-z,now", "-lcmocka", "-lpthread"]
-LIBRARY = ["reader.c", "shape.c", "slot_dir.c", "slot_file.c", "writer.c"]
+LIBRARY = ["reader.c", "report.c", "shape.c", "slot_dir.c", "slot_file.c", "writer.c"]
 PROGRAMS = {
     "unit": ["tests/unit/framecache/slot.c"],
     "layout": ["tests/unit/framecache/layout.c"],

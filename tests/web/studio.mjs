@@ -1,4 +1,4 @@
-// studio: the real server with encoders and listeners, for the tests of the control room.
+// studio: the real server with encoders, listeners and frames, for the tests of the control room.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -42,12 +42,14 @@ export class Studio {
 	#listeners = [];
 	#settings;
 
+	// A setting that is null is not said, not even as here.
 	constructor(settings = {}) {
 		this.#settings = settings;
 	}
 
-	#start(program, args) {
-		const child = spawn("setpriv", ["--pdeathsig=KILL", join(this.#build, program), ...args.map(String)], { stdio: ["ignore", "ignore", "pipe"] });
+	#start(program, args, environment = {}) {
+		const child = spawn("setpriv", ["--pdeathsig=KILL", join(this.#build, program), ...args.map(String)],
+			{ stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...environment } });
 
 		child.said = "";
 		child.stderr.on("data", (text) => { child.said += text; });
@@ -64,7 +66,7 @@ export class Studio {
 		};
 
 		this.server = this.#start("ringmain", ["--data", join(this.#directory, "data"),
-			...Object.entries(settings).flatMap(([name, value]) => ["--set", `${name}=${value}`])]);
+			...Object.entries(settings).filter(([, value]) => value !== null).flatMap(([name, value]) => ["--set", `${name}=${value}`])]);
 		await until(async () => (await fetch(`${this.url}/readyz`).catch(() => null))?.ok, "the server is ready");
 	}
 
@@ -83,6 +85,15 @@ export class Studio {
 		if (!answer.ok)
 			throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
 		return answer.status === 204 ? null : answer.json();
+	}
+
+	// A program of clients/, until the test ends it.
+	run(program, args, environment = {}) {
+		return this.#start(program, args, environment);
+	}
+
+	get directory() {
+		return this.#directory;
 	}
 
 	mount(name) {

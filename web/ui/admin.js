@@ -7,7 +7,9 @@ import { icon, mark } from "./icons.js";
 import { live } from "./live.js";
 import { me } from "./me.js";
 import * as about from "./page-about.js";
+import * as account from "./page-account.js";
 import * as bans from "./page-bans.js";
+import * as certificate from "./page-certificate.js";
 import * as health from "./page-health.js";
 import * as history from "./page-history.js";
 import * as hooks from "./page-hooks.js";
@@ -19,12 +21,14 @@ import * as overview from "./page-overview.js";
 import * as people from "./page-people.js";
 import * as relays from "./page-relays.js";
 import * as settings from "./page-settings.js";
+import * as slots from "./page-slots.js";
 
 const groups = [
 	["On air", [["overview", "Overview", overview], ["mounts", "Mounts", mounts], ["listeners", "Listeners", listeners], ["history", "History", history]]],
+	["Video", [["slots", "Frame cache", slots]]],
 	["Network", [["relays", "Relays", relays], ["hooks", "Webhooks", hooks]]],
-	["Access", [["people", "People", people], ["bans", "Bans", bans]]],
-	["Server", [["settings", "Settings", settings], ["log", "Log", log], ["health", "Health", health], ["about", "About", about]]],
+	["Access", [["people", "People", people], ["account", "You", account], ["bans", "Bans", bans]]],
+	["Server", [["settings", "Settings", settings], ["certificate", "Certificate", certificate], ["log", "Log", log], ["health", "Health", health], ["about", "About", about]]],
 ];
 const pages = new Map(groups.flatMap(([, list]) => list.map(([name, title, page]) => [name, { name, title, page }])));
 const content = h("main.content", { id: "content", tabindex: -1 });

@@ -27,18 +27,32 @@ export async function attempt(work, done) {
 	}
 }
 
-// A form in a dialog. fields: [{ name, label, type, value, options, hint, required, placeholder }].
+// Several of a few: its value is the list of those that are checked.
+function choices(field, id, inputs) {
+	const boxes = field.choices.map((choice) => h("input", { type: "checkbox", name: field.name, id: `${id}-${choice.value}`, value: choice.value, checked: field.value?.includes(choice.value) }));
+
+	inputs.set(field.name, boxes);
+	return h("fieldset.choices", { "aria-describedby": field.hint ? `${id}-hint` : null }, h("legend", null, field.label),
+		boxes.map((box, i) => h("label.check", { for: box.id }, box, field.choices[i].label)), field.hint ? h("p.hint-text", { id: `${id}-hint` }, field.hint) : null);
+}
+
+// A form in a dialog; body: an element that stands above the fields. fields: [{ name, label, type, value,
+// options, choices, hint, required, placeholder }].
 // submit(values) may throw: its words are shown and the dialog stays.
-export function ask({ title, text, fields = [], button, danger = false, submit }) {
+export function ask({ title, text, body, fields = [], button, danger = false, submit }) {
 	return new Promise((resolve) => {
 		const fault = h("p.fault", { role: "alert" });
 		const inputs = new Map();
 		const rows = fields.map((field) => {
 			const id = `ask-${field.name}`;
+
+			if (field.choices)
+				return choices(field, id, inputs);
 			const common = { id, name: field.name, required: field.required, placeholder: field.placeholder, "aria-describedby": field.hint ? `${id}-hint` : null };
 			const input = field.options ?
 				h("select", common, field.options.map((option) =>
 					h("option", { value: option.value ?? option, selected: (option.value ?? option) === field.value }, option.label ?? option))) :
+				field.type === "textarea" ? h("textarea", { ...common, rows: field.rows ?? 4, spellcheck: "false", value: field.value ?? "" }) :
 				field.type === "checkbox" ?
 					h("input", { ...common, type: "checkbox", checked: field.value }) :
 					h("input", { ...common, type: field.type ?? "text", value: field.value ?? "", autocomplete: field.autocomplete ?? "off", maxlength: field.maxlength });
@@ -58,18 +72,18 @@ export function ask({ title, text, fields = [], button, danger = false, submit }
 			fault.textContent = "";
 			try {
 				await submit(Object.fromEntries([...inputs].map(([name, input]) =>
-					[name, input.type === "checkbox" ? input.checked : input.value])));
+					[name, Array.isArray(input) ? input.filter((one) => one.checked).map((one) => one.value) : input.type === "checkbox" ? input.checked : input.value])));
 				dialog.close("done");
 			} catch (error) {
 				fault.textContent = error.message;
 				send.disabled = false;
 			}
-		} }, h("h2", { id: "ask-title" }, title), text ? h("p", null, text) : null, rows, fault,
+		} }, h("h2", { id: "ask-title" }, title), text ? h("p", null, text) : null, body, rows, fault,
 		h("div.ask-buttons", null,
 			h("button", { type: "button", onclick: () => dialog.close() }, "Cancel"), send)));
 
 		document.body.append(dialog);
 		dialog.showModal();
-		(dialog.querySelector("input, select") ?? send).focus();
+		(dialog.querySelector("input, select, textarea") ?? send).focus();
 	});
 }

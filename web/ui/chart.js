@@ -7,7 +7,7 @@
 // values: oldest first, null where nothing is known; they end at time end, step seconds apart.
 
 import { h, s, setText } from "./dom.js";
-import { clockTime, dateTime } from "./format.js";
+import { clockTime, dateTime, dayMonth } from "./format.js";
 
 const pad = { right: 12, top: 12, bottom: 24 };
 
@@ -118,7 +118,7 @@ export class Chart {
 			const x = this.#x((time - this.#start) / this.#step);
 
 			if (x > this.#left + 8 && x < width - 24)
-				parts.push(s("text.chart-word", { x, y: height - 6, "text-anchor": "middle" }, clockTime(time)));
+				parts.push(s("text.chart-word", { x, y: height - 6, "text-anchor": "middle" }, this.#word(time)));
 		}
 		this.#series.forEach((one, i) => parts.push(...this.#lines(one, i, top)));
 		parts.push(s("line.chart-hair", { y1: pad.top, y2: height - pad.bottom, visibility: "hidden" }));
@@ -135,7 +135,8 @@ export class Chart {
 
 		return this.#runs(one.values, top).flatMap((run) => [
 			i === 0 ? s(`path.chart-area.tone-${one.tone ?? "main"}`, { d: `M${run[0][0]} ${floor}L${dots(run)}L${run.at(-1)[0]} ${floor}Z` }) : null,
-			s(`path.chart-line.tone-${one.tone ?? "main"}`, { d: `M${dots(run)}${run.length === 1 ? "h0.1" : ""}` }),
+			s(`path.chart-line.tone-${one.tone ?? "main"}`, { d: `M${dots(run)}` }),
+			run.length === 1 ? s(`circle.chart-dot.tone-${one.tone ?? "main"}`, { cx: run[0][0], cy: run[0][1], r: 3 }) : null,
 		]).filter(Boolean);
 	}
 
@@ -143,12 +144,17 @@ export class Chart {
 		return this.#end - (this.#count - 1) * this.#step;
 	}
 
+	// Over days the clock says nothing.
+	#word(time) {
+		return (this.#count - 1) * this.#step > 2 * 86400 ? dayMonth(time) : clockTime(time);
+	}
+
 	// Round times at a readable distance.
 	#times() {
 		const wanted = Math.max(2, Math.floor(this.#width / 110));
 		const span = (this.#count - 1) * this.#step;
-		const every = [60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400]
-			.find((n) => span / n <= wanted) ?? 86400;
+		const every = [60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000]
+			.find((n) => span / n <= wanted) ?? 5184000;
 		const zone = new Date().getTimezoneOffset() * 60;
 		const times = [];
 
@@ -207,7 +213,7 @@ export class Chart {
 		});
 		const time = this.#start + at * this.#step;
 
-		setText(this.#reading, `${this.#step >= 3600 ? dateTime(time) : clockTime(time, this.#step < 60)} · ${values.join(" · ")}`);
+		setText(this.#reading, `${this.#step >= 300 ? dateTime(time) : clockTime(time, this.#step < 60)} · ${values.join(" · ")}`);
 		this.#reading.style.setProperty("--at", `${Math.min(this.#width - 90, Math.max(90, x))}px`);
 	}
 }

@@ -1,4 +1,4 @@
-// countries: a code of two letters as its flag and in words.
+// countries: a code of two letters in words.
 
 const names = (() => {
 	try {
@@ -7,10 +7,6 @@ const names = (() => {
 		return null;
 	}
 })();
-
-export function flag(code) {
-	return /^[A-Z]{2}$/.test(code) ? String.fromCodePoint(...[...code].map((letter) => 0x1f1e6 + letter.charCodeAt(0) - 65)) : "·";
-}
 
 export function countryName(code) {
 	if (!/^[A-Z]{2}$/.test(code))

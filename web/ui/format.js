@@ -14,6 +14,10 @@ export function short(value) {
 	return `${(value / divisor).toPrecision(3)}${unit}`;
 }
 
+export function share(value, all) {
+	return all ? `${number(value)} · ${(100 * value / all).toFixed(value * 10 < all ? 1 : 0)}\u00a0%` : number(value);
+}
+
 const sizes = ["B", "KB", "MB", "GB", "TB", "PB"];
 
 export function bytes(value) {
@@ -75,6 +79,10 @@ export function clockTime(seconds, withSeconds = false) {
 	return new Date(seconds * 1000).toLocaleTimeString([], {
 		hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(withSeconds ? { second: "2-digit" } : {}),
 	});
+}
+
+export function dayMonth(seconds) {
+	return new Date(seconds * 1000).toLocaleDateString([], { day: "numeric", month: "short" });
 }
 
 export function dateTime(seconds) {

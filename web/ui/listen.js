@@ -74,7 +74,8 @@ function share() {
 function build() {
 	const dial = h("div.listen-dial", null, canvas, button);
 	const words = h("div.listen-words", null, h("p.listen-state", null, state, count), station, song, artist, small ? null : about, status);
-	const tools = h("div.listen-tools", null, volume, elapsed);
+	const speaker = s("svg.listen-speaker", { viewBox: "0 0 24 24", "aria-hidden": "true" }, s("path", { d: "M4.500 9.500v5h3l4.500 3.500v-12l-4.500 3.500zM15 9a4 4 0 0 1 0 6M17.500 6.500a7.500 7.500 0 0 1 0 11" }));
+	const tools = h("div.listen-tools", null, speaker, volume, elapsed);
 
 	document.body.append(small ? h("main.listen-card", null, dial, words, h("div.listen-side", null, tools, home)) :
 		h("main.listen-page", null, home, dial, words, tools, format,

@@ -8,7 +8,8 @@ import { live } from "./live.js";
 import { me } from "./me.js";
 import { Table } from "./table.js";
 
-const PAGE = 50;
+// On a phone each is a card, and fifty of them are a long way.
+const PAGE = matchMedia("(max-width: 40rem)").matches ? 15 : 50;
 
 function lag(ms) {
 	return ms === null || ms === undefined ? "–" : ms < 1000 ? `${ms}\u00a0ms` : `${(ms / 1000).toFixed(1)}\u00a0s`;

@@ -18,19 +18,11 @@ function pairs(list) {
 	return list.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", { dir: "auto" }, value)));
 }
 
-function certificateFacts({ tls, names, ends, acme }) {
-	if (!tls)
-		return pairs([["TLS", "off: no certificate is set"]]);
-	return pairs([["Names", names || "–"], ["Ends", dateTime(ends)], ["Renewal", acme.phase === "off" ? "by hand" : acme.phase],
-		...(acme.next ? [["Next look", dateTime(acme.next)]] : []), ...(acme.error ? [["Error", acme.error]] : [])]);
-}
-
 export function show(place) {
 	const verdict = h("p.verdict", { role: "status" });
 	const list = h("ul.checks");
 	const facts = h("dl.facts");
 	const numbers = h("div.metrics");
-	const certificate = h("dl.facts");
 	const cpu = trendCard({ title: "Processor", format: (v) => `${v.toFixed(v < 10 ? 1 : 0)}\u00a0%`, whole: false, height: 170, lines: [{ series: "cpu", name: "Of one core" }] });
 	const memory = trendCard({ title: "Memory", format: bytes, height: 170, lines: [{ series: "memory", name: "Resident", tone: "calm" }] });
 	let timer = 0;
@@ -43,8 +35,6 @@ export function show(place) {
 			verdict.className = `verdict ${!ready || bad.some((one) => one.state === "bad") ? "bad" : bad.length ? "warning" : "good"}`;
 			setText(verdict, !ready ? "The server is not ready." : bad.length ? `${bad.length} of ${checks.length} checks ask for attention.` : `All ${checks.length} checks are well.`);
 			list.replaceChildren(...checks.map(checkRow));
-			if (can("GET", "/certificate"))
-				setChildren(certificate, certificateFacts(await get("/certificate")));
 			const { metrics } = await get("/metrics");
 
 			setChildren(numbers, metrics.map((one) => h("div.metric", { title: one.help }, h("span.metric-name", null, one.name), h("span.metric-value", null, number(one.value)))));
@@ -55,7 +45,6 @@ export function show(place) {
 	}
 	place.append(verdict, h("section.card.flush", null, list), h("div.two", null, cpu.root, memory.root),
 		h("section.card", null, h("div.card-top", null, h("h2", null, "Process")), facts),
-		can("GET", "/certificate") ? h("section.card", null, h("div.card-top", null, h("h2", null, "Certificate")), certificate) : "",
 		h("details.card", null, h("summary", null, "All counters"), numbers));
 	if (can("GET", "/health"))
 		load();

@@ -15,6 +15,7 @@ export function show(place) {
 	const find = h("input", { type: "search", placeholder: "Find in the log", "aria-label": "Find in the log", oninput: () => redraw() });
 	const follow = h("input", { type: "checkbox", id: "follow", checked: true });
 	const seen = new Map(); // number → line
+	let last = 0;
 
 	const wanted = (line) => levels.indexOf(parts(line.text).level) >= levels.indexOf(level.value) &&
 		line.text.toLowerCase().includes(find.value.trim().toLowerCase());
@@ -34,6 +35,12 @@ export function show(place) {
 			seen.set(line.number, line);
 		for (const number of [...seen.keys()].slice(0, Math.max(0, seen.size - 2 * KEPT)))
 			seen.delete(number);
+		// What came by the event stream may be here before what was there already.
+		if (fresh.some((line) => line.number < last)) {
+			redraw();
+			return;
+		}
+		last = Math.max(last, ...fresh.map((line) => line.number));
 		for (const line of fresh.filter(wanted))
 			list.append(logLine(line));
 		while (list.childElementCount > KEPT)

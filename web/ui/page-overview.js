@@ -1,12 +1,13 @@
 // The first page: what is on the air, how many listen, how the server is.
 
-import { get } from "./api.js";
+import { can, get } from "./api.js";
 import { Spark } from "./chart.js";
 import { h, setText } from "./dom.js";
 import { bits, bytes, duration, number, rate } from "./format.js";
 import { icon } from "./icons.js";
 import { live } from "./live.js";
 import { logLine } from "./log-line.js";
+import { countryCard } from "./map.js";
 import { mountTable } from "./mount-table.js";
 import { trendCard } from "./trends.js";
 
@@ -39,12 +40,29 @@ export function show(place) {
 	const traffic = trendCard({ title: "Traffic", format: bits, scale: 8, whole: false, height: 220,
 		lines: [{ series: "bytes_out", name: "Out" }, { series: "bytes_in", name: "In", tone: "calm" }] });
 	const table = mountTable({ empty: "No mount yet. As soon as an encoder connects, it shows up here." });
+	const countries = countryCard();
 	const lines = h("ol.log.short");
+	let asked = 0;
+
+	// Only where it can be known.
+	async function askCountries() {
+		const { total, countries: where } = await get("/audience");
+
+		countries.root.hidden = where === null;
+		countries.show(where, total);
+		if (where !== null && !ended)
+			asked = setTimeout(() => askCountries().catch(() => {}), 10000);
+	}
+	let ended = false;
 	const timer = setInterval(() => sparks(tiles).catch(() => {}), 10000);
 
+	countries.root.hidden = true;
+	if (can("GET", "/audience"))
+		askCountries().catch(() => {});
 	place.append(h("div.tiles", null, Object.values(tiles).map((one) => one.root)),
 		h("div.two", null, chart.root, traffic.root),
 		h("section.card.flush", null, h("div.card-top", null, h("h2", null, "Mounts"), h("a.more", { href: "#/mounts" }, "All mounts")), table.root),
+		countries.root,
 		h("section.card", null, h("div.card-top", null, h("h2", null, "Lately"), h("a.more", { href: "#/log" }, "Whole log")), lines));
 	sparks(tiles).catch(() => {});
 	get("/log?limit=6&level=info").then(({ lines: first }) => {
@@ -71,6 +89,8 @@ export function show(place) {
 	});
 
 	return () => {
+		ended = true;
+		clearTimeout(asked);
 		chart.end();
 		traffic.end();
 		clearInterval(timer);

@@ -6,22 +6,14 @@ import { h, setText } from "./dom.js";
 import { ago, agentName, dateTime } from "./format.js";
 import { me } from "./me.js";
 import { Table } from "./table.js";
+import { mountsHint, mountsText, rankText, ranks, tokenTable } from "./token-table.js";
 
 export const offered = ({ me: who }) => who.may("admin") && can("GET", "/users");
 
-const ranks = [{ value: "dj", label: "DJ: titles and encoders of his mounts" }, { value: "operator", label: "Operator: the station" }, { value: "admin", label: "Administrator: everything" }];
-const words = { dj: "DJ", operator: "Operator", admin: "Administrator", none: "None" };
-const mountsHint = "Names and patterns apart by blanks, such as /live /events/*. Empty: none for a DJ, all for others.";
 const listOf = (answer) => Object.values(answer).find(Array.isArray) ?? [];
 
 function seconds(value) {
 	return typeof value === "string" ? Date.parse(value) / 1000 : value > 1e14 ? value / 1e6 : value > 1e11 ? value / 1e3 : value;
-}
-
-const mountsText = (value) => Array.isArray(value) ? value.join(" ") : value ?? "";
-
-function rankCell(one) {
-	return `${words[one.rank] ?? one.rank ?? "–"}${one.disabled ? " · disabled" : ""}`;
 }
 
 function userForm(user, done) {
@@ -29,7 +21,7 @@ function userForm(user, done) {
 		...(user ? [] : [{ name: "name", label: "Name", required: true, maxlength: 63 }]),
 		{ name: "password", label: user ? "New password" : "Password", type: "password", required: !user, autocomplete: "new-password", hint: user ? "Empty: it stays. Another one ends all his sessions." : "Ten characters or more." },
 		{ name: "rank", label: "Rank", options: ranks, value: user?.rank ?? "dj" },
-		{ name: "mounts", label: "Mounts", value: mountsText(user?.mounts), hint: mountsHint },
+		{ name: "mounts", label: "Mounts", value: user ? user.mounts : "*", hint: mountsHint },
 		...(user ? [{ name: "disabled", label: "Disabled", type: "checkbox", value: user.disabled }] : []),
 	], submit: async ({ name, password, ...values }) => {
 		const body = { ...values, ...(password ? { password } : {}) };
@@ -42,21 +34,6 @@ function userForm(user, done) {
 	} });
 }
 
-async function tokenForm(done) {
-	let made = null;
-
-	await ask({ title: "Make a token", button: "Make", text: "For a program. It may do no more than you may.", fields: [
-		{ name: "name", label: "What for", required: true, maxlength: 63 },
-		{ name: "rank", label: "Rank", options: ranks, value: "operator" },
-		{ name: "mounts", label: "Mounts", hint: mountsHint },
-	], submit: async (values) => {
-		made = await post("/tokens", values);
-	} });
-	if (made)
-		await ask({ title: "The token", button: "I have kept it", text: `${made.token ?? made.secret ?? ""} — it is shown only now.`, submit: () => {} });
-	done();
-}
-
 export function show(place, _, { tools }) {
 	const remove = (path, what, done) => h("button.quiet-button", { type: "button", onclick: async (event) => {
 		const one = event.currentTarget.current();
@@ -66,8 +43,8 @@ export function show(place, _, { tools }) {
 	} }, "Remove");
 	const users = new Table({ label: "Users", empty: "No user but the administrator of the settings.", columns: [
 		{ name: "Name", make: () => h("span.mount-link", { dir: "auto" }), fill: (cell, one) => setText(cell.firstChild, one.name) },
-		{ name: "Rank", text: rankCell },
-		{ name: "Mounts", kind: "wide", text: (one) => mountsText(one.mounts) || (one.rank === "dj" ? "none" : "all") },
+		{ name: "Rank", text: rankText },
+		{ name: "Mounts", kind: "wide", text: (one) => mountsText(one.mounts) },
 		{ name: "Since", text: (one) => dateTime(seconds(one.created)) },
 		{ name: "Seen", text: (one) => one.seen ? ago(seconds(one.seen)) : "never" },
 		{ name: "Actions", hideName: true, kind: "act-cell", make: (current) => {
@@ -80,20 +57,7 @@ export function show(place, _, { tools }) {
 				button.setAttribute("aria-label", `${button.textContent} ${one.name}`);
 		} },
 	] });
-	const tokens = new Table({ label: "Tokens", empty: "No token.", columns: [
-		{ name: "For", make: () => h("span.mount-link", { dir: "auto" }), fill: (cell, one) => setText(cell.firstChild, one.name) },
-		{ name: "Begins with", kind: "code", text: (one) => one.prefix ?? "–" },
-		{ name: "Of", text: (one) => one.owner ?? "–" },
-		{ name: "Rank", text: rankCell },
-		{ name: "Used", text: (one) => one.used ? ago(seconds(one.used)) : "never" },
-		{ name: "Until", text: (one) => one.expires ? dateTime(seconds(one.expires)) : "For ever" },
-		{ name: "Actions", hideName: true, kind: "act-cell", make: (current) => {
-			const away = remove((one) => `/tokens/${one.id}`, (one) => `Remove the token ${one.name}`, load);
-
-			away.current = current;
-			return away;
-		}, fill: (cell, one) => cell.firstChild.setAttribute("aria-label", `Remove the token ${one.name}`) },
-	] });
+	const tokens = tokenTable();
 	const sessions = new Table({ label: "Sessions", empty: "Nobody is logged in with a browser.", columns: [
 		{ name: "User", make: () => h("span.mount-link", { dir: "auto" }), fill: (cell, one) => setText(cell.firstChild, one.user) },
 		{ name: "Address", kind: "code", text: (one) => one.address ?? "–" },
@@ -113,8 +77,7 @@ export function show(place, _, { tools }) {
 	async function load() {
 		try {
 			users.show(listOf(await get("/users")), (one) => one.name);
-			if (can("GET", "/tokens"))
-				tokens.show(listOf(await get("/tokens")), (one) => one.id);
+			await tokens.load();
 			if (can("GET", "/sessions"))
 				sessions.show(listOf(await get("/sessions")), (one) => one.id ?? `${one.user} ${one.created}`);
 			fault.hidden = true;
@@ -128,7 +91,7 @@ export function show(place, _, { tools }) {
 	if (can("POST", "/users"))
 		tools.append(h("button.primary", { type: "button", onclick: () => userForm(null, load) }, "Add a user"));
 	place.append(...[fault, card("Users", users, "/users"),
-		card("Tokens", tokens, "/tokens", can("POST", "/tokens") ? h("button.quiet-button", { type: "button", onclick: () => tokenForm(load) }, "Make a token") : null),
+		tokens.root,
 		card("Browsers", sessions, "/sessions"), h("p.hint-text", null, `You are ${me.user}. The administrator of the settings (admin.user) is always let in and is not listed.`)].filter(Boolean));
 	load();
 }

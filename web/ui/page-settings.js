@@ -25,6 +25,15 @@ function settingRow(one, file) {
 		h("p.setting-help", null, one.help));
 }
 
+// What was set stands open; what was not is there for who looks for it.
+function group(title, settings, file) {
+	const said = settings.filter((one) => one.from !== "default");
+	const rest = settings.filter((one) => one.from === "default");
+
+	return h("section.card.setting-group", null, h("div.card-top", null, h("h2", { dir: "auto" }, title)), said.map((one) => settingRow(one, file)),
+		rest.length ? h("details.setting-rest", null, h("summary", null, `${rest.length} ${said.length ? "more " : ""}at their defaults`), rest.map((one) => settingRow(one, file))) : null);
+}
+
 function judged({ good, faults }) {
 	return good ? h("p.verdict.good", null, "The settings are good.") :
 		h("div.verdict.bad", { role: "alert" }, h("p", null, `${faults.length} ${faults.length === 1 ? "fault" : "faults"}. Nothing was changed.`), h("ul", null, faults.map((fault) => h("li", null, h("code", null, fault)))));
@@ -41,17 +50,19 @@ export function show(place, _, { tools }) {
 
 		for (const row of list.querySelectorAll(".setting"))
 			row.hidden = !row.dataset.name.includes(wanted) || (changed.checked && !row.classList.contains("said"));
-		for (const group of list.querySelectorAll(".setting-group"))
-			group.hidden = !group.querySelector(".setting:not([hidden])");
+		for (const part of list.querySelectorAll(".setting-rest")) {
+			part.hidden = !part.querySelector(".setting:not([hidden])");
+			part.open = Boolean(wanted);
+		}
+		for (const part of list.querySelectorAll(".setting-group"))
+			part.hidden = !part.querySelector(".setting:not([hidden])");
 	}
 
 	async function load() {
 		const { file, rooms } = await get("/settings");
-		const groups = rooms.flatMap((room) => [
-			h("section.card.setting-group", null, h("div.card-top", null, h("h2", null, room.title)), room.settings.map((one) => settingRow(one, file))),
+		const groups = rooms.flatMap((room) => [group(room.title, room.settings, file),
 			...(room.section?.entries ?? []).filter((entry) => entry.name !== "default" || entry.settings.some((one) => one.from !== "default")).map((entry) =>
-				h("section.card.setting-group", null, h("div.card-top", null, h("h2", { dir: "auto" }, `${room.section.name} ${entry.name}`)), entry.settings.map((one) => settingRow(one, file)))),
-		]);
+				group(`${room.section.name} ${entry.name}`, entry.settings, file))]);
 
 		setChildren(list, h("p.hint-text", null, file ? `The file is ${file}.` : "There is no settings file: values come from the start line and from defaults."), groups);
 		filter();

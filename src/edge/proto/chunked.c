@@ -110,24 +110,3 @@ enum chunked_status chunked_next(struct chunked *chunked, struct bytes in, struc
 		return CHUNKED_BAD;
 	return chunked->state == CHUNKED_DONE ? CHUNKED_END : CHUNKED_MORE;
 }
-
-void chunked_write(struct writer *w, struct bytes data)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	uint8_t size[16];
-	size_t n = sizeof size;
-
-	if (data.len == 0)
-		return;
-	for (uint64_t left = data.len; left; left >>= 4)
-		size[--n] = (uint8_t)digits[left & 15];
-	writer_put(w, bytes_of(size + n, sizeof size - n));
-	writer_str(w, "\r\n");
-	writer_put(w, data);
-	writer_str(w, "\r\n");
-}
-
-void chunked_write_end(struct writer *w)
-{
-	writer_str(w, "0\r\n\r\n");
-}

@@ -51,9 +51,3 @@ struct chunked {
  * and data; the caller calls again with the rest until it is told CHUNKED_MORE. */
 enum chunked_status chunked_next(struct chunked *chunked, struct bytes in, struct bytes *data,
 				 size_t *used);
-
-/* One chunk; nothing for empty data, since an empty chunk is the end. */
-void chunked_write(struct writer *w, struct bytes data);
-
-/* The end of a chunked body, without trailers. */
-void chunked_write_end(struct writer *w);

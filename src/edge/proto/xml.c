@@ -81,21 +81,6 @@ void xml_attr_str(struct xml *xml, const char *name, const char *value)
 	xml_attr(xml, name, bytes_str(value));
 }
 
-static struct bytes decimal(uint8_t buf[20], uint64_t value)
-{
-	struct writer w = writer_of(buf, 20);
-
-	writer_dec(&w, value);
-	return writer_done(&w);
-}
-
-void xml_attr_dec(struct xml *xml, const char *name, uint64_t value)
-{
-	uint8_t buf[20];
-
-	xml_attr(xml, name, decimal(buf, value));
-}
-
 void xml_text(struct xml *xml, struct bytes text)
 {
 	if (text.len == 0)
@@ -131,18 +116,6 @@ void xml_leaf(struct xml *xml, const char *name, struct bytes text)
 	xml_open(xml, name);
 	xml_text(xml, text);
 	xml_close(xml);
-}
-
-void xml_leaf_str(struct xml *xml, const char *name, const char *text)
-{
-	xml_leaf(xml, name, bytes_str(text));
-}
-
-void xml_leaf_dec(struct xml *xml, const char *name, uint64_t value)
-{
-	uint8_t buf[20];
-
-	xml_leaf(xml, name, decimal(buf, value));
 }
 
 bool xml_end(struct xml *xml)

@@ -30,7 +30,6 @@ void xml_start(struct xml *xml, struct writer *out);
 void xml_open(struct xml *xml, const char *name);
 void xml_attr(struct xml *xml, const char *name, struct bytes value);
 void xml_attr_str(struct xml *xml, const char *name, const char *value);
-void xml_attr_dec(struct xml *xml, const char *name, uint64_t value);
 void xml_text(struct xml *xml, struct bytes text);
 void xml_close(struct xml *xml);
 
@@ -39,8 +38,6 @@ void xml_escape(struct writer *out, struct bytes text);
 
 /* One element with text and nothing else. */
 void xml_leaf(struct xml *xml, const char *name, struct bytes text);
-void xml_leaf_str(struct xml *xml, const char *name, const char *text);
-void xml_leaf_dec(struct xml *xml, const char *name, uint64_t value);
 
 /* Ends the document: true when all of it was written: one root, and every element closed. */
 bool xml_end(struct xml *xml);

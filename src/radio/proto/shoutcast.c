@@ -131,11 +131,3 @@ enum shoutcast_status shoutcast_next(struct shoutcast *shoutcast, struct bytes i
 		return take_login(shoutcast, line, part);
 	return take_header(shoutcast, line, part);
 }
-
-void shoutcast_answer_write(const struct shoutcast *shoutcast, bool accepted, struct writer *out)
-{
-	if (shoutcast->xaudiocast)
-		writer_str(out, accepted ? "OK\r\n" : "ERROR - Bad Password\r\n");
-	else
-		writer_str(out, accepted ? "OK2\r\nicy-caps:11\r\n\r\n" : "invalid password\r\n");
-}

@@ -66,6 +66,3 @@ void shoutcast_init(struct shoutcast *shoutcast);
 /* Takes the next line off the beginning of in. *used bytes are done with. */
 enum shoutcast_status shoutcast_next(struct shoutcast *shoutcast, struct bytes in,
 				     struct shoutcast_part *part, size_t *used);
-
-/* The answer to a login, in the words of the encoder's protocol. */
-void shoutcast_answer_write(const struct shoutcast *shoutcast, bool accepted, struct writer *out);

@@ -75,22 +75,6 @@ static void more_than_can_be_is_null_without_a_limit(void **state)
 	arena_fini(&arena);
 }
 
-static void texts_are_copied(void **state)
-{
-	struct arena arena;
-	struct bytes in = guarded(BYTES("mount"));
-	char *text;
-
-	(void)state;
-	arena_init(&arena, 4096);
-	text = arena_str(&arena, in);
-	guarded_free(in);
-	assert_string_equal(text, "mount");
-	assert_string_equal(arena_str(&arena, (struct bytes){NULL, 0}), "");
-	assert_null(arena_str(&arena, bytes_of("x", 5000)));
-	arena_fini(&arena);
-}
-
 static void refused_memory_is_null_and_nothing_is_lost(void **state)
 {
 	bool hit = true;
@@ -117,7 +101,6 @@ int main(void)
 		cmocka_unit_test(pieces_are_apart),
 		cmocka_unit_test(the_limit_holds),
 		cmocka_unit_test(more_than_can_be_is_null_without_a_limit),
-		cmocka_unit_test(texts_are_copied),
 		cmocka_unit_test(refused_memory_is_null_and_nothing_is_lost),
 	};
 

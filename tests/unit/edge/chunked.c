@@ -128,30 +128,11 @@ static void what_is_skipped_is_bounded(void **state)
 			 CHUNKED_BAD);
 }
 
-static void what_was_written_is_read_back(void **state)
-{
-	char wire[256];
-	char buf[64];
-	struct writer w = writer_of(wire, sizeof wire);
-	struct writer out = writer_of(buf, sizeof buf);
-	size_t used;
-
-	(void)state;
-	chunked_write(&w, BYTES("hello, "));
-	chunked_write(&w, BYTES(""));
-	chunked_write(&w, BYTES("world of many bytes"));
-	chunked_write_end(&w);
-	expect_written(&w, "7\r\nhello, \r\n13\r\nworld of many bytes\r\n0\r\n\r\n");
-	assert_int_equal(decode(writer_done(&w), 5, &out, &used), CHUNKED_END);
-	expect_written(&out, "hello, world of many bytes");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bodies_come_out_the_same_at_every_split),
 		cmocka_unit_test(what_is_skipped_is_bounded),
-		cmocka_unit_test(what_was_written_is_read_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ static struct lockout_try try_of(const struct address *peer, const char *account
 {
 	struct bytes parts[] = {bytes_str(password), BYTES("stored")};
 
-	return lockout_try_of(peer, bytes_str(account), parts, 2);
+	return lockout_try_of(LOCKOUT_PEOPLE, peer, bytes_str(account), parts, 2);
 }
 
 /* How many guesses until it is told to wait, at most count. */
@@ -116,8 +116,8 @@ static void a_new_password_ends_what_was_right(void **state)
 	struct address nat = address_of("192.0.2.1");
 	struct bytes before[] = {BYTES("right"), BYTES("right")};
 	struct bytes after[] = {BYTES("right"), BYTES("changed")};
-	struct lockout_try old = lockout_try_of(&nat, BYTES("/live"), before, 2);
-	struct lockout_try now = lockout_try_of(&nat, BYTES("/live"), after, 2);
+	struct lockout_try old = lockout_try_of(LOCKOUT_PEOPLE, &nat, BYTES("/live"), before, 2);
+	struct lockout_try now = lockout_try_of(LOCKOUT_PEOPLE, &nat, BYTES("/live"), after, 2);
 	unsigned wait_s;
 
 	(void)state;
@@ -221,9 +221,32 @@ static void without_a_number_of_attempts_nobody_waits(void **state)
 	}
 }
 
+static void kinds_of_credentials_do_not_know_of_each_other(void **state)
+{
+	struct address nat = address_of("192.0.2.1");
+	struct bytes secret = BYTES("secret");
+	struct lockout_try person =
+		lockout_try_of(LOCKOUT_PEOPLE, &nat, BYTES("admin"), &secret, 1);
+	struct lockout_try encoder =
+		lockout_try_of(LOCKOUT_ENCODER, &nat, BYTES("admin"), &secret, 1);
+	unsigned wait_s;
+
+	(void)state;
+	assert_int_equal(guess(&nat, "admin", 10, 0), 5);
+	assert_int_equal(lockout_ask(&rules, &person, at_s(1), &wait_s), LOCKOUT_WAIT);
+	assert_int_equal(lockout_ask(&rules, &encoder, at_s(1), &wait_s), LOCKOUT_GO);
+	for (int i = 0; i < 5; i++)
+		lockout_wrong(&rules, &encoder, at_s(1));
+	assert_int_equal(lockout_waiting(at_s(2)), 2);
+	assert_true(lockout_forget(&nat));
+	assert_int_equal(lockout_waiting(at_s(2)), 0);
+	assert_false(lockout_forget(&(struct address){0}));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(kinds_of_credentials_do_not_know_of_each_other, setup),
 		cmocka_unit_test_setup(waits_double_and_end, setup),
 		cmocka_unit_test_setup(who_was_right_at_the_same_address_goes_through, setup),
 		cmocka_unit_test_setup(a_new_password_ends_what_was_right, setup),

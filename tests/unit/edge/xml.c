@@ -15,12 +15,12 @@ static void test_document(void **state)
 	(void)state;
 	xml_start(&xml, &w);
 	xml_open(&xml, "icestats");
-	xml_leaf_str(&xml, "admin", "a@b");
-	xml_leaf_dec(&xml, "clients", UINT64_MAX);
+	xml_leaf(&xml, "admin", BYTES("a@b"));
+	xml_leaf(&xml, "clients", BYTES("18446744073709551615"));
 	xml_open(&xml, "source");
 	xml_attr_str(&xml, "mount", "/live");
-	xml_attr_dec(&xml, "id", 0);
-	xml_leaf_str(&xml, "title", "");
+	xml_attr(&xml, "id", BYTES("0"));
+	xml_leaf(&xml, "title", BYTES(""));
 	xml_open(&xml, "listener");
 	xml_close(&xml);
 	xml_text(&xml, BYTES("x"));
@@ -104,9 +104,9 @@ static void test_what_is_no_document_fails(void **state)
 
 	w = writer_of(buf, sizeof buf);
 	xml = begun(&w);
-	xml_leaf_str(&xml, "a", "one root");
+	xml_leaf(&xml, "a", BYTES("one root"));
 	assert_true(writer_ok(&w));
-	xml_leaf_str(&xml, "a", "two roots");
+	xml_leaf(&xml, "a", BYTES("two roots"));
 	assert_false(xml_end(&xml));
 
 	w = writer_of(buf, sizeof buf);
@@ -143,7 +143,7 @@ static void test_every_lack_of_room_is_noticed(void **state)
 
 		xml_open(&xml, "a");
 		xml_attr_str(&xml, "b", "<");
-		xml_leaf_str(&xml, "c", "&");
+		xml_leaf(&xml, "c", BYTES("&"));
 		xml_close(&xml);
 		bool ok = xml_end(&xml);
 

@@ -181,26 +181,6 @@ static void test_bounds(void **state)
 	assert_int_equal(used, 0);
 }
 
-static void test_answers(void **state)
-{
-	static const char *const want[2][2] = {
-		{"invalid password\r\n", "OK2\r\nicy-caps:11\r\n\r\n"},
-		{"ERROR - Bad Password\r\n", "OK\r\n"},
-	};
-
-	(void)state;
-	for (int xaudiocast = 0; xaudiocast < 2; xaudiocast++) {
-		for (int accepted = 0; accepted < 2; accepted++) {
-			uint8_t buf[64];
-			struct writer w = writer_of(buf, sizeof buf);
-			struct shoutcast shoutcast = {.xaudiocast = xaudiocast};
-
-			shoutcast_answer_write(&shoutcast, accepted, &w);
-			assert_written(&w, want[xaudiocast][accepted]);
-		}
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,7 +189,6 @@ int main(void)
 		cmocka_unit_test(test_handshakes_at_every_split),
 		cmocka_unit_test(test_whole_first_line_is_there),
 		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,28 @@
+#include "sfu/sfu_conf.h"
+
+#include "core/conf_net.h"
+
+static const struct conf_item sfu_items[] = {
+#define SETTING(name, type, field, ...) \
+	CONF_ITEM(struct sfu_conf, #name, CONF_##type, field, __VA_ARGS__)
+#include "sfu/sfu.def"
+};
+
+static void sfu_check(const struct conf *conf, struct conf_errors *errors)
+{
+	const struct sfu_conf *values = sfu_conf_of(conf);
+
+	conf_net_check_listen(errors, conf, values, "sfu.udp", &values->udp);
+	conf_net_check_ranges(errors, conf, values, "sfu.public", &values->public);
+	if (values->udp.count > 1)
+		conf_fault(errors, conf, values, "sfu.udp", "expected one address and port");
+}
+
+const struct conf_room sfu_conf_room = {
+	.name = "sfu",
+	.title = "WebRTC",
+	.items = sfu_items,
+	.count = sizeof sfu_items / sizeof *sfu_items,
+	.size = sizeof(struct sfu_conf),
+	.check = sfu_check,
+};

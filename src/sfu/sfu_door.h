@@ -1,0 +1,47 @@
+/* sfu_door: the sockets of the media, and whose each datagram is.
+ *
+ *   socket of worker j ─▶ STUN ─────────▶ name: whose? ─┬─ ours ─▶ peer_stun
+ *                     └─▶ DTLS, RTP, RTCP ─▶ path: whose? ─┴─ worker i's ─ message ─▶ port of worker i
+ *
+ * With one port for all, the kernel deals datagrams out by their ends, and the worker of a peer may
+ * be another: the first letter of our ufrag says which. Its path is then noted in the table of
+ * the worker where it lands, once the owner has found it authentic. What is sent leaves from the
+ * owner's own socket, which has the same port. With a port for each worker there is no such way.
+ *
+ * Thread: control to open; everything else the worker's. */
+#pragma once
+
+#include "core/udp.h"
+#include "core/worker.h"
+#include "sfu/sfu_conf.h"
+#include "sfu/sfu_peer.h"
+
+/* Opens the sockets, before the workers start. 0 or -errno, with at saying where. */
+MUST_CHECK int door_open(const struct sfu_conf *conf, unsigned workers, char *at, size_t size);
+
+/* Whether there are any. */
+bool door_is_open(void);
+
+/* The candidates of a peer of that worker, whole lines of an answer. Any thread. */
+void door_write_candidates(struct writer *w, unsigned worker);
+
+/* The port of that worker. */
+uint16_t door_number(unsigned worker);
+
+RUNS_ON(on_worker) MUST_CHECK int door_worker_start(struct worker *worker);
+RUNS_ON(on_worker) void door_worker_stop(struct worker *worker);
+
+/* This worker's socket. */
+RUNS_ON(on_worker) struct udp *door_udp(void);
+
+/* The first letter of a ufrag of that worker's. */
+char door_letter(unsigned worker);
+
+/* Notes by which names and from where a peer is known. */
+RUNS_ON(on_worker) void door_name_add(struct peer_name *name);
+RUNS_ON(on_worker) void door_name_remove(struct peer_name *name);
+RUNS_ON(on_worker) void door_path_add(struct peer_path *path);
+RUNS_ON(on_worker) void door_path_remove(struct peer_path *path);
+
+/* HMAC-SHA1 by OpenSSL, for STUN. */
+void door_hmac(struct bytes key, struct bytes in, uint8_t out[20]);

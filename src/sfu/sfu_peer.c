@@ -1,0 +1,337 @@
+#include "sfu/sfu_peer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/metric.h"
+#include "sfu/sfu_door.h"
+#include "sfu/sfu_room.h"
+#include "sfu/sfu_stage.h"
+
+#define PATH_US    10000000 /* until there is a path, and keys after that */
+#define SILENCE_US 30000000 /* RFC 7675 5.1 */
+#define LINGER_US  5000000  /* the handshake is kept: its last words may have been lost */
+
+/* --- begin and end ---------------------------------------------------------------------------------- */
+
+static void send_handshake(void *owner, struct bytes datagram)
+{
+	struct sfu_peer *peer = owner;
+	struct udp *udp;
+	uint8_t *room;
+
+	enter_worker();
+	udp = door_udp();
+	if (!peer->active || !udp)
+		return;
+	room = udp_room(udp, datagram.len);
+	memcpy(room, datagram.at, datagram.len);
+	udp_put(udp, &peer->active->path, datagram.len);
+}
+
+void peer_begin(struct sfu_peer *peer)
+{
+	mono_t now = mono_now();
+
+	peer->born = peer->heard = now;
+	stage_peer_add(peer);
+	door_name_add(peer->name);
+	if (peer->role == PEER_VIEWER)
+		stage_viewer_add(peer);
+	metric_add(peer->role == PEER_VIEWER ? METRIC_sfu_viewers : METRIC_sfu_publishers, 1);
+}
+
+static void start_free(struct sfu_peer *peer)
+{
+	if (!peer->start)
+		return;
+	dtls_destroy(peer->start->dtls);
+	free(peer->start);
+	peer->start = NULL;
+}
+
+void peer_end(struct sfu_peer *peer, const char *why)
+{
+	if (peer->state == PEER_GONE)
+		return;
+	peer->why = why;
+	/* The peer hears of it at once, not by silence. */
+	start_free(peer);
+	if (peer->role == PEER_VIEWER)
+		stage_viewer_remove(peer);
+	else
+		source_end(peer->source);
+	peer->state = PEER_GONE;
+	for (unsigned i = 0; i < peer->path_count; i++)
+		door_path_remove(&peer->paths[i]);
+	door_name_remove(peer->name);
+	if (peer->next_name)
+		door_name_remove(peer->next_name);
+	stage_peer_remove(peer);
+	metric_add(peer->role == PEER_VIEWER ? METRIC_sfu_viewers : METRIC_sfu_publishers, -1);
+	stage_owes(1);
+	room_peer_gone(peer->session, why);
+}
+
+void peer_free(struct sfu_peer *peer)
+{
+	if (!peer)
+		return;
+	if (peer->start) {
+		dtls_destroy(peer->start->dtls);
+		free(peer->start);
+	}
+	srtp_close(&peer->in);
+	srtp_close(&peer->out);
+	free(peer->name);
+	free(peer->next_name);
+	free(peer->source);
+	free(peer->senders);
+	free(peer);
+}
+
+/* --- paths ------------------------------------------------------------------------------------------ */
+
+static struct peer_path *path_of(struct sfu_peer *peer, const struct udp_path *path)
+{
+	for (unsigned i = 0; i < peer->path_count; i++)
+		if (peer->paths[i].path.peer.port == path->peer.port &&
+		    memcmp(peer->paths[i].path.peer.ip, path->peer.ip, 16) == 0)
+			return &peer->paths[i];
+	return NULL;
+}
+
+/* Of too many, one that is not used goes. */
+RUNS_ON(on_worker)
+static struct peer_path *path_add(struct sfu_peer *peer, const struct udp_path *path,
+				  unsigned landed)
+{
+	struct peer_path *at = &peer->paths[peer->path_count];
+
+	if (peer->path_count == PEER_PATHS_MAX) {
+		at = peer->active == &peer->paths[0] ? &peer->paths[1] : &peer->paths[0];
+		door_path_remove(at);
+	} else {
+		peer->path_count++;
+	}
+	*at = (struct peer_path){.path = *path, .peer = peer, .landed = landed};
+	door_path_add(at);
+	return at;
+}
+
+RUNS_ON(on_worker)
+static void checked(struct sfu_peer *peer, const struct ice_check *check,
+		    const struct udp_path *path, unsigned landed)
+{
+	struct peer_path *at = path_of(peer, path);
+
+	peer->heard = mono_now();
+	if (!at) {
+		at = path_add(peer, path, landed);
+	} else {
+		at->path = *path;
+		if (landed != peer->worker->id) {
+			/* Where it lands may have forgotten. */
+			door_path_remove(at);
+			door_path_add(at);
+		}
+	}
+	/* RFC 8445 8.2: the pair that was nominated last; before any was, one that is valid. */
+	if (!peer->active || check->nominated)
+		peer->active = at;
+	if (peer->state == PEER_NEW) {
+		peer->state = PEER_CHECKED;
+		peer->checked = peer->heard;
+	}
+}
+
+/* RFC 8445 9: the names of before are good until the first check with the new ones. */
+RUNS_ON(on_worker) static void renamed(struct sfu_peer *peer)
+{
+	door_name_remove(peer->name);
+	free(peer->name);
+	peer->name = peer->next_name;
+	peer->next_name = NULL;
+}
+
+void peer_restart(struct sfu_peer *peer, struct peer_name *name)
+{
+	if (peer->state == PEER_GONE) {
+		free(name);
+		return;
+	}
+	if (peer->next_name) {
+		door_name_remove(peer->next_name);
+		free(peer->next_name);
+	}
+	name->peer = peer;
+	peer->next_name = name;
+	door_name_add(name);
+}
+
+void peer_stun(struct peer_name *name, const struct stun *stun, const struct udp_path *path,
+	       unsigned landed)
+{
+	struct address from = {.port = path->peer.port};
+	struct udp *udp = door_udp();
+	struct ice_check check;
+	struct writer w;
+
+	memcpy(from.ip, path->peer.ip, sizeof from.ip);
+	w = writer_of(udp_room(udp, 256), 256);
+	ice_answer(name ? &name->names : NULL, stun, &from, door_hmac, &w, &check);
+	if (writer_ok(&w) && w.len)
+		udp_put(udp, path, w.len);
+	if (check.authentic) {
+		struct sfu_peer *peer = name->peer;
+
+		if (name == peer->next_name)
+			renamed(peer);
+		checked(peer, &check, path, landed);
+	} else {
+		metric_add(METRIC_sfu_refused, 1);
+	}
+}
+
+/* --- keys ------------------------------------------------------------------------------------------- */
+
+RUNS_ON(on_worker) static void up(struct sfu_peer *peer)
+{
+	if (dtls_keys(peer->start->dtls, &peer->in, &peer->out) != 0) {
+		peer_end(peer, "out of memory");
+		return;
+	}
+	peer->state = PEER_UP;
+	peer->up = mono_now();
+	metric_add(METRIC_sfu_handshakes, 1);
+	room_peer_up(peer->session);
+	if (peer->role == PEER_VIEWER)
+		stage_viewer_up(peer);
+}
+
+RUNS_ON(on_worker) static void handshake(struct sfu_peer *peer, enum dtls_state state)
+{
+	switch (state) {
+	case DTLS_RUNNING: break;
+	case DTLS_DONE:
+		if (peer->state == PEER_CHECKED)
+			up(peer);
+		break;
+	case DTLS_CLOSED: peer_end(peer, "closed"); break;
+	case DTLS_FAILED:
+		metric_add(METRIC_sfu_handshakes_failed, 1);
+		peer_end(peer, dtls_fault(peer->start->dtls));
+		break;
+	}
+}
+
+void peer_dtls(struct sfu_peer *peer, struct bytes datagram)
+{
+	struct peer_start *start = peer->start;
+
+	if (!start)
+		return;
+	if (!start->dtls)
+		start->dtls = dtls_create(false, bytes_str(start->hash), bytes_str(start->print),
+					  send_handshake, peer);
+	if (!start->dtls) {
+		peer_end(peer, "the fingerprint's hash is not known");
+		return;
+	}
+	handshake(peer, dtls_input(start->dtls, datagram));
+}
+
+RUNS_ON(on_worker) static void start_tick(struct sfu_peer *peer, mono_t now)
+{
+	enum dtls_state state;
+
+	if (peer->state == PEER_UP) {
+		if (mono_since_us(now, peer->up) > LINGER_US && peer->role == PEER_VIEWER) {
+			/* No farewell: that would end the session for the peer. */
+			dtls_forget(peer->start->dtls);
+			free(peer->start);
+			peer->start = NULL;
+		}
+		return;
+	}
+	if (!peer->start->dtls)
+		return;
+	(void)dtls_tick(peer->start->dtls, &state);
+	handshake(peer, state);
+}
+
+void peer_tick(struct sfu_peer *peer, mono_t now)
+{
+	if (peer->start)
+		start_tick(peer, now);
+	if (peer->state == PEER_NEW && mono_since_us(now, peer->born) > PATH_US)
+		peer_end(peer, "no path");
+	else if (peer->state == PEER_CHECKED && mono_since_us(now, peer->checked) > PATH_US)
+		peer_end(peer, "no keys");
+	else if (peer->state != PEER_GONE && mono_since_us(now, peer->heard) > SILENCE_US)
+		peer_end(peer, "silent");
+}
+
+/* --- media ------------------------------------------------------------------------------------------- */
+
+RUNS_ON(on_worker) static void arrived_rtcp(struct sfu_peer *peer, struct bytes datagram)
+{
+	uint8_t packet[2048 + SRTCP_MORE];
+	struct bytes rest;
+	struct rtcp rtcp;
+	bool broken;
+	size_t len;
+
+	if (datagram.len > 2048 || srtcp_unseal(&peer->in, datagram, packet, &len) != SRTP_OK) {
+		metric_add(METRIC_sfu_refused, 1);
+		return;
+	}
+	rest = bytes_of(packet, len);
+	while (rtcp_next(&rest, &rtcp, &broken)) {
+		if (peer->role == PEER_PUBLISHER)
+			source_rtcp(peer->source, &rtcp);
+		else
+			sender_rtcp(peer, &rtcp);
+	}
+	if (broken)
+		metric_add(METRIC_sfu_refused, 1);
+}
+
+void peer_media(struct sfu_peer *peer, struct bytes datagram)
+{
+	uint8_t packet[2048];
+	size_t len;
+
+	if (peer->state != PEER_UP)
+		return;
+	peer->bytes_in += datagram.len;
+	if (rtp_is_rtcp(datagram)) {
+		arrived_rtcp(peer, datagram);
+		return;
+	}
+	/* What a viewer sends is nobody's. */
+	if (peer->role != PEER_PUBLISHER || datagram.len > sizeof packet)
+		return;
+	if (srtp_unseal(&peer->in, datagram, packet, &len) != SRTP_OK) {
+		metric_add(METRIC_sfu_refused, 1);
+		return;
+	}
+	source_rtp(peer->source, bytes_of(packet, len));
+}
+
+void peer_send_rtcp(struct sfu_peer *peer, struct bytes compound)
+{
+	struct udp *udp = door_udp();
+	uint8_t *room;
+	size_t len;
+
+	if (!peer_is_up(peer) || !peer->active || !udp)
+		return;
+	room = udp_room(udp, compound.len + SRTCP_MORE);
+	len = srtcp_seal(&peer->out, compound, room);
+	if (!len)
+		return;
+	peer->bytes_out += len;
+	udp_put(udp, &peer->active->path, len);
+}

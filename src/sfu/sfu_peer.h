@@ -1,0 +1,114 @@
+/* sfu_peer: a publisher or a viewer, from its first datagram to its last: ICE, DTLS, SRTP.
+ *
+ *   NEW ──authentic check──▶ CHECKED ──handshake done──▶ UP ──silence, farewell, order──▶ GONE
+ *                              │ no path in 10 s, no keys in 10 s more ─▶ GONE
+ *
+ *   datagram ─ sfu_door ─▶ peer_stun │ peer_dtls │ peer_media ─▶ source_… (publisher)
+ *                                                            └─▶ sender_… (viewer)
+ *
+ * Nothing but STUN is taken from an address whose owner has not shown that it knows the password.
+ * Made by the control thread, which gives it to its worker; lives there; when it ends the control
+ * thread is told, and gives it back to be freed, so that no order ever meets a freed peer. */
+#pragma once
+
+#include "core/udp.h"
+#include "core/worker.h"
+#include "sfu/dtls.h"
+#include "sfu/proto/ice.h"
+#include "sfu/proto/rtcp.h"
+#include "sfu/sfu_sender.h"
+#include "sfu/sfu_source.h"
+
+#define PEER_PATHS_MAX   4u
+#define PEER_SENDERS_MAX 8u
+
+enum peer_role { PEER_PUBLISHER, PEER_VIEWER };
+enum peer_state { PEER_NEW, PEER_CHECKED, PEER_UP, PEER_GONE };
+
+struct sfu_peer;
+struct sfu_session;
+struct sfu_room;
+
+/* An address that was shown to be the peer's. In the table of its worker, and in that of the
+ * worker on whose socket its datagrams come out, when that is another. */
+struct peer_path {
+	struct peer_path *next; /* in its bucket */
+	struct udp_path path;
+	struct sfu_peer *peer;
+	unsigned landed; /* the worker where they come out */
+};
+
+/* Under which names it is known. */
+struct peer_name {
+	struct peer_name *next; /* in its bucket */
+	struct sfu_peer *peer;
+	struct ice_names names;
+};
+
+/* What is needed until there are keys. */
+struct peer_start {
+	char hash[16];
+	char print[192];
+	struct dtls *dtls;
+	int wait_ms;
+	mono_t asked;
+};
+
+struct sfu_peer {
+	struct message message; /* begins, is freed */
+	struct sfu_session *session;
+	struct worker *worker;
+	struct sfu_room *room;
+	enum peer_role role;
+	enum peer_state state;
+	struct peer_name *name;
+	struct peer_name *next_name;  /* of a restart, until it is used */
+	struct sfu_peer *prev, *next; /* of its worker's */
+	unsigned path_count;
+	struct peer_path paths[PEER_PATHS_MAX];
+	const struct peer_path *active; /* NULL: none yet */
+	struct peer_start *start;       /* NULL: done */
+	struct srtp in, out;
+	mono_t born, heard, checked, up;
+	const char *why;           /* GONE: in a word */
+	struct sfu_source *source; /* of a publisher */
+	unsigned sender_count;     /* of a viewer */
+	struct sfu_sender *senders;
+	uint64_t bytes_in, bytes_out;
+};
+
+/* --- datagrams: called by sfu_door ------------------------------------------------------------------ */
+
+/* name NULL: nobody's. */
+RUNS_ON(on_worker)
+void peer_stun(struct peer_name *name, const struct stun *stun, const struct udp_path *path,
+	       unsigned landed);
+RUNS_ON(on_worker) void peer_dtls(struct sfu_peer *peer, struct bytes datagram);
+RUNS_ON(on_worker) void peer_media(struct sfu_peer *peer, struct bytes datagram);
+
+/* --- for source and sender -------------------------------------------------------------------------- */
+
+/* Seals and sends a compound of RTCP. */
+RUNS_ON(on_worker) void peer_send_rtcp(struct sfu_peer *peer, struct bytes compound);
+
+static inline bool peer_is_up(const struct sfu_peer *peer)
+{
+	return peer->state == PEER_UP;
+}
+
+/* --- orders --------------------------------------------------------------------------------------- */
+
+/* The worker has it from now on. */
+RUNS_ON(on_worker) void peer_begin(struct sfu_peer *peer);
+
+/* Ends it; the control thread is told. Does nothing to one that is gone. */
+RUNS_ON(on_worker) void peer_end(struct sfu_peer *peer, const char *why);
+
+/* Its path is to be found anew, with these names, which it takes. */
+RUNS_ON(on_worker) void peer_restart(struct sfu_peer *peer, struct peer_name *name);
+
+/* The last word: the memory. Any thread. */
+void peer_free(struct sfu_peer *peer);
+
+/* Looks after deadlines; about once a second, and more often while it starts. */
+RUNS_ON(on_worker) void peer_tick(struct sfu_peer *peer, mono_t now);

@@ -1,0 +1,806 @@
+#include "sfu/sfu_room.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "edge/auth.h"
+#include "sfu/sfu.h"
+#include "sfu/sfu_door.h"
+#include "sfu/sfu_stage.h"
+
+static struct sfu_room *rooms OWNED_BY(on_control);
+static struct sfu_session *sessions OWNED_BY(on_control);
+static uint64_t rooms_now OWNED_BY(on_control), viewers_now OWNED_BY(on_control);
+static uint64_t serial_now OWNED_BY(on_control);
+static bool stopped OWNED_BY(on_control);
+
+/* --- rooms ---------------------------------------------------------------------------------------------- */
+
+struct sfu_room *room_first(void)
+{
+	return rooms;
+}
+
+struct sfu_room *room_find(struct bytes name)
+{
+	for (struct sfu_room *room = rooms; room; room = room->next)
+		if (bytes_equal(bytes_str(room->name), name))
+			return room;
+	return NULL;
+}
+
+uint64_t room_count(void)
+{
+	return rooms_now;
+}
+
+uint64_t room_viewers(void)
+{
+	return viewers_now;
+}
+
+uint64_t room_serial(void)
+{
+	return serial_now;
+}
+
+bool room_name_is_good(struct bytes name)
+{
+	if (name.len == 0 || name.len > ROOM_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if (name.at[i] < 0x21 || name.at[i] == 0x7f || name.at[i] == '"' ||
+		    name.at[i] == '<' || name.at[i] == '>' || name.at[i] == '\\')
+			return false;
+	return name.at[0] != '/' && name.at[name.len - 1] != '/';
+}
+
+RUNS_ON(on_control) static struct sfu_room *room_make(struct bytes name)
+{
+	struct sfu_room *room;
+
+	if (rooms_now >= sfu_conf()->max_rooms)
+		return NULL;
+	room = calloc(1, sizeof *room + workers_count() * sizeof room->here[0]);
+	if (!room)
+		return NULL;
+	bytes_to_str(name, room->name, sizeof room->name);
+	room->since_us = wall_now_us();
+	room->next = rooms;
+	if (rooms)
+		rooms->prev = room;
+	rooms = room;
+	rooms_now++;
+	serial_now++;
+	metric_add(METRIC_sfu_rooms, 1);
+	return room;
+}
+
+/* When nobody is in it and no worker still hears of it. */
+RUNS_ON(on_control) static void room_drop(struct sfu_room *room)
+{
+	if (room->sessions || room->batons)
+		return;
+	if (room->prev)
+		room->prev->next = room->next;
+	else
+		rooms = room->next;
+	if (room->next)
+		room->next->prev = room->prev;
+	rooms_now--;
+	serial_now++;
+	metric_add(METRIC_sfu_rooms, -1);
+	free(room);
+}
+
+/* --- tunings -------------------------------------------------------------------------------------------- */
+
+/* What a room's tracks are now; and those that are over, which no worker knows any more when it is
+ * home. */
+struct tuning {
+	struct baton baton;
+	struct sfu_room *room;
+	struct sfu_track *tracks[ROOM_TRACKS_MAX];
+	unsigned count;
+	struct sfu_track *over[ROOM_TRACKS_MAX];
+	unsigned over_count;
+};
+
+static void tuning_visit(struct baton *baton, struct worker *worker)
+{
+	struct tuning *tuning = container_of(baton, struct tuning, baton);
+
+	(void)worker;
+	enter_worker();
+	stage_tune(tuning->room, tuning->tracks, tuning->count);
+	for (unsigned i = 0; i < tuning->over_count; i++)
+		stage_forget(tuning->over[i]);
+}
+
+static void tuning_home(struct baton *baton)
+{
+	struct tuning *tuning = container_of(baton, struct tuning, baton);
+	struct sfu_room *room = tuning->room;
+
+	enter_control();
+	for (unsigned i = 0; i < tuning->over_count; i++)
+		track_destroy(tuning->over[i]);
+	free(tuning);
+	room->batons--;
+	room_drop(room);
+}
+
+/* Made before anything is changed, so that the end needs no memory. */
+static struct tuning *tuning_make(struct sfu_room *room)
+{
+	struct tuning *tuning = calloc(1, sizeof *tuning);
+
+	if (tuning) {
+		tuning->room = room;
+		tuning->baton.visit = tuning_visit;
+		tuning->baton.home = tuning_home;
+	}
+	return tuning;
+}
+
+RUNS_ON(on_control) static void tuning_send(struct tuning *tuning)
+{
+	struct sfu_room *room = tuning->room;
+
+	memcpy(tuning->tracks, room->tracks, sizeof room->tracks);
+	tuning->count = room->track_count;
+	room->batons++;
+	serial_now++;
+	baton_send(&tuning->baton);
+}
+
+/* --- sessions ------------------------------------------------------------------------------------------- */
+
+struct sfu_session *session_first(void)
+{
+	return sessions;
+}
+
+struct sfu_session *session_find(struct bytes id)
+{
+	for (struct sfu_session *s = sessions; s; s = s->next)
+		if (!s->gone && bytes_equal(bytes_str(s->id), id))
+			return s;
+	return NULL;
+}
+
+struct sfu_session *session_find_subuuid(struct bytes subuuid)
+{
+	for (struct sfu_session *s = sessions; s && subuuid.len; s = s->next)
+		if (!s->gone && s->role == PEER_VIEWER &&
+		    bytes_equal(bytes_str(s->subuuid), subuuid))
+			return s;
+	return NULL;
+}
+
+/* ICE's letters (RFC 8839 5.4); the first of the ufrag says whose worker's it is. */
+static void make_names(struct sfu_session *session)
+{
+	char hex[ICE_PWD + 1];
+
+	auth_random_hex(hex, ICE_UFRAG / 2);
+	memcpy(session->ufrag, hex, ICE_UFRAG);
+	session->ufrag[0] = door_letter(session->worker->id);
+	session->ufrag[ICE_UFRAG] = '\0';
+	auth_random_hex(hex, ICE_PWD / 2);
+	memcpy(session->pwd, hex, sizeof session->pwd);
+	auth_random_hex(hex, 8);
+	memcpy(session->etag, hex, 16);
+	session->etag[16] = '\0';
+}
+
+static struct peer_name *name_make(const struct sfu_session *session, struct sfu_peer *peer,
+				   struct bytes ufrag, struct bytes pwd)
+{
+	struct peer_name *name = calloc(1, sizeof *name);
+
+	if (!name)
+		return NULL;
+	name->peer = peer;
+	memcpy(name->names.ufrag, session->ufrag, sizeof name->names.ufrag);
+	memcpy(name->names.pwd, session->pwd, sizeof name->names.pwd);
+	bytes_to_str(ufrag, name->names.peer_ufrag, sizeof name->names.peer_ufrag);
+	bytes_to_str(pwd, name->names.peer_pwd, sizeof name->names.peer_pwd);
+	return name;
+}
+
+static struct sfu_peer *peer_make(struct sfu_session *session, const struct session_order *order)
+{
+	struct sdp_transport transport = sdp_transport_of(order->offer, &order->offer->media[0]);
+	struct sfu_peer *peer = calloc(1, sizeof *peer);
+
+	if (!peer)
+		return NULL;
+	peer->session = session;
+	peer->worker = session->worker;
+	peer->room = session->room;
+	peer->role = session->role;
+	peer->start = calloc(1, sizeof *peer->start);
+	peer->name = name_make(session, peer, transport.ufrag, transport.pwd);
+	if (!peer->start || !peer->name) {
+		peer_free(peer);
+		return NULL;
+	}
+	bytes_to_str(transport.hash, peer->start->hash, sizeof peer->start->hash);
+	bytes_to_str(transport.fingerprint, peer->start->print, sizeof peer->start->print);
+	return peer;
+}
+
+/* --- what a viewer's media are ----------------------------------------------------------------------------- */
+
+static void sender_formats(struct sfu_sender *sender, const struct sdp_media *media,
+			   const struct answer_medium *medium)
+{
+	for (unsigned i = 0; i < medium->count && sender->format_count < SENDER_FORMATS_MAX; i++) {
+		const struct sdp_format *format = &media->format[medium->format[i]];
+		const struct sdp_format *rtx = sdp_rtx_of(media, format->pt);
+
+		if (format->rtx)
+			continue;
+		sender->format[sender->format_count++] = (struct sender_format){
+			.codec = format->codec,
+			.pt = format->pt,
+			.rtx_pt = rtx ? rtx->pt : 0,
+			.feedback = format->feedback,
+			.profile =
+				format->codec == CODEC_H264 ? sender_h264_profile(format->fmtp) : 0,
+		};
+	}
+}
+
+static uint8_t taken_ext(const struct sdp_media *media, const struct answer_medium *medium,
+			 enum sdp_ext_kind kind)
+{
+	uint8_t id = medium->exts & 1u << kind ? sdp_ext_id(media, kind) : 0;
+
+	return id < 15 ? id : 0; /* of the one-byte form (RFC 8285 4.2) */
+}
+
+static void sender_init(struct sfu_sender *sender, struct sfu_peer *peer,
+			const struct sdp_media *media, struct answer_medium *medium, unsigned place)
+{
+	uint32_t random[4];
+
+	uv_random(NULL, NULL, random, sizeof random, 0, NULL);
+	sender->peer = peer;
+	sender->video = media->kind == SDP_VIDEO;
+	sender->place = place;
+	sender_formats(sender, media, medium);
+	sender->ssrc = medium->ssrc = random[0] | 1;
+	for (unsigned i = 0; i < sender->format_count; i++)
+		if (sender->format[i].rtx_pt)
+			sender->rtx_ssrc = medium->rtx_ssrc = (random[1] | 1) ^ 2;
+	sender->mid_len = (uint8_t)(media->mid.len <= SENDER_MID_MAX ? media->mid.len : 0);
+	memcpy(sender->mid, media->mid.at ? media->mid.at : (const uint8_t *)"", sender->mid_len);
+	sender->mid_ext = sender->mid_len ? taken_ext(media, medium, SDP_EXT_MID) : 0;
+	sender->time_ext = taken_ext(media, medium, SDP_EXT_SEND_TIME);
+	sender->turn_ext = taken_ext(media, medium, SDP_EXT_ORIENTATION);
+	/* RFC 3550 5.1: random; of the numbers the lower half, so that none wraps at once. */
+	splice_init(&sender->splice, sender->video ? 90000 : 48000, random[2] & 0x7fff, random[3]);
+	sender->resend_budget = 300;
+	sender->patience_us = 4000000;
+}
+
+static bool senders_make(struct sfu_peer *peer, const struct sdp *offer, struct answer *answer)
+{
+	unsigned place[2] = {0, 0};
+
+	peer->senders = calloc(offer->media_count, sizeof *peer->senders);
+	if (!peer->senders)
+		return false;
+	for (unsigned i = 0; i < offer->media_count; i++) {
+		bool video = offer->media[i].kind == SDP_VIDEO;
+
+		sender_init(&peer->senders[peer->sender_count++], peer, &offer->media[i],
+			    &answer->media[i], place[video]++);
+	}
+	return true;
+}
+
+/* --- what a publisher's media are --------------------------------------------------------------------------- */
+
+static const struct sdp_format *main_format(const struct sdp_media *media,
+					    const struct answer_medium *medium)
+{
+	return &media->format[medium->format[0]];
+}
+
+RUNS_ON(on_control)
+static struct source_track *track_add(struct sfu_peer *peer, const struct sdp_media *media,
+				      const struct answer_medium *medium, unsigned place)
+{
+	struct source_track *at = &peer->source->track[peer->source->count];
+	const struct sdp_format *format = main_format(media, medium);
+	const struct sdp_format *rtx = sdp_rtx_of(media, format->pt);
+	struct sfu_track *track;
+
+	if (peer->source->count == SOURCE_TRACKS_MAX)
+		return NULL;
+	track = track_create(peer->room, format->codec, sfu_conf()->history);
+	if (!track)
+		return NULL;
+	peer->source->count++;
+	track->clock = format->clock;
+	track->channels = format->channels;
+	track->place = place;
+	track->worker = peer->worker->id;
+	bytes_to_str(format->fmtp, track->fmtp, sizeof track->fmtp);
+	*at = (struct source_track){
+		.track = track,
+		.pt = format->pt,
+		.rtx_pt = rtx ? rtx->pt : 0,
+		.feedback = format->feedback,
+		.mid_ext = sdp_ext_id(media, SDP_EXT_MID),
+		.rid_ext = sdp_ext_id(media, SDP_EXT_RID),
+		.repaired_ext = sdp_ext_id(media, SDP_EXT_REPAIRED_RID),
+		.turn_ext = sdp_ext_id(media, SDP_EXT_ORIENTATION),
+		.turn = -1,
+	};
+	bytes_to_str(media->mid, at->mid, sizeof at->mid);
+	return at;
+}
+
+/* The sources that the offer names, where there are no layers by RID. */
+static void name_ssrcs(struct source_track *at, const struct sdp_media *media)
+{
+	for (unsigned i = 0; i < media->ssrc_count; i++) {
+		const struct sdp_ssrc *ssrc = &media->ssrc[i];
+
+		if (!ssrc->repaired && !at->ssrc)
+			at->ssrc = ssrc->ssrc;
+		if (ssrc->repaired && ssrc->repaired == at->ssrc)
+			at->rtx_ssrc = ssrc->ssrc;
+	}
+}
+
+RUNS_ON(on_control)
+static bool medium_make(struct sfu_peer *peer, const struct sdp_media *media,
+			const struct answer_medium *medium, unsigned place)
+{
+	unsigned layer = 0;
+
+	if (!medium->layers) {
+		struct source_track *at = track_add(peer, media, medium, place);
+
+		if (at)
+			name_ssrcs(at, media);
+		return at;
+	}
+	for (unsigned i = 0; i < media->rid_count; i++) {
+		struct source_track *at;
+
+		if (!media->rid[i].send)
+			continue;
+		at = track_add(peer, media, medium, place);
+		if (!at)
+			return false;
+		at->track->layer = layer++;
+		bytes_to_str(media->rid[i].id, at->rid, sizeof at->rid);
+		memcpy(at->track->rid, at->rid, sizeof at->track->rid);
+	}
+	return layer > 0;
+}
+
+RUNS_ON(on_control)
+static bool source_make(struct sfu_peer *peer, const struct sdp *offer, const struct answer *answer)
+{
+	unsigned place[2] = {0, 0};
+	bool good = true;
+
+	peer->source = calloc(1, sizeof *peer->source);
+	if (!peer->source)
+		return false;
+	peer->source->peer = peer;
+	peer->source->remb_bits = sfu_conf()->bitrate * 1000;
+	uv_random(NULL, NULL, &peer->source->ssrc, sizeof peer->source->ssrc, 0, NULL);
+	for (unsigned i = 0; i < offer->media_count && good; i++) {
+		bool video = offer->media[i].kind == SDP_VIDEO;
+
+		good = medium_make(peer, &offer->media[i], &answer->media[i], place[video]++);
+	}
+	for (unsigned i = 0; i < peer->source->count && !good; i++)
+		track_destroy(peer->source->track[i].track);
+	return good;
+}
+
+/* --- begin ------------------------------------------------------------------------------------------------- */
+
+static void deliver_begin(struct message *message)
+{
+	struct sfu_peer *peer = container_of(message, struct sfu_peer, message);
+
+	enter_worker();
+	if (stage_is_on()) {
+		peer_begin(peer);
+		return;
+	}
+	peer->state = PEER_GONE;
+	stage_owes(1);
+	room_peer_gone(peer->session, "the server stops");
+}
+
+/* The room's tracks go; the tuning tells all, and frees them. */
+RUNS_ON(on_control) static void unpublish(struct sfu_room *room, struct tuning *tuning)
+{
+	memcpy(tuning->over, room->tracks, sizeof room->tracks);
+	tuning->over_count = room->track_count;
+	room->track_count = 0;
+	room->publisher = NULL;
+}
+
+RUNS_ON(on_control)
+static bool publish(struct sfu_session *session, const struct sdp *offer,
+		    const struct answer *answer)
+{
+	struct sfu_room *room = session->room;
+	struct tuning *tuning = tuning_make(room);
+	/* For the day when it goes. */
+	struct tuning *end = tuning_make(room);
+
+	if (!tuning || !end || !source_make(session->peer, offer, answer)) {
+		free(tuning);
+		free(end);
+		return false;
+	}
+	session->end = end;
+	room->publisher = session;
+	for (unsigned i = 0; i < session->peer->source->count; i++)
+		room->tracks[room->track_count++] = session->peer->source->track[i].track;
+	tuning_send(tuning);
+	return true;
+}
+
+RUNS_ON(on_control)
+static void session_list(struct sfu_session *session)
+{
+	session->next = sessions;
+	if (sessions)
+		sessions->prev = session;
+	sessions = session;
+	session->room->sessions++;
+	session->room->viewers += session->role == PEER_VIEWER;
+	viewers_now += session->role == PEER_VIEWER;
+	atomic_fetch_add_explicit(&session->worker->load, 1, memory_order_relaxed);
+}
+
+RUNS_ON(on_control) static void session_unlist(struct sfu_session *session)
+{
+	if (session->prev)
+		session->prev->next = session->next;
+	else
+		sessions = session->next;
+	if (session->next)
+		session->next->prev = session->prev;
+	session->room->sessions--;
+	session->room->viewers -= session->role == PEER_VIEWER;
+	viewers_now -= session->role == PEER_VIEWER;
+	atomic_fetch_sub_explicit(&session->worker->load, 1, memory_order_relaxed);
+}
+
+/* Whether one of the viewer's codecs is that of each of the room's kinds of media. */
+static bool codecs_fit(const struct sfu_room *room, const struct sfu_peer *peer)
+{
+	for (unsigned s = 0; s < peer->sender_count; s++) {
+		bool any = false, fits = false;
+
+		for (unsigned i = 0; i < room->track_count; i++) {
+			if (room->tracks[i]->video != peer->senders[s].video ||
+			    room->tracks[i]->place != peer->senders[s].place)
+				continue;
+			any = true;
+			fits |= sender_format_for(&peer->senders[s], room->tracks[i]) != NULL;
+		}
+		if (any && !fits)
+			return false;
+	}
+	return true;
+}
+
+RUNS_ON(on_control)
+static enum session_status may_begin(const struct session_order *order)
+{
+	const struct sfu_conf *conf = sfu_conf();
+	struct sfu_room *room = room_find(order->room);
+
+	if (stopped)
+		return SESSION_STOPPED;
+	if (!room && rooms_now >= conf->max_rooms)
+		return SESSION_FULL;
+	if (order->role == PEER_PUBLISHER) {
+		if (!room || !room->publisher)
+			return SESSION_OK;
+		if (!conf->takeover)
+			return SESSION_BUSY;
+		session_end(room->publisher, "taken over");
+		return SESSION_OK;
+	}
+	if (conf->max_viewers && viewers_now >= conf->max_viewers)
+		return SESSION_FULL;
+	return conf->wait || (room && room->publisher) ? SESSION_OK : SESSION_NOBODY;
+}
+
+RUNS_ON(on_control)
+static enum session_status session_fill(struct sfu_session *session,
+					const struct session_order *order, struct answer *answer)
+{
+	session->peer = peer_make(session, order);
+	if (!session->peer)
+		return SESSION_NO_MEMORY;
+	if (order->role == PEER_PUBLISHER)
+		return publish(session, order->offer, answer) ? SESSION_OK : SESSION_NO_MEMORY;
+	if (!senders_make(session->peer, order->offer, answer))
+		return SESSION_NO_MEMORY;
+	return codecs_fit(session->room, session->peer) ? SESSION_OK : SESSION_CODEC;
+}
+
+enum session_status session_begin(const struct session_order *order, struct answer *answer,
+				  struct sfu_session **out)
+{
+	enum session_status status = may_begin(order);
+	struct sfu_session *session;
+
+	if (status != SESSION_OK)
+		return status;
+	session = calloc(1, sizeof *session);
+	if (!session)
+		return SESSION_NO_MEMORY;
+	session->role = order->role;
+	session->room = room_find(order->room);
+	if (!session->room)
+		session->room = room_make(order->room);
+	if (!session->room) {
+		free(session);
+		return SESSION_NO_MEMORY;
+	}
+	session->worker = worker_place();
+	session->from = order->from;
+	session->since_us = wall_now_us();
+	bytes_to_str(order->agent, session->agent, sizeof session->agent);
+	bytes_to_str(order->subuuid, session->subuuid, sizeof session->subuuid);
+	auth_random_hex(session->id, SESSION_ID / 2);
+	make_names(session);
+	status = session_fill(session, order, answer);
+	if (status != SESSION_OK) {
+		peer_free(session->peer);
+		room_drop(session->room);
+		free(session);
+		return status;
+	}
+	session_list(session);
+	session->peer->message.deliver = deliver_begin;
+	worker_post(session->worker, &session->peer->message);
+	*out = session;
+	return SESSION_OK;
+}
+
+/* --- end --------------------------------------------------------------------------------------------------- */
+
+static void deliver_farewell(struct message *message)
+{
+	struct sfu_session *session = container_of(message, struct sfu_session, farewell);
+
+	enter_worker();
+	stage_owes(-1);
+	peer_free(session->peer);
+	free(session);
+}
+
+static const char *role_name(const struct sfu_session *session)
+{
+	return session->role == PEER_VIEWER ? "viewer" : "publisher";
+}
+
+static void deliver_gone(struct message *message)
+{
+	struct sfu_session *session = container_of(message, struct sfu_session, message);
+	struct sfu_room *room = session->room;
+
+	enter_control();
+	session->gone = true;
+	log_info("sfu", "peer gone", kv_str("role", role_name(session)), kv_str("room", room->name),
+		 kv_str("id", session->id), kv_str("why", session->why));
+	session_unlist(session);
+	if (room->publisher == session)
+		unpublish(room, session->end);
+	if (session->end)
+		tuning_send(session->end);
+	serial_now++;
+	room_drop(room);
+	session->farewell.deliver = deliver_farewell;
+	worker_post(session->worker, &session->farewell);
+}
+
+void room_peer_gone(struct sfu_session *session, const char *why)
+{
+	session->why = why;
+	session->message.deliver = deliver_gone;
+	control_post(&session->message);
+}
+
+static void deliver_up(struct message *message)
+{
+	struct sfu_session *session = container_of(message, struct sfu_session, news);
+
+	enter_control();
+	session->up = true;
+	log_info("sfu", "peer up", kv_str("role", role_name(session)),
+		 kv_str("room", session->room->name), kv_str("id", session->id));
+}
+
+void room_peer_up(struct sfu_session *session)
+{
+	session->news.deliver = deliver_up;
+	control_post(&session->news);
+}
+
+/* An order to a peer that its worker still has: the farewell comes behind it. */
+struct order {
+	struct message message;
+	struct sfu_peer *peer;
+	const char *why;
+	struct sfu_room *room, *from;
+	struct peer_name *name;
+	char layer[TRACK_RID_MAX + 1];
+};
+
+static void deliver_end(struct message *message)
+{
+	struct order *order = container_of(message, struct order, message);
+
+	enter_worker();
+	peer_end(order->peer, order->why);
+	free(order);
+}
+
+static void deliver_name(struct message *message)
+{
+	struct order *order = container_of(message, struct order, message);
+
+	enter_worker();
+	peer_restart(order->peer, order->name);
+	free(order);
+}
+
+void session_end(struct sfu_session *session, const char *why)
+{
+	struct order *order;
+
+	if (session->ending)
+		return;
+	order = malloc(sizeof *order);
+	if (!order)
+		return;
+	session->ending = true;
+	*order = (struct order){.peer = session->peer, .why = why};
+	order->message.deliver = deliver_end;
+	/* Its place is free at once; its tracks go when it has stopped to write. */
+	if (session->room->publisher == session)
+		unpublish(session->room, session->end);
+	worker_post(session->worker, &order->message);
+}
+
+static void deliver_layer(struct message *message)
+{
+	struct order *order = container_of(message, struct order, message);
+
+	enter_worker();
+	stage_viewer_layer(order->peer, order->layer);
+	free(order);
+}
+
+bool session_layer(struct sfu_session *session, const char *layer)
+{
+	struct order *order = calloc(1, sizeof *order);
+
+	if (!order)
+		return false;
+	order->peer = session->peer;
+	bytes_to_str(bytes_str(layer), order->layer, sizeof order->layer);
+	order->message.deliver = deliver_layer;
+	worker_post(session->worker, &order->message);
+	return true;
+}
+
+bool session_restart(struct sfu_session *session, struct bytes ufrag, struct bytes pwd)
+{
+	struct order *order = calloc(1, sizeof *order);
+	struct sfu_session names = {.worker = session->worker};
+
+	make_names(&names);
+	if (order)
+		order->name = name_make(&names, session->peer, ufrag, pwd);
+	if (!order || !order->name) {
+		free(order);
+		return false;
+	}
+	memcpy(session->ufrag, names.ufrag, sizeof session->ufrag);
+	memcpy(session->pwd, names.pwd, sizeof session->pwd);
+	memcpy(session->etag, names.etag, sizeof session->etag);
+	order->peer = session->peer;
+	order->message.deliver = deliver_name;
+	worker_post(session->worker, &order->message);
+	return true;
+}
+
+/* --- from room to room ------------------------------------------------------------------------------------- */
+
+static void deliver_moved(struct message *message)
+{
+	struct order *order = container_of(message, struct order, message);
+
+	enter_control();
+	order->room->sessions--;
+	room_drop(order->room);
+	free(order);
+}
+
+static void deliver_move(struct message *message)
+{
+	struct order *order = container_of(message, struct order, message);
+
+	enter_worker();
+	if (order->peer->state != PEER_GONE)
+		stage_viewer_move(order->peer, order->room);
+	/* No list of the old room's names it any more. */
+	order->room = order->from;
+	order->message.deliver = deliver_moved;
+	control_post(&order->message);
+}
+
+enum session_status session_switch(struct sfu_session *session, struct bytes name)
+{
+	struct sfu_room *to = room_find(name), *from = session->room;
+	struct order *order;
+
+	if (stopped || session->ending)
+		return SESSION_STOPPED;
+	if (to == from)
+		return SESSION_OK;
+	if (!sfu_conf()->wait && (!to || !to->publisher))
+		return SESSION_NOBODY;
+	if (to && !codecs_fit(to, session->peer))
+		return SESSION_CODEC;
+	order = calloc(1, sizeof *order);
+	if (!order)
+		return SESSION_NO_MEMORY;
+	if (!to)
+		to = room_make(name);
+	if (!to) {
+		free(order);
+		return SESSION_FULL;
+	}
+	/* It is in both until its worker has left the old one. */
+	to->sessions++;
+	to->viewers++;
+	from->viewers--;
+	session->room = to;
+	order->peer = session->peer;
+	order->room = to;
+	order->from = from;
+	order->message.deliver = deliver_move;
+	worker_post(session->worker, &order->message);
+	serial_now++;
+	return SESSION_OK;
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------ */
+
+void rooms_start(void)
+{
+	stopped = false;
+}
+
+void rooms_stop(void)
+{
+	stopped = true;
+	for (struct sfu_session *s = sessions; s; s = s->next)
+		session_end(s, "the server stops");
+}

@@ -1,0 +1,726 @@
+#include "sfu/sfu_stage.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/metric.h"
+#include "sfu/sfu.h"
+#include "sfu/sfu_door.h"
+#include "sfu/sfu_peer.h"
+#include "sfu/sfu_room.h"
+
+#define BATCH_MAX    256u  /* packets of a track in one turn */
+#define BATCH_SIZE   2048u /* bytes kept for each */
+#define QUIET_TURNS  50u   /* then the worker sleeps */
+#define TICK_MS      20u
+#define TICKS        50u /* of a round: each peer is looked at once in it */
+#define BEHIND_BURST 48u /* packets of the past for one viewer in one turn */
+
+struct stage {
+	struct worker *worker;
+	uv_async_t bell;
+	uv_timer_t turn, tick;
+	bool turning;
+	unsigned quiet;
+	unsigned open; /* handles that are closing */
+	uint64_t turn_ms;
+	struct track_here *tracks; /* that somebody here is shown or waits for */
+	struct sfu_peer *peers;
+	struct sfu_peer *look; /* the next whose deadlines are looked at */
+	uint64_t peer_count;
+	struct sender_packet packet[BATCH_MAX];
+	uint8_t bytes[BATCH_MAX][BATCH_SIZE + SENDER_PAD];
+};
+
+static struct stage *stages[WORKERS_MAX];
+static _Thread_local struct stage *here;
+static _Thread_local int owed;
+
+bool stage_is_on(void)
+{
+	return here;
+}
+
+void stage_owes(int count)
+{
+	owed += count;
+}
+
+/* --- lists ------------------------------------------------------------------------------------------------- */
+
+static void list_add(struct sfu_sender **list, struct sfu_sender *sender)
+{
+	sender->prev = NULL;
+	sender->next = *list;
+	if (*list)
+		(*list)->prev = sender;
+	*list = sender;
+}
+
+static void list_remove(struct sfu_sender **list, struct sfu_sender *sender)
+{
+	if (sender->prev)
+		sender->prev->next = sender->next;
+	else
+		*list = sender->next;
+	if (sender->next)
+		sender->next->prev = sender->prev;
+	sender->prev = sender->next = NULL;
+}
+
+static struct track_here *here_of(struct sfu_track *track)
+{
+	return &track->here[here->worker->id];
+}
+
+static void track_list(struct track_here *track)
+{
+	if (track->listed)
+		return;
+	track->listed = true;
+	track->cursor = (struct ring_cursor){ring_head_seq(track_ring(track->track)),
+					     ring_head_pos(track_ring(track->track))};
+	track->prev = NULL;
+	track->next = here->tracks;
+	if (here->tracks)
+		here->tracks->prev = track;
+	here->tracks = track;
+}
+
+static void track_unlist(struct track_here *track)
+{
+	if (!track->listed || track->live || track->behind || track->pending)
+		return;
+	track->listed = false;
+	if (track->prev)
+		track->prev->next = track->next;
+	else
+		here->tracks = track->next;
+	if (track->next)
+		track->next->prev = track->prev;
+}
+
+static void pending_remove(struct sfu_sender *sender)
+{
+	struct track_here *track;
+
+	if (!sender->pending)
+		return;
+	track = here_of(sender->pending);
+	if (sender->prev_pending)
+		sender->prev_pending->next_pending = sender->next_pending;
+	else
+		track->pending = sender->next_pending;
+	if (sender->next_pending)
+		sender->next_pending->prev_pending = sender->prev_pending;
+	sender->prev_pending = sender->next_pending = NULL;
+	sender->pending = NULL;
+	track_unlist(track);
+}
+
+static void pending_add(struct sfu_sender *sender, struct sfu_track *to)
+{
+	struct track_here *track = here_of(to);
+
+	track_list(track);
+	sender->pending = to;
+	sender->prev_pending = NULL;
+	sender->next_pending = track->pending;
+	if (track->pending)
+		track->pending->prev_pending = sender;
+	track->pending = sender;
+}
+
+/* Off the track that is shown. */
+static void leave(struct sfu_sender *sender)
+{
+	struct track_here *track;
+
+	if (!sender->track)
+		return;
+	track = here_of(sender->track);
+	list_remove(sender->state == SENDER_LIVE ? &track->live : &track->behind, sender);
+	sender->track = NULL;
+	sender->state = SENDER_IDLE;
+	track_unlist(track);
+}
+
+/* --- what is shown ----------------------------------------------------------------------------------------- */
+
+RUNS_ON(on_worker) static void turn_on(void);
+
+/* From the key picture that is kept, if one is young enough: at once. */
+RUNS_ON(on_worker) static bool begin_in_past(struct sfu_sender *sender, mono_t now)
+{
+	struct sfu_track *track = sender->pending;
+	const struct ring *ring = track_ring(track);
+	struct record key, last;
+
+	if (!track->video || !track_find_key(track, (int64_t)sfu_conf()->gop_limit * 1000, &key) ||
+	    !ring_peek(ring, ring_head_seq(ring) - 1, &last))
+		return false;
+	leave(sender);
+	/* First in this list and then out of that one: so the track stays among those that are read. */
+	list_add(&here_of(track)->behind, sender);
+	pending_remove(sender);
+	sender_begin(sender, track, (int64_t)key.word[0], (int64_t)key.word[1],
+		     (int64_t)last.word[1], now);
+	sender->cursor = ring_cursor_of(&key);
+	sender->state = SENDER_BEHIND;
+	return true;
+}
+
+/* past: from the last key picture, where there is one, rather than from the next. */
+RUNS_ON(on_worker)
+static void show(struct sfu_sender *sender, struct sfu_track *track, bool past)
+{
+	mono_t now = mono_now();
+
+	if (sender->pending == track || (!sender->pending && sender->track == track))
+		return;
+	pending_remove(sender);
+	if (!track || sender->track == track)
+		return;
+	pending_add(sender, track);
+	turn_on();
+	if (past && begin_in_past(sender, now))
+		return;
+	if (track->video)
+		atomic_store_explicit(&track->wants_key, true, memory_order_relaxed);
+}
+
+static bool fits(const struct sfu_sender *sender, const struct sfu_track *track)
+{
+	return track->video == sender->video && track->place == sender->place &&
+	       sender_format_for(sender, track);
+}
+
+static uint64_t bits_of(const struct sfu_track *track)
+{
+	return atomic_load_explicit(&track->bitrate, memory_order_relaxed);
+}
+
+/* Of the room's tracks that are of its kind and place, one that the viewer has a codec for: the layer
+ * that it wants, or the best of those that take no more than so many bits; of layers that move, where
+ * any does. */
+static struct sfu_track *choose(const struct sfu_sender *sender, const struct room_here *room,
+				uint64_t bits)
+{
+	struct sfu_track *best = NULL, *least = NULL, *first = NULL;
+
+	for (unsigned i = 0; i < room->count; i++) {
+		struct sfu_track *track = room->tracks[i];
+		uint64_t takes = bits_of(track);
+
+		if (!fits(sender, track))
+			continue;
+		if (sender->layer[0] && strcmp(sender->layer, track->rid) == 0)
+			return track;
+		if (!first || track->layer < first->layer)
+			first = track;
+		if (!takes)
+			continue;
+		if (!least || takes < bits_of(least))
+			least = track;
+		if (takes <= bits && (!best || takes > bits_of(best)))
+			best = track;
+	}
+	return best ? best : least ? least : first;
+}
+
+RUNS_ON(on_worker) static void retune(struct sfu_sender *sender, const struct room_here *room)
+{
+	if (peer_is_up(sender->peer))
+		show(sender, choose(sender, room, UINT64_MAX), true);
+}
+
+/* Once a second: a layer that fits through. Down when the viewer says that less arrives than is sent,
+ * or loses a tenth; up for a try when nothing speaks against it, which is what a receiver's
+ * estimate cannot say, as it grows with what it gets. A try that fails makes the next one later. */
+RUNS_ON(on_worker) static void adapt(struct sfu_sender *sender, mono_t now)
+{
+	const struct room_here *room = &sender->peer->room->here[here->worker->id];
+	struct sfu_track *track = sender->track, *other;
+	uint64_t takes;
+
+	if (!track || !track->rid[0] || sender->pending || sender->layer[0] ||
+	    mono_since_us(now, sender->layered) < 1500000)
+		return;
+	takes = bits_of(track);
+	if (!takes || (sender->remb && sender->remb < takes * 85 / 100) ||
+	    sender->fraction_lost > 25) {
+		other = choose(sender, room, sender->remb ? sender->remb * 9 / 10 : takes * 6 / 10);
+		if (other != track && takes && mono_since_us(now, sender->tried) < 8000000)
+			sender->patience_us = sender->patience_us * 2 < 64000000
+						      ? sender->patience_us * 2
+						      : 64000000;
+	} else if (sender->fraction_lost <= 5 &&
+		   mono_since_us(now, sender->layered) > sender->patience_us) {
+		/* The next better one, not the best. */
+		other = NULL;
+		for (unsigned i = 0; i < room->count; i++)
+			if (fits(sender, room->tracks[i]) && bits_of(room->tracks[i]) > takes &&
+			    (!other || bits_of(room->tracks[i]) < bits_of(other)))
+				other = room->tracks[i];
+		if (!other)
+			return;
+		sender->tried = now;
+	} else {
+		return;
+	}
+	if (other == track)
+		return;
+	sender->layered = now;
+	show(sender, other, false);
+}
+
+void stage_tune(struct sfu_room *room, struct sfu_track *const *tracks, unsigned count)
+{
+	struct room_here *part;
+
+	if (!here)
+		return;
+	part = &room->here[here->worker->id];
+	memcpy(part->tracks, tracks, count * sizeof *tracks);
+	part->count = count;
+	for (struct sfu_sender *s = part->senders; s; s = s->next_room)
+		retune(s, part);
+}
+
+void stage_forget(struct sfu_track *track)
+{
+	struct track_here *part;
+
+	if (!here)
+		return;
+	part = &track->here[here->worker->id];
+	while (part->pending)
+		pending_remove(part->pending);
+	while (part->live)
+		leave(part->live);
+	while (part->behind)
+		leave(part->behind);
+}
+
+/* --- viewers ------------------------------------------------------------------------------------------------ */
+
+static void join(struct sfu_sender *sender, struct room_here *part)
+{
+	sender->prev_room = NULL;
+	sender->next_room = part->senders;
+	if (part->senders)
+		part->senders->prev_room = sender;
+	part->senders = sender;
+}
+
+static void part_from(struct sfu_sender *sender, struct room_here *part)
+{
+	if (sender->prev_room)
+		sender->prev_room->next_room = sender->next_room;
+	else
+		part->senders = sender->next_room;
+	if (sender->next_room)
+		sender->next_room->prev_room = sender->prev_room;
+}
+
+void stage_viewer_add(struct sfu_peer *peer)
+{
+	for (unsigned i = 0; i < peer->sender_count; i++)
+		join(&peer->senders[i], &peer->room->here[here->worker->id]);
+}
+
+void stage_viewer_up(struct sfu_peer *peer)
+{
+	for (unsigned i = 0; i < peer->sender_count; i++)
+		retune(&peer->senders[i], &peer->room->here[here->worker->id]);
+}
+
+void stage_viewer_remove(struct sfu_peer *peer)
+{
+	for (unsigned i = 0; i < peer->sender_count; i++) {
+		pending_remove(&peer->senders[i]);
+		leave(&peer->senders[i]);
+		part_from(&peer->senders[i], &peer->room->here[here->worker->id]);
+	}
+}
+
+void stage_viewer_move(struct sfu_peer *peer, struct sfu_room *room)
+{
+	for (unsigned i = 0; i < peer->sender_count; i++)
+		part_from(&peer->senders[i], &peer->room->here[here->worker->id]);
+	peer->room = room;
+	stage_viewer_add(peer);
+	stage_viewer_up(peer);
+}
+
+void stage_viewer_layer(struct sfu_peer *peer, const char *layer)
+{
+	for (unsigned i = 0; i < peer->sender_count && peer->state != PEER_GONE; i++) {
+		bytes_to_str(bytes_str(layer), peer->senders[i].layer,
+			     sizeof peer->senders[i].layer);
+		retune(&peer->senders[i], &peer->room->here[here->worker->id]);
+	}
+}
+
+struct sfu_peer *stage_peers(void)
+{
+	return here ? here->peers : NULL;
+}
+
+void stage_peer_add(struct sfu_peer *peer)
+{
+	peer->prev = NULL;
+	peer->next = here->peers;
+	if (here->peers)
+		here->peers->prev = peer;
+	here->peers = peer;
+	here->peer_count++;
+}
+
+void stage_peer_remove(struct sfu_peer *peer)
+{
+	if (here->look == peer)
+		here->look = peer->next;
+	if (peer->prev)
+		peer->prev->next = peer->next;
+	else
+		here->peers = peer->next;
+	if (peer->next)
+		peer->next->prev = peer->prev;
+	here->peer_count--;
+}
+
+/* --- a turn ------------------------------------------------------------------------------------------------- */
+
+/* Packets of nearly one length are filled up to the longest, so that they leave in one piece: a frame
+ * is cut into parts that differ by a byte or two. */
+static void make_equal(unsigned count)
+{
+	for (unsigned first = 0; first < count;) {
+		size_t least = here->packet[first].payload.len, most = least;
+		unsigned end = first + 1;
+
+		for (; end < count; end++) {
+			size_t len = here->packet[end].payload.len;
+			size_t low = len < least ? len : least, high = len > most ? len : most;
+
+			if (high - low > SENDER_PAD)
+				break;
+			least = low;
+			most = high;
+		}
+		for (unsigned i = first; i < end && most > 400; i++) {
+			struct bytes *payload = &here->packet[i].payload;
+			size_t more = most - payload->len;
+
+			if (!more)
+				continue;
+			memset(here->bytes[i] + RTP_HEADER + payload->len, 0, more);
+			payload->len = most;
+			here->bytes[i][RTP_HEADER + most - 1] = (uint8_t)more;
+			here->packet[i].padded = true;
+		}
+		first = end;
+	}
+}
+
+static enum ring_status read_one(const struct track_here *track, struct ring_cursor *cursor,
+				 unsigned at)
+{
+	struct record record;
+	struct ring_loss loss;
+	enum ring_status status = ring_read(track_ring(track->track), cursor, &record,
+					    here->bytes[at], BATCH_SIZE, &loss);
+
+	if (status == RING_LAPPED)
+		metric_add(METRIC_sfu_lapped, (int64_t)loss.records);
+	if (status != RING_RECORD)
+		return status;
+	here->packet[at] = (struct sender_packet){
+		.seq = (int64_t)record.word[0],
+		.ts = (int64_t)record.word[1],
+		.flags = record.flags,
+		.payload = bytes_of(here->bytes[at] + RTP_HEADER, record.len - RTP_HEADER),
+	};
+	return RING_RECORD;
+}
+
+/* What is new on a track, up to where a turn ends. */
+static unsigned read_batch(struct track_here *track, struct ring_cursor *cursor, unsigned max)
+{
+	unsigned count = 0;
+
+	while (count < max) {
+		enum ring_status status = read_one(track, cursor, count);
+
+		if (status == RING_RECORD)
+			count++;
+		else if (status != RING_LAPPED)
+			break;
+	}
+	make_equal(count);
+	return count;
+}
+
+/* Those that wait for a key picture come over, at the first there is. */
+RUNS_ON(on_worker) static void take_pending(struct track_here *track, unsigned count, mono_t now)
+{
+	unsigned key = 0;
+
+	while (key < count && !(here->packet[key].flags & RECORD_KEY))
+		key++;
+	if (key == count)
+		return;
+	while (track->pending) {
+		struct sfu_sender *sender = track->pending;
+		const struct sender_packet *packet = &here->packet[key];
+
+		leave(sender);
+		/* Not by pending_remove: the track stays in the list of those that are read. */
+		track->pending = sender->next_pending;
+		if (track->pending)
+			track->pending->prev_pending = NULL;
+		sender->next_pending = NULL;
+		sender->pending = NULL;
+		sender_begin(sender, track->track, packet->seq, packet->ts, packet->ts, now);
+		sender->state = SENDER_LIVE;
+		sender->from = key;
+		list_add(&track->live, sender);
+	}
+}
+
+static uint32_t send_time_of(mono_t now)
+{
+	return (uint32_t)((uint64_t)now.us * 262144u / 1000000u) & 0xffffffu;
+}
+
+RUNS_ON(on_worker)
+static unsigned serve_live(struct track_here *track, unsigned count, mono_t now)
+{
+	uint32_t send_time = send_time_of(now);
+	unsigned sent = 0;
+
+	for (struct sfu_sender *s = track->live; s; s = s->next) {
+		for (unsigned i = s->from; i < count; i++)
+			sender_send(s, &here->packet[i], send_time, now);
+		sent += count - s->from;
+		s->from = 0;
+	}
+	return sent;
+}
+
+/* A piece of the past; who has no more of it is live. */
+RUNS_ON(on_worker)
+static unsigned serve_behind(struct track_here *track, struct sfu_sender *sender, mono_t now)
+{
+	struct ring_cursor cursor = sender->cursor;
+	uint64_t left = track->cursor.seq > cursor.seq ? track->cursor.seq - cursor.seq : 0;
+	unsigned max = left < BEHIND_BURST ? (unsigned)left : BEHIND_BURST;
+	unsigned count = read_batch(track, &cursor, max);
+	uint32_t send_time = send_time_of(now);
+
+	for (unsigned i = 0; i < count; i++)
+		sender_send(sender, &here->packet[i], send_time, now);
+	sender->cursor = cursor;
+	if (cursor.seq >= track->cursor.seq) {
+		list_remove(&track->behind, sender);
+		sender->state = SENDER_LIVE;
+		sender->from = 0;
+		list_add(&track->live, sender);
+	}
+	return count;
+}
+
+RUNS_ON(on_worker) static unsigned serve(struct track_here *track, mono_t now)
+{
+	unsigned count = read_batch(track, &track->cursor, BATCH_MAX), sent = 0;
+
+	if (count) {
+		if (track->pending)
+			take_pending(track, count, now);
+		sent += serve_live(track, count, now);
+	}
+	for (struct sfu_sender *s = track->behind, *next; s; s = next) {
+		next = s->next;
+		sent += serve_behind(track, s, now);
+	}
+	metric_add(METRIC_sfu_packets_out, sent);
+	return count + sent;
+}
+
+/* False when there is something already. */
+static bool sleep_on_rings(void)
+{
+	for (struct track_here *track = here->tracks; track; track = track->next)
+		if (track->behind ||
+		    !ring_sleep(track_ring(track->track), here->worker->id, track->cursor.seq))
+			return false;
+	return true;
+}
+
+static void on_turn(uv_timer_t *timer)
+{
+	mono_t now = mono_now();
+	unsigned done = 0;
+
+	(void)timer;
+	enter_worker();
+	for (struct track_here *track = here->tracks, *next; track; track = next) {
+		next = track->next;
+		done += serve(track, now);
+	}
+	if (done) {
+		here->quiet = 0;
+		udp_flush(door_udp());
+		return;
+	}
+	if (++here->quiet < QUIET_TURNS || !sleep_on_rings())
+		return;
+	uv_timer_stop(&here->turn);
+	here->turning = false;
+}
+
+static void turn_on(void)
+{
+	if (here->turning)
+		return;
+	here->turning = true;
+	here->quiet = 0;
+	uv_timer_start(&here->turn, on_turn, here->turn_ms, here->turn_ms);
+}
+
+static void on_bell(uv_async_t *bell)
+{
+	(void)bell;
+	enter_worker();
+	if (here)
+		turn_on();
+}
+
+void stage_wake(uint64_t workers)
+{
+	while (workers) {
+		unsigned id = (unsigned)__builtin_ctzll(workers);
+
+		workers &= workers - 1;
+		if (stages[id])
+			uv_async_send(&stages[id]->bell);
+	}
+}
+
+/* --- deadlines ------------------------------------------------------------------------------------------------ */
+
+RUNS_ON(on_worker) static void look_after(struct sfu_peer *peer, mono_t now)
+{
+	for (unsigned i = 0; i < peer->sender_count; i++)
+		sender_tick(&peer->senders[i], now);
+	for (unsigned i = 0; i < peer->sender_count && peer_is_up(peer); i++)
+		adapt(&peer->senders[i], now);
+	peer_tick(peer, now);
+}
+
+/* Publishers and who is in its handshake at each tick, the others once in a round. */
+static void on_tick(uv_timer_t *timer)
+{
+	mono_t now = mono_now();
+	int64_t key_wait_us = (int64_t)sfu_conf()->key_wait * 1000;
+	uint64_t share = here->peer_count / TICKS + 1;
+
+	(void)timer;
+	enter_worker();
+	for (struct sfu_peer *peer = here->peers, *next; peer; peer = next) {
+		next = peer->next;
+		if (peer->role == PEER_PUBLISHER)
+			source_tick(peer->source, now, key_wait_us);
+		if (peer->start)
+			peer_tick(peer, now);
+	}
+	for (; share > 0 && here->peer_count; share--) {
+		struct sfu_peer *peer = here->look ? here->look : here->peers;
+
+		here->look = peer->next;
+		look_after(peer, now);
+	}
+	if (door_udp())
+		udp_flush(door_udp());
+}
+
+/* --- a worker's part ------------------------------------------------------------------------------------------ */
+
+int stage_start(struct worker *worker)
+{
+	int error = door_worker_start(worker);
+
+	if (error)
+		return error;
+	here = calloc(1, sizeof *here);
+	if (!here) {
+		door_worker_stop(worker);
+		return -ENOMEM;
+	}
+	here->worker = worker;
+	here->turn_ms = sfu_conf()->turn;
+	error = uv_async_init(&worker->loop, &here->bell, on_bell);
+	if (error) {
+		free(here);
+		here = NULL;
+		door_worker_stop(worker);
+		return error;
+	}
+	uv_timer_init(&worker->loop, &here->turn);
+	uv_timer_init(&worker->loop, &here->tick);
+	uv_timer_start(&here->tick, on_tick, TICK_MS, TICK_MS);
+	stages[worker->id] = here;
+	return 0;
+}
+
+/* The doors are opened when all workers run: stage_start comes then. */
+static int worker_start(struct worker *worker)
+{
+	(void)worker;
+	return 0;
+}
+
+/* Of three handles, in whichever order. */
+static void on_closed(uv_handle_t *handle)
+{
+	struct stage *stage = handle->data;
+
+	if (--stage->open)
+		return;
+	stages[stage->worker->id] = NULL;
+	free(stage);
+}
+
+static void close_one(uv_handle_t *handle)
+{
+	handle->data = here;
+	here->open++;
+	uv_close(handle, on_closed);
+}
+
+static void worker_stop(struct worker *worker)
+{
+	enter_worker();
+	if (here) {
+		while (here->peers)
+			peer_end(here->peers, "the server stops");
+		udp_flush(door_udp());
+		close_one((uv_handle_t *)&here->bell);
+		close_one((uv_handle_t *)&here->turn);
+		close_one((uv_handle_t *)&here->tick);
+		here = NULL;
+	}
+	door_worker_stop(worker);
+}
+
+static bool worker_busy(struct worker *worker)
+{
+	(void)worker;
+	return owed > 0;
+}
+
+const struct worker_hooks stage_hooks = {
+	.start = worker_start, .stop = worker_stop, .busy = worker_busy};

@@ -1,0 +1,635 @@
+#include "sfu/sfu_whip.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "edge/access.h"
+#include "edge/call.h"
+#include "edge/proto/url.h"
+#include "edge/request.h"
+#include "sfu/dtls.h"
+#include "sfu/proto/answer.h"
+#include "sfu/sfu.h"
+#include "sfu/sfu_door.h"
+#include "sfu/sfu_face.h"
+#include "sfu/sfu_room.h"
+
+#define SDP_TYPE      "application/sdp"
+#define FRAGMENT_TYPE "application/trickle-ice-sdpfrag"
+#define PROBLEM_TYPE  "application/problem+json" /* RFC 9457 */
+#define ANSWER_MAX    65536u
+#define RETRY_S       "3"
+#define LIST_WAIT_US  20000000
+
+/* --- answers ------------------------------------------------------------------------------------------------- */
+
+/* Pages of other sites may publish and watch: who may is said by tokens, not by cookies. */
+static void put_cors(struct reply *reply)
+{
+	reply_header(reply, "Access-Control-Allow-Origin", BYTES("*"));
+	reply_header(reply, "Access-Control-Expose-Headers",
+		     BYTES("Location, ETag, Link, Retry-After, Accept-Post, Accept-Patch"));
+}
+
+static void put_problem(struct reply *reply, unsigned status, const char *detail)
+{
+	json_t *tree = json_pack("{s:s, s:i, s:s}", "type", "about:blank", "status", (int)status,
+				 "detail", detail);
+	char *text = tree ? json_dumps(tree, 0) : NULL;
+
+	reply->status = status;
+	reply->type = PROBLEM_TYPE;
+	buffer_put(&reply->body, bytes_str(text ? text : "{}"));
+	free(text);
+	json_decref(tree);
+	put_cors(reply);
+	metric_add(METRIC_sfu_refused_offers, status >= 400);
+}
+
+RUNS_ON(on_worker) static void refuse(struct conn *conn, unsigned status, const char *detail)
+{
+	struct reply reply = {0};
+
+	put_problem(&reply, status, detail);
+	if (status == 401)
+		reply_header(&reply, "WWW-Authenticate", BYTES("Bearer realm=\"ringmain\""));
+	conn_reply(conn, &reply);
+}
+
+RUNS_ON(on_control) static void fail(struct call *call, unsigned status, const char *detail)
+{
+	put_problem(&call->reply, status, detail);
+	if (status == 409 || status == 503)
+		reply_header(&call->reply, "Retry-After", BYTES(RETRY_S));
+	call_reply(call);
+}
+
+/* --- paths --------------------------------------------------------------------------------------------------- */
+
+/* What lies behind "/whip" or "/whep", without slashes around it. */
+static struct bytes rest_of(struct bytes path)
+{
+	struct bytes rest = bytes_skip(path, 5);
+
+	while (rest.len && rest.at[0] == '/')
+		rest = bytes_skip(rest, 1);
+	while (rest.len && rest.at[rest.len - 1] == '/')
+		rest.len--;
+	return rest;
+}
+
+static enum peer_role role_of(struct bytes path)
+{
+	return bytes_start_with(path, BYTES("/whip")) ? PEER_PUBLISHER : PEER_VIEWER;
+}
+
+/* By path or by ?room=; deadsfu's name for the room of who names none. */
+static struct bytes room_of(const struct request *request, char buf[ROOM_NAME_MAX + 2])
+{
+	struct bytes rest = rest_of(request->path);
+
+	if (rest.len)
+		return rest;
+	if (!request_param(request, "room", buf, ROOM_NAME_MAX + 2) || !buf[0])
+		return BYTES("main");
+	return bytes_str(buf);
+}
+
+/* The last part of a path. */
+static struct bytes id_of(struct bytes path)
+{
+	while (bytes_find(path, '/') < path.len)
+		path = bytes_skip(path, bytes_find(path, '/') + 1);
+	return path;
+}
+
+static bool type_is(const struct request *request, const char *type)
+{
+	struct bytes value = http1_header_get(&request->head, BYTES("Content-Type"));
+
+	/* RFC 9110 8.3.1: parameters may follow, and case does not matter. */
+	return bytes_equal_nocase(bytes_trim(bytes_cut(&value, ';')), bytes_str(type));
+}
+
+/* --- who may ------------------------------------------------------------------------------------------------- */
+
+static struct bytes bearer_of(const struct request *request, char *buf, size_t size)
+{
+	struct bytes value = http1_header_get(&request->head, BYTES("Authorization"));
+
+	if (bytes_start_with_nocase(value, BYTES("Bearer ")))
+		return bytes_trim(bytes_skip(value, 7));
+	if (!value.at && request_param(request, "access_token", buf, size))
+		return bytes_str(buf);
+	return (struct bytes){NULL, 0};
+}
+
+static bool same_secret(struct bytes a, struct bytes b)
+{
+	uint8_t of_a[AUTH_DIGEST_SIZE], of_b[AUTH_DIGEST_SIZE];
+
+	auth_digest(of_a, &a, 1);
+	auth_digest(of_b, &b, 1);
+	return auth_same(of_a, of_b);
+}
+
+RUNS_ON(on_worker)
+static void judged(struct conn *conn, enum verdict verdict)
+{
+	void (*then)(struct conn * conn) = conn_access(conn)->then;
+
+	switch (verdict) {
+	case VERDICT_YES: then(conn); break;
+	case VERDICT_NO:
+	case VERDICT_NONE: refuse(conn, 401, "a bearer token is needed"); break;
+	case VERDICT_BUSY:
+	case VERDICT_WAIT:
+	case VERDICT_DENIED:
+	case VERDICT_FOREIGN: access_refuse(conn, verdict); break;
+	}
+}
+
+/* The token of the settings; without one, who watches is anybody and who publishes an operator. */
+RUNS_ON(on_worker) static void let_in(struct conn *conn, void (*then)(struct conn *conn))
+{
+	const struct request *request = conn_request(conn);
+	bool publishes = role_of(request->path) == PEER_PUBLISHER;
+	const char *wanted = publishes ? sfu_conf()->publish_token : sfu_conf()->watch_token;
+	struct access_need need = {.rank = RANK_OPERATOR, .changes = true};
+	char buf[512];
+	struct bytes given = bearer_of(request, buf, sizeof buf);
+
+	if (!door_is_open()) {
+		refuse(conn, 404, "WebRTC is off here: sfu.udp is not set");
+	} else if (wanted[0] && given.at && same_secret(given, bytes_str(wanted))) {
+		then(conn);
+	} else if (wanted[0]) {
+		refuse(conn, 401,
+		       given.at ? "the bearer token is wrong" : "a bearer token is needed");
+	} else if (!publishes) {
+		then(conn);
+	} else {
+		conn_access(conn)->then = then;
+		access_judge(conn, &need, judged);
+	}
+}
+
+/* --- POST ---------------------------------------------------------------------------------------------------- */
+
+/* RFC 9725 4.6: STUN and TURN servers for the client's own use. */
+RUNS_ON(on_control) static void put_location(struct call *call, const struct sfu_session *session)
+{
+	char buf[1024];
+	struct writer w = writer_of(buf, sizeof buf);
+
+	writer_str(&w, session->role == PEER_PUBLISHER ? "/whip/" : "/whep/");
+	url_encode_path(&w, bytes_str(session->room->name));
+	writer_str(&w, "/");
+	writer_str(&w, session->id);
+	reply_header(&call->reply, "Location", writer_done(&w));
+}
+
+static void put_etag(struct reply *reply, const struct sfu_session *session)
+{
+	char buf[32];
+
+	snprintf(buf, sizeof buf, "\"%s\"", session->etag);
+	reply_header(reply, "ETag", bytes_str(buf));
+}
+
+RUNS_ON(on_control)
+static void answer_offer(struct call *call, const struct sdp *offer, const struct answer *answer,
+			 const struct sfu_session *session)
+{
+	char lines[4096];
+	struct writer candidates = writer_of(lines, sizeof lines);
+	struct answer_local local = {
+		.id = (uint64_t)session->since_us,
+		.version = 1,
+		.ufrag = session->ufrag,
+		.pwd = session->pwd,
+		.fingerprint = dtls_fingerprint(),
+		.name = "ringmain",
+	};
+	struct writer w;
+
+	door_write_candidates(&candidates, session->worker->id);
+	local.candidates = writer_done(&candidates);
+	do {
+		w = buffer_writer(&call->reply.body);
+		answer_write(offer, answer, &local, &w);
+	} while (buffer_again(&call->reply.body, &w));
+	call->reply.status = 201;
+	call->reply.type = SDP_TYPE;
+	put_location(call, session);
+	put_etag(&call->reply, session);
+	reply_header(&call->reply, "Accept-Patch", BYTES(FRAGMENT_TYPE));
+	put_cors(&call->reply);
+	call_reply(call);
+}
+
+RUNS_ON(on_control)
+static void say_status(struct call *call, enum session_status status, enum peer_role role)
+{
+	switch (status) {
+	case SESSION_OK: break;
+	case SESSION_BUSY: fail(call, 409, "somebody publishes to this room"); break;
+	case SESSION_NOBODY: fail(call, 409, "nobody publishes to this room yet"); break;
+	case SESSION_CODEC:
+		fail(call, 422, "none of the offered codecs is the one that is published");
+		break;
+	case SESSION_FULL:
+		fail(call, 503,
+		     role == PEER_VIEWER ? "there are as many viewers as may be"
+					 : "there are as many rooms as may be");
+		break;
+	case SESSION_NO_MEMORY:
+	case SESSION_STOPPED: fail(call, 503, "the server cannot take more at the moment"); break;
+	}
+}
+
+RUNS_ON(on_control)
+static void begin(struct call *call, const struct sdp *offer, struct answer *answer)
+{
+	char room[ROOM_NAME_MAX + 2], subuuid[64] = "";
+	const struct request *request = &call->request;
+	struct session_order order = {
+		.role = role_of(request->path),
+		.room = room_of(request, room),
+		.offer = offer,
+		.from = request->peer,
+		.agent = http1_header_get(&request->head, BYTES("User-Agent")),
+	};
+	struct sfu_session *session;
+	enum session_status status;
+
+	order.subuuid = http1_header_get(&request->head, BYTES("X-deadsfu-subuuid"));
+	if (!order.subuuid.at && request_param(request, "subuuid", subuuid, sizeof subuuid))
+		order.subuuid = bytes_str(subuuid);
+	if (!room_name_is_good(order.room)) {
+		fail(call, 400, "a room's name is 1 to 128 bytes without blanks, quotes and <>");
+		return;
+	}
+	status = session_begin(&order, answer, &session);
+	if (status == SESSION_OK)
+		answer_offer(call, offer, answer, session);
+	else
+		say_status(call, status, order.role);
+}
+
+static void answer_post(struct call *call)
+{
+	static const struct answer_limits limits = {.audio = 4, .video = 8};
+	struct sdp *offer = malloc(sizeof *offer);
+	struct answer *answer = malloc(sizeof *answer);
+	char why[160];
+
+	enter_control();
+	if (!offer || !answer) {
+		fail(call, 503, "out of memory");
+	} else if (sdp_parse(call->request.body, offer) != SDP_OK) {
+		snprintf(why, sizeof why, "the offer cannot be read: line %u: %s", offer->line,
+			 offer->fault);
+		fail(call, 400, why);
+	} else {
+		enum answer_role role = role_of(call->request.path) == PEER_PUBLISHER
+						? ANSWER_PUBLISHER
+						: ANSWER_VIEWER;
+
+		switch (answer_choose(offer, role, &limits, answer)) {
+		case ANSWER_OK: begin(call, offer, answer); break;
+		case ANSWER_BAD: fail(call, 400, answer->fault); break;
+		case ANSWER_REFUSED: fail(call, 422, answer->fault); break;
+		}
+	}
+	free(offer);
+	free(answer);
+}
+
+RUNS_ON(on_worker) static void post_let_in(struct conn *conn)
+{
+	conn_call(conn, answer_post);
+}
+
+RUNS_ON(on_worker) static void serve_post(struct conn *conn)
+{
+	if (!type_is(conn_request(conn), SDP_TYPE))
+		refuse(conn, 415, "an offer is application/sdp");
+	else if (!conn_body(conn))
+		let_in(conn, post_let_in);
+}
+
+/* --- PATCH --------------------------------------------------------------------------------------------------- */
+
+/* Whether If-Match names this ETag, or any. */
+static bool matches(struct bytes header, const char *etag)
+{
+	char wanted[32];
+
+	snprintf(wanted, sizeof wanted, "\"%s\"", etag);
+	while (header.len) {
+		struct bytes one = bytes_trim(bytes_cut(&header, ','));
+
+		if (bytes_equal(one, BYTES("*")) || bytes_equal(one, bytes_str(wanted)))
+			return true;
+	}
+	return false;
+}
+
+RUNS_ON(on_control) static void answer_restart(struct call *call, struct sfu_session *session)
+{
+	char text[4400];
+	struct writer w = writer_of(text, sizeof text);
+
+	writer_str(&w, "a=ice-lite\r\na=ice-ufrag:");
+	writer_str(&w, session->ufrag);
+	writer_str(&w, "\r\na=ice-pwd:");
+	writer_str(&w, session->pwd);
+	writer_str(&w, "\r\n");
+	door_write_candidates(&w, session->worker->id);
+	writer_str(&w, "a=end-of-candidates\r\n");
+	buffer_put(&call->reply.body, writer_done(&w));
+	call->reply.status = 200;
+	call->reply.type = FRAGMENT_TYPE;
+	put_etag(&call->reply, session);
+	put_cors(&call->reply);
+	call_reply(call);
+}
+
+static void answer_patch(struct call *call)
+{
+	struct bytes match = http1_header_get(&call->request.head, BYTES("If-Match"));
+	struct sfu_session *session;
+	struct sdp_fragment fragment;
+
+	enter_control();
+	session = session_find(id_of(call->request.path));
+	if (!session || session->ending || session->role != role_of(call->request.path)) {
+		fail(call, 404, "there is no such session (any more)");
+	} else if (sdp_parse_fragment(call->request.body, &fragment) != SDP_OK) {
+		fail(call, 400, "the fragment cannot be read");
+	} else if (!match.at) {
+		fail(call, 428, "If-Match is needed: the ETag of the session, or * for a restart");
+	} else if (!matches(match, session->etag)) {
+		fail(call, 412, "the session has another ETag by now");
+	} else if (bytes_equal(bytes_trim(match), BYTES("*"))) {
+		/* RFC 9725 4.4.2: a restart is for whatever there is. */
+		if (!fragment.ufrag.at || !fragment.pwd.at)
+			fail(call, 400, "a restart names ice-ufrag and ice-pwd");
+		else if (!session_restart(session, fragment.ufrag, fragment.pwd))
+			fail(call, 503, "out of memory");
+		else
+			answer_restart(call, session);
+	} else {
+		/* A lite agent answers whoever asks with the right password: candidates are good to
+		 * know and not needed. */
+		call->reply.status = 204;
+		put_cors(&call->reply);
+		call_reply(call);
+	}
+}
+
+RUNS_ON(on_worker) static void patch_let_in(struct conn *conn)
+{
+	conn_call(conn, answer_patch);
+}
+
+RUNS_ON(on_worker) static void serve_patch(struct conn *conn)
+{
+	if (type_is(conn_request(conn), SDP_TYPE))
+		refuse(conn, 422,
+		       "this server makes no counter-offers: there is nothing to answer");
+	else if (!type_is(conn_request(conn), FRAGMENT_TYPE))
+		refuse(conn, 415, "a patch is application/trickle-ice-sdpfrag");
+	else if (!conn_body(conn))
+		let_in(conn, patch_let_in);
+}
+
+/* --- DELETE -------------------------------------------------------------------------------------------------- */
+
+static void answer_delete(struct call *call)
+{
+	struct sfu_session *session;
+
+	enter_control();
+	session = session_find(id_of(call->request.path));
+	if (!session || session->ending || session->role != role_of(call->request.path)) {
+		fail(call, 404, "there is no such session (any more)");
+		return;
+	}
+	session_end(session, "left");
+	call->reply.status = 200;
+	put_cors(&call->reply);
+	call_reply(call);
+}
+
+RUNS_ON(on_worker) static void delete_let_in(struct conn *conn)
+{
+	conn_call(conn, answer_delete);
+}
+
+/* --- the rest ------------------------------------------------------------------------------------------------- */
+
+RUNS_ON(on_worker) static void serve_options(struct conn *conn)
+{
+	struct reply reply = {.status = 204};
+
+	put_cors(&reply);
+	reply_header(&reply, "Access-Control-Allow-Methods",
+		     BYTES("GET, HEAD, POST, PATCH, DELETE, OPTIONS"));
+	reply_header(&reply, "Access-Control-Allow-Headers",
+		     BYTES("Authorization, Content-Type, If-Match, X-deadsfu-subuuid"));
+	reply_header(&reply, "Access-Control-Max-Age", BYTES("86400"));
+	reply_header(&reply, "Accept-Post", BYTES(SDP_TYPE));
+	reply_header(&reply, "Accept-Patch", BYTES(FRAGMENT_TYPE));
+	conn_reply(conn, &reply);
+}
+
+RUNS_ON(on_worker) static void serve_look(struct conn *conn)
+{
+	struct reply reply = {.status = 204, .type = SDP_TYPE};
+
+	put_cors(&reply);
+	reply_header(&reply, "Accept-Post", BYTES(SDP_TYPE));
+	conn_reply(conn, &reply);
+}
+
+#define ENDPOINT \
+	(METHOD_GET | METHOD_HEAD | METHOD_POST | METHOD_PATCH | METHOD_DELETE | METHOD_OPTIONS)
+
+/* All methods: what is left to others would be taken for an encoder's. */
+#define ANY (METHOD_ALL & ~METHOD_SOURCE)
+
+RUNS_ON(on_worker) static void serve_endpoint(struct conn *conn)
+{
+	const struct request *request = conn_request(conn);
+	struct reply reply = {0};
+	char allow[128];
+	struct writer w = writer_of(allow, sizeof allow);
+
+	switch (method_of(request->method)) {
+	case METHOD_POST: serve_post(conn); break;
+	case METHOD_PATCH: serve_patch(conn); break;
+	case METHOD_DELETE: let_in(conn, delete_let_in); break;
+	case METHOD_OPTIONS: serve_options(conn); break;
+	case METHOD_GET:
+	case METHOD_HEAD: serve_look(conn); break;
+	default:
+		reply_text(&reply, 405, "offers are POSTed here");
+		methods_write(ENDPOINT, &w);
+		reply_header(&reply, "Allow", writer_done(&w));
+		put_cors(&reply);
+		conn_reply(conn, &reply);
+	}
+}
+
+/* --- deadsfu's ------------------------------------------------------------------------------------------------ */
+
+static void answer_switch(struct call *call)
+{
+	char room[ROOM_NAME_MAX + 2], subuuid[64] = "";
+	struct sfu_session *session;
+	enum session_status status;
+
+	enter_control();
+	(void)call_param(call, "subuuid", subuuid, sizeof subuuid);
+	session = session_find_subuuid(bytes_str(subuuid));
+	if (!session) {
+		fail(call, 404, "there is no viewer of that subuuid");
+	} else if (!call_param(call, "room", room, sizeof room) ||
+		   !room_name_is_good(bytes_str(room))) {
+		fail(call, 400, "room is needed");
+	} else {
+		status = session_switch(session, bytes_str(room));
+		if (status != SESSION_OK) {
+			say_status(call, status, PEER_VIEWER);
+			return;
+		}
+		call->reply.status = 200;
+		put_cors(&call->reply);
+		call_reply(call);
+	}
+}
+
+RUNS_ON(on_worker) static void switch_let_in(struct conn *conn)
+{
+	conn_call(conn, answer_switch);
+}
+
+RUNS_ON(on_worker) static void serve_switch(struct conn *conn)
+{
+	if (method_of(conn_request(conn)->method) == METHOD_OPTIONS)
+		serve_options(conn);
+	else
+		let_in(conn, switch_let_in);
+}
+
+/* /getRoomList?serial=N: at once when the serial is another, else when it has become one, or after a
+ * while all the same. */
+struct waiting {
+	struct waiting *next;
+	struct call *call;
+	int64_t until_us;
+};
+
+static struct waiting *waiting OWNED_BY(on_control);
+static uv_timer_t waiting_timer OWNED_BY(on_control);
+
+RUNS_ON(on_control) static void answer_room_list(struct call *call)
+{
+	json_t *tree = face_room_list();
+	char *text = tree ? json_dumps(tree, 0) : NULL;
+
+	call->reply.status = text ? 200 : 503;
+	call->reply.type = "application/json";
+	buffer_put(&call->reply.body, bytes_str(text ? text : "{}"));
+	free(text);
+	json_decref(tree);
+	put_cors(&call->reply);
+	call_reply(call);
+}
+
+RUNS_ON(on_control) static void answer_waiting(bool all)
+{
+	static uint64_t told;
+	bool changed = told != room_serial();
+	int64_t now_us = mono_now().us;
+
+	told = room_serial();
+	for (struct waiting **at = &waiting; *at;) {
+		struct waiting *one = *at;
+
+		if (!all && !changed && one->until_us > now_us) {
+			at = &one->next;
+			continue;
+		}
+		*at = one->next;
+		answer_room_list(one->call);
+		free(one);
+	}
+}
+
+static void on_waiting(uv_timer_t *timer)
+{
+	(void)timer;
+	enter_control();
+	answer_waiting(false);
+}
+
+void whip_start(uv_loop_t *loop)
+{
+	uv_timer_init(loop, &waiting_timer);
+	uv_timer_start(&waiting_timer, on_waiting, 200, 200);
+	uv_unref((uv_handle_t *)&waiting_timer);
+}
+
+void whip_stop(void)
+{
+	answer_waiting(true);
+	uv_close((uv_handle_t *)&waiting_timer, NULL);
+}
+
+static void look_at_room_list(struct call *call)
+{
+	char serial[24] = "";
+	uint64_t known = UINT64_MAX;
+	struct waiting *one;
+
+	enter_control();
+	(void)call_param(call, "serial", serial, sizeof serial);
+	if (!bytes_to_u64(bytes_str(serial), UINT64_MAX, &known) || known != room_serial() ||
+	    !(one = malloc(sizeof *one))) {
+		answer_room_list(call);
+		return;
+	}
+	*one = (struct waiting){waiting, call, mono_now().us + LIST_WAIT_US};
+	waiting = one;
+}
+
+RUNS_ON(on_worker) static void room_list_let_in(struct conn *conn)
+{
+	conn_call(conn, look_at_room_list);
+}
+
+RUNS_ON(on_worker) static void serve_room_list(struct conn *conn)
+{
+	if (method_of(conn_request(conn)->method) == METHOD_OPTIONS)
+		serve_options(conn);
+	else
+		let_in(conn, room_list_let_in);
+}
+
+const struct route whip_routes[] = {
+	{"/whip", ANY, serve_endpoint, NULL},
+	{"/whip/", ANY, serve_endpoint, NULL},
+	{"/whep", ANY, serve_endpoint, NULL},
+	{"/whep/", ANY, serve_endpoint, NULL},
+	{"/whap", ANY, serve_endpoint, NULL},
+	{"/getRoomList", METHOD_GET | METHOD_OPTIONS, serve_room_list, NULL},
+	{"/switchRoom", METHOD_GET | METHOD_POST | METHOD_OPTIONS, serve_switch, NULL},
+	{NULL, 0, NULL, NULL},
+};

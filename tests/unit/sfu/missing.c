@@ -1,0 +1,116 @@
+#include "sfu/proto/missing.h"
+
+#include "guarded.h"
+
+static struct missing missing;
+static uint16_t due[256];
+
+static mono_t at_ms(int64_t ms)
+{
+	return mono_add_ms((mono_t){1000000}, ms);
+}
+
+static void test_a_gap_is_asked_for_until_it_comes(void **state)
+{
+	(void)state;
+	missing = (struct missing){0};
+	assert_int_equal(missing_came(&missing, 10, at_ms(0)), MISSING_NEW);
+	assert_int_equal(missing_came(&missing, 13, at_ms(0)), MISSING_NEW);
+	assert_int_equal(missing_due(&missing, at_ms(5), 0, due, 256), 0); /* patience */
+	assert_int_equal(missing_due(&missing, at_ms(10), 0, due, 256), 2);
+	assert_true(due[0] == 11 && due[1] == 12);
+	assert_int_equal(missing_due(&missing, at_ms(20), 0, due, 256), 0); /* just asked */
+	assert_int_equal(missing_came(&missing, 11, at_ms(25)), MISSING_NEW);
+	assert_int_equal(missing_due(&missing, at_ms(40), 0, due, 256), 1);
+	assert_int_equal(due[0], 12);
+	assert_int_equal(missing_due(&missing, at_ms(70), 100000, due, 256), 0); /* a long way */
+	assert_int_equal(missing_came(&missing, 12, at_ms(80)), MISSING_NEW);
+	assert_int_equal(missing_due(&missing, at_ms(500), 0, due, 256), 0);
+}
+
+static void test_doubles(void **state)
+{
+	(void)state;
+	missing = (struct missing){0};
+	for (int64_t i = 0; i < 3000; i++)
+		assert_int_equal(missing_came(&missing, i, at_ms(i)), MISSING_NEW);
+	assert_int_equal(missing_came(&missing, 2999, at_ms(3000)), MISSING_DOUBLE);
+	assert_int_equal(missing_came(&missing, 2500, at_ms(3000)), MISSING_DOUBLE);
+	assert_int_equal(missing_came(&missing, 1000, at_ms(3000)), MISSING_OLD);
+	assert_int_equal(missing.doubles, 2);
+}
+
+static void test_nobody_is_asked_for_ever(void **state)
+{
+	unsigned asked = 0;
+
+	(void)state;
+	missing = (struct missing){0};
+	missing_came(&missing, 1, at_ms(0));
+	missing_came(&missing, 3, at_ms(0));
+	for (int64_t ms = 0; ms < 10000; ms += 20)
+		asked += missing_due(&missing, at_ms(ms), 0, due, 256);
+	assert_true(asked > 3 && asked < 20);
+	assert_int_equal(missing.given_up, 1);
+}
+
+static void test_a_flood_of_gaps_is_bounded(void **state)
+{
+	(void)state;
+	missing = (struct missing){0};
+	for (int64_t i = 0; i < 2000; i += 2)
+		missing_came(&missing, i, at_ms(i / 100));
+	assert_true(missing_due(&missing, at_ms(30), 0, due, 256) <= MISSING_MAX);
+	assert_true(missing.given_up > 0);
+}
+
+static void test_a_jump_is_a_new_beginning(void **state)
+{
+	(void)state;
+	missing = (struct missing){0};
+	missing_came(&missing, 1, at_ms(0));
+	assert_int_equal(missing_came(&missing, 20000, at_ms(0)), MISSING_NEW);
+	assert_int_equal(missing_due(&missing, at_ms(100), 0, due, 256), 0);
+	assert_int_equal(missing_came(&missing, 20001, at_ms(0)), MISSING_NEW);
+}
+
+static void test_reports(void **state)
+{
+	int32_t lost;
+
+	(void)state;
+	missing = (struct missing){0};
+	for (int64_t i = 0; i < 100; i++)
+		if (i % 4)
+			missing_came(&missing, i, at_ms(i));
+	assert_int_equal(missing_report(&missing, &lost), 24 * 256 / 99); /* from 1 on */
+	assert_int_equal(lost, 24);
+	for (int64_t i = 100; i < 200; i++)
+		missing_came(&missing, i, at_ms(i));
+	assert_int_equal(missing_report(&missing, &lost), 0);
+	assert_int_equal(lost, 24);
+}
+
+static void test_jitter(void **state)
+{
+	(void)state;
+	missing = (struct missing){0};
+	for (int64_t i = 0; i < 200; i++)
+		missing_jitter(&missing, i * 3000, 500 + i * 3000 + (i % 2 ? 900 : 0));
+	assert_in_range(missing.jitter >> 4, 800, 900);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_gap_is_asked_for_until_it_comes),
+		cmocka_unit_test(test_doubles),
+		cmocka_unit_test(test_nobody_is_asked_for_ever),
+		cmocka_unit_test(test_a_flood_of_gaps_is_bounded),
+		cmocka_unit_test(test_a_jump_is_a_new_beginning),
+		cmocka_unit_test(test_reports),
+		cmocka_unit_test(test_jitter),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
