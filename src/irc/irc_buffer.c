@@ -11,7 +11,8 @@
 
 #define UNSAVED_MOST 32u /* lines of a ring */
 
-static const char *const filter_words[] = {"default", "none", "highlight", "message"};
+/* default, none, highlight, message */
+#define FILTER_COUNT 4
 
 struct irc_buffer *irc_buffer_find(const struct irc_network *network, struct bytes name)
 {
@@ -150,7 +151,7 @@ static uint8_t filter_of(const json_t *tree, const char *name)
 {
 	json_int_t value = json_integer_value(json_object_get(tree, name));
 
-	return value > 0 && value < (json_int_t)COUNT_OF(filter_words) ? (uint8_t)value : 0;
+	return value > 0 && value < FILTER_COUNT ? (uint8_t)value : 0;
 }
 
 void irc_buffer_take(struct irc_buffer *buffer, struct bytes settings)
