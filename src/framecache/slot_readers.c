@@ -59,10 +59,13 @@ static void make_plain(char *text)
 /* A report is a moment old when it is shown: what counts is how far the writer was when it came. */
 RUNS_ON(on_control) static uint64_t cursor_now(const struct fc_report *report)
 {
-	uint64_t cursor;
+	const struct board_slot *slot = board_find(report->slot_id);
+	fc_info_t info;
 
-	return board_cursor(report->slot_id, report->generation, &cursor) ? cursor
-									  : report->position;
+	if (!slot || slot->info.generation != report->generation)
+		return report->position;
+	fc_info(slot->handle, &info);
+	return info.write_cursor;
 }
 
 RUNS_ON(on_control) static void take_report(struct fc_report *report, uint32_t pid)
