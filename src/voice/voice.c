@@ -3,8 +3,10 @@
 #include <errno.h>
 
 #include "core/log.h"
+#include "edge/ban.h"
 #include "voice/voice_conn.h"
 #include "voice/voice_door.h"
+#include "voice/voice_face.h"
 #include "voice/voice_part.h"
 #include "voice/voice_relay.h"
 #include "voice/voice_rx.h"
@@ -56,6 +58,13 @@ static void configure(const struct conf *conf)
 	atomic_store_explicit(&in_force, voice_conf_of(conf), memory_order_release);
 }
 
+static void prepare(const struct conf *conf)
+{
+	configure(conf);
+	api_add(voice_operations);
+	ban_on_new(voice_send_away);
+}
+
 static int start(uv_loop_t *loop, const struct conf *conf)
 {
 	(void)conf;
@@ -100,7 +109,7 @@ const struct family voice_family = {
 	.name = "voice",
 	.rooms = rooms,
 	.hooks = &hooks,
-	.configure = configure,
+	.configure = prepare,
 	.start = start,
 	.listen = listen_at,
 	.reload = reload,
