@@ -17,6 +17,7 @@
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
 #include "store/store_irc.h"
+#include "store/store_port.h"
 
 #define TICK_MS    100
 #define SECOND     (1000 / TICK_MS)
@@ -211,6 +212,26 @@ static void fini(void)
 	irc_cursors_close();
 }
 
+/* Another server has taken over, and connects anew: ours go, and say so. */
+static void part_worker(void)
+{
+	struct irc_named *named;
+	uint32_t at;
+
+	enter_worker();
+	irc_buffers_save();
+	irc_here.stopping = true;
+	for (at = 0; (named = irc_index_next(&irc_here.users, &at));) {
+		struct irc_user *user = container_of(named, struct irc_user, named);
+
+		while (user->clients)
+			irc_client_end(user->clients, "The bouncer is renewed: come again");
+		for (struct irc_network *n = user->networks; n; n = n->next)
+			irc_network_stop(n, "The bouncer is renewed");
+	}
+	port_flush();
+}
+
 static const struct conf_room *const irc_rooms[] = {&irc_conf_room, NULL};
 
 const struct family irc_family = {
@@ -221,5 +242,7 @@ const struct family irc_family = {
 	.start = start,
 	.listen = listen_doors,
 	.reload = reload,
+	.order = irc_face_order,
+	.part_worker = part_worker,
 	.fini = fini,
 };
