@@ -253,14 +253,18 @@ static bool buffer_save(struct irc_buffer *buffer)
 			    .tags = tags,
 			    .line = line,
 			    .len = record.tags.len + record.line.len,
-		    }))
+		    })) {
+			/* A disk that fails costs history; one that is only slow costs time. */
+			irc_here.store_full = store_status().fault == STORE_GOOD;
 			return false;
+		}
 	}
 	return true;
 }
 
 void irc_buffers_save(void)
 {
+	irc_here.store_full = false;
 	while (irc_here.dirty) {
 		struct irc_buffer *buffer = irc_here.dirty;
 

@@ -79,7 +79,7 @@ class Wire:
                     return Line(self.said[self.at - 1])
             if time.monotonic() > end or self.closed:
                 pytest.fail(f"no {pattern!r} within {seconds} s"
-                            f"{' (closed)' if self.closed else ''}, only:\n" + "\n".join(self.said[-40:]))
+                            f"{' (closed)' if self.closed else ''}, only:\n" + "\n".join(line[:300] for line in self.said[-40:]))
             self.read()
 
     def until(self, pattern, seconds=10):
