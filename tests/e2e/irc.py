@@ -51,10 +51,13 @@ class Wire:
         self.buffer, self.said, self.at, self.closed = b"", [], 0, False
 
     def send(self, *lines):
-        self.socket.sendall(b"".join(line.encode() + b"\r\n" for line in lines))
+        self.send_bytes(b"".join(line.encode() + b"\r\n" for line in lines))
 
     def send_bytes(self, data):
+        # Who floods is made to wait.
+        self.socket.settimeout(30)
         self.socket.sendall(data)
+        self.socket.settimeout(0.05)
 
     def read(self):
         """What has come, without waiting long."""
