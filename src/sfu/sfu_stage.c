@@ -760,6 +760,7 @@ static void worker_stop(struct worker *worker)
 		close_one((uv_handle_t *)&here->turn);
 		close_one((uv_handle_t *)&here->tick);
 		here = NULL;
+		srtp_thread_end();
 	}
 	door_worker_stop(worker);
 }

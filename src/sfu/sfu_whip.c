@@ -527,6 +527,7 @@ RUNS_ON(on_worker) static void serve_switch(struct conn *conn)
 struct waiting {
 	struct waiting *next;
 	struct call *call;
+	uint64_t known;
 	int64_t until_us;
 };
 
@@ -549,15 +550,12 @@ RUNS_ON(on_control) static void answer_room_list(struct call *call)
 
 RUNS_ON(on_control) static void answer_waiting(bool all)
 {
-	static uint64_t told;
-	bool changed = told != room_serial();
 	int64_t now_us = mono_now().us;
 
-	told = room_serial();
 	for (struct waiting **at = &waiting; *at;) {
 		struct waiting *one = *at;
 
-		if (!all && !changed && one->until_us > now_us) {
+		if (!all && one->known == room_serial() && one->until_us > now_us) {
 			at = &one->next;
 			continue;
 		}
@@ -600,7 +598,7 @@ static void look_at_room_list(struct call *call)
 		answer_room_list(call);
 		return;
 	}
-	*one = (struct waiting){waiting, call, mono_now().us + LIST_WAIT_US};
+	*one = (struct waiting){waiting, call, known, mono_now().us + LIST_WAIT_US};
 	waiting = one;
 }
 

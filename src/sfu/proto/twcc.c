@@ -44,10 +44,10 @@ static void close_chunk(struct sheet *sheet)
 	uint16_t chunk = 0xc000;
 
 	if (sheet->run > 7) {
-		chunk = (uint16_t)(sheet->symbols[0] << 13 | sheet->run);
+		chunk = (uint16_t)((unsigned)sheet->symbols[0] << 13 | sheet->run);
 	} else {
 		for (unsigned i = 0; i < sheet->symbol_count; i++)
-			chunk |= (uint16_t)(sheet->symbols[i] << (12 - 2 * i));
+			chunk |= (uint16_t)((unsigned)sheet->symbols[i] << (12 - 2 * i));
 	}
 	sheet->chunks[sheet->chunk_count++] = chunk;
 	sheet->symbol_count = sheet->run = 0;
