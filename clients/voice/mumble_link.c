@@ -137,7 +137,8 @@ static bool shake_hands(struct mumble_link *link, const struct mumble_options *o
 		return gone(link, "%s: %s", options->certificate, tls_fault());
 	SSL_set_mode(link->ssl,
 		     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_set_tlsext_host_name(link->ssl, options->host);
+	SSL_ctrl(link->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+		 (void *)(uintptr_t)options->host);
 	errno = 0;
 	if (SSL_set_fd(link->ssl, link->tcp) != 1 || SSL_connect(link->ssl) != 1)
 		return gone(link, "TLS: %s", tls_fault());

@@ -340,6 +340,7 @@ static enum outcome slot_serve(struct feed *feed, fc_slot_t *slot)
 /* A slot with somebody who writes to it. */
 static fc_slot_t *slot_await(struct feed *feed)
 {
+	atomic_store(&feed->state, FEED_WAITS);
 	while (!stopped(feed)) {
 		fc_slot_t *slot = fc_open_wait(feed->all->slot, LOOK_MS);
 		int state;
@@ -363,7 +364,7 @@ static void *feed_main(void *context)
 	struct feed *feed = context;
 	fc_slot_t *slot;
 
-	while (atomic_store(&feed->state, FEED_WAITS), (slot = slot_await(feed))) {
+	while ((slot = slot_await(feed))) {
 		enum outcome outcome = slot_serve(feed, slot);
 
 		fc_close(slot);

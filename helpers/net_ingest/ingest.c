@@ -544,10 +544,11 @@ static bool live(const struct options *options)
 int ingest_run(const struct options *options, struct door *door,
 	       const volatile sig_atomic_t *stopped)
 {
-	struct ingest in = {
-		.options = options, .stopped = stopped, .picture = {.format = AV_PIX_FMT_NONE}};
+	static struct ingest in; /* the process has one; its door and its decoders know it */
 	int status;
 
+	in = (struct ingest){
+		.options = options, .stopped = stopped, .picture = {.format = AV_PIX_FMT_NONE}};
 	in.input = (struct input){.options = options,
 				  .door = door,
 				  .idle = on_idle,
@@ -555,6 +556,8 @@ int ingest_run(const struct options *options, struct door *door,
 				  .get_buffer = on_get_buffer};
 	if (door) {
 		door->idle = on_idle;
+		/* Taken back below. */
+		/* cppcheck-suppress autoVariables */
 		door->context = &in;
 	}
 	in.pace = options->pace == -1 ? !live(options) : options->pace;
@@ -571,6 +574,8 @@ int ingest_run(const struct options *options, struct door *door,
 	       options->slot, in.counts.sources, in.counts.frames, in.counts.repeated,
 	       in.counts.dropped, in.counts.direct);
 	fflush(stdout);
+	if (door)
+		door->context = NULL;
 	fc_writer_close(in.writer);
 	queue_fini(&in.pictures);
 	queue_fini(&in.sounds);

@@ -71,7 +71,7 @@ static void forget(struct sound *sound, size_t count)
 /* A resampler for what comes in, if it is not the one that there is. */
 static int resampler_for(struct sound *sound, const AVFrame *frame)
 {
-	AVChannelLayout out, in;
+	AVChannelLayout out = {0}, in;
 	int error;
 
 	if (sound->swr && sound->as->format == frame->format &&
@@ -80,10 +80,12 @@ static int resampler_for(struct sound *sound, const AVFrame *frame)
 		return 0;
 	swr_free(&sound->swr);
 	/* Eight channels of an unknown kind are eight channels, not a theatre. */
-	if (frame->ch_layout.nb_channels == (int)sound->channels)
+	if (frame->ch_layout.nb_channels != (int)sound->channels) {
+		av_channel_layout_default(&out, (int)sound->channels);
+		error = 0;
+	} else {
 		error = av_channel_layout_copy(&out, &frame->ch_layout);
-	else
-		error = (av_channel_layout_default(&out, (int)sound->channels), 0);
+	}
 	in = frame->ch_layout;
 	if (!error && in.order == AV_CHANNEL_ORDER_UNSPEC && out.nb_channels != in.nb_channels)
 		av_channel_layout_default(&in, in.nb_channels);

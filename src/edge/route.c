@@ -53,8 +53,15 @@ static bool route_fits(const struct route *route, struct bytes path)
 					     bytes_start_with(path, wanted));
 }
 
+static bool takes_all(const struct route *route)
+{
+	return !route->path && !route->has;
+}
+
 const struct route *route_find(unsigned site, struct bytes path, unsigned method, unsigned *allowed)
 {
+	const struct route *otherwise = NULL;
+
 	*allowed = 0;
 	for (unsigned t = 0; t < table_count; t++) {
 		if (tables[t].site != site)
@@ -63,11 +70,15 @@ const struct route *route_find(unsigned site, struct bytes path, unsigned method
 			if (!route_fits(route, path))
 				continue;
 			*allowed |= route->methods;
-			if (route->methods & method)
+			if (!(route->methods & method))
+				continue;
+			if (!takes_all(route))
 				return route;
+			if (!otherwise)
+				otherwise = route;
 		}
 	}
-	return NULL;
+	return otherwise;
 }
 
 static const struct {

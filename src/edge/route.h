@@ -3,7 +3,7 @@
  * Rooms hand in their tables before the workers start; afterwards nothing changes. Paths are
  * matched whole, or as a prefix when they end in a slash; "/admin" therefore never shadows a mount
  * "/adminradio". The first row that fits, in the order of handing in, serves; a row without a path
- * takes all that is left.
+ * takes all that none of the others serves, whichever was handed in first.
  *
  * A protocol is what does not begin like HTTP: it looks at a connection's first bytes. */
 #pragma once

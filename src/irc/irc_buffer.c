@@ -9,7 +9,10 @@
 #include "irc/irc_user.h"
 #include "store/store_irc.h"
 
-static const char *const filter_words[] = {"default", "none", "highlight", "message"};
+#define UNSAVED_MOST 32u /* lines of a ring */
+
+/* default, none, highlight, message */
+#define FILTER_COUNT 4
 
 struct irc_buffer *irc_buffer_find(const struct irc_network *network, struct bytes name)
 {
@@ -148,7 +151,7 @@ static uint8_t filter_of(const json_t *tree, const char *name)
 {
 	json_int_t value = json_integer_value(json_object_get(tree, name));
 
-	return value > 0 && value < (json_int_t)COUNT_OF(filter_words) ? (uint8_t)value : 0;
+	return value > 0 && value < FILTER_COUNT ? (uint8_t)value : 0;
 }
 
 void irc_buffer_take(struct irc_buffer *buffer, struct bytes settings)
@@ -217,29 +220,6 @@ static bool journal_room(struct irc_network *network)
 	return true;
 }
 
-void irc_buffer_put(struct irc_buffer *buffer, struct irc_record *record)
-{
-	struct irc_network *network = buffer->network;
-
-	if (!irc_ring_put(&buffer->ring, record, (uint32_t)irc_conf_now()->ring)) {
-		metric_add(METRIC_irc_lines_lost, 1);
-		return;
-	}
-	metric_add(METRIC_irc_lines, 1);
-	if (!(record->kind & IRC_KIND_LIVE))
-		buffer->last_ms = record->at_ms;
-	if (!buffer->is_dirty && buffer->id) {
-		buffer->is_dirty = true;
-		buffer->next_dirty = irc_here.dirty;
-		irc_here.dirty = buffer;
-	}
-	if (network->attached && journal_room(network)) {
-		network->journal[network->journal_head & (network->journal_size - 1)] =
-			(struct irc_note){buffer, record->seq};
-		network->journal_head++;
-	}
-}
-
 bool irc_buffer_mark(struct irc_buffer *buffer, int64_t ms)
 {
 	if (ms <= buffer->marker_ms)
@@ -291,6 +271,32 @@ void irc_buffers_save(void)
 			return;
 		irc_here.dirty = buffer->next_dirty;
 		buffer->is_dirty = false;
+	}
+}
+
+void irc_buffer_put(struct irc_buffer *buffer, struct irc_record *record)
+{
+	struct irc_network *network = buffer->network;
+
+	/* A burst must not overrun what the store has not had yet. */
+	if (buffer->id && buffer->ring.head - buffer->saved >= UNSAVED_MOST)
+		(void)buffer_save(buffer);
+	if (!irc_ring_put(&buffer->ring, record, (uint32_t)irc_conf_now()->ring)) {
+		metric_add(METRIC_irc_lines_lost, 1);
+		return;
+	}
+	metric_add(METRIC_irc_lines, 1);
+	if (!(record->kind & IRC_KIND_LIVE))
+		buffer->last_ms = record->at_ms;
+	if (!buffer->is_dirty && buffer->id) {
+		buffer->is_dirty = true;
+		buffer->next_dirty = irc_here.dirty;
+		irc_here.dirty = buffer;
+	}
+	if (network->attached && journal_room(network)) {
+		network->journal[network->journal_head & (network->journal_size - 1)] =
+			(struct irc_note){buffer, record->seq};
+		network->journal_head++;
 	}
 }
 

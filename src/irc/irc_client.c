@@ -29,6 +29,13 @@ static void on_closed(uv_handle_t *handle)
 
 void irc_client_free(struct irc_client *client)
 {
+	while (client->echoes) {
+		struct irc_echo *next = client->echoes->next;
+
+		free(client->echoes->label);
+		free(client->echoes);
+		client->echoes = next;
+	}
 	irc_login_free(client);
 	irc_command_free(client);
 	irc_pipe_fini(&client->in);
@@ -269,6 +276,21 @@ char *irc_client_take_label(struct irc_client *client)
 		irc_pipe_fini(&answer);
 	}
 	return label;
+}
+
+void irc_client_echo(struct irc_client *client, const struct irc_buffer *buffer, uint64_t seq,
+		     char *label)
+{
+	struct irc_echo *echo =
+		client->caps & IRC_CAP(ECHO_MESSAGE) ? calloc(1, sizeof *echo) : NULL;
+
+	if (!echo) {
+		irc_client_answer(client, label, (struct bytes){0}, 0);
+		free(label);
+		return;
+	}
+	*echo = (struct irc_echo){client->echoes, buffer, seq, label};
+	client->echoes = echo;
 }
 
 void irc_client_answer(struct irc_client *client, const char *label, struct bytes lines,

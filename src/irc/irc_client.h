@@ -33,6 +33,14 @@ enum irc_client_state {
 	IRC_CLIENT_GONE,
 };
 
+/* A line of a ring that answers a label of the client's. */
+struct irc_echo {
+	struct irc_echo *next;
+	const struct irc_buffer *buffer; /* compared only */
+	uint64_t seq;
+	char *label;
+};
+
 struct irc_login; /* irc_login.h */
 
 struct irc_client {
@@ -61,6 +69,7 @@ struct irc_client {
 	char *label;            /* of the command at hand */
 	struct irc_pipe answer; /* to it */
 	unsigned answer_lines;
+	struct irc_echo *echoes;
 	uint64_t batches;
 	mono_t heard, deadline;
 	int64_t since_ms;
@@ -103,6 +112,10 @@ __attribute__((format(printf, 5, 6))) void irc_client_fail(struct irc_client *cl
 
 /* The label of the command at hand, which is somebody else's to answer now; NULL: it has none. */
 char *irc_client_take_label(struct irc_client *client);
+/* The line of that seq answers the label (taken); where the client does not hear its own words, an ACK
+ * does. */
+void irc_client_echo(struct irc_client *client, const struct irc_buffer *buffer, uint64_t seq,
+		     char *label);
 /* Lines (with CR LF) as the answer to a label. */
 void irc_client_answer(struct irc_client *client, const char *label, struct bytes lines,
 		       unsigned count);

@@ -146,8 +146,11 @@ static void echo(struct irc_client *client, struct irc_network *network,
 	irc_line_write(&w, writer_done(&s), line->verb, param, irc_verb_is(line, "TAGMSG") ? 1 : 2,
 		       true);
 	record.line = writer_done(&w);
-	if (writer_ok(&w))
-		irc_buffer_put(buffer, &record);
+	if (!writer_ok(&w))
+		return;
+	irc_buffer_put(buffer, &record);
+	if (client->label && client->caps & IRC_CAP(ECHO_MESSAGE))
+		irc_client_echo(client, buffer, record.seq, irc_client_take_label(client));
 	irc_detach_said(buffer);
 }
 
@@ -555,7 +558,10 @@ static void do_away(struct irc_client *client, const struct irc_line *line)
 	user->away = text.len && !bytes_equal(text, BYTES("*")) ? irc_copy(text) : NULL;
 	irc_user_keep(user);
 	for (struct irc_network *network = user->networks; network; network = network->next) {
-		any |= network->state == IRC_STATE_UP && irc_client_seat(client, network);
+		bool seated = network->state == IRC_STATE_UP && irc_client_seat(client, network);
+
+		any |= seated;
+		network->away_asked += seated;
 		irc_network_away(network);
 	}
 	if (any)

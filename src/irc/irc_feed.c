@@ -79,7 +79,7 @@ static void put_tag(struct writer *w, bool *any, const char *key, struct bytes v
 
 static void put_tags(struct writer *w, const struct irc_client *client,
 		     const struct irc_buffer *buffer, const struct irc_record *record,
-		     const char *batch)
+		     const char *batch, const struct irc_echo *echo)
 {
 	struct bytes rest = record->tags, key, value;
 	bool any = false, has_id = false;
@@ -87,6 +87,8 @@ static void put_tags(struct writer *w, const struct irc_client *client,
 
 	if (batch[0])
 		put_tag(w, &any, "batch", bytes_str(batch));
+	else if (echo)
+		put_tag(w, &any, "label", bytes_str(echo->label));
 	if (client->caps & IRC_CAP(SERVER_TIME)) {
 		put_tag(w, &any, "time=", (struct bytes){0});
 		irc_time_write(w, record->at_ms);
@@ -185,12 +187,27 @@ static struct bytes plain_join(struct bytes text, char *buf, size_t size)
 	return writer_ok(&w) ? writer_done(&w) : text;
 }
 
+/* The label that this line answers, taken off the list; NULL: none. */
+static struct irc_echo *take_echo(struct irc_client *client, const struct irc_buffer *buffer,
+				  uint64_t seq)
+{
+	for (struct irc_echo **link = &client->echoes; *link; link = &(*link)->next)
+		if ((*link)->buffer == buffer && (*link)->seq == seq) {
+			struct irc_echo *echo = *link;
+
+			*link = echo->next;
+			return echo;
+		}
+	return NULL;
+}
+
 void irc_client_record(struct irc_client *client, const struct irc_buffer *buffer,
 		       const struct irc_record *record, const char *batch)
 {
 	struct bytes line = record->line;
 	size_t most = record->tags.len + line.len + 256;
 	char join[1024];
+	struct irc_echo *echo = client->echoes ? take_echo(client, buffer, record->seq) : NULL;
 	struct writer w;
 	uint8_t *room;
 
@@ -200,12 +217,16 @@ void irc_client_record(struct irc_client *client, const struct irc_buffer *buffe
 	if (client->multi)
 		most += IRC_PARAMS_MAX * 80;
 	room = irc_client_room(client, (uint32_t)most);
+	w = writer_of(room, room ? most : 0);
+	if (client->caps & (IRC_CAP(SERVER_TIME) | IRC_CAP(MESSAGE_TAGS) | IRC_CAP(ACCOUNT_TAG)) ||
+	    batch[0] || echo)
+		put_tags(&w, client, buffer, record, batch, echo);
+	if (echo) {
+		free(echo->label);
+		free(echo);
+	}
 	if (!room)
 		return;
-	w = writer_of(room, most);
-	if (client->caps & (IRC_CAP(SERVER_TIME) | IRC_CAP(MESSAGE_TAGS) | IRC_CAP(ACCOUNT_TAG)) ||
-	    batch[0])
-		put_tags(&w, client, buffer, record, batch);
 	if (client->multi)
 		put_line_multi(&w, client, buffer->network, line);
 	else

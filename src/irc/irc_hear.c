@@ -21,6 +21,7 @@ struct heard {
 	struct irc_source source;
 	bool self;
 	uint32_t origin; /* the client of ours that said it */
+	char *label;     /* and what it called that; NULL */
 	int64_t at_ms;
 	bool past; /* from before: of a gap that is filled */
 	uint8_t tags[4000];
@@ -74,11 +75,26 @@ static void look(struct heard *heard)
 	    (!irc_time_parse(value, &heard->at_ms) || heard->at_ms > now + FUTURE_MS))
 		heard->at_ms = now;
 	if (irc_tag_get(heard->line->tags, "label", &value))
-		heard->origin = irc_route_origin(network, value);
+		heard->origin = irc_route_origin(network, value, &heard->label);
 	if (irc_tag_get(heard->line->tags, "batch", &value) && heard->up->batch_label[0] &&
 	    bytes_equal(value, bytes_str(heard->up->batch_ref)))
-		heard->origin = irc_route_origin(network, bytes_str(heard->up->batch_label));
+		heard->origin =
+			irc_route_origin(network, bytes_str(heard->up->batch_label), &heard->label);
 	keep_tags(heard);
+}
+
+/* The line that was just put in answers what its client has labelled. */
+static void echo(struct heard *heard, const struct irc_buffer *buffer, uint64_t seq)
+{
+	struct irc_client *client = irc_client_of(heard->network->user, heard->origin);
+
+	if (!heard->label)
+		return;
+	if (client)
+		irc_client_echo(client, buffer, seq, heard->label);
+	else
+		free(heard->label);
+	heard->label = NULL;
 }
 
 static void put(struct heard *heard, struct irc_buffer *buffer, uint32_t kind)
@@ -91,14 +107,17 @@ static void put(struct heard *heard, struct irc_buffer *buffer, uint32_t kind)
 		.line = heard->line->rest,
 	};
 
-	if (buffer)
-		irc_buffer_put(buffer, &record);
+	if (!buffer)
+		return;
+	irc_buffer_put(buffer, &record);
+	echo(heard, buffer, record.seq);
 }
 
 static void tell(struct heard *heard, uint32_t kind)
 {
 	irc_network_tell(heard->network, (enum irc_kind)(kind | (heard->self ? IRC_KIND_SELF : 0)),
 			 heard->origin, heard->at_ms, heard->kept, heard->line->rest);
+	echo(heard, heard->network->status, heard->network->status->ring.head - 1);
 }
 
 static struct irc_buffer *buffer_of(struct heard *heard, unsigned param)
@@ -501,6 +520,22 @@ static void ready(struct heard *heard)
 		irc_network_join_all(network);
 }
 
+/* The nick that is wanted is nobody's any more. */
+static void nick_is_free(struct heard *heard)
+{
+	const char *wanted = irc_network_nick(heard->network);
+	struct bytes list = irc_param(heard->line, 1);
+
+	if (strcmp(heard->network->nick, wanted) == 0)
+		return;
+	while (list.len)
+		if (irc_same(heard->network->is.casemap, irc_source_of(bytes_cut(&list, ',')).nick,
+			     bytes_str(wanted))) {
+			irc_upstream_later(heard->up, "NICK %s", wanted);
+			return;
+		}
+}
+
 /* A number that is nobody's answer. True: clients need not hear of it. */
 static bool hear_number(struct heard *heard, unsigned number)
 {
@@ -536,7 +571,12 @@ static bool hear_number(struct heard *heard, unsigned number)
 	case 901: irc_set(&network->account, BYTES("")); return true;
 	case 396: return false;
 	case 305:
-	case 306: network->is_away = number == 306; return false;
+	case 306:
+		/* That nobody is attached, nobody asked for. */
+		if (!network->away_asked)
+			return true;
+		network->away_asked--;
+		return false;
 	case 324:
 		if (channel && line->count > 2) {
 			struct bytes last = line->param[line->count - 1];
@@ -572,6 +612,7 @@ static bool hear_number(struct heard *heard, unsigned number)
 			irc_notice_joined(buffer);
 		}
 		return true;
+	case 731: nick_is_free(heard); return !network->attached;
 	case 433:
 	case 432: return !network->attached;
 	default: return false;
@@ -646,6 +687,7 @@ void irc_hear(struct irc_upstream *up, const struct irc_line *line)
 	heard.up = up;
 	heard.line = line;
 	heard.origin = 0;
+	heard.label = NULL;
 	heard.past = false;
 	if (irc_route_hear(network, line))
 		return;
@@ -653,10 +695,10 @@ void irc_hear(struct irc_upstream *up, const struct irc_line *line)
 	if (irc_verb_is(line, "BATCH") || irc_verb_is(line, "ACK"))
 		return;
 	look(&heard);
-	if (!number) {
+	if (!number)
 		hear_verb(&heard);
-		return;
-	}
-	if (!hear_number(&heard, number))
+	else if (!hear_number(&heard, number))
 		tell(&heard, IRC_OTHER);
+	/* It went into no ring. */
+	free(heard.label);
 }

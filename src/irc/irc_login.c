@@ -36,7 +36,7 @@ irc_caps irc_client_offer(const struct irc_client *client)
 static const char *value_of(enum irc_cap cap)
 {
 	switch ((int)cap) {
-	case IRC_CAP_SASL: return "PLAIN,EXTERNAL";
+	case IRC_CAP_SASL: return "PLAIN";
 	case IRC_CAP_MULTILINE: return "max-bytes=4096,max-lines=24";
 	default: return "";
 	}
@@ -113,12 +113,17 @@ static void cap_request(struct irc_client *client, struct bytes list)
 }
 
 static void login_go_on(struct irc_client *client);
+static bool login_have(struct irc_client *client);
 
 void irc_client_cap(struct irc_client *client, const struct irc_line *line)
 {
 	struct bytes sub = irc_param(line, 0);
 	uint64_t version = 301;
 
+	if (!client->registered && !login_have(client)) {
+		irc_client_end(client, "Out of memory");
+		return;
+	}
 	if (bytes_equal_nocase(sub, BYTES("LS"))) {
 		if (client->login)
 			client->login->negotiates = true;

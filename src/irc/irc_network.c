@@ -297,9 +297,9 @@ struct irc_network *irc_network_make(struct irc_user *user, uint64_t id, struct 
 	network->userhost = irc_copy(BYTES(""));
 	network->status = irc_buffer_status(network);
 	network->since_ms = wall_now_us() / 1000;
-	if (!network->name || !network->certificate || !network->key || !network->why ||
-	    !network->nick || !network->userhost || !network->status)
-		CHECK(!"out of memory"); /* not reached on Linux: these are a few bytes */
+	/* Not reached on Linux: these are a few bytes. */
+	CHECK(network->name && network->certificate && network->key && network->why &&
+	      network->nick && network->userhost && network->status);
 	uv_timer_init(&irc_here.worker->loop, &network->timer);
 	while (*last)
 		last = &(*last)->next;

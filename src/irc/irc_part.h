@@ -141,7 +141,8 @@ struct irc_network {
 	irc_caps caps;
 	char *sasl_offer;
 	bool is_away;
-	bool welcome_done; /* the server has said all that it says at first */
+	uint32_t away_asked; /* answers to AWAY that clients wait for */
+	bool welcome_done;   /* the server has said all that it says at first */
 
 	struct irc_index buffers;  /* irc_buffer.named */
 	struct irc_index nicks;    /* irc_nick.named */

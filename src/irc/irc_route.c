@@ -174,11 +174,20 @@ static struct irc_route *route_of_label(struct irc_network *network, struct byte
 	return NULL;
 }
 
-uint32_t irc_route_origin(struct irc_network *network, struct bytes label)
+uint32_t irc_route_origin(struct irc_network *network, struct bytes label, char **client_label)
 {
 	struct irc_route *route = route_of_label(network, label);
+	uint32_t client = route ? route->client : 0;
 
-	return route ? route->client : 0;
+	*client_label = NULL;
+	if (!route)
+		return 0;
+	*client_label = route->client_label;
+	route->client_label = NULL;
+	/* One that is in a batch ends with it. */
+	if (!route->in_batch)
+		route_end(network, route);
+	return client;
 }
 
 /* What everybody is told, whoever asked: what changes something. */
@@ -218,6 +227,9 @@ static bool hear_labelled(struct irc_network *network, const struct irc_line *li
 		    irc_tag_get(line->tags, "label", &label)) {
 			bytes_to_str(bytes_skip(ref, 1), up->batch_ref, sizeof up->batch_ref);
 			bytes_to_str(label, up->batch_label, sizeof up->batch_label);
+			route = route_of_label(network, label);
+			if (route)
+				route->in_batch = true;
 			*ours = true;
 			return true;
 		}
@@ -248,7 +260,7 @@ static bool hear_labelled(struct irc_network *network, const struct irc_line *li
 	*ours = !is_for_all(line);
 	if (*ours && !irc_verb_is(line, "ACK"))
 		route_line(network, route, line->rest);
-	/* An echo goes to its client by way of the ring, with its label. */
+	/* An echo goes to its client by way of the ring, with its label: irc_route_origin. */
 	if (*ours)
 		route_end(network, route);
 	return *ours;

@@ -29,8 +29,9 @@ MUST_CHECK bool irc_route_send(struct irc_network *network, struct irc_client *c
 /* Whether the line was somebody's answer. */
 bool irc_route_hear(struct irc_network *network, const struct irc_line *line);
 
-/* The client that this label of ours belongs to; 0: none. */
-uint32_t irc_route_origin(struct irc_network *network, struct bytes label);
+/* The client that this label of ours belongs to, 0: none; and its own label, which is the caller's now, or
+ * NULL. The question is answered by that. */
+uint32_t irc_route_origin(struct irc_network *network, struct bytes label, char **client_label);
 
 /* Gives up what is late. */
 void irc_routes_tick(struct irc_network *network, mono_t now);

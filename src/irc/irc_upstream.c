@@ -490,7 +490,7 @@ static void connected(struct irc_upstream *up)
 		secure_step(up);
 }
 
-static void proxy_step(struct irc_upstream *up)
+RUNS_ON(on_worker) static void proxy_step(struct irc_upstream *up)
 {
 	const char *why = "";
 

@@ -6,6 +6,7 @@
 #include "edge/route.h"
 #include "sfu/dtls.h"
 #include "sfu/sfu_door.h"
+#include "sfu/sfu_face.h"
 #include "sfu/sfu_room.h"
 #include "sfu/sfu_stage.h"
 #include "sfu/sfu_whip.h"
@@ -21,14 +22,15 @@ static void configure(const struct conf *conf)
 {
 	atomic_store_explicit(&settings, conf, memory_order_release);
 	route_add(whip_routes);
+	api_add(sfu_operations);
 }
 
 static int start(uv_loop_t *loop, const struct conf *conf)
 {
-	(void)loop;
 	(void)conf;
 	enter_control();
 	rooms_start();
+	whip_start(loop);
 	return 0;
 }
 
@@ -67,6 +69,7 @@ static bool reload(const struct conf *conf)
 static void stop(void)
 {
 	enter_control();
+	whip_stop();
 	rooms_stop();
 }
 

@@ -286,6 +286,7 @@ static void sender_init(struct sfu_sender *sender, struct sfu_peer *peer,
 	/* RFC 3550 5.1: random; of the numbers the lower half, so that none wraps at once. */
 	splice_init(&sender->splice, sender->video ? 90000 : 48000, random[2] & 0x7fff, random[3]);
 	sender->resend_budget = 300;
+	sender->patience_us = 4000000;
 }
 
 static bool senders_make(struct sfu_peer *peer, const struct sdp *offer, struct answer *answer)
@@ -647,6 +648,7 @@ struct order {
 	const char *why;
 	struct sfu_room *room, *from;
 	struct peer_name *name;
+	char layer[TRACK_RID_MAX + 1];
 };
 
 static void deliver_end(struct message *message)
@@ -683,6 +685,28 @@ void session_end(struct sfu_session *session, const char *why)
 	if (session->room->publisher == session)
 		unpublish(session->room, session->end);
 	worker_post(session->worker, &order->message);
+}
+
+static void deliver_layer(struct message *message)
+{
+	struct order *order = container_of(message, struct order, message);
+
+	enter_worker();
+	stage_viewer_layer(order->peer, order->layer);
+	free(order);
+}
+
+bool session_layer(struct sfu_session *session, const char *layer)
+{
+	struct order *order = calloc(1, sizeof *order);
+
+	if (!order)
+		return false;
+	order->peer = session->peer;
+	bytes_to_str(bytes_str(layer), order->layer, sizeof order->layer);
+	order->message.deliver = deliver_layer;
+	worker_post(session->worker, &order->message);
+	return true;
 }
 
 bool session_restart(struct sfu_session *session, struct bytes ufrag, struct bytes pwd)

@@ -114,6 +114,9 @@ RUNS_ON(on_control) void session_end(struct sfu_session *session, const char *wh
 RUNS_ON(on_control)
 enum session_status session_switch(struct sfu_session *session, struct bytes room);
 
+/* Which layer a viewer is shown; "": what fits through. */
+RUNS_ON(on_control) bool session_layer(struct sfu_session *session, const char *layer);
+
 /* New names for a session whose path is to be found anew (RFC 8445 9); those of before are good
  * until they are used. */
 RUNS_ON(on_control)

@@ -64,7 +64,10 @@ struct sfu_sender {
 	int32_t lost;
 	int64_t rtt_us;
 	uint64_t nacks, plis, resent, unknown;
-	uint64_t remb;
+	uint64_t remb;  /* what the viewer says that fits through; 0: nothing said */
+	char layer[17]; /* that it wants; "": what fits */
+	mono_t layered, tried;
+	int64_t patience_us; /* before a better one is tried again */
 };
 
 /* A packet of a turn, made ready for all viewers. */

@@ -227,6 +227,24 @@ static void say_limit(struct sfu_source *source, struct writer *w, mono_t now)
 		rtcp_write_remb(w, source->ssrc, source->remb_bits, media, count);
 }
 
+/* Bits a second, smoothed over a few. A layer that the publisher has stopped goes to 0. */
+static void count_bits(struct source_track *track, mono_t now)
+{
+	uint64_t octets = atomic_load_explicit(&track->track->octets, memory_order_relaxed);
+	uint64_t was = atomic_load_explicit(&track->track->bitrate, memory_order_relaxed);
+	int64_t passed = mono_since_us(now, track->counted_at);
+	uint64_t bits;
+
+	if (passed < REPORT_US / 2)
+		return;
+	bits = track->counted_at.us ? (octets - track->counted) * 8000000 / (uint64_t)passed : 0;
+	atomic_store_explicit(&track->track->bitrate,
+			      bits == 0 || was == 0 ? bits : (was * 3 + bits) / 4,
+			      memory_order_relaxed);
+	track->counted = octets;
+	track->counted_at = now;
+}
+
 void source_tick(struct sfu_source *source, mono_t now, int64_t key_wait_us)
 {
 	uint8_t packet[1200];
@@ -239,6 +257,7 @@ void source_tick(struct sfu_source *source, mono_t now, int64_t key_wait_us)
 	for (unsigned i = 0; i < source->count; i++) {
 		struct writer before = w;
 
+		count_bits(&source->track[i], now);
 		say_missing(source, &source->track[i], &w, now);
 		say_key(source, &source->track[i], &w, now, key_wait_us);
 		if (!writer_ok(&w)) { /* it did not fit: the next tick says it */

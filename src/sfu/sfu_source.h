@@ -33,6 +33,8 @@ struct source_track {
 	uint8_t fir;
 	int turn;
 	uint64_t recovered;
+	uint64_t counted; /* octets, when the bitrate was last made */
+	mono_t counted_at;
 };
 
 struct sfu_source {

@@ -172,7 +172,9 @@ RUNS_ON(on_worker) static bool begin_in_past(struct sfu_sender *sender, mono_t n
 	return true;
 }
 
-RUNS_ON(on_worker) static void show(struct sfu_sender *sender, struct sfu_track *track)
+/* past: from the last key picture, where there is one, rather than from the next. */
+RUNS_ON(on_worker)
+static void show(struct sfu_sender *sender, struct sfu_track *track, bool past)
 {
 	mono_t now = mono_now();
 
@@ -183,34 +185,95 @@ RUNS_ON(on_worker) static void show(struct sfu_sender *sender, struct sfu_track 
 		return;
 	pending_add(sender, track);
 	turn_on();
-	if (begin_in_past(sender, now))
+	if (past && begin_in_past(sender, now))
 		return;
 	if (track->video)
 		atomic_store_explicit(&track->wants_key, true, memory_order_relaxed);
 }
 
-/* Of the room's tracks that are of its kind and place, one that the viewer has a codec for: of
- * several layers the first that was offered, which is the best one by habit. */
-static struct sfu_track *choose(const struct sfu_sender *sender, const struct room_here *room)
+static bool fits(const struct sfu_sender *sender, const struct sfu_track *track)
 {
-	struct sfu_track *best = NULL;
+	return track->video == sender->video && track->place == sender->place &&
+	       sender_format_for(sender, track);
+}
+
+static uint64_t bits_of(const struct sfu_track *track)
+{
+	return atomic_load_explicit(&track->bitrate, memory_order_relaxed);
+}
+
+/* Of the room's tracks that are of its kind and place, one that the viewer has a codec for: the layer
+ * that it wants, or the best of those that take no more than so many bits; of layers that move, where
+ * any does. */
+static struct sfu_track *choose(const struct sfu_sender *sender, const struct room_here *room,
+				uint64_t bits)
+{
+	struct sfu_track *best = NULL, *least = NULL, *first = NULL;
 
 	for (unsigned i = 0; i < room->count; i++) {
 		struct sfu_track *track = room->tracks[i];
+		uint64_t takes = bits_of(track);
 
-		if (track->video != sender->video || track->place != sender->place ||
-		    !sender_format_for(sender, track))
+		if (!fits(sender, track))
 			continue;
-		if (!best || track->layer < best->layer)
+		if (sender->layer[0] && strcmp(sender->layer, track->rid) == 0)
+			return track;
+		if (!first || track->layer < first->layer)
+			first = track;
+		if (!takes)
+			continue;
+		if (!least || takes < bits_of(least))
+			least = track;
+		if (takes <= bits && (!best || takes > bits_of(best)))
 			best = track;
 	}
-	return best;
+	return best ? best : least ? least : first;
 }
 
 RUNS_ON(on_worker) static void retune(struct sfu_sender *sender, const struct room_here *room)
 {
 	if (peer_is_up(sender->peer))
-		show(sender, choose(sender, room));
+		show(sender, choose(sender, room, UINT64_MAX), true);
+}
+
+/* Once a second: a layer that fits through. Down when the viewer says that less arrives than is sent,
+ * or loses a tenth; up for a try when nothing speaks against it, which is what a receiver's
+ * estimate cannot say, as it grows with what it gets. A try that fails makes the next one later. */
+RUNS_ON(on_worker) static void adapt(struct sfu_sender *sender, mono_t now)
+{
+	const struct room_here *room = &sender->peer->room->here[here->worker->id];
+	struct sfu_track *track = sender->track, *other;
+	uint64_t takes;
+
+	if (!track || !track->rid[0] || sender->pending || sender->layer[0] ||
+	    mono_since_us(now, sender->layered) < 1500000)
+		return;
+	takes = bits_of(track);
+	if (!takes || (sender->remb && sender->remb < takes * 85 / 100) ||
+	    sender->fraction_lost > 25) {
+		other = choose(sender, room, sender->remb ? sender->remb * 9 / 10 : takes * 6 / 10);
+		if (other != track && takes && mono_since_us(now, sender->tried) < 8000000)
+			sender->patience_us = sender->patience_us * 2 < 64000000
+						      ? sender->patience_us * 2
+						      : 64000000;
+	} else if (sender->fraction_lost <= 5 &&
+		   mono_since_us(now, sender->layered) > sender->patience_us) {
+		/* The next better one, not the best. */
+		other = NULL;
+		for (unsigned i = 0; i < room->count; i++)
+			if (fits(sender, room->tracks[i]) && bits_of(room->tracks[i]) > takes &&
+			    (!other || bits_of(room->tracks[i]) < bits_of(other)))
+				other = room->tracks[i];
+		if (!other)
+			return;
+		sender->tried = now;
+	} else {
+		return;
+	}
+	if (other == track)
+		return;
+	sender->layered = now;
+	show(sender, other, false);
 }
 
 void stage_tune(struct sfu_room *room, struct sfu_track *const *tracks, unsigned count)
@@ -290,6 +353,20 @@ void stage_viewer_move(struct sfu_peer *peer, struct sfu_room *room)
 	peer->room = room;
 	stage_viewer_add(peer);
 	stage_viewer_up(peer);
+}
+
+void stage_viewer_layer(struct sfu_peer *peer, const char *layer)
+{
+	for (unsigned i = 0; i < peer->sender_count && peer->state != PEER_GONE; i++) {
+		bytes_to_str(bytes_str(layer), peer->senders[i].layer,
+			     sizeof peer->senders[i].layer);
+		retune(&peer->senders[i], &peer->room->here[here->worker->id]);
+	}
+}
+
+struct sfu_peer *stage_peers(void)
+{
+	return here ? here->peers : NULL;
 }
 
 void stage_peer_add(struct sfu_peer *peer)
@@ -539,6 +616,8 @@ RUNS_ON(on_worker) static void look_after(struct sfu_peer *peer, mono_t now)
 {
 	for (unsigned i = 0; i < peer->sender_count; i++)
 		sender_tick(&peer->senders[i], now);
+	for (unsigned i = 0; i < peer->sender_count && peer_is_up(peer); i++)
+		adapt(&peer->senders[i], now);
 	peer_tick(peer, now);
 }
 

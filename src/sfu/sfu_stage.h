@@ -38,6 +38,12 @@ RUNS_ON(on_worker) void stage_viewer_add(struct sfu_peer *peer);
 RUNS_ON(on_worker) void stage_viewer_up(struct sfu_peer *peer);
 RUNS_ON(on_worker) void stage_viewer_remove(struct sfu_peer *peer);
 
+/* The layer that its pictures are to be of; "": what fits. */
+RUNS_ON(on_worker) void stage_viewer_layer(struct sfu_peer *peer, const char *layer);
+
+/* This worker's peers, by their next. */
+RUNS_ON(on_worker) struct sfu_peer *stage_peers(void);
+
 /* It watches another room from now on. */
 RUNS_ON(on_worker) void stage_viewer_move(struct sfu_peer *peer, struct sfu_room *room);
 

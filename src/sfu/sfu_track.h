@@ -66,6 +66,7 @@ struct sfu_track {
 
 	/* The publisher's worker stores, any thread looks: relaxed, for people. */
 	_Atomic uint64_t packets, octets, keys;
+	_Atomic uint64_t bitrate; /* bits a second, of late */
 	_Atomic int64_t last_us;  /* mono: when the last packet came */
 	_Atomic uint64_t key_seq; /* the record that the newest key picture begins with; 0: none */
 

@@ -4,17 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
 #include "edge/access.h"
 #include "edge/call.h"
-#include "edge/document.h"
 #include "edge/proto/url.h"
 #include "edge/request.h"
 #include "sfu/dtls.h"
 #include "sfu/proto/answer.h"
 #include "sfu/sfu.h"
 #include "sfu/sfu_door.h"
+#include "sfu/sfu_face.h"
 #include "sfu/sfu_room.h"
 
 #define SDP_TYPE      "application/sdp"
@@ -22,6 +23,7 @@
 #define PROBLEM_TYPE  "application/problem+json" /* RFC 9457 */
 #define ANSWER_MAX    65536u
 #define RETRY_S       "3"
+#define LIST_WAIT_US  20000000
 
 /* --- answers ------------------------------------------------------------------------------------------------- */
 
@@ -456,16 +458,32 @@ RUNS_ON(on_worker) static void serve_look(struct conn *conn)
 	conn_reply(conn, &reply);
 }
 
+#define ENDPOINT \
+	(METHOD_GET | METHOD_HEAD | METHOD_POST | METHOD_PATCH | METHOD_DELETE | METHOD_OPTIONS)
+
+/* All methods: what is left to others would be taken for an encoder's. */
+#define ANY (METHOD_ALL & ~METHOD_SOURCE)
+
 RUNS_ON(on_worker) static void serve_endpoint(struct conn *conn)
 {
 	const struct request *request = conn_request(conn);
+	struct reply reply = {0};
+	char allow[128];
+	struct writer w = writer_of(allow, sizeof allow);
 
 	switch (method_of(request->method)) {
 	case METHOD_POST: serve_post(conn); break;
 	case METHOD_PATCH: serve_patch(conn); break;
 	case METHOD_DELETE: let_in(conn, delete_let_in); break;
 	case METHOD_OPTIONS: serve_options(conn); break;
-	default: serve_look(conn); break;
+	case METHOD_GET:
+	case METHOD_HEAD: serve_look(conn); break;
+	default:
+		reply_text(&reply, 405, "offers are POSTed here");
+		methods_write(ENDPOINT, &w);
+		reply_header(&reply, "Allow", writer_done(&w));
+		put_cors(&reply);
+		conn_reply(conn, &reply);
 	}
 }
 
@@ -510,15 +528,108 @@ RUNS_ON(on_worker) static void serve_switch(struct conn *conn)
 		let_in(conn, switch_let_in);
 }
 
-#define ENDPOINT \
-	(METHOD_GET | METHOD_HEAD | METHOD_POST | METHOD_PATCH | METHOD_DELETE | METHOD_OPTIONS)
+/* /getRoomList?serial=N: at once when the serial is another, else when it has become one, or after a
+ * while all the same. */
+struct waiting {
+	struct waiting *next;
+	struct call *call;
+	int64_t until_us;
+};
+
+static struct waiting *waiting OWNED_BY(on_control);
+static uv_timer_t waiting_timer OWNED_BY(on_control);
+
+RUNS_ON(on_control) static void answer_room_list(struct call *call)
+{
+	json_t *tree = face_room_list();
+	char *text = tree ? json_dumps(tree, 0) : NULL;
+
+	call->reply.status = text ? 200 : 503;
+	call->reply.type = "application/json";
+	buffer_put(&call->reply.body, bytes_str(text ? text : "{}"));
+	free(text);
+	json_decref(tree);
+	put_cors(&call->reply);
+	call_reply(call);
+}
+
+RUNS_ON(on_control) static void answer_waiting(bool all)
+{
+	static uint64_t told;
+	bool changed = told != room_serial();
+	int64_t now_us = mono_now().us;
+
+	told = room_serial();
+	for (struct waiting **at = &waiting; *at;) {
+		struct waiting *one = *at;
+
+		if (!all && !changed && one->until_us > now_us) {
+			at = &one->next;
+			continue;
+		}
+		*at = one->next;
+		answer_room_list(one->call);
+		free(one);
+	}
+}
+
+static void on_waiting(uv_timer_t *timer)
+{
+	(void)timer;
+	enter_control();
+	answer_waiting(false);
+}
+
+void whip_start(uv_loop_t *loop)
+{
+	uv_timer_init(loop, &waiting_timer);
+	uv_timer_start(&waiting_timer, on_waiting, 200, 200);
+	uv_unref((uv_handle_t *)&waiting_timer);
+}
+
+void whip_stop(void)
+{
+	answer_waiting(true);
+	uv_close((uv_handle_t *)&waiting_timer, NULL);
+}
+
+static void look_at_room_list(struct call *call)
+{
+	char serial[24] = "";
+	uint64_t known = UINT64_MAX;
+	struct waiting *one;
+
+	enter_control();
+	(void)call_param(call, "serial", serial, sizeof serial);
+	if (!bytes_to_u64(bytes_str(serial), UINT64_MAX, &known) || known != room_serial() ||
+	    !(one = malloc(sizeof *one))) {
+		answer_room_list(call);
+		return;
+	}
+	*one = (struct waiting){waiting, call, mono_now().us + LIST_WAIT_US};
+	waiting = one;
+}
+
+RUNS_ON(on_worker) static void room_list_let_in(struct conn *conn)
+{
+	conn_call(conn, look_at_room_list);
+}
+
+RUNS_ON(on_worker) static void serve_room_list(struct conn *conn)
+{
+	if (method_of(conn_request(conn)->method) == METHOD_OPTIONS)
+		serve_options(conn);
+	else
+		let_in(conn, room_list_let_in);
+}
 
 const struct route whip_routes[] = {
-	{"/whip", ENDPOINT, serve_endpoint, NULL},
-	{"/whip/", ENDPOINT, serve_endpoint, NULL},
-	{"/whep", ENDPOINT, serve_endpoint, NULL},
-	{"/whep/", ENDPOINT, serve_endpoint, NULL},
-	{"/whap", ENDPOINT, serve_endpoint, NULL},
+	{"/whip", ANY, serve_endpoint, NULL},
+	{"/whip/", ANY, serve_endpoint, NULL},
+	{"/whep", ANY, serve_endpoint, NULL},
+	{"/whep/", ANY, serve_endpoint, NULL},
+	{"/whap", ANY, serve_endpoint, NULL},
+	{"/getRoomList", METHOD_GET | METHOD_OPTIONS, serve_room_list, NULL},
 	{"/switchRoom", METHOD_GET | METHOD_POST | METHOD_OPTIONS, serve_switch, NULL},
 	{NULL, 0, NULL, NULL},
 };

@@ -13,3 +13,7 @@
 #include "edge/route.h"
 
 extern const struct route whip_routes[];
+
+RUNS_ON(on_control) void whip_start(uv_loop_t *loop);
+/* Who waits for a change of the rooms is answered. */
+RUNS_ON(on_control) void whip_stop(void);

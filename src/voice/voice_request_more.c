@@ -106,13 +106,13 @@ static void describe_rule(const struct acl_rule *rule, bool inherited, struct mu
 /* From the uppermost that is inherited from down to the channel. */
 static bool describe_rules(const struct voice_channel *channel, struct acl_room *room)
 {
-	const struct voice_channel *chain[ACL_DEPTH_MAX];
+	const struct voice_channel *chain[ACL_DEPTH_MAX], *at = channel;
 	size_t count = 0, most = 0;
 
-	for (const struct voice_channel *c = channel; c && count < ACL_DEPTH_MAX;
-	     c = c->rules.inherit ? c->parent : NULL) {
-		chain[count++] = c;
-		most += c->rules.rule_count;
+	while (at && count < ACL_DEPTH_MAX) {
+		chain[count++] = at;
+		most += at->rules.rule_count;
+		at = at->rules.inherit ? at->parent : NULL;
 	}
 	room->acls = calloc(most + 1, sizeof *room->acls);
 	if (!room->acls)

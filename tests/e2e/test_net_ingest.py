@@ -54,6 +54,7 @@ def rtmp(crew, secret, *args, **options):
 def test_rtmp_every_picture_is_what_ffmpeg_decodes_and_others_are_refused(crew, slots, secret, clip):
     process, url = rtmp(crew, secret, "--once")
     for wrong, why in (("/live/a-bad-key", "wrong stream key"), ("/live/a-good-keys", "wrong stream key"),
+                       ("/live/a-good-kex", "wrong stream key"),
                        ("/elsewhere/a-good-key", "no such application")):
         refused = publish(crew, clip, url + wrong, "-f", "flv")
         assert refused.wait(20) != 0
