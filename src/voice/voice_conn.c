@@ -232,6 +232,7 @@ void voice_conn_speak(struct voice_peer *peer, struct bytes packet)
 	}
 	head[4] = (uint8_t)(packet.len >> 8);
 	head[5] = (uint8_t)packet.len;
+	metric_add(METRIC_voice_tunnel_out, 1);
 	if (put(conn, bytes_of(head, sizeof head)))
 		(void)put(conn, packet);
 }
@@ -332,7 +333,8 @@ RUNS_ON(on_worker) static void on_tunnel(struct voice_conn *conn, struct bytes b
 	conn->tunnelled = conn->last_heard;
 	atomic_store_explicit(&peer->tunnels, true, memory_order_relaxed);
 	memcpy(voice_tx_room(), body.at, body.len);
-	(void)voice_heard(peer, bytes_of(voice_tx_room(), body.len));
+	if (voice_heard(peer, bytes_of(voice_tx_room(), body.len)))
+		metric_add(METRIC_voice_tunnel_in, 1);
 }
 
 /* False: he asks too much. */

@@ -58,6 +58,7 @@ struct voice_channel {
 	int32_t position;
 	uint32_t max_users; /* 0: as the settings say */
 	bool temporary;
+	bool unsaved; /* other than what is kept */
 	struct voice_channel **links;
 	size_t link_count;
 	struct voice_user *users; /* next_here */
@@ -116,6 +117,7 @@ struct voice_registration {
 	uint32_t last_channel;
 	int64_t seen_ms; /* Unix */
 	struct voice_blob comment, texture;
+	bool unsaved;
 };
 
 struct voice_ban {
@@ -289,5 +291,17 @@ RUNS_ON(on_control)
 const struct voice_ban *voice_is_banned(const uint8_t ip[16], const char *hash);
 RUNS_ON(on_control) bool voice_ban_add(const struct voice_ban *ban);
 RUNS_ON(on_control) void voice_registry_fini(void);
-/* What must last is other than it was: written a little later. */
+
+/* --- voice_store.c ---------------------------------------------------------------------------- */
+
+/* Reads what was kept; the doors open when that is done. 0 or -errno. */
+RUNS_ON(on_control) MUST_CHECK int voice_store_start(uv_loop_t *loop);
+RUNS_ON(on_control) void voice_store_stop(void);
+void voice_store_fini(void);
+
+/* Something that must last is unsaved now: it is written a little later. */
 RUNS_ON(on_control) void voice_registry_changed(void);
+RUNS_ON(on_control) void voice_bans_changed(void);
+RUNS_ON(on_control) void voice_store_all_unsaved(void);
+/* A channel or a user is no more. */
+RUNS_ON(on_control) void voice_store_drop(const char *kind, int64_t id);

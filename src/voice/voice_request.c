@@ -160,6 +160,7 @@ static void keep_blob(struct voice_user *user, bool texture, struct bytes bytes)
 
 	(void)voice_blob_set(texture ? &user->texture : &user->comment, bytes);
 	if (row) {
+		row->unsaved = true;
 		(void)voice_blob_set(texture ? &row->texture : &row->comment, bytes);
 		voice_registry_changed();
 	}
@@ -436,7 +437,7 @@ static void ban_user(const struct voice_user *user, struct bytes reason)
 	bytes_to_str(bytes_str(user->name), ban.name, sizeof ban.name);
 	bytes_to_str(reason, ban.reason, sizeof ban.reason);
 	if (voice_ban_add(&ban))
-		voice_registry_changed();
+		voice_bans_changed();
 }
 
 RUNS_ON(on_control)
@@ -674,6 +675,7 @@ static void change_channel(struct voice_user *user, const struct mumble_channel_
 	voice_send_all(&message, NULL);
 	if (moves)
 		voice_flush_permissions();
+	channel->unsaved = true;
 	voice_registry_changed();
 }
 

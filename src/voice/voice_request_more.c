@@ -408,8 +408,10 @@ void voice_on_user_list(struct voice_user *user, const struct mumble_message *me
 		if (!(wish->has & MUMBLE_HAS(listed_user, name)))
 			unregister(row);
 		else if (wish->name.len && wish->name.len <= 128 &&
-			 !voice_registered_name(wish->name))
+			 !voice_registered_name(wish->name)) {
 			bytes_to_str(wish->name, row->name, sizeof row->name);
+			row->unsaved = true;
+		}
 	}
 	voice_flush_permissions();
 	voice_registry_changed();
@@ -496,7 +498,7 @@ void voice_on_ban_list(struct voice_user *user, const struct mumble_message *mes
 	}
 	log_info("voice", "bans changed", kv_u64("count", voice_hub.ban_count),
 		 kv_str("by", user->name));
-	voice_registry_changed();
+	voice_bans_changed();
 }
 
 /* --- statistics -------------------------------------------------------------------------------- */
