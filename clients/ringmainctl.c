@@ -63,7 +63,8 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind == 2 && strcmp(argv[optind], "import") == 0)
 		return import_run(argv[optind + 1], stdout, stderr);
-	if (argc - optind != 1)
+	if (argc - optind != 1 ||
+	    (strcmp(argv[optind], "upgrade") != 0 && strcmp(argv[optind], "reload") != 0))
 		return usage(2);
 	fd = reach(data);
 	if (fd == -1) {

@@ -147,3 +147,10 @@ def test_what_is_no_such_file_is_refused_with_its_place(tmp_path, text, fault):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     done = imported(tmp_path / "none")
     assert done.returncode == 1 and "none: No such file" in done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["relaod"], ["reload", "now"], ["import"]],
+                         ids=["nothing", "misspelt", "too-many", "no-file"])
+def test_a_call_that_makes_no_sense_ends_with_2(tmp_path, words):
+    done = subprocess.run([CONTROL, "--data", str(tmp_path), *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith("Usage: ")
