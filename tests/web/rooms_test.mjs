@@ -165,6 +165,7 @@ test("users come, change and go; a DJ sees his mounts and nothing else", async (
 		const hers = await visit("/admin#/people", { user: "mara", password: "songs by the sea", viewport, colorScheme: size === "desk" ? "light" : "dark" });
 
 		await heading(hers, "Mounts"); // the page of people is not hers
+		await hers.waitForFunction((name) => document.querySelector(".brand-name").textContent === name, await page.textContent(".brand-name"), { timeout: 5000 });
 		await hers.waitForSelector("a.mount-link:text-is('/live')");
 		assert.equal(await hers.locator("tbody tr").count(), 1);
 		assert.deepEqual(await hers.locator(".side .nav-link").allTextContents(), ["Mounts", "History", "You", "About"].filter((word) => word !== "History"));
