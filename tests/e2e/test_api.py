@@ -517,7 +517,8 @@ def test_users_are_made_changed_and_removed(server, api):
     for name in ("", "a:b", "../x", "admin", "source", "a" * 64, "<b>"):
         refused = api("POST", "/users", {"name": name, "password": "a long word", "rank": "dj"})
         assert refused.status in (400, 409), name
-    for fault in ({"password": "short"}, {"rank": "none"}, {"rank": "god"}, {"mounts": "live"}):
+    for fault in ({"password": "short"}, {"rank": "none"}, {"rank": "god"}, {"mounts": "live"},
+                  {"rank": 1}, {"mounts": ["/live"]}, {"disabled": "yes"}, {"role": "dj"}):
         assert api("PUT", "/users/anna", fault).status == 400, fault
     assert api("PUT", "/users/anna", {"rank": "operator", "mounts": ""}).json["rank"] == "operator"
     assert api("GET", "/bans", auth=anna).status == 200
@@ -550,6 +551,10 @@ def test_a_token_may_do_no_more_than_who_made_it(server, api):
     own = api("POST", "/tokens", {"name": "mine", "expires": None})
     assert api("GET", "/me", auth=None, headers=bearer(own)).json["rank"] == "admin"
     assert api("POST", "/tokens", {"name": "late", "expires": 1}).status == 400
+    # What is not understood is refused: else it would be a token for all, and for ever.
+    for fault in ({"role": "dj"}, {"rank": 1}, {"mounts": ["/live"]}, {"expires": "2030-01-01"}):
+        refused = api("POST", "/tokens", {"name": "odd", **fault})
+        assert (refused.status, refused.json["error"]["code"]) == (400, "bad_body"), fault
     assert "token" not in api("GET", "/tokens").json["tokens"][0]
     assert {t["name"] for t in api("GET", "/tokens", auth=ben).json["tokens"]} == {"titles", "z"}
     assert api("DELETE", f"/tokens/{own.json['id']}", auth=ben).status == 404
