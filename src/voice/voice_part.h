@@ -210,7 +210,7 @@ void voice_rules_fini(struct voice_rules *rules);
 /* Takes rules, whose texts and lists are allocations of their own. */
 void voice_rules_set(struct voice_channel *channel, struct voice_rules *rules);
 /* What a new server has: administrators may all, who is registered makes temporary channels. */
-bool voice_rules_at_first(struct voice_channel *root);
+RUNS_ON(on_control) bool voice_rules_at_first(struct voice_channel *root);
 RUNS_ON(on_control)
 bool voice_rules_add(struct voice_channel *channel, const struct acl_rule *rule);
 
