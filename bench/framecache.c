@@ -529,6 +529,9 @@ int main(int argc, char **argv)
 		wake(sleepers[i], seconds);
 	for (size_t i = 0; (all || c) && i < COUNT_OF(counts) * 4; i++)
 		cpu(i / 2 % 2, counts[i / 4], i % 2, seconds);
+	/* What is promised of sixteen that look at all. */
+	if (all || c)
+		cpu(false, 16, true, seconds);
 	for (unsigned i = 0; (all || s) && i < 2; i++)
 		stopped(i, 3, seconds);
 	CHECK(rmdir(dir) == 0);

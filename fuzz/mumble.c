@@ -12,7 +12,7 @@ static bool say(uint32_t type, struct bytes body, int which, struct bytes *out)
 {
 	struct message_room room = message_room_of(room_at[which], SIZE);
 	struct writer w = writer_of(said[which], SIZE);
-	struct message message;
+	struct mumble_message message;
 
 	if (message_decode(type, body, &room, &message) != MESSAGE_OK)
 		return false;
@@ -27,7 +27,7 @@ static bool say(uint32_t type, struct bytes body, int which, struct bytes *out)
 static void squeeze(uint32_t type, struct bytes body, size_t size)
 {
 	struct message_room room = message_room_of(room_at[2], size);
-	struct message message;
+	struct mumble_message message;
 
 	room_at[2][size] = 0xa5;
 	(void)message_decode(type, body, &room, &message);

@@ -2,10 +2,13 @@
 
 #include "core/check.h"
 #include "framecache/framecache.h"
+#include "irc/irc.h"
 #include "radio/radio.h"
 #include "sfu/sfu.h"
+#include "voice/voice.h"
 
-static const struct family *const families[] = {&radio_family, &framecache_family, &sfu_family};
+static const struct family *const families[] = {&radio_family, &framecache_family, &voice_family,
+						&irc_family, &sfu_family};
 
 size_t families_rooms(const struct conf_room **rooms, size_t count)
 {

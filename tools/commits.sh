@@ -13,7 +13,7 @@ bad=$(git log $range --no-merges --min-parents=1 --format='%h%x09%s%x09%w(0,0,0)
 	{ sub(/^\001/, "", $1) }
 	$1 == "" || $2 ~ /^Merge / { next }
 	length($2) > 78 { print $1 " " $2 "    <- longer than 78" }
-	$2 !~ /^[a-z0-9_.-]+(, [a-z0-9_.-]+)*: [^ ]/ { print $1 " " $2 "    <- no room" }
+	$2 !~ /^[a-z0-9_.\/-]+(, [a-z0-9_.\/-]+)*: [^ ]/ { print $1 " " $2 "    <- no room" }
 	$2 ~ /\.$/ { print $1 " " $2 "    <- final period" }
 	$3 ~ /^[^\001]+\001[^\001]/ { print $1 " " $2 "    <- no empty line" }')
 [ -z "$bad" ] || {

@@ -91,7 +91,7 @@ static bool connect_both(struct mumble_link *link, const struct mumble_options *
 	char port[8];
 	int error;
 
-	snprintf(port, sizeof port, "%u", options->port ? options->port : MUMBLE_PORT);
+	snprintf(port, sizeof port, "%d", options->port ? options->port : MUMBLE_PORT);
 	error = getaddrinfo(options->host, port, &hints, &all);
 	if (error)
 		return gone(link, "%s: %s", options->host, gai_strerror(error));
@@ -137,7 +137,8 @@ static bool shake_hands(struct mumble_link *link, const struct mumble_options *o
 		return gone(link, "%s: %s", options->certificate, tls_fault());
 	SSL_set_mode(link->ssl,
 		     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_set_tlsext_host_name(link->ssl, options->host);
+	SSL_ctrl(link->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+		 (void *)(uintptr_t)options->host);
 	errno = 0;
 	if (SSL_set_fd(link->ssl, link->tcp) != 1 || SSL_connect(link->ssl) != 1)
 		return gone(link, "TLS: %s", tls_fault());
@@ -151,7 +152,7 @@ static bool shake_hands(struct mumble_link *link, const struct mumble_options *o
 
 static bool introduce(struct mumble_link *link, const struct mumble_options *options)
 {
-	struct message version, login;
+	struct mumble_message version, login;
 	struct bytes tokens[64];
 	size_t count = 0;
 
@@ -267,7 +268,7 @@ static uint8_t *queue_room(struct mumble_link *link, size_t len)
 	return link->out.at + waiting;
 }
 
-bool mumble_link_send(struct mumble_link *link, const struct message *message)
+bool mumble_link_send(struct mumble_link *link, const struct mumble_message *message)
 {
 	size_t len = FRAME_HEAD + message_len(message);
 	uint8_t *at = link->state == MUMBLE_GONE ? NULL : queue_room(link, len);
@@ -336,7 +337,7 @@ static void ping_udp(struct mumble_link *link, mono_t now)
 
 static bool ping_tcp(struct mumble_link *link, mono_t now)
 {
-	struct message ping;
+	struct mumble_message ping;
 
 	message_init(&ping, MUMBLE_PING);
 	MUMBLE_SET(&ping.ping, ping, timestamp, (uint64_t)now.us);
@@ -352,7 +353,7 @@ static bool ping_tcp(struct mumble_link *link, mono_t now)
 /* An empty CryptSetup asks for the server's nonce. */
 static bool ask_for_resync(struct mumble_link *link)
 {
-	struct message setup;
+	struct mumble_message setup;
 
 	message_init(&setup, MUMBLE_CRYPT_SETUP);
 	return mumble_link_send(link, &setup);
@@ -393,7 +394,7 @@ static void take_voice(struct mumble_link *link, struct bytes plain, bool tunnel
 
 static bool take_crypt_setup(struct mumble_link *link, const struct mumble_crypt_setup *setup)
 {
-	struct message answer;
+	struct mumble_message answer;
 
 	if (setup->key.len > 0) {
 		if (!mumble_crypt_start(&link->crypt, setup->key, setup->client_nonce,
@@ -416,7 +417,7 @@ static bool take_crypt_setup(struct mumble_link *link, const struct mumble_crypt
 }
 
 /* What the link itself has to know of a message. */
-static bool take_own(struct mumble_link *link, const struct message *message)
+static bool take_own(struct mumble_link *link, const struct mumble_message *message)
 {
 	switch ((unsigned)message->type) {
 	case MUMBLE_VERSION:
@@ -445,7 +446,7 @@ static bool take_frame(struct mumble_link *link, const struct frame *frame)
 {
 	static _Thread_local uint8_t arrays[ROOM_SIZE];
 	struct message_room room = message_room_of(arrays, sizeof arrays);
-	struct message message;
+	struct mumble_message message;
 	enum message_status status;
 
 	if (frame->type == MUMBLE_UDP_TUNNEL) {

@@ -30,7 +30,7 @@ struct mumble_link;
 
 struct mumble_hooks {
 	/* Every control message but pings, also those before ServerSync. It holds during the call. */
-	void (*message)(struct mumble_link *link, const struct message *message);
+	void (*message)(struct mumble_link *link, const struct mumble_message *message);
 	/* Somebody speaks. It holds during the call. tunnelled: it came through TLS. */
 	void (*voice)(struct mumble_link *link, const struct voice_packet *packet, bool tunnelled);
 };
@@ -90,7 +90,7 @@ short mumble_link_wants(const struct mumble_link *link);
 bool mumble_link_turn(struct mumble_link *link, mono_t now);
 
 /* A control message. False: GONE, or more waits than the server will ever take. */
-bool mumble_link_send(struct mumble_link *link, const struct message *message);
+bool mumble_link_send(struct mumble_link *link, const struct mumble_message *message);
 
 /* A voice packet, by UDP where that works. False: dropped. */
 bool mumble_link_say(struct mumble_link *link, const struct voice_packet *packet);

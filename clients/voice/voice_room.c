@@ -75,7 +75,7 @@ static void note_user(struct voice_room *room, const struct mumble_user_state *s
 		bytes_to_str(state->name, user->name, sizeof user->name);
 }
 
-void voice_room_note(struct voice_room *room, const struct message *message)
+void voice_room_note(struct voice_room *room, const struct mumble_message *message)
 {
 	if (message->type == MUMBLE_CHANNEL_STATE) {
 		note_channel(room, &message->channel_state);

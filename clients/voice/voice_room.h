@@ -26,7 +26,7 @@ struct voice_room {
 	size_t channel_count, user_count, passed_over;
 };
 
-void voice_room_note(struct voice_room *room, const struct message *message);
+void voice_room_note(struct voice_room *room, const struct mumble_message *message);
 
 /* "Studio/Left", from the root down, case counts; "" and "/" are the root. NULL: there is none. */
 const struct room_channel *voice_room_channel(const struct voice_room *room, const char *path);

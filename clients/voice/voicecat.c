@@ -55,7 +55,7 @@ static void on_signal(int number)
 bool voicecat_enter(struct voicecat *cat, const char *path)
 {
 	const struct room_channel *channel = voice_room_channel(&cat->room, path);
-	struct message state;
+	struct mumble_message state;
 
 	if (!channel)
 		return false;
@@ -67,7 +67,7 @@ bool voicecat_enter(struct voicecat *cat, const char *path)
 
 bool voicecat_text(struct voicecat *cat, uint32_t channel, const char *text)
 {
-	struct message message;
+	struct mumble_message message;
 
 	message_init(&message, MUMBLE_TEXT_MESSAGE);
 	message.text_message.channel_id.at = &channel;
@@ -108,7 +108,7 @@ static void enter(struct voicecat *cat, bool just_joined)
 	}
 }
 
-static void on_message(struct mumble_link *link, const struct message *message)
+static void on_message(struct mumble_link *link, const struct mumble_message *message)
 {
 	struct voicecat *cat = container_of(link, struct voicecat, link);
 

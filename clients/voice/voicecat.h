@@ -68,7 +68,7 @@ void talk_close(struct voicecat *cat);
 
 /* --- voicecat_bot.c: events as JSON lines on standard output, commands as lines on standard input --- */
 
-void bot_message(struct voicecat *cat, const struct message *message);
+void bot_message(struct voicecat *cat, const struct mumble_message *message);
 void bot_joined(struct voicecat *cat);
 /* Said when somebody begins to speak: the first packet, or one after the last was marked as such. */
 void bot_voice(struct voicecat *cat, const struct voice_packet *packet);

@@ -40,7 +40,7 @@ static void tell_user(struct voicecat *cat, const struct mumble_user_state *stat
 				    (int)user->session, "on", state->recording));
 }
 
-void bot_message(struct voicecat *cat, const struct message *message)
+void bot_message(struct voicecat *cat, const struct mumble_message *message)
 {
 	switch ((unsigned)message->type) {
 	case MUMBLE_TEXT_MESSAGE:
@@ -84,7 +84,7 @@ void bot_voice(struct voicecat *cat, const struct voice_packet *packet)
 
 static void set_self(struct voicecat *cat, const char *what, bool on)
 {
-	struct message state;
+	struct mumble_message state;
 
 	message_init(&state, MUMBLE_USER_STATE);
 	if (strcmp(what, "mute") == 0)

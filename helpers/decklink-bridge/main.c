@@ -13,6 +13,8 @@
 #include "decklink_abi.h"
 #include "feed.h"
 
+#define NAME_SIZE 128u
+
 static const struct options *options;
 
 static struct {
@@ -215,14 +217,20 @@ static dl_iterator_create *library_open(void)
 	return create;
 }
 
-/* The library gives the string away. */
-static const char *name_of(struct dl_device *device)
+/* The library gives its strings away. */
+static void name_take(const char *given, char name[NAME_SIZE])
 {
-	const char *name = NULL;
+	snprintf(name, NAME_SIZE, "%s", given ? given : "?");
+	free((void *)(uintptr_t)given);
+}
 
-	if (device->table->get_display_name(device, &name) != DL_OK || !name)
-		return "?";
-	return name;
+static void name_of(struct dl_device *device, char name[NAME_SIZE])
+{
+	const char *given = NULL;
+
+	if (device->table->get_display_name(device, &given) != DL_OK)
+		given = NULL;
+	name_take(given, name);
 }
 
 static bool is_wanted(const char *name, unsigned number)
@@ -244,8 +252,9 @@ static void device_find(dl_iterator_create *create)
 		return;
 	}
 	while (!card.device && iterator->table->next(iterator, &device) == DL_OK) {
-		const char *name = name_of(device);
+		char name[NAME_SIZE];
 
+		name_of(device, name);
 		if (options->list)
 			printf("%u\t%s\n", count, name);
 		else if (is_wanted(name, count))
@@ -293,9 +302,12 @@ static struct dl_mode *mode_find(void)
 	if (card.input->table->get_mode_iterator(card.input, &iterator) != DL_OK)
 		return NULL;
 	while (!mode && iterator->table->next(iterator, &next) == DL_OK) {
-		const char *name = "";
+		const char *given = NULL;
+		char name[NAME_SIZE];
 
-		next->table->get_name(next, &name);
+		if (next->table->get_name(next, &given) != DL_OK)
+			given = NULL;
+		name_take(given, name);
 		if (!options->mode || mode_named(name, options->mode))
 			mode = next;
 		else

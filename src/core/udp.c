@@ -146,6 +146,20 @@ static int open_one(const struct tcp_end *end, bool shared)
 	return fd;
 }
 
+#define GOLDEN 0x9e3779b1u /* 2^32 / the golden ratio */
+
+static uint32_t be32_at(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+unsigned udp_steered_to(const uint8_t ip[16], unsigned count)
+{
+	uint32_t word = is_v4(ip) ? be32_at(ip + 12) : be32_at(ip) ^ be32_at(ip + 4);
+
+	return (word * GOLDEN >> 16) % count;
+}
+
 /* The number of the socket in the order in which they were bound, by the sender's address. */
 static int steer_by_address(int fd, unsigned count)
 {
@@ -159,7 +173,7 @@ static int steer_by_address(int fd, unsigned count)
 		BPF_STMT(BPF_MISC | BPF_TAX, 0),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_NET_OFF + 12),
 		BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0),
-		BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, 0x9e3779b1), /* 2^32 / the golden ratio */
+		BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, GOLDEN), /* from here on as udp_steered_to() */
 		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 16),
 		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
 		BPF_STMT(BPF_RET | BPF_A, 0),

@@ -44,6 +44,9 @@ enum udp_steer {
  * -errno and nothing is open. Any thread. */
 MUST_CHECK int udp_open(const struct tcp_end *end, enum udp_steer steer, unsigned count, int fds[]);
 
+/* Which of count sockets gets what this address sends, of those opened with UDP_STEER_ADDRESS. */
+unsigned udp_steered_to(const uint8_t ip[16], unsigned count);
+
 struct udp_packet {
 	struct udp_path path;
 	struct bytes data; /* until arrived() returns */

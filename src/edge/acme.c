@@ -85,6 +85,11 @@ void acme_place(const char *data, const char *hook)
 	snprintf(acme.hook, sizeof acme.hook, "%s", hook);
 }
 
+const char *acme_data(void)
+{
+	return acme.data;
+}
+
 static bool is_there(const char *file)
 {
 	return access(file, R_OK) == 0;

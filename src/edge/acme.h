@@ -39,6 +39,9 @@ extern const struct route acme_routes[];
 /* Where things are: the data directory and the hook. Before all else; the texts are copied. */
 RUNS_ON(on_control) void acme_place(const char *data, const char *hook);
 
+/* That directory. */
+RUNS_ON(on_control) const char *acme_data(void);
+
 /* The files of the certificate for these settings: the one that was obtained, or a self-signed one,
  * which is made. False: there are no domains, or the disk refuses; fault says what. */
 RUNS_ON(on_control)

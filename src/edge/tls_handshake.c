@@ -346,6 +346,43 @@ struct handshake *handshake_create_client(SSL *ssl)
 	return handshake;
 }
 
+/* Who somebody is: not whether anybody vouches for it. */
+static int take_any(int sound, X509_STORE_CTX *context)
+{
+	(void)sound;
+	X509_STORE_CTX_set_error(context, X509_V_OK);
+	return 1;
+}
+
+struct handshake *handshake_create_asking(const struct tls_identity *otherwise)
+{
+	SSL *ssl = tls_identity_in_force() ? tls_identity_handshake()
+					   : tls_identity_handshake_of(otherwise);
+	struct handshake *handshake = handshake_make(ssl);
+
+	if (!handshake)
+		return NULL;
+	SSL_set_accept_state(ssl);
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, take_any);
+	/* A session that is taken up again may be one without its certificate. */
+	SSL_set_options(ssl, SSL_OP_NO_TICKET);
+	(void)SSL_set_num_tickets(ssl, 0);
+	return handshake;
+}
+
+size_t handshake_certificate(const struct handshake *handshake, uint8_t *der, size_t size)
+{
+	X509 *certificate = SSL_get1_peer_certificate(handshake->ssl);
+	int len = certificate ? i2d_X509(certificate, NULL) : 0;
+
+	if (len <= 0 || (size_t)len > size)
+		len = 0;
+	else
+		len = i2d_X509(certificate, &der);
+	X509_free(certificate);
+	return len > 0 ? (size_t)len : 0;
+}
+
 SSL *handshake_ssl(const struct handshake *handshake)
 {
 	return handshake->ssl;

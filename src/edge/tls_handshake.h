@@ -33,6 +33,18 @@ RUNS_ON(on_worker) struct handshake *handshake_create_client(SSL *ssl);
 /* The handshake's own SSL, while it lives. */
 RUNS_ON(on_worker) SSL *handshake_ssl(const struct handshake *handshake);
 
+/* A server's side that asks for the client's certificate and takes any, or none: for families where a
+ * certificate is who somebody is. Of the set in force, or else of otherwise. It gives no tickets. NULL:
+ * as above. */
+struct tls_identity;
+RUNS_ON(on_worker)
+struct handshake *handshake_create_asking(const struct tls_identity *otherwise);
+
+/* That certificate as DER, when the handshake is done. Its length; 0: there is none, or it is longer
+ * than size. */
+RUNS_ON(on_worker)
+size_t handshake_certificate(const struct handshake *handshake, uint8_t *der, size_t size);
+
 /* Goes on, as far as the socket lets it. */
 RUNS_ON(on_worker)
 enum handshake_status handshake_step(struct handshake *handshake, struct link *link);

@@ -262,6 +262,11 @@ SSL *tls_identity_handshake(void)
 	return identity ? SSL_new(identity->contexts[0]) : NULL;
 }
 
+SSL *tls_identity_handshake_of(const struct tls_identity *identity)
+{
+	return SSL_new(identity->contexts[0]);
+}
+
 int64_t tls_identity_ends(void)
 {
 	const struct tls_identity *identity = atomic_load_explicit(&in_force, memory_order_acquire);

@@ -43,6 +43,9 @@ bool tls_identity_has(const char *name, bool signed_);
  * thread. */
 SSL *tls_identity_handshake(void);
 
+/* The same of this set, whose owner sees to it that it lasts as long as handshakes of it. */
+SSL *tls_identity_handshake_of(const struct tls_identity *identity);
+
 /* When the first of its certificates ends, in Unix seconds; 0: none is in force. Control thread. */
 RUNS_ON(on_control) int64_t tls_identity_ends(void);
 

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -14,6 +16,7 @@
 #include "edge/tls_challenge.h"
 #include "edge/tls_crypto.h"
 #include "edge/tls_identity.h"
+#include "edge/tls_self.h"
 #include "edge/tls_ticket.h"
 
 #define PAIRS_MAX  64u
@@ -21,6 +24,7 @@
 #define PATH_SIZE  4500u
 #define DAY_S      86400
 #define WARN_DAYS  14 /* before a certificate ends */
+#define SELF_DAYS  7300
 
 struct settings {
 	struct tls_conf conf;
@@ -114,6 +118,25 @@ static bool pairs_of(const struct tls_conf *conf, bool make, struct pairs *pairs
 	/* Before they are read: what changes meanwhile is seen at the next look. */
 	pairs_look(pairs);
 	return true;
+}
+
+struct tls_identity *tls_self_signed(char *fault, size_t size)
+{
+	static const char *const names[] = {"localhost", "ringmain"};
+	const struct conf_list list = {names, COUNT_OF(names)};
+	char file[PATH_SIZE];
+	struct tls_pair pair = {file, file};
+
+	if ((size_t)snprintf(file, sizeof file, "%s/self-signed.pem", acme_data()) >= sizeof file) {
+		snprintf(fault, size, "the data directory's path is too long");
+		return NULL;
+	}
+	/* Clients remember it: it is made once, for good. */
+	if (access(file, F_OK) == -1 && !tls_self_write(file, &list, SELF_DAYS)) {
+		snprintf(fault, size, "%s: %s", file, strerror(errno));
+		return NULL;
+	}
+	return tls_identity_load(tls_settings(), &pair, 1, fault, size);
 }
 
 /* --- settings ------------------------------------------------------------------------------- */

@@ -20,6 +20,11 @@ MUST_CHECK int tls_prepare(const struct tls_conf *conf, char *fault, size_t size
 RUNS_ON(on_control) void tls_commit(void);
 RUNS_ON(on_control) void tls_abandon(void);
 
+/* A certificate that the server gives itself and keeps in the data directory, made the first time: for
+ * families that never do without TLS. The caller's; NULL: fault says why not. */
+struct tls_identity;
+RUNS_ON(on_control) struct tls_identity *tls_self_signed(char *fault, size_t size);
+
 /* Looks whether the files have changed, now. */
 RUNS_ON(on_control) void tls_look(void);
 

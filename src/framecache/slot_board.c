@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/fault.h"
 #include "core/handover.h"
 #include "core/log.h"
 #include "core/metric.h"
@@ -163,6 +164,21 @@ const struct board_slot *board_find(const char *slot_id)
 	return slot && strcmp(slot->info.slot_id, slot_id) == 0 ? slot : NULL;
 }
 
+bool board_cursor(const char *slot_id, uint64_t generation, uint64_t *cursor)
+{
+	struct board_slot *slot = *slot_place(slot_id);
+	fc_info_t info;
+
+	if (!slot || strcmp(slot->info.slot_id, slot_id) != 0 ||
+	    slot->info.generation != generation || slot->cut)
+		return false;
+	fault_guard_begin();
+	fc_info(slot->handle, &info);
+	slot->cut = fault_guard_end();
+	*cursor = info.write_cursor;
+	return !slot->cut;
+}
+
 RUNS_ON(on_control) static void slot_forget(struct board_slot **link)
 {
 	struct board_slot *slot = *link;
@@ -196,8 +212,13 @@ static bool has_writer(const struct board_slot *slot)
 RUNS_ON(on_control) static void slot_look(struct board_slot *slot, uint64_t now)
 {
 	slot->seen = true;
+	fault_guard_begin();
 	slot->state = fc_state(slot->handle);
 	slot_measure(slot, now);
+	/* Its owner may cut the file short: readers of it end, we do not. */
+	slot->cut |= fault_guard_end();
+	if (slot->cut)
+		slot->state = FC_BROKEN;
 	if (has_writer(slot))
 		slot->alone_ns = 0;
 	else if (slot->alone_ns == 0)
@@ -212,12 +233,15 @@ RUNS_ON(on_control) static void slot_adopt(const char *slot_id, uint64_t now)
 	if (!slot)
 		return;
 	/* A file that is no slot is not ours. */
+	fault_guard_begin();
 	slot->handle = fc_open(slot_id);
-	if (!slot->handle) {
+	if (slot->handle)
+		fc_info(slot->handle, &slot->info);
+	if (fault_guard_end() || !slot->handle) {
+		fc_close(slot->handle);
 		free(slot);
 		return;
 	}
-	fc_info(slot->handle, &slot->info);
 	slot->fps_cursor = slot->info.write_cursor;
 	slot->fps_ns = now;
 	slot_look(slot, now);
@@ -390,6 +414,7 @@ int board_start(uv_loop_t *loop, const struct framecache_conf *conf)
 	struct stat st;
 	int error;
 
+	fault_guard_install();
 	if (mkdir(board_directory(), 0750) == -1 && errno != EEXIST)
 		return -errno;
 	if (stat(board_directory(), &st) == -1)

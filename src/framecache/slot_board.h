@@ -21,6 +21,7 @@
 struct board_slot {
 	struct board_slot *next; /* by name */
 	fc_slot_t *handle;
+	bool cut; /* the file was, and what we have mapped of it is worth nothing */
 	fc_info_t info;
 	int state; /* of fc_state() */
 	bool seen; /* at the look under way */
@@ -45,6 +46,10 @@ RUNS_ON(on_control) bool board_is_open(void);
 RUNS_ON(on_control) void board_look(void);
 RUNS_ON(on_control) const struct board_slot *board_first(void);
 RUNS_ON(on_control) const struct board_slot *board_find(const char *slot_id);
+
+/* How many frames were written into this slot by now; false: there is none of that generation. */
+RUNS_ON(on_control)
+bool board_cursor(const char *slot_id, uint64_t generation, uint64_t *cursor);
 
 /* FC_DIR. */
 const char *board_directory(void);

@@ -93,17 +93,17 @@ static json_t *readers_tree(const struct board_slot *slot, uint64_t now)
 	json_t *list = json_array();
 
 	while ((reader = readers_next(reader, info->slot_id, info->generation))) {
-		uint64_t position = reader->last.position;
+		uint64_t position = reader->position;
 		uint64_t silent = now > reader->seen_ns ? (now - reader->seen_ns) / 1000000 : 0;
 		/* Who has told nothing for longer than they do stands where he was. */
 		uint64_t cursor = silent < SILENT_MS ? reader->cursor : info->write_cursor;
 		json_t *tree = json_object();
 
-		json_object_set_new(tree, "name", json_string(reader->last.name));
+		json_object_set_new(tree, "name", json_string(reader->name));
 		set_u64(tree, "pid", reader->pid);
 		set_u64(tree, "position", position);
 		set_u64(tree, "lag", cursor > position ? cursor - position : 0);
-		set_u64(tree, "lost", reader->last.lost);
+		set_u64(tree, "lost", reader->lost);
 		set_u64(tree, "silent_ms", silent);
 		json_array_append_new(list, tree);
 	}

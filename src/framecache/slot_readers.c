@@ -10,6 +10,10 @@
 
 #include "core/local_socket.h"
 #include "framecache/slot_board.h"
+#include "report.h"
+
+static_assert(sizeof((struct slot_reader *)0)->slot_id == sizeof((struct fc_report *)0)->slot_id,
+	      "a report's names fit");
 
 #define READERS_MAX   4096u
 #define SILENT_NS     3000000000ull   /* after which a process is asked whether it lives */
@@ -38,8 +42,8 @@ static struct slot_reader **place_of(const struct fc_report *report, uint32_t pi
 {
 	struct slot_reader **link = &readers.first;
 
-	while (*link && ((*link)->pid != pid || (*link)->last.handle != report->handle ||
-			 strcmp((*link)->last.slot_id, report->slot_id) != 0))
+	while (*link && ((*link)->pid != pid || (*link)->handle != report->handle ||
+			 strcmp((*link)->slot_id, report->slot_id) != 0))
 		link = &(*link)->next;
 	return link;
 }
@@ -55,13 +59,10 @@ static void make_plain(char *text)
 /* A report is a moment old when it is shown: what counts is how far the writer was when it came. */
 RUNS_ON(on_control) static uint64_t cursor_now(const struct fc_report *report)
 {
-	const struct board_slot *slot = board_find(report->slot_id);
-	fc_info_t info;
+	uint64_t cursor;
 
-	if (!slot || slot->info.generation != report->generation)
-		return report->position;
-	fc_info(slot->handle, &info);
-	return info.write_cursor;
+	return board_cursor(report->slot_id, report->generation, &cursor) ? cursor
+									  : report->position;
 }
 
 RUNS_ON(on_control) static void take_report(struct fc_report *report, uint32_t pid)
@@ -85,9 +86,15 @@ RUNS_ON(on_control) static void take_report(struct fc_report *report, uint32_t p
 		reader->pid = pid;
 		readers.count++;
 	}
-	(*link)->last = *report;
-	(*link)->seen_ns = uv_hrtime();
-	(*link)->cursor = cursor_now(report);
+	reader = *link;
+	memcpy(reader->slot_id, report->slot_id, sizeof reader->slot_id);
+	memcpy(reader->name, report->name, sizeof reader->name);
+	reader->generation = report->generation;
+	reader->handle = report->handle;
+	reader->position = report->position;
+	reader->lost = report->lost;
+	reader->seen_ns = uv_hrtime();
+	reader->cursor = cursor_now(report);
 }
 
 static uint32_t sender_of(struct msghdr *message)
@@ -155,8 +162,8 @@ const struct slot_reader *readers_next(const struct slot_reader *after, const ch
 {
 	const struct slot_reader *reader = after ? after->next : readers.first;
 
-	while (reader && (reader->last.generation != generation ||
-			  strcmp(reader->last.slot_id, slot_id) != 0))
+	while (reader &&
+	       (reader->generation != generation || strcmp(reader->slot_id, slot_id) != 0))
 		reader = reader->next;
 	return reader;
 }

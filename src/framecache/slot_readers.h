@@ -10,11 +10,13 @@
 #include <uv.h>
 
 #include "core/role.h"
-#include "report.h"
+#include "fc_client.h"
 
 struct slot_reader {
 	struct slot_reader *next;
-	struct fc_report last;
+	char slot_id[FC_SLOT_ID_MAX + 8], name[16];
+	uint64_t generation, handle; /* of the slot; of the reader, within its process */
+	uint64_t position, lost;
 	uint32_t pid;     /* 0: of a namespace that we do not see */
 	uint64_t seen_ns; /* when it told something last */
 	uint64_t cursor;  /* how many frames there were then */

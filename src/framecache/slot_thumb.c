@@ -1,4 +1,5 @@
 #include "framecache/slot_thumb.h"
+#include "core/fault.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -84,10 +85,14 @@ static fc_slot_t *slot_open(const char *slot_id)
 static void shot_work(uv_work_t *work)
 {
 	struct shot *shot = work->data;
-	fc_slot_t *slot = slot_open(shot->slot_id);
+	fc_slot_t *slot;
 
+	fault_guard_begin();
+	slot = slot_open(shot->slot_id);
 	shot->result = slot ? shot_take(shot, slot) : SHOT_GONE;
 	fc_close(slot);
+	if (fault_guard_end())
+		shot->result = SHOT_GONE;
 }
 
 /* --- answers -------------------------------------------------------------------------------- */

@@ -138,7 +138,7 @@ static bool context_init(EVP_PKEY *key, X509 *cert)
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_read_ahead(context, 1);
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, accept_any);
-	/* use_srtp's function says 0 for good. */
+	/* OpenSSL takes the list as char *, and use_srtp's function says 0 for good. */
 	return SSL_CTX_set_min_proto_version(context, DTLS1_2_VERSION) == 1 &&
 	       SSL_CTX_use_certificate(context, cert) == 1 &&
 	       SSL_CTX_use_PrivateKey(context, key) == 1 &&

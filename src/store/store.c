@@ -409,13 +409,18 @@ static void store_main(void *unused)
 	metric_thread_stop();
 }
 
+const char *store_directory(void)
+{
+	return data_directory;
+}
+
 int store_start(uv_loop_t *loop, const struct store_conf *conf, const char *data)
 {
 	int error;
 
+	snprintf(data_directory, sizeof data_directory, "%s", data);
 	if (!conf->enabled)
 		return 0;
-	snprintf(data_directory, sizeof data_directory, "%s", data);
 	settings_of(&store.settings, conf);
 	store.last = &store.first;
 	error = uv_loop_init(&store.loop);

@@ -46,6 +46,9 @@ extern const struct worker_hooks store_hooks;
 RUNS_ON(on_control)
 MUST_CHECK int store_start(uv_loop_t *loop, const struct store_conf *conf, const char *data);
 
+/* The data directory; "" before store_start. Any thread. */
+const char *store_directory(void);
+
 /* Other settings are in force; another file, or none, from the next start on. */
 RUNS_ON(on_control) void store_reload(const struct store_conf *conf);
 

@@ -130,6 +130,23 @@ static uint32_t event_measure(struct store_event *event, const char *const *text
 static_assert(sizeof(struct store_event) + STORE_TEXTS * (STORE_TEXT_MAX + 1) <= PORT_BATCH,
 	      "every event fits an empty batch, and its places into 16 bits");
 
+bool port_is_open(void)
+{
+	return here != NULL;
+}
+
+bool port_has_room(size_t text_len)
+{
+	size_t size = sizeof(struct store_event) + text_len + STORE_TEXTS + 8;
+	const struct store_batch *batch = here ? batch_of(here) : NULL;
+
+	if (!batch)
+		return false;
+	return size <= PORT_BATCH - batch->len ||
+	       !atomic_load_explicit(&here->batch[(here->at + 1) % PORT_BATCHES].busy,
+				     memory_order_acquire);
+}
+
 void port_put(struct store_event *event, const char *const *texts, unsigned count)
 {
 	struct store_batch *batch;

@@ -41,6 +41,12 @@ void port_close(void);
  * control thread's, is freed when that does. */
 void port_free_all(void);
 
+/* Whether one more event with texts of so many bytes would find room now: for who can wait. */
+bool port_has_room(size_t text_len);
+
+/* Whether this thread has a port: without, nothing is kept. */
+bool port_is_open(void);
+
 /* Puts an event into this thread's port; without one nothing happens. event->size and the places of
  * its texts are filled in here. */
 void port_put(struct store_event *event, const char *const *texts, unsigned count);

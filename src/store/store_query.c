@@ -120,7 +120,7 @@ static bool take_bytes(struct store_rows *rows, struct store_cell *cell, sqlite3
 	return true;
 }
 
-static bool take_row(struct store_rows *rows, sqlite3_stmt *statement)
+bool store_rows_take(struct store_rows *rows, sqlite3_stmt *statement)
 {
 	size_t from = rows->count * rows->columns;
 
@@ -188,7 +188,7 @@ enum store_fault store_query_run(struct store_db *db, struct store_ask *ask)
 	if (code == SQLITE_OK) {
 		bind_query(statement, query, row_ms);
 		while ((code = sqlite3_step(statement)) == SQLITE_ROW)
-			if (!take_row(&query->rows, statement)) {
+			if (!store_rows_take(&query->rows, statement)) {
 				query->out_of_memory = true;
 				code = SQLITE_DONE;
 				break;

@@ -70,3 +70,7 @@ static inline const char *store_cell_text(const struct store_rows *rows,
 }
 
 void store_rows_fini(struct store_rows *rows);
+
+/* The row that a statement stands on, for others of this room. False: no memory. */
+struct sqlite3_stmt;
+MUST_CHECK bool store_rows_take(struct store_rows *rows, struct sqlite3_stmt *statement);

@@ -50,6 +50,42 @@ static const struct {
 			       NULL},
 	[STORE_SESSION_SEEN] = {"UPDATE sessions SET seen = max(seen, ?1) WHERE hash = ?10", NULL},
 	[STORE_SESSION_DROP] = {"DELETE FROM sessions WHERE hash = ?10", NULL},
+	[STORE_IRC_LINE] = {"INSERT OR REPLACE INTO irc_lines (buffer, seq, at, kind, tags, line) "
+			    "VALUES (?1, ?2, ?3, ?4, ?10, ?11)",
+			    NULL},
+	[STORE_IRC_USER] = {"INSERT OR REPLACE INTO irc_users (name, settings) VALUES (?10, ?11)",
+			    NULL},
+	[STORE_IRC_USER_DROP] = {"DELETE FROM irc_devices WHERE user = ?10",
+				 "DELETE FROM irc_users WHERE name = ?10"},
+	[STORE_IRC_NETWORK] =
+		{"INSERT OR REPLACE INTO irc_networks (id, user, name, settings, certificate, "
+		 "private_key) VALUES (?1, ?10, ?11, ?12, ?13, ?14)",
+		 NULL},
+	[STORE_IRC_NETWORK_DROP] = {"DELETE FROM irc_networks WHERE id = ?1", NULL},
+	[STORE_IRC_BUFFER] = {"INSERT INTO irc_buffers (id, network, name, settings, marker) "
+			      "VALUES (?1, ?2, ?10, ?11, ?3) ON CONFLICT (id) DO UPDATE SET name = "
+			      "excluded.name, settings = excluded.settings",
+			      NULL},
+	[STORE_IRC_BUFFER_DROP] = {"DELETE FROM irc_lines WHERE buffer = ?1",
+				   "DELETE FROM irc_buffers WHERE id = ?1"},
+	[STORE_IRC_BUFFERS_DROP] = {"DELETE FROM irc_lines WHERE buffer IN (SELECT id FROM "
+				    "irc_buffers WHERE network = ?1)",
+				    "DELETE FROM irc_buffers WHERE network = ?1"},
+	[STORE_IRC_MARKER] = {"UPDATE irc_buffers SET marker = max(marker, ?2) WHERE id = ?1",
+			      NULL},
+	[STORE_IRC_PRUNE] = {"DELETE FROM irc_lines WHERE buffer = ?1 AND at < ?2", NULL},
+	[STORE_IRC_DEVICE] = {"INSERT OR REPLACE INTO irc_devices (id, user, name, seen) VALUES "
+			      "(?1, ?10, ?11, ?2)",
+			      NULL},
+	[STORE_IRC_DEVICE_DROP] = {"DELETE FROM irc_devices WHERE id = ?1", NULL},
+	[STORE_IRC_PASSWORD] =
+		{"INSERT OR REPLACE INTO irc_passwords (id, user, label, kind, hash, created, "
+		 "used, address) VALUES (?1, ?11, ?12, ?13, ?10, ?2, 0, '')",
+		 NULL},
+	[STORE_IRC_PASSWORD_USED] = {"UPDATE irc_passwords SET used = ?2, address = ?20 WHERE "
+				     "id = ?1",
+				     NULL},
+	[STORE_IRC_PASSWORD_DROP] = {"DELETE FROM irc_passwords WHERE id = ?1", NULL},
 };
 
 static_assert(2 * STORE_KINDS <= STORE_STATEMENTS, "each kind has two statements");

@@ -18,7 +18,7 @@
 
 #define API __attribute__((visibility("default")))
 
-static void note(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
 {
 	const char *path = getenv("FAKE_CARD_LOG");
 	FILE *out = path ? fopen(path, "a") : NULL;
@@ -406,7 +406,8 @@ static struct {
 	struct dl_callback *callback;
 	const struct script_mode *mode; /* as it was enabled */
 	uint32_t format, flags, channels, bits;
-	bool enabled, running, thread_runs, script_runs;
+	bool enabled, thread_runs, script_runs;
+	atomic_bool running;
 	int64_t time;
 } input = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 

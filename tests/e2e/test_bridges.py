@@ -148,8 +148,9 @@ def test_gstreamer_hears_16_channels_and_sees_the_format(tmp_path):
     ("720p50:0", "uyvy422", 2, {"width": 1280, "height": 720, "fps_num": 50, "fps_den": 1}),
     ("PAL:0", "v210", 16, {"width": 720, "height": 576, "fps_num": 25, "fps_den": 1}),
     ("NTSC:0", "uyvy422", 8, {"width": 720, "height": 486, "fps_num": 30000, "fps_den": 1001}),
-    ("1080p25:0", "v210", 0, {"width": 1920, "height": 1080})],
-    ids=["720p50", "pal-v210-16", "ntsc-8", "1080p25-v210-0"])
+    ("1080p25:0", "v210", 0, {"width": 1920, "height": 1080}),
+    ("1080i50:0", "uyvy422", 2, {"width": 1920, "height": 1080, "fps_num": 25, "fps_den": 1})],
+    ids=["720p50", "pal-v210-16", "ntsc-8", "1080p25-v210-0", "1080i50"])
 def test_frames_and_sound_are_exactly_the_cards(cache, bridge, check, script, fmt, channels, wanted):
     card = bridge(script, *api(cache), "--format", fmt, "--channels", channels)
     slot = cache.await_slot("sdi", state="live", source_type="sdi", pixel_format=fmt, audio_channels=channels)
@@ -226,9 +227,9 @@ def test_a_bridge_that_is_killed_goes_on_in_its_slot(cache, bridge, check):
     card.popen.kill()
     cache.await_slot("sdi", state="dead")
     again = bridge("720p50:0", *api(cache))
+    again.await_said("goes on 1280x720")
     after = cache.await_slot("sdi", state="live")
     assert after["generation"] == before["generation"] and after["writers"] == 2
-    assert "goes on" in again.said()
     seen = told(reader)
     assert seen["wrong"] == seen["sound_wrong"] == 0 and seen["flagged"] == 1, seen
     again.end()
@@ -337,17 +338,17 @@ def test_frames_go_into_pipes_too(cache, bridge, check, tmp_path, sink):
 
 
 def test_a_pipe_that_nobody_empties_costs_the_slot_nothing(cache, bridge, check, tmp_path):
-    pipes = ("--sink", "fifo,shm", "--video-fifo", tmp_path / "v", "--audio-fifo", tmp_path / "a", "--depth", 8)
+    pipes = ("--sink", "fifo,shm", "--video-fifo", tmp_path / "v", "--audio-fifo", tmp_path / "a", "--depth", 40)
     card = bridge("720p50:0", *api(cache), *pipes)
     cache.await_slot("sdi", state="live")
     with open(tmp_path / "v", "rb") as video:
         first = numbers_in(video, 1280, 720, 1)[0]
-        seen = told(check("--frames", 75))
-        assert seen["wrong"] == seen["lost"] == 0 and seen["read"] == 75, seen
+        seen = told(check("--frames", 100))
+        assert seen["wrong"] == seen["lost"] == 0 and seen["read"] == 100, seen
         # What it missed is made up: as many frames as passed.
-        numbers = [first, *numbers_in(video, 1280, 720, 100)]
-        assert len(set(numbers)) < 101 and numbers == sorted(numbers)
-        jump = next(i for i in range(1, 101) if numbers[i] - numbers[i - 1] > 1)
+        numbers = [first, *numbers_in(video, 1280, 720, 140)]
+        assert len(set(numbers)) < 141 and numbers == sorted(numbers)
+        jump = next(i for i in range(1, 141) if numbers[i] - numbers[i - 1] > 1)
         # It fell behind by so many frames, and has written so many of the one before.
         assert numbers[jump] - numbers[0] == jump, (jump, numbers)
     card.end()

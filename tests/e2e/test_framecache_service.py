@@ -539,3 +539,77 @@ def test_without_a_door_the_api_has_no_slots(serve):
     reply = server.get("/api/v1/slots", auth=("admin", server.admin_password))
     assert reply.json == {"on": False, "slots": []}
     assert server.get("/api/v1/slots/x", auth=("admin", server.admin_password)).status == 503
+
+
+# --- what must not grow, and what must not be followed -------------------------------------------
+
+
+def test_nothing_is_left_of_slots_that_come_and_go(cache, frametest):
+    """Over many orders the server holds no more descriptors and maps no more slots than before."""
+    cache = cache()
+    server = cache.server
+
+    def held():
+        pids = [int(pid) for pid in os.listdir("/proc") if pid.isdigit()]
+        ours = [server.process.popen.pid]
+        for pid in sorted(pids):
+            try:
+                if int(re.search(r"PPid:\t(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1)) in ours:
+                    ours.append(pid)
+            except OSError:
+                pass
+        return (sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in ours),
+                sum(pathlib.Path(f"/proc/{pid}/maps").read_text().count("/churn") for pid in ours))
+
+    for i in range(20):
+        cache.make("churn")
+        assert cache.ask("DELETE", "/slots/churn")[0] == 204
+    descriptors, maps = held()
+    for i in range(1000):
+        cache.make(f"churn{i % 5}", replace=True)
+        if i % 2:
+            assert cache.ask("DELETE", f"/slots/churn{i % 5}")[0] == 204
+    for name in cache.names():
+        cache.ask("DELETE", f"/slots/{name}")
+    end = time.monotonic() + 20
+    while True:
+        now = held()
+        if now[1] <= maps and now[0] <= descriptors + 4:
+            break
+        assert time.monotonic() < end, (descriptors, maps, now)
+        time.sleep(0.1)
+
+
+def test_a_name_that_becomes_a_link_is_never_followed(cache, slots):
+    """The name is a slot and a link to something else by turns, as fast as it goes: what the link leads to is
+    neither shown nor touched nor removed."""
+    cache = cache()
+    secret = cache.make("outside")
+    elsewhere = slots / "elsewhere"
+    elsewhere.mkdir()
+    (slots / "outside").rename(elsewhere / "outside")
+    before = (elsewhere / "outside").read_bytes()[:4096]
+    over = threading.Event()
+    cache.make("swap")
+    (slots / "swap").rename(slots / ".slot")
+
+    def swap():
+        while not over.is_set():
+            for target in (slots / ".slot", None):
+                if target:
+                    os.link(target, slots / ".next")
+                else:
+                    os.symlink(elsewhere / "outside", slots / ".next")
+                os.rename(slots / ".next", slots / "swap")
+    thread = threading.Thread(target=swap)
+    thread.start()
+    answers = set()
+    for _ in range(300):
+        status, slot = cache.ask("GET", "/slots/swap")
+        answers.add(status)
+        assert status == 404 or slot["generation"] != secret["generation"]
+    removed = cache.ask("DELETE", "/slots/swap?force=1")[0]
+    over.set()
+    thread.join()
+    assert 200 in answers and removed in (204, 404, 500)
+    assert (elsewhere / "outside").read_bytes()[:4096] == before

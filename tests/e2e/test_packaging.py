@@ -64,6 +64,36 @@ def test_systemd_takes_the_unit(tree, tmp_path):
     assert exposure < 3, done.stdout
 
 
+def test_systemd_takes_the_units_of_the_frame_cache(tree, tmp_path):
+    need("systemd-analyze")
+    for name, program in (("ingest", "net_ingest"), ("capture", "capture-manager")):
+        assert (tree / f"usr/share/man/man1/{program}.1.gz").exists()
+        unit = (tree / f"lib/systemd/system/ringmain-{name}@.service").read_text()
+        copy = tmp_path / f"ringmain-{name}@studio1.service"
+        copy.write_text(unit.replace(f"/usr/bin/{program}", str(tree / "usr/bin" / program)))
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(copy)],
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and f"ringmain-{name}" not in done.stderr, done.stderr
+
+
+def test_containers_of_the_frame_cache_share_a_tmpfs_and_nothing_else():
+    yaml = pytest.importorskip("yaml")
+    with open(os.path.join(PACKAGING, "compose.yaml"), encoding="utf-8") as file:
+        compose = yaml.safe_load(file)
+    services = compose["services"]
+    assert compose["volumes"]["slots"]["driver_opts"]["type"] == "tmpfs"
+    for name, service in services.items():
+        assert not {"ipc", "privileged", "network_mode", "pid"} & set(service), name
+        assert service["cap_drop"] == ["ALL"] and service["read_only"] is True
+        mounts = [volume for volume in service["volumes"] if volume.startswith("slots:")]
+        assert bool(mounts) == (service.get("profiles") == ["framecache"]), name
+        readers = service["image"] == "ringmain-capture"
+        assert all(volume.endswith(":ro") == readers for volume in mounts), name
+    text = open(os.path.join(PACKAGING, "Containerfile"), encoding="utf-8").read()
+    uid = re.search(r"--uid (\d+)", text)[1]
+    assert f"uid={uid}" in compose["volumes"]["slots"]["driver_opts"]["o"]
+
+
 def test_fail2ban_finds_who_guesses_in_a_real_log(tmp_path):
     need("fail2ban-regex")
     with Server() as server:

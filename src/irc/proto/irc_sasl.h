@@ -16,7 +16,7 @@ enum irc_mechanism { IRC_SASL_NONE, IRC_SASL_PLAIN, IRC_SASL_EXTERNAL, IRC_SASL_
 #define IRC_SASL_CHUNK      400u
 #define IRC_SASL_MESSAGE    1024u /* the longest of ours and theirs */
 #define IRC_SASL_NONCE      32u
-#define IRC_SASL_ITERATIONS 1000000u /* a server that asks for more wants to keep us busy */
+#define IRC_SASL_ITERATIONS 200000u /* a server that asks for more wants to keep us busy */
 
 struct irc_sasl_crypto {
 	void (*hash)(struct bytes in, uint8_t out[IRC_SASL_HASH]);

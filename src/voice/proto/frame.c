@@ -42,7 +42,7 @@ void frame_write(uint32_t type, struct bytes body, struct writer *w)
 	writer_put(w, body);
 }
 
-void frame_write_message(const struct message *message, struct writer *w)
+void frame_write_message(const struct mumble_message *message, struct writer *w)
 {
 	writer_be(w, message->type, 2);
 	writer_be(w, message_len(message), 4);

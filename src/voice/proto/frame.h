@@ -41,4 +41,4 @@ size_t frame_len(struct bytes in);
 void frame_write(uint32_t type, struct bytes body, struct writer *w);
 
 /* A frame with that message. */
-void frame_write_message(const struct message *message, struct writer *w);
+void frame_write_message(const struct mumble_message *message, struct writer *w);

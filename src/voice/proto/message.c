@@ -325,22 +325,22 @@ static enum message_status decode_struct(const struct shape *shape, struct bytes
 }
 
 /* The union's members all begin where it does. */
-static void *body_of(struct message *message)
+static void *body_of(struct mumble_message *message)
 {
 	return &message->version;
 }
 
-void message_init(struct message *message, enum message_type type)
+void message_init(struct mumble_message *message, enum message_type type)
 {
 	const struct shape *shape = shape_of(type);
 
-	*message = (struct message){.type = type};
+	*message = (struct mumble_message){.type = type};
 	if (shape)
 		init_struct(shape, body_of(message));
 }
 
 enum message_status message_decode(uint32_t type, struct bytes body, struct message_room *room,
-				   struct message *message)
+				   struct mumble_message *message)
 {
 	const struct shape *shape = shape_of(type);
 
@@ -444,14 +444,14 @@ static void encode_struct(const struct shape *shape, const void *from, struct wr
 	}
 }
 
-size_t message_len(const struct message *message)
+size_t message_len(const struct mumble_message *message)
 {
 	const struct shape *shape = shape_of(message->type);
 
 	return shape ? struct_len(shape, &message->version) : 0;
 }
 
-void message_encode(const struct message *message, struct writer *w)
+void message_encode(const struct mumble_message *message, struct writer *w)
 {
 	const struct shape *shape = shape_of(message->type);
 

@@ -1,6 +1,6 @@
 /* message: Mumble's control messages as structs, decoded and encoded by one table (message.def).
  *
- *     bytes ──▶ message_decode() ──▶ struct message { type, union of structs }
+ *     bytes ──▶ message_decode() ──▶ struct mumble_message { type, union of structs }
  *     bytes ◀── message_encode() ◀──
  *
  * Texts and byte fields point into the bytes that were decoded; arrays lie in a room that the
@@ -106,7 +106,7 @@ enum deny_reason {
 	DENY_USER_LISTENER_LIMIT,
 };
 
-struct message {
+struct mumble_message {
 	enum message_type type;
 	union {
 #define CONTROL(number, NAME, name, longest) struct mumble_##name name;
@@ -137,17 +137,17 @@ enum message_status {
 };
 
 /* An empty message of that type: nothing is there, defaults are set. */
-void message_init(struct message *message, enum message_type type);
+void message_init(struct mumble_message *message, enum message_type type);
 
 /* The body of a frame of that type. *message is only meant to be read when MESSAGE_OK. */
 enum message_status message_decode(uint32_t type, struct bytes body, struct message_room *room,
-				   struct message *message);
+				   struct mumble_message *message);
 
 /* Bytes of the body. */
-size_t message_len(const struct message *message);
+size_t message_len(const struct mumble_message *message);
 
 /* The body, fields in the order of their numbers. */
-void message_encode(const struct message *message, struct writer *w);
+void message_encode(const struct mumble_message *message, struct writer *w);
 
 /* The longest body that is taken; 0 for a type that nobody knows. */
 size_t message_longest(uint32_t type);

@@ -439,6 +439,9 @@ static void an_address_has_one_worker(void **state)
 			used += taken[n].count > 0;
 			assert_int_equal(taken[n].count % 4, 0);
 			for (size_t k = 0; k < taken[n].count; k++)
+				assert_int_equal(udp_steered_to(taken[n].path[k].peer.ip, SOCKETS),
+						 n);
+			for (size_t k = 0; k < taken[n].count; k++)
 				for (unsigned m = 0; m < n; m++)
 					for (size_t j = 0; j < taken[m].count; j++)
 						assert_int_not_equal(taken[m].first[j],

@@ -737,13 +737,25 @@ static unsigned open_descriptors(void)
 	return count;
 }
 
+static unsigned mappings(void)
+{
+	FILE *file = fopen("/proc/self/maps", "r");
+	unsigned count = 0;
+	char line[512];
+
+	while (fgets(line, sizeof line, file))
+		count += strstr(line, slot_box_dir) != NULL;
+	fclose(file);
+	return count;
+}
+
 static void nothing_is_left_open(void **state)
 {
 	fc_config_t config = slot_config(16, 16, 2);
-	unsigned before = open_descriptors();
+	unsigned before = open_descriptors(), maps = mappings();
 
 	(void)state;
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < 10000; i++) {
 		fc_writer_t *writer;
 		fc_slot_t *slot;
 
@@ -759,6 +771,7 @@ static void nothing_is_left_open(void **state)
 			assert_int_equal(fc_slot_remove("leak", 0), 0);
 	}
 	assert_int_equal(open_descriptors(), before);
+	assert_int_equal(mappings(), maps);
 	fc_close(NULL);
 	fc_writer_close(NULL);
 }

@@ -2,6 +2,9 @@
  * them to the public domain (CC0 1.0). */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+
 struct vector_tag {
 	const char *key, *value; /* value NULL: none */
 };

@@ -5,7 +5,7 @@
 
 static uint8_t room_at[1u << 16];
 
-static enum message_status decode(uint32_t type, struct bytes body, struct message *message)
+static enum message_status decode(uint32_t type, struct bytes body, struct mumble_message *message)
 {
 	struct message_room room = message_room_of(room_at, sizeof room_at);
 
@@ -22,7 +22,7 @@ static void test_a_user_state_there_and_back(void **state)
 	};
 	uint8_t buf[256];
 	struct writer w = writer_of(buf, sizeof buf);
-	struct message message, again;
+	struct mumble_message message, again;
 	struct mumble_user_state *user = &message.user_state;
 
 	(void)state;
@@ -65,7 +65,7 @@ static void test_a_user_state_there_and_back(void **state)
 
 static void test_defaults(void **state)
 {
-	struct message message;
+	struct mumble_message message;
 
 	(void)state;
 	assert_int_equal(decode(MUMBLE_ACL, BYTES("\x08\x00\x1a\x03\x0a\x01g\x22\x00"), &message),
@@ -119,7 +119,7 @@ static void test_what_is_refused(void **state)
 		many[i + 1] = 1;
 	}
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct message message;
+		struct mumble_message message;
 		struct bytes body = guarded(cases[i].body);
 
 		if (decode(cases[i].type, body, &message) != cases[i].status)
@@ -132,7 +132,7 @@ static void test_the_room_is_the_bound(void **state)
 {
 	/* three numbers: 12 bytes of room */
 	struct bytes body = BYTES("\x0a\x03\x01\x02\x03");
-	struct message message;
+	struct mumble_message message;
 
 	(void)state;
 	for (size_t size = 0; size <= 12; size++) {
@@ -147,7 +147,7 @@ static void test_the_room_is_the_bound(void **state)
 
 static void test_a_part_that_comes_twice_is_put_together(void **state)
 {
-	struct message message;
+	struct mumble_message message;
 
 	(void)state;
 	/* from_client { good 1, late 2 }, from_client { late 3 } */
@@ -228,7 +228,7 @@ static void test_a_message_in_its_frame(void **state)
 {
 	uint8_t buf[64];
 	struct writer w = writer_of(buf, sizeof buf);
-	struct message message;
+	struct mumble_message message;
 
 	(void)state;
 	message_init(&message, MUMBLE_REJECT);

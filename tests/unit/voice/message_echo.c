@@ -17,7 +17,7 @@ int main(void)
 	have = fread(in, 1, SIZE, stdin);
 	for (size_t at = 0; at < have; at += used) {
 		struct frame frame;
-		struct message message;
+		struct mumble_message message;
 		struct message_room room = message_room_of(room_at, SIZE);
 		struct writer w = writer_of(out, SIZE);
 

@@ -1,0 +1,376 @@
+// The add-on on slots that frametest writes:
+//
+//     FRAMETEST=path/of/frametest node --expose-gc --test test
+//
+// Builds the add-on first, without a network where this machine can do that.
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import fs from "node:fs";
+import { createRequire } from "node:module";
+import os from "node:os";
+import path from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { after, afterEach, before, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const frametest = process.env.FRAMETEST ?? path.join(here, "../../../build/clients/frametest");
+const shared = fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir();
+const dir = fs.mkdtempSync(path.join(shared, "fc-node-"));
+const addon = path.join(dir, "build", "framecache.node");
+process.env.FC_DIR = path.join(dir, "slots");
+process.env.FRAMECACHE_ADDON = addon;
+fs.mkdirSync(process.env.FC_DIR);
+
+let framecache;
+let offline;
+const running = [];
+
+before(() => {
+	const build = [path.join(here, "../build.sh"), addon];
+	const env = { ...process.env, CFLAGS: "-Wall -Wextra -Werror" };
+	offline = spawnSync("unshare", ["-rn", "sh", ...build], { env, encoding: "utf8" });
+	if (offline.status !== 0 && /unshare/.test(offline.stderr ?? "")) {
+		offline = null;
+		assert.equal(spawnSync("sh", build, { env, stdio: "inherit" }).status, 0);
+	}
+	framecache = createRequire(import.meta.url)("../index.js");
+});
+afterEach(async () => {
+	for (const child of running.splice(0)) {
+		child.kill("SIGKILL");
+		if (child.exitCode === null && child.signalCode === null)
+			await once(child, "exit");
+	}
+	for (const name of fs.readdirSync(process.env.FC_DIR))
+		fs.rmSync(path.join(process.env.FC_DIR, name));
+});
+after(() => fs.rmSync(dir, { recursive: true }));
+
+function write(slot, ...options) {
+	const child = spawn(frametest, [...options, slot], { stdio: "ignore" });
+	running.push(child);
+	return child;
+}
+
+async function until(condition, what, ms = 20000) {
+	const end = Date.now() + ms;
+	while (!condition()) {
+		assert.ok(Date.now() < end, what);
+		await pause(10);
+	}
+}
+
+const SMALL = ["--size", "128x64", "--fps", "100", "--channels", "2"];
+
+test("it builds where there is no network", (t) => {
+	if (!offline)
+		return t.skip("no user namespaces here");
+	assert.equal(offline.status, 0, offline.stderr);
+	assert.equal(offline.stderr, "");
+});
+
+test("without headers it says what is missing", () => {
+	const done = spawnSync("sh", [path.join(here, "../build.sh"), path.join(dir, "x.node")],
+		{ env: { ...process.env, NODE_INCLUDE: "/nonexistent" }, encoding: "utf8" });
+	assert.notEqual(done.status, 0);
+	assert.match(done.stderr, /node_api.h/);
+});
+
+test("a frame is copied whole and stays as it is", async () => {
+	write("a", ...SMALL);
+	const slot = await framecache.openWait("a");
+	const info = slot.info();
+	assert.equal(info.width, 128);
+	assert.equal(info.frameSize, 128 * 64 * 2);
+	assert.equal(info.pixelFormat, "uyvy422");
+	const frames = [];
+	for (let i = 0; i < 30; i++)
+		frames.push(await slot.readFrameCopy(5000));
+	const hashes = frames.map((frame) => createHash("sha256").update(frame.data).digest("hex"));
+	assert.equal(new Set(hashes).size, 30);
+	for (let i = 1; i < 30; i++)
+		assert.equal(frames[i].index, frames[i - 1].index + 1 + frames[i].lost);
+	// The number that is drawn is the one that its time says.
+	for (const frame of frames) {
+		let number = 0;
+		for (let block = 32; block < 64; block++)
+			number = number * 2 + (frame.data[(2 * 128 + block * 2 + 1) * 2 + 1] > 125 ? 1 : 0);
+		assert.equal(number, Math.round(frame.ptsUs / 10000));
+	}
+	assert.deepEqual(frames.map((frame) => createHash("sha256").update(frame.data).digest("hex")), hashes);
+	slot.seek("oldest");
+	assert.ok((await slot.readFrameCopy()).index <= frames[29].index);
+	slot.close();
+	assert.throws(() => slot.info(), { code: "EBADF" });
+	await assert.rejects(slot.readFrameCopy(), { code: "EBADF" });
+});
+
+test("the names of the C library are there", async () => {
+	write("a", ...SMALL);
+	await (await framecache.openWait("a")).close();
+	const slot = framecache.fc_open("a");
+	assert.ok(Buffer.isBuffer((await framecache.fc_read_frame(slot, 5000)).data));
+	framecache.fc_close(slot);
+});
+
+test("what makes no sense is refused", async () => {
+	assert.throws(() => framecache.open("none"), { code: "ENOENT" });
+	assert.throws(() => framecache.open("../x"), { code: "EINVAL" });
+	assert.throws(() => framecache.open(7), { code: "EINVAL" });
+	assert.throws(() => framecache.open("a\0b"), { code: "EINVAL" });
+	write("a", "--size", "128x64", "--channels", "0");
+	const slot = await framecache.openWait("a");
+	assert.throws(() => slot.pump({}), { code: "EINVAL" });
+	assert.throws(() => slot.pump({ fd: 1, format: "mp4" }), TypeError);
+	assert.throws(() => slot.pump({ fd: 100000 }));
+	assert.throws(() => slot.pump({ fd: 1, format: "pcm" }), { code: "ENODATA" });
+	await assert.rejects(slot.readFrameCopy(-1), { code: "EINVAL" });
+	await assert.rejects(slot.readFrameCopy(NaN), { code: "EINVAL" });
+	const first = slot.readFrameCopy(5000);
+	await assert.rejects(slot.readFrameCopy(5000), { code: "EBUSY" });
+	await first;
+	slot.close();
+	slot.close();
+	const native = createRequire(import.meta.url)(addon);
+	for (const call of [native.info, native.close, native.read, native.seek, native.pumpEnd])
+		for (const value of [undefined, {}, slot, 5])
+			assert.throws(() => call(value), { code: "EBADF" });
+});
+
+test("a slot may be closed while it is read", async () => {
+	write("a", ...SMALL, "--frames", "3");
+	const slot = await framecache.openWait("a");
+	await until(() => slot.info().state === "closed", "the writer ends");
+	while (await slot.readFrameCopy(0).catch(() => null));
+	const reading = slot.readFrameCopy(2000).catch((error) => error.code);
+	slot.close();
+	assert.ok([null, "CLOSED"].includes(await reading));
+});
+
+test("frames and sound go through a pipe, all of them", async () => {
+	write("a", ...SMALL);
+	const slot = await framecache.openWait("a");
+	const { frameSize } = slot.info();
+	for (const [format, size] of [["rawvideo", frameSize], ["pcm", 480 * 2 * 4]]) {
+		const fifo = path.join(dir, format);
+		assert.equal(spawnSync("mkfifo", [fifo]).status, 0);
+		const reader = spawn("head", ["-c", String(50 * size), fifo]);
+		const parts = [];
+		reader.stdout.on("data", (part) => parts.push(part));
+		const pump = slot.pump({ path: fifo, format });
+		const [code] = await once(reader, "close");
+		assert.equal(code, 0);
+		const stats = await pump.stop();
+		assert.equal(stats.lost, 0);
+		const data = Buffer.concat(parts);
+		assert.equal(data.length, 50 * size);
+		if (format === "rawvideo") {
+			const frames = new Set();
+			for (let i = 0; i < 50; i++)
+				frames.add(createHash("sha256").update(data.subarray(i * size, (i + 1) * size)).digest("hex"));
+			assert.equal(frames.size, 50);
+		} else {
+			assert.ok(data.some((byte) => byte !== 0), "the beep");
+		}
+	}
+	slot.close();
+});
+
+test("a pipe that is read slowly has as many frames as passed", async () => {
+	write("a", ...SMALL, "--depth", "10");
+	const slot = await framecache.openWait("a");
+	const { frameSize } = slot.info();
+	const fifo = path.join(dir, "slow");
+	spawnSync("mkfifo", [fifo]);
+	const fd = fs.openSync(fifo, fs.constants.O_RDWR | fs.constants.O_NONBLOCK);
+	let lost = 0;
+	const pump = slot.pump({ path: fifo });
+	pump.on("lost", (count) => (lost += count));
+	await until(() => slot.info().writeCursor > 150, "time passes");
+	const numbers = [];
+	let rest = Buffer.alloc(0);
+	const buffer = Buffer.alloc(1 << 16);
+	await until(() => {
+		let n = 0;
+		try {
+			n = fs.readSync(fd, buffer);
+		} catch (error) {
+			assert.equal(error.code, "EAGAIN");
+		}
+		for (rest = Buffer.concat([rest, buffer.subarray(0, n)]); rest.length >= frameSize; rest = rest.subarray(frameSize)) {
+			let number = 0;
+			for (let block = 32; block < 64; block++)
+				number = number * 2 + (rest[(2 * 128 + block * 2 + 1) * 2 + 1] > 125 ? 1 : 0);
+			numbers.push(number);
+		}
+		return numbers.length > 200;
+	}, "frames come");
+	await pump.stop();
+	fs.closeSync(fd);
+	assert.ok(lost > 20, String(lost));
+	const jumps = numbers.flatMap((number, i) => (i && number - numbers[i - 1] > 1 ? [i] : []));
+	assert.ok(jumps.length > 0);
+	for (const i of jumps)
+		assert.equal(numbers[i] - numbers[0], i);
+	slot.close();
+});
+
+test("the other end goes: the pump ends and says why", async () => {
+	write("a", ...SMALL);
+	const slot = await framecache.openWait("a");
+	const reader = spawn("head", ["-c", "100000"], { stdio: ["pipe", "ignore", "inherit"] });
+	const pump = slot.pump({ fd: reader.stdin._handle.fd });
+	reader.stdin.on("error", () => {});
+	const [stats] = await once(pump, "end");
+	assert.match(stats.error, /pipe|reset/i);
+	assert.equal(await pump.stop(), stats);
+	slot.close();
+});
+
+test("the states of a writer are told", async () => {
+	const first = write("a", ...SMALL);
+	const slot = await framecache.openWait("a");
+	const states = [];
+	slot.on("state", (state) => states.push(state));
+	await until(() => states.at(-1) === "live", "live");
+	first.kill("SIGSTOP");
+	await until(() => states.at(-1) === "stalled", "stalled");
+	assert.equal(slot.info().state, "stalled");
+	first.kill("SIGCONT");
+	await until(() => states.at(-1) === "live", "live again");
+	first.kill("SIGKILL");
+	await until(() => states.at(-1) === "dead", "dead");
+	const second = write("a", "--open");
+	await until(() => states.at(-1) === "live", "another writer");
+	second.kill("SIGTERM");
+	await until(() => states.at(-1) === "closed", "closed");
+	write("a", ...SMALL);
+	await until(() => states.at(-1) === "superseded", "superseded");
+	await assert.rejects(async () => {
+		for (;;)
+			await slot.readFrameCopy(100);
+	}, { code: /SUPERSEDED|CLOSED/ });
+	slot.close();
+});
+
+async function loopDelay(ms) {
+	const delay = monitorEventLoopDelay({ resolution: 5 });
+	delay.enable();
+	await pause(ms);
+	delay.disable();
+	return { p50: delay.percentile(50) / 1e6, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 };
+}
+
+function pumpThree(slot) {
+	const readers = [1, 2, 3].map(() => spawn("cat", [], { stdio: ["pipe", fs.openSync("/dev/null", "w"), "inherit"] }));
+	const pumps = readers.map((reader) => slot.pump({ fd: reader.stdin._handle.fd }));
+	return async () => {
+		const stats = await Promise.all(pumps.map((pump) => pump.stop()));
+		for (const reader of readers)
+			reader.stdin.end();
+		return stats;
+	};
+}
+
+// What a machine that is busy with the same pumps in another process does to a loop is not ours.
+test("three pumps leave the event loop free", async (t) => {
+	write("a", "--size", "1280x720", "--fps", "50");
+	const slot = await framecache.openWait("a");
+	const elsewhere = new Worker(`const framecache = require(${JSON.stringify(path.join(here, "../index.js"))});
+		const { spawn } = require("node:child_process"), fs = require("node:fs");
+		const slot = framecache.open("a");
+		${pumpThree}
+		const stop = pumpThree(slot);
+		require("node:worker_threads").parentPort.once("message", async () => { await stop(); process.exit(); });`, { eval: true });
+	await once(elsewhere, "online");
+	await pause(300);
+	const without = await loopDelay(2000);
+	elsewhere.postMessage("stop");
+	await once(elsewhere, "exit");
+	const stop = pumpThree(slot);
+	const delay = await loopDelay(2000);
+	const stats = await stop();
+	const text = (one) => `p50 ${one.p50.toFixed(1)} p99 ${one.p99.toFixed(1)} max ${one.max.toFixed(1)} ms`;
+	t.diagnostic(`event-loop delay: ${text(delay)}; with the pumps on another loop: ${text(without)}; ` +
+		`${stats.map((one) => one.frames + one.repeated)} frames`);
+	for (const one of stats)
+		assert.ok(one.frames + one.repeated > 50, JSON.stringify(one));
+	assert.ok(delay.p99 < 20 || delay.p99 < without.p99 * 2 + 10, `${text(delay)} and ${text(without)}`);
+	slot.close();
+});
+
+function run(script, ...options) {
+	const file = path.join(dir, `script-${Math.random()}.mjs`);
+	fs.writeFileSync(file, `import framecache from ${JSON.stringify(path.join(here, "../index.js"))};\n${script}`);
+	return spawnSync(process.execPath, [...options, file], { encoding: "utf8", timeout: 30000 });
+}
+
+for (const [how, last] of [["process.exit", "process.exit(7)"], ["an exception", "throw new Error('seven')"],
+	["its end", "pump.stop(); slot.close(); reading.catch(() => {}); process.exitCode = 7"]])
+	test(`it ends by ${how} while it reads and pumps`, async () => {
+		write("a", ...SMALL);
+		(await framecache.openWait("a")).close();
+		const done = run(`import fs from "node:fs";
+			const slot = framecache.open("a"), fd = fs.openSync("/dev/null", "w");
+			const pump = slot.pump({ fd }), more = slot.pump({ fd, format: "pcm" });
+			slot.on("state", () => {});
+			await slot.readFrameCopy(2000);
+			const reading = slot.readFrameCopy(500);
+			${how === "its end" ? "more.stop();" : ""}
+			setTimeout(() => { ${last} }, 100);`);
+		assert.equal(done.signal, null, done.stderr);
+		assert.equal(done.status, how === "an exception" ? 1 : 7, done.stderr);
+	});
+
+test("workers have their own, and may be ended at any time", async () => {
+	write("a", ...SMALL);
+	(await framecache.openWait("a")).close();
+	const script = `const framecache = require(${JSON.stringify(path.join(here, "../index.js"))}), fs = require("node:fs");
+		const { parentPort } = require("node:worker_threads");
+		const slot = framecache.open("a");
+		slot.pump({ fd: fs.openSync("/dev/null", "w") });
+		slot.on("state", () => {});
+		(async () => {
+			for (;;) {
+				const frame = await slot.readFrameCopy(1000);
+				parentPort.postMessage(frame.index);
+			}
+		})();`;
+	for (let round = 0; round < 5; round++) {
+		const workers = [1, 2, 3].map(() => new Worker(script, { eval: true }));
+		await Promise.all(workers.map((worker) => once(worker, "message")));
+		await pause(20 * round);
+		await Promise.all(workers.map((worker) => worker.terminate()));
+	}
+	const threads = fs.readdirSync("/proc/self/task").length;
+	assert.ok(threads < 30, `${threads} threads`);
+});
+
+test("what nobody holds is given back", async () => {
+	write("a", ...SMALL);
+	(await framecache.openWait("a")).close();
+	const done = run(`import fs from "node:fs";
+		const fds = () => fs.readdirSync("/proc/self/fd").length;
+		const maps = () => fs.readFileSync("/proc/self/maps", "utf8").split("\\n").filter((line) => line.includes("/slots/a")).length;
+		const before = fds();
+		const out = fs.openSync("/dev/null", "w");
+		for (let i = 0; i < 300; i++) {
+			const slot = framecache.open("a");
+			if (i % 3 === 0) await slot.readFrameCopy(1000);
+			if (i % 30 === 0) await slot.pump({ fd: out }).stop();
+			if (i % 2 === 0) slot.close();
+		}
+		for (let i = 0; i < 50 && maps() > 4; i++) {
+			globalThis.gc();
+			await new Promise((resolve) => setTimeout(resolve, 20));
+		}
+		console.log(maps(), fds() - before);`, "--expose-gc");
+	assert.equal(done.status, 0, done.stderr);
+	const [maps, fds] = done.stdout.trim().split(" ").map(Number);
+	assert.ok(maps <= 4 && fds <= 12, done.stdout);
+});

@@ -1,0 +1,225 @@
+#include "irc/irc.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "edge/api.h"
+#include "edge/edge.h"
+#include "edge/route.h"
+#include "edge/tls_outgoing.h"
+#include "irc/irc_buffer.h"
+#include "irc/irc_client.h"
+#include "irc/irc_cursors.h"
+#include "irc/irc_detach.h"
+#include "irc/irc_face.h"
+#include "irc/irc_load.h"
+#include "irc/irc_network.h"
+#include "irc/irc_route.h"
+#include "irc/irc_upstream.h"
+#include "irc/irc_user.h"
+#include "store/store_irc.h"
+
+#define TICK_MS    100
+#define SECOND     (1000 / TICK_MS)
+#define HOUR_TICKS (3600 * SECOND)
+
+static _Atomic(const struct irc_conf *) settings;
+static unsigned site;
+static bool running OWNED_BY(on_control);
+
+const struct irc_conf *irc_conf_now(void)
+{
+	return atomic_load_explicit(&settings, memory_order_acquire);
+}
+
+/* --- each worker ---------------------------------------------------------------------------- */
+
+/* Who is late, and who has been silent for too long. */
+static void look_at_client(struct irc_client *client, mono_t now)
+{
+	const struct irc_conf *conf = irc_conf_now();
+	int64_t silent_ms = mono_since_us(now, client->heard) / 1000;
+
+	if (!client->registered) {
+		if (!mono_before(now, client->deadline))
+			irc_client_end(client, "Registration took too long");
+		return;
+	}
+	if (silent_ms > (int64_t)(conf->ping_interval + conf->ping_timeout)) {
+		irc_client_end(client, "Ping timeout");
+	} else if (silent_ms > (int64_t)conf->ping_interval && !client->pinged) {
+		client->pinged = true;
+		irc_client_say(client, "PING ringmain");
+	}
+}
+
+static void look_at_clients(struct irc_client *first, mono_t now)
+{
+	struct irc_client *next;
+
+	for (struct irc_client *client = first; client; client = next) {
+		next = client->next;
+		look_at_client(client, now);
+	}
+}
+
+static void prune(struct irc_network *network)
+{
+	uint64_t keep_ms = irc_conf_now()->retention;
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	while (keep_ms && (named = irc_index_next(&network->buffers, &at)))
+		store_irc_prune(container_of(named, struct irc_buffer, named)->id,
+				wall_now_us() / 1000 - (int64_t)keep_ms);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	mono_t now = mono_now();
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	(void)timer;
+	enter_worker();
+	irc_buffers_save();
+	if (++irc_here.ticks % SECOND)
+		return;
+	look_at_clients(irc_here.strangers, now);
+	while ((named = irc_index_next(&irc_here.users, &at))) {
+		struct irc_user *user = container_of(named, struct irc_user, named);
+
+		look_at_clients(user->clients, now);
+		for (struct irc_network *network = user->networks; network;
+		     network = network->next) {
+			irc_routes_tick(network, now);
+			irc_detach_tick(network, now);
+			if (irc_here.ticks % HOUR_TICKS == 0)
+				prune(network);
+		}
+	}
+}
+
+static int worker_start(struct worker *worker)
+{
+	int error;
+
+	enter_worker();
+	memset(&irc_here, 0, sizeof irc_here - sizeof irc_here.scratch);
+	irc_here.worker = worker;
+	irc_here.runs = true;
+	error = uv_timer_init(&worker->loop, &irc_here.tick);
+	return error ? error : uv_timer_start(&irc_here.tick, on_tick, TICK_MS, TICK_MS);
+}
+
+static void worker_stop(struct worker *worker)
+{
+	struct irc_named *named;
+	uint32_t at;
+
+	(void)worker;
+	enter_worker();
+	irc_here.stopping = true;
+	uv_close((uv_handle_t *)&irc_here.tick, NULL);
+	while (irc_here.strangers)
+		irc_client_end(irc_here.strangers, "The bouncer ends");
+	for (at = 0; (named = irc_index_next(&irc_here.users, &at)); at = 0) {
+		struct irc_user *user = container_of(named, struct irc_user, named);
+
+		while (user->clients)
+			irc_client_end(user->clients, "The bouncer ends");
+		irc_buffers_save();
+		irc_user_drop(user, true);
+	}
+	irc_index_fini(&irc_here.users);
+	irc_here.runs = false;
+	tls_outgoing_fini();
+}
+
+static const struct worker_hooks irc_hooks = {worker_start, worker_stop, NULL};
+
+/* --- the door ------------------------------------------------------------------------------- */
+
+static enum route_first look(struct bytes first)
+{
+	/* Who speaks HTTP here is answered by edge, in words that he knows. */
+	if (bytes_start_with(first, BYTES("GET ")) || bytes_start_with(first, BYTES("POST ")))
+		return ROUTE_FIRST_OTHER;
+	return first.len ? ROUTE_FIRST_OURS : ROUTE_FIRST_MORE;
+}
+
+static void serve(struct conn *conn)
+{
+	struct address peer;
+	struct worker *worker;
+	struct bytes early;
+	struct link link;
+
+	enter_worker();
+	peer = conn_request(conn)->peer;
+	worker = conn_worker(conn);
+	link = conn_take(conn, &early);
+	irc_client_start(worker, link, &peer, early);
+}
+
+static const struct protocol irc_protocol = {look, serve};
+
+static void configure(const struct conf *conf)
+{
+	atomic_store_explicit(&settings, irc_conf_of(conf), memory_order_release);
+	site = route_site();
+	protocol_add_at(site, &irc_protocol);
+	api_add(irc_operations);
+}
+
+static int start(uv_loop_t *loop, const struct conf *conf)
+{
+	int error;
+
+	enter_control();
+	if (irc_conf_of(conf)->listen.count == 0)
+		return 0;
+	error = irc_cursors_open(irc_face_directory());
+	if (error)
+		log_warn_code(error, "irc", "places of clients are not kept");
+	irc_load(loop);
+	running = true;
+	return 0;
+}
+
+static int listen_doors(uv_loop_t *loop, const struct conf *conf, char *at, size_t size)
+{
+	uint16_t port;
+	int error;
+
+	enter_control();
+	if (irc_conf_of(conf)->listen.count && !running && workers_count())
+		(void)!start(loop, conf);
+	error = edge_listen_at(loop, site, &irc_conf_of(conf)->listen, &port, at, size);
+	if (!error && port)
+		log_info("irc", "ready", kv_u64("port", port));
+	return error;
+}
+
+static bool reload(const struct conf *conf)
+{
+	atomic_store_explicit(&settings, irc_conf_of(conf), memory_order_release);
+	return true;
+}
+
+static void fini(void)
+{
+	irc_cursors_close();
+}
+
+static const struct conf_room *const irc_rooms[] = {&irc_conf_room, NULL};
+
+const struct family irc_family = {
+	.name = "irc",
+	.rooms = irc_rooms,
+	.hooks = &irc_hooks,
+	.configure = configure,
+	.start = start,
+	.listen = listen_doors,
+	.reload = reload,
+	.fini = fini,
+};

@@ -1,0 +1,365 @@
+#include "irc/irc_buffer.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "core/metric.h"
+#include "irc/irc_client.h"
+#include "irc/irc_cursors.h"
+#include "irc/irc_user.h"
+#include "store/store_irc.h"
+
+#define UNSAVED_MOST 32u /* lines of a ring */
+
+/* default, none, highlight, message */
+#define FILTER_COUNT 4
+
+struct irc_buffer *irc_buffer_find(const struct irc_network *network, struct bytes name)
+{
+	struct irc_named *named = irc_index_find(&network->buffers, network->is.casemap, name);
+
+	return named ? container_of(named, struct irc_buffer, named) : NULL;
+}
+
+static struct irc_buffer *buffer_new(struct irc_network *network, struct bytes name, uint64_t head)
+{
+	struct irc_buffer *buffer = calloc(1, sizeof *buffer);
+
+	if (!buffer)
+		return NULL;
+	buffer->named.name = irc_copy(name);
+	if (!buffer->named.name) {
+		free(buffer);
+		return NULL;
+	}
+	buffer->network = network;
+	buffer->saved = head;
+	buffer->is_channel = irc_is_channel(&network->is, name);
+	irc_ring_init(&buffer->ring, head);
+	return buffer;
+}
+
+static void buffer_free(struct irc_buffer *buffer)
+{
+	irc_ring_fini(&buffer->ring);
+	free(buffer->rows);
+	free(buffer->key);
+	free((void *)(uintptr_t)buffer->named.name);
+	free(buffer);
+}
+
+struct irc_buffer *irc_buffer_status(struct irc_network *network)
+{
+	return buffer_new(network, BYTES("*"), 1);
+}
+
+struct irc_buffer *irc_buffer_add(struct irc_network *network, uint64_t id, struct bytes name,
+				  uint64_t head)
+{
+	struct irc_buffer *buffer;
+
+	if (!name.len || name.len > IRC_NAME_MAX || irc_buffer_find(network, name) ||
+	    network->buffers.used >= irc_conf_now()->channels)
+		return NULL;
+	buffer = buffer_new(network, name, head);
+	if (!buffer)
+		return NULL;
+	buffer->id = id;
+	if (!irc_index_put(&network->buffers, network->is.casemap, &buffer->named)) {
+		buffer_free(buffer);
+		return NULL;
+	}
+	return buffer;
+}
+
+struct irc_buffer *irc_buffer_make(struct irc_network *network, struct bytes name)
+{
+	struct irc_buffer *buffer = irc_buffer_find(network, name);
+
+	if (buffer)
+		return buffer;
+	buffer = irc_buffer_add(network, irc_id_next(IRC_ID_BUFFER), name, 1);
+	if (buffer)
+		irc_buffer_keep(buffer);
+	else
+		metric_add(METRIC_irc_refused, 1);
+	return buffer;
+}
+
+void irc_buffer_drop(struct irc_buffer *buffer, bool keep)
+{
+	struct irc_network *network = buffer->network;
+
+	if (buffer->is_dirty) {
+		struct irc_buffer **link = &irc_here.dirty;
+
+		while (*link != buffer)
+			link = &(*link)->next_dirty;
+		*link = buffer->next_dirty;
+	}
+	for (uint64_t i = 0; i < network->journal_size; i++)
+		if (network->journal[i].buffer == buffer)
+			network->journal[i].buffer = NULL;
+	irc_clients_forget_buffer(buffer);
+	if (buffer != network->status)
+		irc_index_drop(&network->buffers, &buffer->named);
+	if (!keep) {
+		for (uint32_t i = 0; i < buffer->row_count; i++)
+			irc_cursor_give(buffer->rows[i]);
+		if (buffer->id)
+			store_irc_buffer_drop(buffer->id);
+	}
+	buffer_free(buffer);
+}
+
+void irc_buffer_rename(struct irc_buffer *buffer, struct bytes name)
+{
+	struct irc_network *network = buffer->network;
+	char *copy = irc_copy(name);
+
+	if (!copy)
+		return;
+	irc_index_drop(&network->buffers, &buffer->named);
+	free((void *)(uintptr_t)buffer->named.name);
+	buffer->named.name = copy;
+	/* There is room: one was just taken out. */
+	CHECK(irc_index_put(&network->buffers, network->is.casemap, &buffer->named));
+	irc_buffer_keep(buffer);
+}
+
+/* --- settings ------------------------------------------------------------------------------- */
+
+void irc_buffer_keep(const struct irc_buffer *buffer)
+{
+	json_t *tree =
+		json_pack("{s:b, s:b, s:s*, s:i, s:i, s:i, s:i, s:b, s:b, s:b}", "joined",
+			  buffer->wanted, "detached", buffer->detached, "key", buffer->key,
+			  "relay_detached", buffer->relay_detached, "reattach_on",
+			  buffer->reattach_on, "detach_on", buffer->detach_on, "detach_after",
+			  (int)buffer->detach_after_s, "muted", buffer->muted, "blocked",
+			  buffer->blocked, "pinned", buffer->pinned);
+	char *text = tree ? json_dumps(tree, JSON_COMPACT) : NULL;
+
+	if (text && buffer->id)
+		store_irc_buffer(buffer->id, buffer->network->id, buffer->named.name, text,
+				 buffer->marker_ms);
+	free(text);
+	json_decref(tree);
+}
+
+static uint8_t filter_of(const json_t *tree, const char *name)
+{
+	json_int_t value = json_integer_value(json_object_get(tree, name));
+
+	return value > 0 && value < FILTER_COUNT ? (uint8_t)value : 0;
+}
+
+void irc_buffer_take(struct irc_buffer *buffer, struct bytes settings)
+{
+	json_t *tree = json_loadb((const char *)settings.at, settings.len, 0, NULL);
+	const char *key = json_string_value(json_object_get(tree, "key"));
+
+	buffer->wanted = json_is_true(json_object_get(tree, "joined"));
+	buffer->detached = json_is_true(json_object_get(tree, "detached"));
+	buffer->muted = json_is_true(json_object_get(tree, "muted"));
+	buffer->blocked = json_is_true(json_object_get(tree, "blocked"));
+	buffer->pinned = json_is_true(json_object_get(tree, "pinned"));
+	buffer->relay_detached = filter_of(tree, "relay_detached");
+	buffer->reattach_on = filter_of(tree, "reattach_on");
+	buffer->detach_on = filter_of(tree, "detach_on");
+	buffer->detach_after_s =
+		(uint32_t)json_integer_value(json_object_get(tree, "detach_after"));
+	if (key)
+		irc_set(&buffer->key, bytes_str(key));
+	json_decref(tree);
+}
+
+/* --- lines ---------------------------------------------------------------------------------- */
+
+/* The slowest client that reads by the journal. */
+static uint64_t journal_slowest(const struct irc_network *network)
+{
+	uint64_t slowest = network->journal_head;
+
+	for (const struct irc_client *client = network->user->clients; client;
+	     client = client->next) {
+		const struct irc_seat *seat = irc_client_seat(client, network);
+
+		if (seat && seat->note < slowest)
+			slowest = seat->note;
+	}
+	return slowest;
+}
+
+/* Room for one more note: larger while somebody would be lapped, up to a limit. */
+static bool journal_room(struct irc_network *network)
+{
+	uint32_t size = network->journal_size ? network->journal_size * 2 : 16;
+	struct irc_note *larger;
+
+	if (network->journal_size && network->journal_head % network->journal_size)
+		return true;
+	/* Once a round: is anybody still in what is overwritten next? */
+	if (network->journal_size &&
+	    (network->journal_size >= IRC_JOURNAL_MAX ||
+	     network->journal_head - journal_slowest(network) < network->journal_size / 2))
+		return true;
+	larger = calloc(size, sizeof *larger);
+	if (!larger)
+		return network->journal_size > 0;
+	for (uint32_t i = 0; i < network->journal_size; i++) {
+		uint64_t at = network->journal_head - 1 - i;
+
+		if (network->journal_head > i)
+			larger[at & (size - 1)] =
+				network->journal[at & (network->journal_size - 1)];
+	}
+	free(network->journal);
+	network->journal = larger;
+	network->journal_size = size;
+	return true;
+}
+
+bool irc_buffer_mark(struct irc_buffer *buffer, int64_t ms)
+{
+	if (ms <= buffer->marker_ms)
+		return false;
+	buffer->marker_ms = ms;
+	if (buffer->id)
+		store_irc_marker(buffer->id, ms);
+	return true;
+}
+
+/* --- the store ------------------------------------------------------------------------------ */
+
+/* False: the store has no room now. */
+static bool buffer_save(struct irc_buffer *buffer)
+{
+	static _Thread_local char tags[4096], line[4096];
+	struct irc_record record;
+
+	if (buffer->saved < buffer->ring.kept) {
+		metric_add(METRIC_irc_lines_lost, (int64_t)(buffer->ring.kept - buffer->saved));
+		buffer->saved = buffer->ring.kept;
+	}
+	for (; buffer->saved < buffer->ring.head; buffer->saved++) {
+		if (!irc_ring_get(&buffer->ring, buffer->saved, &record) ||
+		    (record.kind & IRC_KIND_LIVE))
+			continue;
+		bytes_to_str(record.tags, tags, sizeof tags);
+		bytes_to_str(record.line, line, sizeof line);
+		if (!store_irc_line(&(struct store_irc_line){
+			    .buffer = buffer->id,
+			    .seq = record.seq,
+			    .at_ms = record.at_ms,
+			    .kind = record.kind,
+			    .tags = tags,
+			    .line = line,
+			    .len = record.tags.len + record.line.len,
+		    }))
+			return false;
+	}
+	return true;
+}
+
+void irc_buffers_save(void)
+{
+	while (irc_here.dirty) {
+		struct irc_buffer *buffer = irc_here.dirty;
+
+		if (!buffer_save(buffer))
+			return;
+		irc_here.dirty = buffer->next_dirty;
+		buffer->is_dirty = false;
+	}
+}
+
+void irc_buffer_put(struct irc_buffer *buffer, struct irc_record *record)
+{
+	struct irc_network *network = buffer->network;
+
+	/* A burst must not overrun what the store has not had yet. */
+	if (buffer->id && buffer->ring.head - buffer->saved >= UNSAVED_MOST)
+		(void)buffer_save(buffer);
+	if (!irc_ring_put(&buffer->ring, record, (uint32_t)irc_conf_now()->ring)) {
+		metric_add(METRIC_irc_lines_lost, 1);
+		return;
+	}
+	metric_add(METRIC_irc_lines, 1);
+	if (!(record->kind & IRC_KIND_LIVE))
+		buffer->last_ms = record->at_ms;
+	if (!buffer->is_dirty && buffer->id) {
+		buffer->is_dirty = true;
+		buffer->next_dirty = irc_here.dirty;
+		irc_here.dirty = buffer;
+	}
+	if (network->attached && journal_room(network)) {
+		network->journal[network->journal_head & (network->journal_size - 1)] =
+			(struct irc_note){buffer, record->seq};
+		network->journal_head++;
+	}
+}
+
+/* --- places --------------------------------------------------------------------------------- */
+
+uint64_t irc_buffer_place(const struct irc_buffer *buffer, unsigned device)
+{
+	uint64_t seq = device < buffer->row_count ? irc_cursor_seq(buffer->rows[device]) : 0;
+
+	/* The lines of the last second before a crash may not have been kept: their numbers are used
+	 * again. */
+	return seq > buffer->ring.head ? buffer->ring.head : seq ? seq : 1;
+}
+
+static bool rows_reach(struct irc_buffer *buffer, unsigned device)
+{
+	uint32_t *larger;
+
+	if (device < buffer->row_count)
+		return true;
+	larger = realloc(buffer->rows, (device + 1) * sizeof *larger);
+	if (!larger)
+		return false;
+	memset(larger + buffer->row_count, 0, (device + 1 - buffer->row_count) * sizeof *larger);
+	buffer->rows = larger;
+	buffer->row_count = device + 1;
+	return true;
+}
+
+void irc_buffer_set_place(struct irc_buffer *buffer, unsigned device, uint64_t seq)
+{
+	enter_worker();
+	if (!buffer->id || !rows_reach(buffer, device))
+		return;
+	if (buffer->rows[device] == IRC_NO_ROW)
+		buffer->rows[device] =
+			irc_cursor_take(buffer->id, buffer->network->user->devices[device].id, seq);
+	else if (irc_cursor_seq(buffer->rows[device]) < seq)
+		irc_cursor_set(buffer->rows[device], seq);
+}
+
+void irc_buffer_adopt_row(struct irc_buffer *buffer, unsigned device, uint32_t row)
+{
+	if (!rows_reach(buffer, device) || buffer->rows[device] != IRC_NO_ROW) {
+		irc_cursor_give(row);
+		return;
+	}
+	buffer->rows[device] = row;
+	/* A number beyond the head is of a line that was not kept. */
+	irc_cursor_set(row, irc_buffer_place(buffer, device));
+}
+
+void irc_buffers_forget_device(struct irc_network *network, unsigned device)
+{
+	uint32_t at = 0;
+	struct irc_named *named;
+
+	while ((named = irc_index_next(&network->buffers, &at))) {
+		struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
+
+		if (device < buffer->row_count) {
+			irc_cursor_give(buffer->rows[device]);
+			buffer->rows[device] = IRC_NO_ROW;
+		}
+	}
+}

@@ -1,0 +1,196 @@
+/* irc_client: OUT: one connection of a user: from its first line to its last.
+ *
+ *   stranger (irc_login.c) ── moves to the worker of its user ──▶ logged in ──▶ seats
+ *   seat: a place in one network: first what it missed (irc_feed.c), then by the journal, line by line
+ *
+ * A client has one seat, or with `multi` one in each of the user's networks, whose names then stand
+ * behind those of channels and people ("#chan/libera"). What is said in rings waits there for it; only
+ * answers wait in its own buffer, which has a limit. Runs on the worker of its user. */
+#pragma once
+
+#include "irc/irc_part.h"
+#include "irc/irc_pipe.h"
+
+/* Lines of a buffer from one seq to before another. */
+struct irc_missed {
+	struct irc_buffer *buffer; /* NULL: it is gone */
+	uint64_t seq, to;
+};
+
+struct irc_seat {
+	struct irc_network *network;
+	uint64_t note;             /* the next of the journal */
+	bool waits;                /* for a page of the store */
+	struct irc_missed *missed; /* what it has to be told first; the journal goes on behind it */
+	uint32_t missed_count, missed_at;
+};
+
+enum irc_client_state {
+	IRC_CLIENT_STRANGER, /* says who it is */
+	IRC_CLIENT_MOVES,    /* between two workers */
+	IRC_CLIENT_CHECKS,   /* a password is being looked at */
+	IRC_CLIENT_HERE,
+	IRC_CLIENT_GONE,
+};
+
+/* A line of a ring that answers a label of the client's. */
+struct irc_echo {
+	struct irc_echo *next;
+	const struct irc_buffer *buffer; /* compared only */
+	uint64_t seq;
+	char *label;
+};
+
+struct irc_login; /* irc_login.h */
+
+struct irc_client {
+	struct irc_client *next; /* of the user, or of the worker's strangers */
+	uv_poll_t poll;
+	int poll_events;
+	struct worker *worker;
+	struct link link;
+	struct address peer;
+	enum irc_client_state state;
+	uint32_t number; /* of the process; what it says is known by it */
+	struct irc_user *user;
+	struct irc_seat *seats;
+	uint32_t seat_count;
+	int device;
+	bool multi, bound, registered;
+	bool in_turn; /* what is said goes out at its end */
+	bool away, pinged, login_new_device;
+	bool orphan; /* its handle is closed, and a check of its password is still under way */
+	irc_caps caps, offered;
+	int cap_version;
+	struct irc_login *login; /* until it is logged in */
+	char *nick;              /* what it is called now */
+	struct irc_pipe in, out;
+	bool skips;
+	char *label;            /* of the command at hand */
+	struct irc_pipe answer; /* to it */
+	unsigned answer_lines;
+	struct irc_echo *echoes;
+	uint64_t batches;
+	mono_t heard, deadline;
+	int64_t since_ms;
+	uint64_t lines_in, lines_out;
+	void *multiline; /* irc_command.c */
+	char **monitors;
+	uint32_t monitor_count;
+};
+
+/* A connection at one of our doors. */
+RUNS_ON(on_worker)
+void irc_client_start(struct worker *worker, struct link link, const struct address *peer,
+		      struct bytes early);
+
+/* For irc_login.c: when nothing holds it any more. */
+void irc_client_free(struct irc_client *client);
+
+/* The last word (NULL: none), and it is gone. */
+void irc_client_end(struct irc_client *client, const char *why);
+
+/* Goes on: with bytes that came otherwise, or with lines that had to wait. */
+void irc_client_wake(struct irc_client *client, struct bytes early);
+
+/* --- saying --------------------------------------------------------------------------------- */
+
+/* A line without CR LF, in answer to what it said. */
+__attribute__((format(printf, 2, 3))) void irc_client_say(struct irc_client *client,
+							  const char *format, ...);
+void irc_client_line(struct irc_client *client, struct bytes line);
+
+/* ":server NUMBER nick …" */
+__attribute__((format(printf, 3, 4))) void
+irc_client_number(struct irc_client *client, unsigned number, const char *format, ...);
+
+/* FAIL, or where it does not know that, a NOTICE. */
+__attribute__((format(printf, 5, 6))) void irc_client_fail(struct irc_client *client,
+							   const char *command, const char *code,
+							   const char *context, const char *format,
+							   ...);
+
+/* The label of the command at hand, which is somebody else's to answer now; NULL: it has none. */
+char *irc_client_take_label(struct irc_client *client);
+/* The line of that seq answers the label (taken); where the client does not hear its own words, an ACK
+ * does. */
+void irc_client_echo(struct irc_client *client, const struct irc_buffer *buffer, uint64_t seq,
+		     char *label);
+/* Lines (with CR LF) as the answer to a label. */
+void irc_client_answer(struct irc_client *client, const char *label, struct bytes lines,
+		       unsigned count);
+
+/* Room at the end of what goes out; NULL: it has too much already, and is dropped. */
+uint8_t *irc_client_room(struct irc_client *client, uint32_t len);
+/* There is more to send than one turn should: it goes on in the next. */
+void irc_client_more(struct irc_client *client);
+/* Sends what there is. False: it is gone. */
+bool irc_client_flush(struct irc_client *client);
+
+/* --- whom ----------------------------------------------------------------------------------- */
+
+struct irc_client *irc_client_of(const struct irc_user *user, uint32_t number);
+struct irc_seat *irc_client_seat(const struct irc_client *client,
+				 const struct irc_network *network);
+/* The one network that it is on; NULL: none, or all. */
+struct irc_network *irc_client_network(const struct irc_client *client);
+
+/* --- irc_feed.c: lines of rings ------------------------------------------------------------- */
+
+/* Takes its seats; it is registered. */
+void irc_client_attach(struct irc_client *client);
+bool irc_client_sit(struct irc_client *client, struct irc_network *network);
+void irc_client_rise(struct irc_client *client, struct irc_network *network);
+/* Reads on, and sends once. */
+void irc_client_feed(struct irc_client *client);
+/* A buffer that was put aside is shown again: what was missed first. */
+void irc_client_show(struct irc_client *client, struct irc_buffer *buffer);
+
+/* Formats a record for the client; batch: of what is repeated, or "". */
+void irc_client_record(struct irc_client *client, const struct irc_buffer *buffer,
+		       const struct irc_record *record, const char *batch);
+/* Whether it should see it, live or again. */
+bool irc_client_wants(const struct irc_client *client, const struct irc_buffer *buffer,
+		      const struct irc_record *record, bool again);
+
+/* JOIN, topic, names of a channel that we are in. */
+void irc_client_show_channel(struct irc_client *client, struct irc_buffer *buffer);
+void irc_client_names(struct irc_client *client, struct irc_buffer *buffer);
+void irc_client_topic(struct irc_client *client, struct irc_buffer *buffer);
+void irc_client_marker(struct irc_client *client, const struct irc_buffer *buffer);
+
+/* The name of a channel or person of a network, as this client has it. */
+struct bytes irc_client_name(const struct irc_client *client, const struct irc_network *network,
+			     struct bytes name, char *buf, size_t size);
+
+/* --- irc_clients.c: all of a network -------------------------------------------------------- */
+
+void irc_clients_forget_buffer(struct irc_buffer *buffer);
+void irc_clients_part(struct irc_network *network);    /* the network is dropped */
+void irc_clients_lost(struct irc_network *network);    /* its server is gone */
+void irc_clients_welcome(struct irc_network *network); /* and is there (again) */
+void irc_clients_joined(struct irc_buffer *buffer);
+void irc_clients_caps(struct irc_network *network);
+void irc_clients_marker(struct irc_buffer *buffer, const struct irc_client *but);
+
+/* --- irc_login.c ---------------------------------------------------------------------------- */
+
+/* A line of one who is not registered. */
+void irc_login_line(struct irc_client *client, const struct irc_line *line);
+void irc_login_free(struct irc_client *client);
+void irc_login_arrived(struct irc_client *client);
+/* CAP, also later. */
+void irc_client_cap(struct irc_client *client, const struct irc_line *line);
+void irc_client_authenticate(struct irc_client *client, const struct irc_line *line);
+/* CAP NEW and DEL, where what it may ask for has changed. */
+void irc_client_offer_again(struct irc_client *client);
+/* What it may ask for now. */
+irc_caps irc_client_offer(const struct irc_client *client);
+/* 001 to 005 and the message of the day. */
+void irc_client_welcome(struct irc_client *client);
+void irc_client_isupport(struct irc_client *client);
+
+/* --- irc_command.c -------------------------------------------------------------------------- */
+
+void irc_command(struct irc_client *client, const struct irc_line *line);
+void irc_command_free(struct irc_client *client);

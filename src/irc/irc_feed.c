@@ -1,0 +1,575 @@
+/* What a client reads from rings: first what it missed, then by the journal. The header is irc_client.h. */
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/metric.h"
+#include "irc/irc_buffer.h"
+#include "irc/irc_client.h"
+#include "irc/irc_network.h"
+#include "irc/irc_store.h"
+#include "irc/irc_user.h"
+
+#define FULL       65536u /* what waits to go out before more is taken from rings */
+#define PAGE_LINES 500u
+#define ROUNDS     16
+
+/* --- what a client wants -------------------------------------------------------------------- */
+
+bool irc_client_wants(const struct irc_client *client, const struct irc_buffer *buffer,
+		      const struct irc_record *record, bool again)
+{
+	uint32_t kind = record->kind, word = kind & IRC_KIND_WORD;
+	irc_caps caps = client->caps;
+	bool self = kind & IRC_KIND_SELF;
+
+	if (again) {
+		if (kind & IRC_KIND_LIVE)
+			return false;
+		if (kind & IRC_KIND_EVENT)
+			return caps & IRC_CAP(EVENT_PLAYBACK);
+		/* What the user said elsewhere. In a conversation it would look as if he had said it
+		 * to himself. */
+		if (self && (kind & IRC_KIND_PRIVATE) &&
+		    !(caps & (IRC_CAP(ECHO_MESSAGE) | IRC_CAP(SELF_MESSAGE))))
+			return false;
+		return word != IRC_KIND_TAGMSG || caps & IRC_CAP(MESSAGE_TAGS);
+	}
+	if (kind & (IRC_KIND_COPY | IRC_KIND_PAST))
+		return false;
+	if (!(kind & IRC_KIND_EVENT)) {
+		if (record->origin == client->number && self)
+			return caps & IRC_CAP(ECHO_MESSAGE);
+		if (self && (kind & IRC_KIND_PRIVATE) &&
+		    !(caps & (IRC_CAP(ECHO_MESSAGE) | IRC_CAP(SELF_MESSAGE))))
+			return false;
+		return word != IRC_KIND_TAGMSG || caps & IRC_CAP(MESSAGE_TAGS);
+	}
+	(void)buffer;
+	switch (word) {
+	case IRC_AWAY: return caps & IRC_CAP(AWAY_NOTIFY);
+	case IRC_ACCOUNT: return caps & IRC_CAP(ACCOUNT_NOTIFY);
+	case IRC_CHGHOST: return caps & IRC_CAP(CHGHOST);
+	case IRC_SETNAME: return caps & IRC_CAP(SETNAME);
+	case IRC_REDACT: return caps & IRC_CAP(MESSAGE_REDACTION);
+	case IRC_KIND_TAGMSG:
+		return !(kind & IRC_KIND_LIVE) || caps & IRC_CAP(MESSAGE_TAGS) || true;
+	default: return true;
+	}
+}
+
+/* --- formatting ----------------------------------------------------------------------------- */
+
+static bool tag_is_wanted(const struct irc_client *client, struct bytes key)
+{
+	if (bytes_equal(key, BYTES("account")))
+		return client->caps & IRC_CAP(ACCOUNT_TAG);
+	return client->caps & IRC_CAP(MESSAGE_TAGS);
+}
+
+static void put_tag(struct writer *w, bool *any, const char *key, struct bytes value)
+{
+	writer_u8(w, *any ? ';' : '@');
+	*any = true;
+	writer_str(w, key);
+	if (value.len) {
+		writer_u8(w, '=');
+		writer_put(w, value);
+	}
+}
+
+static void put_tags(struct writer *w, const struct irc_client *client,
+		     const struct irc_buffer *buffer, const struct irc_record *record,
+		     const char *batch, const struct irc_echo *echo)
+{
+	struct bytes rest = record->tags, key, value;
+	bool any = false, has_id = false;
+	char name[64];
+
+	if (batch[0])
+		put_tag(w, &any, "batch", bytes_str(batch));
+	else if (echo)
+		put_tag(w, &any, "label", bytes_str(echo->label));
+	if (client->caps & IRC_CAP(SERVER_TIME)) {
+		put_tag(w, &any, "time=", (struct bytes){0});
+		irc_time_write(w, record->at_ms);
+	}
+	while (irc_tag_next(&rest, &key, &value)) {
+		has_id |= bytes_equal(key, BYTES("msgid"));
+		if (tag_is_wanted(client, key) && key.len < sizeof name) {
+			bytes_to_str(key, name, sizeof name);
+			put_tag(w, &any, name, value);
+		}
+	}
+	/* A line that its server gave no name has one of ours: it can be found by it. */
+	if (!has_id && buffer->id && !(record->kind & IRC_KIND_LIVE) &&
+	    client->caps & IRC_CAP(MESSAGE_TAGS)) {
+		snprintf(name, sizeof name, "rm-%llx-%llx-%llx", (unsigned long long)buffer->id,
+			 (unsigned long long)record->seq, (unsigned long long)record->at_ms);
+		put_tag(w, &any, "msgid", bytes_str(name));
+	}
+	if (any)
+		writer_u8(w, ' ');
+}
+
+struct bytes irc_client_name(const struct irc_client *client, const struct irc_network *network,
+			     struct bytes name, char *buf, size_t size)
+{
+	struct writer w = writer_of(buf, size);
+
+	if (!client->multi)
+		return name;
+	writer_put(&w, name);
+	writer_u8(&w, '/');
+	writer_str(&w, network->name);
+	return writer_ok(&w) ? writer_done(&w) : name;
+}
+
+/* Names of a line get their network behind them: the source, channels, and for some verbs people. */
+static void put_line_multi(struct writer *w, const struct irc_client *client,
+			   const struct irc_network *network, struct bytes text)
+{
+	struct irc_line line;
+	struct bytes param[IRC_PARAMS_MAX];
+	char names[IRC_PARAMS_MAX][320], source[600];
+	struct irc_source who;
+	bool self;
+
+	if (!irc_line_parse(text, &line)) {
+		writer_put(w, text);
+		return;
+	}
+	who = irc_source_of(line.source);
+	self = irc_same(network->is.casemap, who.nick, bytes_str(network->nick));
+	if (who.user.len && !self) {
+		struct writer s = writer_of(source, sizeof source);
+
+		writer_put(&s, who.nick);
+		writer_u8(&s, '/');
+		writer_str(&s, network->name);
+		writer_put(&s, bytes_skip(line.source, who.nick.len));
+		line.source = writer_done(&s);
+	} else if (self) {
+		struct writer s = writer_of(source, sizeof source);
+
+		writer_str(&s, client->nick);
+		writer_put(&s, bytes_skip(line.source, who.nick.len));
+		line.source = writer_done(&s);
+	}
+	for (unsigned i = 0; i < line.count; i++) {
+		bool is_last = i + 1 == line.count && i > 0 && !irc_is_middle(line.param[i]);
+		bool is_channel = !is_last && irc_is_channel(&network->is, line.param[i]) &&
+				  !(irc_verb_is(&line, "PRIVMSG") && i) &&
+				  !(irc_verb_is(&line, "NOTICE") && i) &&
+				  !(irc_verb_is(&line, "TOPIC") && i);
+		bool is_nick = (irc_verb_is(&line, "KICK") && i == 1) ||
+			       (irc_verb_is(&line, "NICK") && i == 0);
+
+		param[i] = line.param[i];
+		if (irc_same(network->is.casemap, param[i], bytes_str(network->nick)) &&
+		    (i == 0 || is_nick))
+			param[i] = bytes_str(client->nick);
+		else if (is_channel || is_nick || (i == 0 && self && irc_verb_is(&line, "PRIVMSG")))
+			param[i] = irc_client_name(client, network, param[i], names[i],
+						   sizeof names[i]);
+	}
+	irc_line_write(w, line.source, line.verb, param, line.count, irc_verb_is(&line, "PRIVMSG"));
+}
+
+/* Without extended-join, the account and the real name are left away. */
+static struct bytes plain_join(struct bytes text, char *buf, size_t size)
+{
+	struct irc_line line;
+	struct writer w = writer_of(buf, size);
+
+	if (!irc_line_parse(text, &line) || line.count < 2)
+		return text;
+	irc_line_write(&w, line.source, line.verb, line.param, 1, false);
+	return writer_ok(&w) ? writer_done(&w) : text;
+}
+
+/* The label that this line answers, taken off the list; NULL: none. */
+static struct irc_echo *take_echo(struct irc_client *client, const struct irc_buffer *buffer,
+				  uint64_t seq)
+{
+	for (struct irc_echo **link = &client->echoes; *link; link = &(*link)->next)
+		if ((*link)->buffer == buffer && (*link)->seq == seq) {
+			struct irc_echo *echo = *link;
+
+			*link = echo->next;
+			return echo;
+		}
+	return NULL;
+}
+
+void irc_client_record(struct irc_client *client, const struct irc_buffer *buffer,
+		       const struct irc_record *record, const char *batch)
+{
+	struct bytes line = record->line;
+	size_t most = record->tags.len + line.len + 256;
+	char join[1024];
+	struct irc_echo *echo = client->echoes ? take_echo(client, buffer, record->seq) : NULL;
+	struct writer w;
+	uint8_t *room;
+
+	if ((record->kind & (IRC_KIND_EVENT | IRC_KIND_WORD)) == (IRC_KIND_EVENT | IRC_JOIN) &&
+	    !(client->caps & IRC_CAP(EXTENDED_JOIN)))
+		line = plain_join(line, join, sizeof join);
+	if (client->multi)
+		most += IRC_PARAMS_MAX * 80;
+	room = irc_client_room(client, (uint32_t)most);
+	w = writer_of(room, room ? most : 0);
+	if (client->caps & (IRC_CAP(SERVER_TIME) | IRC_CAP(MESSAGE_TAGS) | IRC_CAP(ACCOUNT_TAG)) ||
+	    batch[0] || echo)
+		put_tags(&w, client, buffer, record, batch, echo);
+	if (echo) {
+		free(echo->label);
+		free(echo);
+	}
+	if (!room)
+		return;
+	if (client->multi)
+		put_line_multi(&w, client, buffer->network, line);
+	else
+		writer_put(&w, line);
+	writer_put(&w, BYTES("\r\n"));
+	if (!writer_ok(&w))
+		return;
+	irc_pipe_add(&client->out, (uint32_t)w.len);
+	client->lines_out++;
+	metric_add(METRIC_irc_deliveries, 1);
+}
+
+/* --- live ----------------------------------------------------------------------------------- */
+
+/* A client's nick is what its network says. */
+static void follow_nick(struct irc_client *client, const struct irc_seat *seat,
+			const struct irc_record *record)
+{
+	if ((record->kind & (IRC_KIND_EVENT | IRC_KIND_WORD | IRC_KIND_SELF)) ==
+		    (IRC_KIND_EVENT | IRC_NICK | IRC_KIND_SELF) &&
+	    !client->multi) {
+		struct irc_line line;
+
+		if (irc_line_parse(record->line, &line))
+			irc_set(&client->nick, irc_param(&line, 0));
+	}
+	(void)seat;
+}
+
+static void miss_all(struct irc_client *client, struct irc_seat *seat);
+
+/* It was too slow for the journal. Its places say where it is in each ring. */
+static void lapped(struct irc_client *client, struct irc_seat *seat)
+{
+	metric_add(METRIC_irc_laps, 1);
+	seat->note = seat->network->journal_head;
+	miss_all(client, seat);
+}
+
+static void feed_live(struct irc_client *client, struct irc_seat *seat)
+{
+	struct irc_network *network = seat->network;
+
+	while (seat->note < network->journal_head && irc_pipe_len(&client->out) < FULL) {
+		const struct irc_note *note;
+		struct irc_record record;
+
+		if (network->journal_head - seat->note > network->journal_size) {
+			lapped(client, seat);
+			return;
+		}
+		note = &network->journal[seat->note++ & (network->journal_size - 1)];
+		if (!note->buffer)
+			continue;
+		if (!irc_ring_get(&note->buffer->ring, note->seq, &record)) {
+			lapped(client, seat);
+			return;
+		}
+		if (note->buffer->detached)
+			continue;
+		if (irc_client_wants(client, note->buffer, &record, false))
+			irc_client_record(client, note->buffer, &record, "");
+		if (client->state != IRC_CLIENT_HERE)
+			return;
+		follow_nick(client, seat, &record);
+		if (note->buffer->id)
+			irc_buffer_set_place(note->buffer, (unsigned)client->device, note->seq + 1);
+	}
+}
+
+/* --- what was missed ------------------------------------------------------------------------ */
+
+/* Lines of a buffer that are given again come in a batch, where the client knows those. */
+static void batch_begin(struct irc_client *client, const struct irc_buffer *buffer, char batch[32])
+{
+	char name[400];
+	struct bytes target = irc_client_name(client, buffer->network,
+					      irc_named_bytes(&buffer->named), name, sizeof name);
+
+	batch[0] = '\0';
+	if (!(client->caps & IRC_CAP(BATCH)))
+		return;
+	snprintf(batch, 32, "H%llu", (unsigned long long)++client->batches);
+	irc_client_say(client, ":%s BATCH +%s chathistory %.*s", irc_conf_now()->hostname, batch,
+		       (int)target.len, (const char *)target.at);
+}
+
+static void batch_end(struct irc_client *client, const char *batch)
+{
+	if (batch[0])
+		irc_client_say(client, ":%s BATCH -%s", irc_conf_now()->hostname, batch);
+}
+
+/* Where it begins: its place, but not too far back. */
+static uint64_t seq_begin(const struct irc_client *client, const struct irc_buffer *buffer)
+{
+	uint64_t seq = irc_buffer_place(buffer, (unsigned)client->device);
+	uint64_t backlog = irc_conf_now()->backlog;
+
+	if (client->caps & IRC_CAP(CHATHISTORY))
+		return buffer->ring.head;
+	if (buffer->ring.head > backlog && seq < buffer->ring.head - backlog)
+		seq = buffer->ring.head - backlog;
+	return seq;
+}
+
+static struct irc_missed *missed_of(struct irc_seat *seat)
+{
+	return seat->missed_at < seat->missed_count ? &seat->missed[seat->missed_at] : NULL;
+}
+
+static void on_page(struct irc_page *page)
+{
+	struct irc_client *client = irc_client_of(page->user, page->client);
+	struct irc_seat *seat = client ? irc_client_seat(client, page->network) : NULL;
+	struct irc_missed *missed = seat && seat->waits ? missed_of(seat) : NULL;
+	char batch[32];
+
+	if (!missed)
+		return;
+	seat->waits = false;
+	/* It may have gone, or have been told otherwise meanwhile. */
+	if (!page->buffer || missed->buffer != page->buffer || missed->seq != page->from) {
+		irc_client_feed(client);
+		return;
+	}
+	client->in_turn = true;
+	batch_begin(client, page->buffer, batch);
+	for (size_t i = 0; i < page->count && client->state == IRC_CLIENT_HERE; i++) {
+		const struct irc_record *record = &page->records[i];
+
+		if (irc_client_wants(client, page->buffer, record, true))
+			irc_client_record(client, page->buffer, record, batch);
+		missed->seq = record->seq + 1;
+	}
+	batch_end(client, batch);
+	client->in_turn = false;
+	if (client->state != IRC_CLIENT_HERE)
+		return;
+	/* The store has no more than this. */
+	if (page->count < PAGE_LINES && missed->seq < page->to)
+		missed->seq = page->to;
+	irc_buffer_set_place(page->buffer, (unsigned)client->device, missed->seq);
+	irc_client_feed(client);
+}
+
+/* Notes what of a buffer a client has not had. */
+static void miss(struct irc_client *client, struct irc_seat *seat, struct irc_buffer *buffer)
+{
+	uint64_t seq = seq_begin(client, buffer), to = buffer->ring.head;
+	struct irc_missed *larger;
+
+	if (seq >= to) {
+		irc_buffer_set_place(buffer, (unsigned)client->device, to);
+		return;
+	}
+	larger = realloc(seat->missed, (seat->missed_count + 1) * sizeof *larger);
+	if (!larger)
+		return;
+	seat->missed = larger;
+	larger[seat->missed_count++] = (struct irc_missed){buffer, seq, to};
+}
+
+static void miss_all(struct irc_client *client, struct irc_seat *seat)
+{
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	seat->missed_at = seat->missed_count = 0;
+	while ((named = irc_index_next(&seat->network->buffers, &at))) {
+		struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
+
+		if (!buffer->detached)
+			miss(client, seat, buffer);
+	}
+}
+
+/* Some of one buffer: from its ring, or a page of the store is asked for. */
+static void feed_missed(struct irc_client *client, struct irc_seat *seat, struct irc_missed *missed)
+{
+	struct irc_buffer *buffer = missed->buffer;
+	struct irc_record record;
+	char batch[32];
+
+	if (!buffer || missed->seq >= missed->to) {
+		seat->missed_at++;
+		return;
+	}
+	if (missed->seq < buffer->ring.kept) {
+		uint64_t to = buffer->ring.kept < missed->to ? buffer->ring.kept : missed->to;
+
+		seat->waits = irc_page_ask(&(struct irc_page_wish){
+			.user = client->user,
+			.network = seat->network,
+			.buffer = buffer,
+			.client = client->number,
+			.from = missed->seq,
+			.to = to,
+			.limit = PAGE_LINES,
+			.then = on_page,
+		});
+		if (!seat->waits)
+			missed->seq = to;
+		return;
+	}
+	client->in_turn = true;
+	batch_begin(client, buffer, batch);
+	while (missed->seq < missed->to && irc_ring_get(&buffer->ring, missed->seq, &record) &&
+	       irc_pipe_len(&client->out) < FULL && client->state == IRC_CLIENT_HERE) {
+		if (irc_client_wants(client, buffer, &record, true))
+			irc_client_record(client, buffer, &record, batch);
+		missed->seq++;
+	}
+	batch_end(client, batch);
+	client->in_turn = false;
+	if (client->state == IRC_CLIENT_HERE)
+		irc_buffer_set_place(buffer, (unsigned)client->device, missed->seq);
+}
+
+/* --- turns ---------------------------------------------------------------------------------- */
+
+static void feed_seat(struct irc_client *client, struct irc_seat *seat)
+{
+	while (client->state == IRC_CLIENT_HERE && !seat->waits &&
+	       irc_pipe_len(&client->out) < FULL) {
+		struct irc_missed *missed = missed_of(seat);
+
+		if (missed) {
+			feed_missed(client, seat, missed);
+			continue;
+		}
+		if (seat->missed) {
+			free(seat->missed);
+			seat->missed = NULL;
+			seat->missed_at = seat->missed_count = 0;
+		}
+		feed_live(client, seat);
+		if (!seat->missed_count)
+			return;
+	}
+}
+
+void irc_client_feed(struct irc_client *client)
+{
+	if (client->state != IRC_CLIENT_HERE || !client->registered)
+		return;
+	/* As long as the socket takes it all there may be more; but others have their turn too. */
+	for (int i = 0; i < ROUNDS; i++) {
+		for (uint32_t k = 0; k < client->seat_count && client->state == IRC_CLIENT_HERE;
+		     k++)
+			feed_seat(client, &client->seats[k]);
+		if (client->state != IRC_CLIENT_HERE || !irc_pipe_len(&client->out) ||
+		    !irc_client_flush(client) || irc_pipe_len(&client->out))
+			return;
+	}
+	/* The socket would take more: it says so in the next turn. */
+	irc_client_more(client);
+}
+
+/* --- seats ---------------------------------------------------------------------------------- */
+
+/* A device that is new begins a little before now. */
+static void device_begin(const struct irc_client *client, struct irc_network *network)
+{
+	uint64_t back = irc_conf_now()->backlog_new;
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	while ((named = irc_index_next(&network->buffers, &at))) {
+		struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
+		uint64_t head = buffer->ring.head;
+
+		if (head > back)
+			irc_buffer_set_place(buffer, (unsigned)client->device, head - back);
+	}
+}
+
+bool irc_client_sit(struct irc_client *client, struct irc_network *network)
+{
+	struct irc_seat *larger;
+
+	if (irc_client_seat(client, network))
+		return true;
+	larger = realloc(client->seats, (client->seat_count + 1) * sizeof *larger);
+	if (!larger)
+		return false;
+	client->seats = larger;
+	larger[client->seat_count++] =
+		(struct irc_seat){.network = network, .note = network->journal_head};
+	network->attached++;
+	metric_add(METRIC_irc_seats, 1);
+	return true;
+}
+
+void irc_client_rise(struct irc_client *client, struct irc_network *network)
+{
+	struct irc_seat *seat = irc_client_seat(client, network);
+
+	if (!seat)
+		return;
+	free(seat->missed);
+	*seat = client->seats[--client->seat_count];
+	metric_add(METRIC_irc_seats, -1);
+	if (--network->attached == 0) {
+		free(network->journal);
+		network->journal = NULL;
+		network->journal_size = 0;
+	}
+}
+
+void irc_client_attach(struct irc_client *client)
+{
+	struct irc_named *named;
+	for (uint32_t i = 0; i < client->seat_count; i++) {
+		struct irc_network *network = client->seats[i].network;
+		uint32_t at = 0;
+
+		if (client->login_new_device)
+			device_begin(client, network);
+		miss_all(client, &client->seats[i]);
+		while ((named = irc_index_next(&network->buffers, &at))) {
+			struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
+
+			if (buffer->channel && buffer->channel->names_done && !buffer->detached)
+				irc_client_show_channel(client, buffer);
+			if (client->state != IRC_CLIENT_HERE)
+				return;
+		}
+		irc_network_away(network);
+	}
+}
+
+void irc_client_show(struct irc_client *client, struct irc_buffer *buffer)
+{
+	struct irc_seat *seat = irc_client_seat(client, buffer->network);
+
+	if (!seat)
+		return;
+	if (buffer->channel)
+		irc_client_show_channel(client, buffer);
+	irc_client_feed(client);
+	if (client->state != IRC_CLIENT_HERE)
+		return;
+	miss(client, irc_client_seat(client, buffer->network), buffer);
+	irc_client_feed(client);
+}

@@ -1,0 +1,752 @@
+#include "irc/irc_login.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "edge/access.h"
+#include "edge/account.h"
+#include "edge/edge.h"
+#include "edge/proto/base64.h"
+#include "irc/irc_buffer.h"
+#include "irc/irc_network.h"
+#include "irc/irc_user.h"
+
+#define RESPONSE_MAX 10240u
+
+/* --- capabilities --------------------------------------------------------------------------- */
+
+irc_caps irc_client_offer(const struct irc_client *client)
+{
+	irc_caps all = irc_caps_with(IRC_CAP_DOWN);
+	irc_caps needs = irc_caps_with(IRC_CAP_DOWN | IRC_CAP_NEEDS);
+	const struct irc_network *network = irc_client_network(client);
+
+	all &= ~IRC_CAP(METADATA);
+	if (!client->registered)
+		return all;
+	if (!network || network->state != IRC_STATE_UP)
+		return all & ~needs;
+	return all & ~(needs & ~network->caps);
+}
+
+static const char *value_of(enum irc_cap cap)
+{
+	switch ((int)cap) {
+	case IRC_CAP_SASL: return "PLAIN";
+	case IRC_CAP_MULTILINE: return "max-bytes=4096,max-lines=24";
+	default: return "";
+	}
+}
+
+/* Lines of CAP, each within 512 bytes: with 302 all but the last have a star. */
+static void say_caps(struct irc_client *client, const char *sub, irc_caps set, bool values)
+{
+	const char *nick = client->nick && client->nick[0] ? client->nick : "*";
+	char text[512];
+	struct writer w = writer_of(text, sizeof text);
+
+	for (unsigned i = 0; i < IRC_CAPS; i++) {
+		const char *value = value_of((enum irc_cap)i);
+
+		if (!(set & irc_cap_bit((enum irc_cap)i)))
+			continue;
+		if (w.len > 380) {
+			irc_client_say(client, ":%s CAP %s %s %s:%.*s", irc_conf_now()->hostname,
+				       nick, sub, values ? "* " : "", (int)w.len, text);
+			w.len = 0;
+		}
+		if (w.len)
+			writer_u8(&w, ' ');
+		writer_str(&w, irc_cap_name((enum irc_cap)i));
+		if (values && value[0]) {
+			writer_u8(&w, '=');
+			writer_str(&w, value);
+		}
+	}
+	irc_client_say(client, ":%s CAP %s %s :%.*s", irc_conf_now()->hostname, nick, sub,
+		       (int)w.len, text);
+}
+
+void irc_client_offer_again(struct irc_client *client)
+{
+	irc_caps now = irc_client_offer(client), gone = client->offered & ~now,
+		 came = now & ~client->offered;
+
+	client->caps &= ~gone;
+	client->offered = now;
+	if (!(client->caps & IRC_CAP(CAP_NOTIFY)))
+		return;
+	if (gone)
+		say_caps(client, "DEL", gone, false);
+	if (came)
+		say_caps(client, "NEW", came, false);
+}
+
+static void cap_request(struct irc_client *client, struct bytes list)
+{
+	const char *nick = client->nick && client->nick[0] ? client->nick : "*";
+	irc_caps offer = irc_client_offer(client), on = client->caps;
+	struct bytes rest = list;
+	struct irc_cap_word word;
+	bool good = true;
+
+	while (irc_cap_next(&rest, &word)) {
+		if (word.cap == IRC_CAPS || !(offer & irc_cap_bit(word.cap)) ||
+		    (irc_cap_use(word.cap) & IRC_CAP_INFO))
+			good = false;
+		else if (word.minus)
+			on &= ~irc_cap_bit(word.cap);
+		else
+			on |= irc_cap_bit(word.cap);
+	}
+	/* All or nothing (capability negotiation). cap-notify comes with 302 and stays. */
+	if (client->cap_version >= 302)
+		on |= IRC_CAP(CAP_NOTIFY);
+	if (good)
+		client->caps = on;
+	irc_client_say(client, ":%s CAP %s %s :%.*s", irc_conf_now()->hostname, nick,
+		       good ? "ACK" : "NAK", (int)list.len, (const char *)list.at);
+}
+
+static void login_go_on(struct irc_client *client);
+static bool login_have(struct irc_client *client);
+
+void irc_client_cap(struct irc_client *client, const struct irc_line *line)
+{
+	struct bytes sub = irc_param(line, 0);
+	uint64_t version = 301;
+
+	if (!client->registered && !login_have(client)) {
+		irc_client_end(client, "Out of memory");
+		return;
+	}
+	if (bytes_equal_nocase(sub, BYTES("LS"))) {
+		if (client->login)
+			client->login->negotiates = true;
+		(void)bytes_to_u64(irc_param(line, 1), 1000, &version);
+		if ((int)version > client->cap_version)
+			client->cap_version = (int)version;
+		if (client->cap_version >= 302)
+			client->caps |= IRC_CAP(CAP_NOTIFY);
+		client->offered = irc_client_offer(client);
+		say_caps(client, "LS", client->offered, client->cap_version >= 302);
+	} else if (bytes_equal_nocase(sub, BYTES("LIST"))) {
+		say_caps(client, "LIST", client->caps, false);
+	} else if (bytes_equal_nocase(sub, BYTES("REQ"))) {
+		if (client->login)
+			client->login->negotiates = true;
+		cap_request(client, irc_param(line, 1));
+	} else if (bytes_equal_nocase(sub, BYTES("END"))) {
+		if (client->login) {
+			client->login->negotiates = false;
+			login_go_on(client);
+		}
+	} else {
+		irc_client_number(client, 410, "%.*s :Invalid CAP command", (int)sub.len,
+				  (const char *)sub.at);
+	}
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+void irc_login_free(struct irc_client *client)
+{
+	struct irc_login *login = client->login;
+
+	if (!login || login->checks)
+		return;
+	client->login = NULL;
+	tls_moved_free(login->moved);
+	irc_pipe_fini(&login->response);
+	if (login->pass)
+		sodium_memzero(login->pass, strlen(login->pass));
+	sodium_memzero(login->given, sizeof login->given);
+	free(login->username);
+	free(login->realname);
+	free(login->pass);
+	free(login->bind);
+	free(login);
+}
+
+static bool login_have(struct irc_client *client)
+{
+	if (!client->login)
+		client->login = calloc(1, sizeof *client->login);
+	return client->login != NULL;
+}
+
+/* --- names ---------------------------------------------------------------------------------- */
+
+/* "user/network@client", the latter two in either order and each once. */
+static void name_split(struct irc_login *login, struct bytes name)
+{
+	size_t end = 0;
+
+	while (end < name.len && name.at[end] != '/' && name.at[end] != '@')
+		end++;
+	bytes_to_str(bytes_first(name, end), login->user, sizeof login->user);
+	name = bytes_skip(name, end);
+	while (name.len) {
+		bool is_network = name.at[0] == '/';
+
+		name = bytes_skip(name, 1);
+		for (end = 0; end < name.len && name.at[end] != '/' && name.at[end] != '@';)
+			end++;
+		bytes_to_str(bytes_first(name, end), is_network ? login->network : login->device,
+			     sizeof login->network);
+		name = bytes_skip(name, end);
+	}
+}
+
+/* --- from worker to worker ------------------------------------------------------------------ */
+
+static void deliver_move(struct message *message)
+{
+	struct irc_login *login = container_of(message, struct irc_login, message);
+	struct irc_client *client = login->client;
+	struct worker *worker = login->to;
+	int error = 0;
+
+	enter_worker();
+	client->worker = worker;
+	edge_joined(worker);
+	if (login->moved) {
+		error = tls_arrive(client->link.fd, login->moved, &client->link);
+		login->moved = NULL;
+	}
+	if (!error && !irc_here.stopping)
+		error = uv_poll_init(&worker->loop, &client->poll, client->link.fd);
+	if (error || irc_here.stopping) {
+		link_close(client->link);
+		edge_left(worker);
+		metric_add(METRIC_irc_clients, -1);
+		irc_client_free(client);
+		return;
+	}
+	client->poll_events = 0;
+	client->state = IRC_CLIENT_STRANGER;
+	client->next = irc_here.strangers;
+	irc_here.strangers = client;
+	irc_login_arrived(client);
+}
+
+static void on_unhooked(uv_handle_t *handle)
+{
+	struct irc_client *client = container_of((uv_poll_t *)handle, struct irc_client, poll);
+	struct irc_login *login = client->login;
+
+	login->message.deliver = deliver_move;
+	worker_post(login->to, &login->message);
+}
+
+/* True: it is on its way, and the rest happens there. */
+static bool login_moves(struct irc_client *client)
+{
+	struct irc_login *login = client->login;
+	struct irc_client **link = &irc_here.strangers;
+
+	enter_worker();
+	login->to = irc_worker_of(bytes_str(login->user));
+	if (login->to == irc_here.worker)
+		return false;
+	if (client->link.tls) {
+		login->moved = tls_leave(&client->link);
+		if (!login->moved) {
+			irc_client_end(client, NULL);
+			return true;
+		}
+	}
+	while (*link != client)
+		link = &(*link)->next;
+	*link = client->next;
+	login->client = client;
+	client->state = IRC_CLIENT_MOVES;
+	edge_left(client->worker);
+	uv_close((uv_handle_t *)&client->poll, on_unhooked);
+	return true;
+}
+
+/* --- passwords ------------------------------------------------------------------------------ */
+
+enum stage { STAGE_SETTINGS, STAGE_USER, STAGE_END };
+
+static const char *stored_at(const struct irc_login *login, unsigned stage)
+{
+	struct bytes user = bytes_str(login->user);
+	const struct account *account = account_find(account_book(), user);
+
+	if (stage == STAGE_SETTINGS)
+		return bytes_equal(user, bytes_str(edge_settings()->conf.admin_user))
+			       ? edge_settings()->conf.admin_password
+			       : "";
+	return account && !account->disabled ? account->stored : "";
+}
+
+static void login_in(struct irc_client *client);
+
+static void login_refused(struct irc_client *client, const char *why)
+{
+	struct irc_login *login = client->login;
+
+	client->state = IRC_CLIENT_STRANGER;
+	if (login->by_sasl) {
+		login->by_sasl = false;
+		irc_client_number(client, 904, ":%s", why);
+		irc_client_wake(client, (struct bytes){0});
+		return;
+	}
+	irc_client_number(client, 464, ":%s", why);
+	irc_client_end(client, why);
+}
+
+static void login_wrong(struct irc_client *client)
+{
+	struct lockout_rules rules = access_lockout_rules();
+	char text[ADDRESS_TEXT_MAX + 1];
+	uint64_t wait = lockout_wrong(&rules, &client->login->attempt, mono_now());
+
+	metric_add(METRIC_edge_auth_failures, 1);
+	if (wait) {
+		metric_add(METRIC_edge_lockouts, 1);
+		log_warnx("irc", "locked out", kv_str("address", address_text(&client->peer, text)),
+			  kv_str("user", client->login->user), kv_ms("wait", wait));
+	}
+	login_refused(client, "Invalid username or password");
+}
+
+static void next_stage(struct irc_client *client);
+
+static void on_checked(struct auth_check *check, enum auth_result result)
+{
+	struct irc_login *login = container_of(check, struct irc_login, check);
+	struct irc_client *client = login->client;
+
+	enter_worker();
+	login->checks = false;
+	if (client->state == IRC_CLIENT_GONE) {
+		/* It went while its password was looked at; nobody else has the login now. */
+		if (client->orphan)
+			irc_client_free(client);
+		return;
+	}
+	if (result == AUTH_YES) {
+		lockout_right(&login->attempt, mono_now());
+		login_in(client);
+	} else if (result == AUTH_BUSY) {
+		login_refused(client, "Too many logins at once, try again");
+	} else {
+		login->stage++;
+		next_stage(client);
+	}
+}
+
+static void next_stage(struct irc_client *client)
+{
+	struct irc_login *login = client->login;
+
+	while (login->stage < STAGE_END && !stored_at(login, login->stage)[0])
+		login->stage++;
+	if (login->stage == STAGE_END) {
+		login_wrong(client);
+		return;
+	}
+	login->client = client;
+	login->checks = true;
+	auth_start(&login->check, &irc_here.worker->loop, stored_at(login, login->stage),
+		   bytes_str(login->given), on_checked);
+}
+
+/* On the worker of the user. */
+static void login_check(struct irc_client *client)
+{
+	struct irc_login *login = client->login;
+	struct lockout_rules rules = access_lockout_rules();
+	struct irc_user *user = irc_user_find(bytes_str(login->user));
+	struct irc_password *password =
+		user ? irc_password_find(user, bytes_str(login->given), false) : NULL;
+	struct bytes parts[] = {BYTES("irc"), bytes_str(login->given),
+				bytes_str(stored_at(login, STAGE_SETTINGS)),
+				bytes_str(stored_at(login, STAGE_USER))};
+	unsigned wait_s;
+
+	client->state = IRC_CLIENT_CHECKS;
+	login->attempt = lockout_try_of(LOCKOUT_PEOPLE, &client->peer, bytes_str(login->user),
+					parts, COUNT_OF(parts));
+	switch (lockout_ask(&rules, &login->attempt, mono_now(), &wait_s)) {
+	case LOCKOUT_GO: break;
+	case LOCKOUT_WRONG:
+		/* One that was revoked and given again under the same letters is right now. */
+		if (password)
+			break;
+		login_refused(client, "Invalid username or password");
+		return;
+	case LOCKOUT_WAIT:
+		metric_add(METRIC_edge_lockout_refusals, 1);
+		login_refused(client, "Too many wrong passwords, try again later");
+		return;
+	}
+	if (password) {
+		lockout_right(&login->attempt, mono_now());
+		irc_password_used(password, client->peer.ip);
+		login_in(client);
+		return;
+	}
+	login->stage = STAGE_SETTINGS;
+	next_stage(client);
+}
+
+/* --- in ------------------------------------------------------------------------------------- */
+
+static void login_finish(struct irc_client *client);
+
+static void login_in(struct irc_client *client)
+{
+	struct irc_login *login = client->login;
+
+	login->is_in = true;
+	client->state = IRC_CLIENT_STRANGER;
+	sodium_memzero(login->given, sizeof login->given);
+	if (login->by_sasl) {
+		irc_client_number(client, 900, "%s!%s@%s %s :You are now logged in as %s",
+				  client->nick ? client->nick : "*",
+				  login->username ? login->username : "*", irc_conf_now()->hostname,
+				  login->user, login->user);
+		irc_client_number(client, 903, ":SASL authentication successful");
+	}
+	irc_client_wake(client, (struct bytes){0});
+	if (client->state == IRC_CLIENT_STRANGER)
+		login_go_on(client);
+}
+
+static bool refuse_plain(const struct irc_client *client)
+{
+	struct cidr local[2];
+
+	if (client->link.tls || irc_conf_now()->plain == IRC_PLAIN_YES)
+		return false;
+	CHECK(cidr_parse(BYTES("127.0.0.0/8"), &local[0]) && cidr_parse(BYTES("::1"), &local[1]));
+	return irc_conf_now()->plain == IRC_PLAIN_NO ||
+	       !cidr_list_holds((struct cidr_list){local, 2}, &client->peer);
+}
+
+/* As far as what was said goes. */
+static void login_go_on(struct irc_client *client)
+{
+	struct irc_login *login = client->login;
+
+	if (!login || client->state != IRC_CLIENT_STRANGER || login->negotiates || !client->nick ||
+	    !login->username)
+		return;
+	if (login->is_in) {
+		login_finish(client);
+		return;
+	}
+	if (!login->pass) {
+		irc_client_number(client, 464,
+				  ":A password is needed: PASS user/network:password, "
+				  "or SASL");
+		irc_client_end(client, "A password is needed");
+		return;
+	}
+	if (!login->user[0]) {
+		struct bytes pass = bytes_str(login->pass), name = pass;
+		size_t colon = bytes_find(pass, ':');
+
+		/* "user/network:password" as one, or the name is USER's. */
+		name_split(login, bytes_str(login->username));
+		if (colon < pass.len) {
+			struct irc_login trial = {0};
+
+			name_split(&trial, bytes_first(name, colon));
+			if (bytes_find(bytes_first(name, colon), '/') < colon ||
+			    strcmp(trial.user, login->user) == 0 ||
+			    !account_find(account_book(), bytes_str(login->user))) {
+				name_split(login, bytes_first(name, colon));
+				pass = bytes_skip(pass, colon + 1);
+			}
+		}
+		bytes_to_str(pass, login->given, sizeof login->given);
+	}
+	if (!login_moves(client))
+		login_check(client);
+}
+
+void irc_login_arrived(struct irc_client *client)
+{
+	login_check(client);
+	if (client->state == IRC_CLIENT_CHECKS)
+		irc_client_wake(client, (struct bytes){0});
+}
+
+/* Which network it meant. False: it is gone. */
+static bool choose_network(struct irc_client *client, struct irc_user *user)
+{
+	struct irc_login *login = client->login;
+	struct irc_network *network = NULL;
+	uint64_t id;
+
+	if (login->bind && bytes_to_u64(bytes_str(login->bind), UINT64_MAX, &id))
+		network = irc_network_of_id(user, id);
+	else if (login->network[0] && strcmp(login->network, "*") != 0)
+		network = irc_network_find(user, bytes_str(login->network));
+	if ((login->bind || (login->network[0] && strcmp(login->network, "*") != 0)) && !network) {
+		irc_client_number(client, 464, ":There is no network of this name: %s",
+				  login->bind ? login->bind : login->network);
+		irc_client_end(client, "No such network");
+		return false;
+	}
+	if (network)
+		return irc_client_sit(client, network);
+	/* A client that knows bouncer-networks asks for the others itself. */
+	client->multi = !(client->caps & IRC_CAP(BOUNCER_NETWORKS)) || login->network[0];
+	for (network = user->networks; client->multi && network; network = network->next)
+		if (!irc_client_sit(client, network))
+			return false;
+	return true;
+}
+
+static void login_finish(struct irc_client *client)
+{
+	struct irc_login *login = client->login;
+	struct irc_user *user = irc_user_make(bytes_str(login->user));
+	struct irc_network *network;
+	struct irc_client **link = &irc_here.strangers;
+	char text[ADDRESS_TEXT_MAX + 1];
+	bool is_new = false;
+
+	if (!user || user->client_count >= irc_conf_now()->clients) {
+		irc_client_end(client, user ? "Too many clients of this user" : "Out of memory");
+		return;
+	}
+	while (*link != client)
+		link = &(*link)->next;
+	*link = client->next;
+	client->user = user;
+	client->next = user->clients;
+	user->clients = client;
+	user->client_count++;
+	client->state = IRC_CLIENT_HERE;
+	client->device = irc_device_make(user, bytes_str(login->device), &is_new);
+	client->login_new_device = is_new;
+	if (client->device < 0) {
+		irc_client_end(client, "Out of memory");
+		return;
+	}
+	/* A first login without anything set: the nick that he came with is as good as any. */
+	if (!user->nick[0] && irc_is_nick(bytes_str(client->nick))) {
+		irc_set(&user->nick, bytes_str(client->nick));
+		irc_set(&user->realname, irc_str(login->realname));
+		irc_user_keep(user);
+	}
+	if (!choose_network(client, user) || client->state == IRC_CLIENT_GONE)
+		return;
+	network = irc_client_network(client);
+	client->registered = true;
+	metric_add(METRIC_irc_logins, 1);
+	log_info("irc", "client in", kv_str("user", user->name),
+		 kv_str("network", network ? network->name : "*"), kv_str("client", login->device),
+		 kv_str("address", address_text(&client->peer, text)),
+		 kv_bool("tls", client->link.tls != 0));
+	irc_client_welcome(client);
+	irc_login_free(client);
+	if (client->state == IRC_CLIENT_HERE)
+		irc_client_attach(client);
+	client->login_new_device = false;
+	/* Lines behind the registration are heard by whoever called; if that was nobody, now. */
+	if (client->state == IRC_CLIENT_HERE && !client->in_turn)
+		irc_client_wake(client, (struct bytes){0});
+}
+
+/* --- what is said --------------------------------------------------------------------------- */
+
+static void sasl_done(struct irc_client *client, struct bytes response)
+{
+	struct irc_login *login = client->login;
+	struct irc_plain plain;
+	uint8_t room[1024];
+	struct writer w = writer_of(room, sizeof room);
+	bool good;
+
+	good = base64_decode(response, &w) && irc_plain_parse(writer_done(&w), &plain) &&
+	       plain.password.len < sizeof login->given;
+	if (good) {
+		bytes_to_str(plain.password, login->given, sizeof login->given);
+		login->user[0] = login->network[0] = login->device[0] = '\0';
+		name_split(login, plain.user);
+	}
+	sodium_memzero(room, sizeof room);
+	login->mechanism = IRC_SASL_NONE;
+	if (!good) {
+		irc_client_number(client, 904, ":SASL authentication failed");
+		return;
+	}
+	login->by_sasl = true;
+	if (!login_moves(client))
+		login_check(client);
+}
+
+void irc_client_authenticate(struct irc_client *client, const struct irc_line *line)
+{
+	struct irc_login *login = client->login;
+	struct bytes piece = irc_param(line, 0);
+
+	if (bytes_equal(piece, BYTES("*"))) {
+		login->mechanism = IRC_SASL_NONE;
+		irc_pipe_fini(&login->response);
+		irc_client_number(client, 906, ":SASL authentication aborted");
+		return;
+	}
+	if (login->mechanism == IRC_SASL_NONE) {
+		login->mechanism = irc_mechanism_of(piece);
+		if (login->mechanism != IRC_SASL_PLAIN) {
+			login->mechanism = IRC_SASL_NONE;
+			irc_client_number(client, 908, "PLAIN :are available SASL mechanisms");
+			irc_client_number(client, 904, ":SASL authentication failed");
+			return;
+		}
+		irc_pipe_fini(&login->response);
+		irc_client_say(client, "AUTHENTICATE +");
+		return;
+	}
+	if (!bytes_equal(piece, BYTES("+")) &&
+	    (irc_pipe_len(&login->response) + piece.len > RESPONSE_MAX ||
+	     piece.len > IRC_SASL_CHUNK || !irc_pipe_put(&login->response, piece))) {
+		login->mechanism = IRC_SASL_NONE;
+		irc_pipe_fini(&login->response);
+		irc_client_number(client, 905, ":SASL message too long");
+		return;
+	}
+	if (piece.len == IRC_SASL_CHUNK)
+		return;
+	struct irc_pipe response = login->response;
+
+	login->response = (struct irc_pipe){0};
+	sasl_done(client, irc_pipe_bytes(&response));
+	if (response.at)
+		sodium_memzero(response.at, response.to);
+	irc_pipe_fini(&response);
+}
+
+void irc_login_line(struct irc_client *client, const struct irc_line *line)
+{
+	struct irc_login *login;
+
+	if (refuse_plain(client)) {
+		irc_client_end(client, "This bouncer wants TLS");
+		return;
+	}
+	if (!login_have(client)) {
+		irc_client_end(client, "Out of memory");
+		return;
+	}
+	login = client->login;
+	if (irc_verb_is(line, "PASS")) {
+		irc_set(&login->pass, irc_param(line, 0));
+	} else if (irc_verb_is(line, "NICK")) {
+		if (line->count && irc_param(line, 0).len < 64)
+			irc_set(&client->nick, irc_param(line, 0));
+		else
+			irc_client_number(client, 431, ":No nickname given");
+		login_go_on(client);
+	} else if (irc_verb_is(line, "USER")) {
+		if (line->count < 4) {
+			irc_client_number(client, 461, "USER :Not enough parameters");
+			return;
+		}
+		irc_set(&login->username, irc_param(line, 0));
+		irc_set(&login->realname, irc_param(line, 3));
+		login_go_on(client);
+	} else if (irc_verb_is(line, "AUTHENTICATE")) {
+		if (login->is_in)
+			irc_client_number(client, 907, ":You have already authenticated");
+		else
+			irc_client_authenticate(client, line);
+	} else if (irc_verb_is(line, "BOUNCER") &&
+		   bytes_equal_nocase(irc_param(line, 0), BYTES("BIND"))) {
+		if (login->is_in)
+			irc_set(&login->bind, irc_param(line, 1));
+		else
+			irc_client_fail(client, "BOUNCER", "ACCOUNT_REQUIRED", "BIND",
+					"Authentication needed");
+	} else {
+		/* irssi says "JOIN :" here, to see whether we are there. */
+		irc_client_number(client, 451, ":You have not registered");
+	}
+}
+
+/* --- welcome -------------------------------------------------------------------------------- */
+
+void irc_client_isupport(struct irc_client *client)
+{
+	const struct irc_network *network = irc_client_network(client);
+	struct bytes tokens = irc_str(network ? network->isupport : "");
+	char line[450], own[300];
+	struct writer w = writer_of(line, sizeof line);
+	unsigned count = 0;
+	struct bytes all[2];
+
+	snprintf(own, sizeof own,
+		 "CHATHISTORY=%llu MSGREFTYPES=timestamp,msgid LINELEN=4096%s%s%s%s",
+		 (unsigned long long)irc_conf_now()->history,
+		 network && network->is.whox ? " WHOX" : "",
+		 network && client->caps & IRC_CAP(BOUNCER_NETWORKS) ? " BOUNCER_NETID=" : "",
+		 network || !irc_conf_now()->title[0] ? "" : " NETWORK=",
+		 network || !irc_conf_now()->title[0] ? "" : irc_conf_now()->title);
+	if (network && client->caps & IRC_CAP(BOUNCER_NETWORKS))
+		snprintf(own + strlen(own), sizeof own - strlen(own), "%llu",
+			 (unsigned long long)network->id);
+	if (!network)
+		snprintf(own + strlen(own), sizeof own - strlen(own),
+			 " CASEMAPPING=ascii NICKLEN=200 CHANNELLEN=200%s",
+			 client->multi ? " CHANTYPES=#&+! PREFIX=(qaohv)~&@%+" : " CHANTYPES=");
+	all[0] = bytes_str(own);
+	all[1] = tokens;
+	for (unsigned i = 0; i < 2; i++)
+		while (all[i].len) {
+			struct bytes token = bytes_cut(&all[i], ' ');
+
+			if (!token.len)
+				continue;
+			if (count == 12 || w.len + token.len + 2 > 380) {
+				irc_client_number(client, 5, "%.*s :are supported by this server",
+						  (int)w.len, line);
+				w.len = count = 0;
+			}
+			if (w.len)
+				writer_u8(&w, ' ');
+			writer_put(&w, token);
+			count++;
+		}
+	if (w.len)
+		irc_client_number(client, 5, "%.*s :are supported by this server", (int)w.len,
+				  line);
+}
+
+void irc_client_welcome(struct irc_client *client)
+{
+	const struct irc_network *network = irc_client_network(client);
+	const char *title = network && network->is.network[0] ? network->is.network
+			    : network                         ? network->name
+							      : irc_conf_now()->title;
+	bool was = client->in_turn;
+
+	client->in_turn = true;
+	if (network && network->nick[0] && strcmp(network->nick, client->nick) != 0) {
+		/* The network's nick counts; it is ours before the first number. */
+		irc_set(&client->nick, bytes_str(network->nick));
+	}
+	irc_client_number(client, 1, ":Welcome to %s, %s", title, client->nick);
+	irc_client_number(client, 2, ":Your host is %s, running ringmain-" RINGMAIN_VERSION,
+			  irc_conf_now()->hostname);
+	irc_client_number(client, 3, ":This bouncer forgets nothing");
+	irc_client_number(client, 4, "%s ringmain-" RINGMAIN_VERSION " aiwroO OovaimnqpsrtklbeI",
+			  irc_conf_now()->hostname);
+	irc_client_isupport(client);
+	irc_client_number(client, 422, ":No message of the day");
+	client->in_turn = was;
+	irc_client_offer_again(client);
+}

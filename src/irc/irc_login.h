@@ -1,0 +1,23 @@
+/* irc_login: who somebody is, before he is anybody: what he said until now. */
+#pragma once
+
+#include "edge/auth.h"
+#include "edge/tls.h"
+#include "irc/irc_client.h"
+
+struct irc_login {
+	struct message message; /* from worker to worker */
+	struct irc_client *client;
+	struct worker *to;
+	struct tls_moved *moved;
+	char user[IRC_USER_SIZE], network[80], device[80];
+	char *username, *realname, *pass;
+	char *bind; /* BOUNCER BIND */
+	bool negotiates, by_sasl, is_in, checks;
+	struct irc_pipe response; /* of AUTHENTICATE */
+	enum irc_mechanism mechanism;
+	struct auth_check check;
+	struct lockout_try attempt;
+	unsigned stage;
+	char given[AUTH_PASSWORD_MAX];
+};

@@ -1,0 +1,169 @@
+#include "irc/irc_notice.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "core/clock.h"
+#include "irc/irc_bouncer.h"
+#include "irc/irc_buffer.h"
+#include "irc/irc_client.h"
+#include "irc/irc_detach.h"
+#include "irc/irc_network.h"
+#include "irc/irc_service.h"
+#include "irc/irc_upstream.h"
+
+void irc_notice(struct irc_user *user, const struct irc_network *network, const char *format, ...)
+{
+	struct irc_client *next;
+	char text[700];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	for (struct irc_client *client = user->clients; client; client = next) {
+		next = client->next;
+		/* A bouncer connection hears of all. */
+		if (client->registered &&
+		    (!network || irc_client_seat(client, network) || !client->seat_count))
+			irc_client_say(client, ":%s!%s@%s NOTICE %s :%s", IRC_SERVICE, IRC_SERVICE,
+				       irc_conf_now()->hostname, client->nick, text);
+	}
+}
+
+void irc_notice_state(struct irc_network *network)
+{
+	irc_bouncer_tell(network, false);
+}
+
+void irc_notice_lost(struct irc_network *network, bool again, uint64_t wait_ms)
+{
+	/* The first time says it; then it is known. */
+	if (network->failures > 1 && again)
+		return;
+	if (again)
+		irc_notice(network->user, network, "%s is gone: %s. Trying again in %llu s",
+			   network->name, network->why, (unsigned long long)(wait_ms + 999) / 1000);
+	else
+		irc_notice(network->user, network,
+			   "%s is gone: %s. Not trying again until you change something (network "
+			   "update)",
+			   network->name, network->why);
+	irc_bouncer_tell(network, false);
+}
+
+void irc_notice_ready(struct irc_network *network)
+{
+	irc_notice(network->user, network, "%s is connected (%s)", network->name,
+		   network->up->place.host);
+}
+
+void irc_notice_joined(struct irc_buffer *buffer)
+{
+	(void)buffer;
+}
+
+bool irc_is_highlight(const struct irc_network *network, struct bytes text)
+{
+	struct bytes words = bytes_str(network->conf.highlights);
+
+	if (irc_has_word(text, bytes_str(network->nick)))
+		return true;
+	while (words.len)
+		if (irc_has_word(text, bytes_cut(&words, ' ')))
+			return true;
+	return false;
+}
+
+static bool passes(enum irc_filter filter, enum irc_filter otherwise, bool highlight)
+{
+	if (filter == IRC_FILTER_DEFAULT)
+		filter = otherwise;
+	return filter == IRC_FILTER_MESSAGE || (filter == IRC_FILTER_HIGHLIGHT && highlight);
+}
+
+void irc_notice_message(struct irc_buffer *buffer, const struct irc_line *line, bool self)
+{
+	struct irc_network *network = buffer->network;
+	struct bytes text = irc_param(line, 1), nick = irc_source_of(line->source).nick;
+	bool highlight = !self && irc_is_highlight(network, text);
+
+	if (passes((enum irc_filter)buffer->detach_on, IRC_FILTER_MESSAGE, highlight))
+		irc_detach_said(buffer);
+	if (!buffer->detached || self)
+		return;
+	if (passes((enum irc_filter)buffer->relay_detached, IRC_FILTER_HIGHLIGHT, highlight))
+		irc_notice(network->user, network, "%s in %s: <%.*s> %.*s",
+			   highlight ? "highlight" : "message", buffer->named.name, (int)nick.len,
+			   (const char *)nick.at, (int)text.len, (const char *)text.at);
+	if (passes((enum irc_filter)buffer->reattach_on, IRC_FILTER_NONE, highlight))
+		irc_detach_attach(buffer);
+}
+
+/* --- put aside ------------------------------------------------------------------------------ */
+
+void irc_detach(struct irc_buffer *buffer)
+{
+	struct irc_network *network = buffer->network;
+	struct irc_client *next;
+	char name[400];
+
+	if (buffer->detached)
+		return;
+	for (struct irc_client *client = network->user->clients; client; client = next) {
+		struct bytes target;
+
+		next = client->next;
+		if (!irc_client_seat(client, network))
+			continue;
+		/* What was said until now is his. */
+		irc_client_feed(client);
+		if (client->state != IRC_CLIENT_HERE)
+			continue;
+		target = irc_client_name(client, network, irc_named_bytes(&buffer->named), name,
+					 sizeof name);
+		irc_client_say(client, ":%s%s%s PART %.*s :Detach", client->nick,
+			       network->userhost[0] ? "!" : "", network->userhost, (int)target.len,
+			       (const char *)target.at);
+	}
+	buffer->detached = true;
+	irc_buffer_keep(buffer);
+}
+
+void irc_detach_attach(struct irc_buffer *buffer)
+{
+	struct irc_client *next;
+
+	if (!buffer->detached)
+		return;
+	buffer->detached = false;
+	irc_detach_said(buffer);
+	irc_buffer_keep(buffer);
+	for (struct irc_client *client = buffer->network->user->clients; client; client = next) {
+		next = client->next;
+		irc_client_show(client, buffer);
+	}
+}
+
+void irc_detach_said(struct irc_buffer *buffer)
+{
+	if (buffer->detach_after_s)
+		buffer->detach_at = mono_add_ms(mono_now(), (int64_t)buffer->detach_after_s * 1000);
+}
+
+void irc_detach_tick(struct irc_network *network, mono_t now)
+{
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	while ((named = irc_index_next(&network->buffers, &at))) {
+		struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
+
+		if (!buffer->detach_after_s || buffer->detached || !buffer->channel)
+			continue;
+		if (!buffer->detach_at.us)
+			irc_detach_said(buffer);
+		else if (!mono_before(now, buffer->detach_at))
+			irc_detach(buffer);
+	}
+}

@@ -1,0 +1,170 @@
+#include "irc/irc_ring.h"
+
+#include <stdlib.h>
+
+#define FIRST_SIZE  1024u
+#define FIRST_COUNT 8u
+
+struct irc_entry {
+	uint64_t pos;
+	int64_t at_ms;
+	uint32_t kind;
+	uint32_t origin;
+	uint32_t len;
+	uint32_t tags_len;
+};
+
+void irc_ring_init(struct irc_ring *ring, uint64_t first)
+{
+	*ring = (struct irc_ring){.head = first, .kept = first};
+}
+
+void irc_ring_fini(struct irc_ring *ring)
+{
+	free(ring->data);
+	free(ring->index);
+	ring->data = NULL;
+	ring->index = NULL;
+	ring->size = ring->count = 0;
+	ring->kept = ring->head;
+	ring->kept_pos = ring->head_pos = 0;
+}
+
+static struct irc_entry *entry_of(const struct irc_ring *ring, uint64_t seq)
+{
+	return &ring->index[seq & (ring->count - 1)];
+}
+
+static void drop_oldest(struct irc_ring *ring)
+{
+	ring->kept++;
+	ring->kept_pos = ring->kept < ring->head ? entry_of(ring, ring->kept)->pos : ring->head_pos;
+}
+
+/* Where a run of len bytes goes that may not be cut by the end. */
+static uint64_t place(const struct irc_ring *ring, uint32_t len)
+{
+	uint64_t off = ring->head_pos & (ring->size - 1);
+
+	return off + len <= ring->size ? ring->head_pos : ring->head_pos + (ring->size - off);
+}
+
+static bool fits(const struct irc_ring *ring, uint32_t len)
+{
+	return ring->size && len <= ring->size &&
+	       place(ring, len) + len - ring->kept_pos <= ring->size;
+}
+
+/* Larger data, with all lines one behind the other. */
+static bool grow_data(struct irc_ring *ring, uint32_t size)
+{
+	uint8_t *data = malloc(size);
+	uint64_t pos = 0;
+
+	if (!data)
+		return false;
+	for (uint64_t seq = ring->kept; seq < ring->head; seq++) {
+		struct irc_entry *entry = entry_of(ring, seq);
+
+		memcpy(data + pos, ring->data + (entry->pos & (ring->size - 1)), entry->len);
+		entry->pos = pos;
+		pos += entry->len;
+	}
+	free(ring->data);
+	ring->data = data;
+	ring->size = size;
+	ring->kept_pos = 0;
+	ring->head_pos = pos;
+	return true;
+}
+
+static bool grow_index(struct irc_ring *ring, uint32_t count)
+{
+	struct irc_entry *index = malloc(count * sizeof *index);
+
+	if (!index)
+		return false;
+	for (uint64_t seq = ring->kept; seq < ring->head; seq++)
+		index[seq & (count - 1)] = *entry_of(ring, seq);
+	free(ring->index);
+	ring->index = index;
+	ring->count = count;
+	return true;
+}
+
+/* Room for len bytes: by growing, or else by letting go of the oldest. */
+static bool make_room(struct irc_ring *ring, uint32_t len, uint32_t limit)
+{
+	uint32_t size = ring->size ? ring->size : FIRST_SIZE / 2;
+
+	if (!fits(ring, len)) {
+		do
+			size *= 2;
+		while (size < 2 * len);
+		if (size <= limit)
+			(void)grow_data(ring, size);
+	}
+	if (ring->head - ring->kept == ring->count)
+		(void)grow_index(ring, ring->count ? ring->count * 2 : FIRST_COUNT);
+	if (!ring->size || !ring->count || len > ring->size)
+		return false;
+	while (ring->kept < ring->head &&
+	       (!fits(ring, len) || ring->head - ring->kept == ring->count))
+		drop_oldest(ring);
+	return fits(ring, len);
+}
+
+bool irc_ring_put(struct irc_ring *ring, struct irc_record *record, uint32_t limit)
+{
+	size_t len = record->tags.len + record->line.len;
+	struct irc_entry *entry;
+	uint8_t *to;
+
+	if (len > limit / 2 || !make_room(ring, (uint32_t)len, limit))
+		return false;
+	record->seq = ring->head;
+	entry = entry_of(ring, ring->head);
+	*entry = (struct irc_entry){
+		.pos = place(ring, (uint32_t)len),
+		.at_ms = record->at_ms,
+		.kind = record->kind,
+		.origin = record->origin,
+		.len = (uint32_t)len,
+		.tags_len = (uint32_t)record->tags.len,
+	};
+	to = ring->data + (entry->pos & (ring->size - 1));
+	if (record->tags.len)
+		memcpy(to, record->tags.at, record->tags.len);
+	if (record->line.len)
+		memcpy(to + record->tags.len, record->line.at, record->line.len);
+	ring->head_pos = entry->pos + len;
+	if (ring->kept == ring->head)
+		ring->kept_pos = entry->pos;
+	ring->head++;
+	return true;
+}
+
+bool irc_ring_get(const struct irc_ring *ring, uint64_t seq, struct irc_record *record)
+{
+	const struct irc_entry *entry;
+	const uint8_t *at;
+
+	if (seq < ring->kept || seq >= ring->head)
+		return false;
+	entry = entry_of(ring, seq);
+	at = ring->data + (entry->pos & (ring->size - 1));
+	*record = (struct irc_record){
+		.seq = seq,
+		.at_ms = entry->at_ms,
+		.kind = entry->kind,
+		.origin = entry->origin,
+		.tags = bytes_of(at, entry->tags_len),
+		.line = bytes_of(at + entry->tags_len, entry->len - entry->tags_len),
+	};
+	return true;
+}
+
+size_t irc_ring_memory(const struct irc_ring *ring)
+{
+	return ring->size + ring->count * sizeof(struct irc_entry);
+}

@@ -1,0 +1,737 @@
+#include "irc/irc_upstream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "edge/account.h"
+#include "edge/edge.h"
+#include "edge/proto/reach.h"
+#include "edge/tls_outgoing.h"
+#include "irc/irc_network.h"
+#include "irc/irc_proxy.h"
+
+#define READS_A_TURN 4
+#define TICK_MS      1000
+
+static void on_ready(uv_poll_t *poll, int status, int events);
+static void try_next(struct irc_upstream *up, const char *why);
+
+/* --- addresses ------------------------------------------------------------------------------ */
+
+static bool place_parse(struct bytes in, struct irc_place *place)
+{
+	uint64_t port = 0;
+	size_t colon;
+
+	*place = (struct irc_place){.tls = true};
+	if (bytes_start_with(in, BYTES("irc+unix://"))) {
+		in = bytes_skip(in, 11);
+		place->tls = false;
+		place->is_unix = true;
+		return in.len && bytes_to_str(in, place->host, sizeof place->host) == in.len;
+	}
+	if (bytes_start_with(in, BYTES("ircs://"))) {
+		in = bytes_skip(in, 7);
+	} else if (bytes_start_with(in, BYTES("irc+insecure://"))) {
+		in = bytes_skip(in, 15);
+		place->tls = false;
+	} else if (bytes_start_with(in, BYTES("irc://"))) {
+		in = bytes_skip(in, 6);
+		place->tls = false;
+	}
+	port = place->tls ? 6697 : 6667;
+	colon = in.len;
+	while (colon && in.at[colon - 1] != ':' && in.at[colon - 1] != ']')
+		colon--;
+	/* "host:port", "[v6]:port"; an IPv6 address without brackets has no port. */
+	if (colon && in.at[colon - 1] == ':' &&
+	    (in.at[0] == '[' || bytes_find(in, ':') == colon - 1)) {
+		if (!bytes_to_u64(bytes_skip(in, colon), 65535, &port) || !port)
+			return false;
+		in = bytes_first(in, colon - 1);
+	}
+	if (in.len > 2 && in.at[0] == '[' && in.at[in.len - 1] == ']')
+		in = bytes_first(bytes_skip(in, 1), in.len - 2);
+	place->port = (uint16_t)port;
+	for (size_t i = 0; i < in.len; i++)
+		if (in.at[i] <= ' ' || in.at[i] == '/' || in.at[i] == '@')
+			return false;
+	return in.len && bytes_to_str(in, place->host, sizeof place->host) == in.len;
+}
+
+bool irc_upstream_addr_valid(struct bytes list)
+{
+	struct irc_place place;
+
+	while (list.len) {
+		struct bytes one = bytes_cut(&list, ' ');
+
+		if (one.len && !place_parse(one, &place))
+			return false;
+	}
+	return true;
+}
+
+bool irc_upstream_place(const char *text, unsigned n, struct irc_place *place)
+{
+	struct bytes list = bytes_str(text), rest = list;
+	unsigned count = 0;
+
+	while (rest.len)
+		count += bytes_cut(&rest, ' ').len > 0;
+	if (!count)
+		return false;
+	for (n %= count; list.len;) {
+		struct bytes one = bytes_cut(&list, ' ');
+
+		if (one.len && n-- == 0)
+			return place_parse(one, place);
+	}
+	return false;
+}
+
+/* --- the end -------------------------------------------------------------------------------- */
+
+static void up_free(struct irc_upstream *up)
+{
+	if (up->handles || up->resolving)
+		return;
+	irc_pipe_fini(&up->in);
+	irc_pipe_fini(&up->out);
+	irc_pipe_fini(&up->queue);
+	irc_pipe_fini(&up->challenge);
+	free(up->sasl);
+	free(up->sasl_offer);
+	free(up->wants_nick);
+	free(up->fault);
+	free(up);
+}
+
+static void on_closed_poll(uv_handle_t *handle)
+{
+	struct irc_upstream *up = container_of((uv_poll_t *)handle, struct irc_upstream, poll);
+
+	up->handles--;
+	up_free(up);
+}
+
+static void on_closed_timer(uv_handle_t *handle)
+{
+	struct irc_upstream *up = container_of((uv_timer_t *)handle, struct irc_upstream, timer);
+
+	up->handles--;
+	up_free(up);
+}
+
+/* The socket, and what hangs on it. */
+static void socket_drop(struct irc_upstream *up)
+{
+	enter_worker();
+	handshake_destroy(&up->handshake);
+	if (!up->polled)
+		return;
+	uv_close((uv_handle_t *)&up->poll, on_closed_poll);
+	up->polled = false;
+	link_close_gently(up->link);
+	up->link = link_plain(-1);
+}
+
+static void up_end(struct irc_upstream *up)
+{
+	up->phase = IRC_PHASE_CLOSED;
+	up->network->up = NULL;
+	if (up->resolving)
+		uv_cancel((uv_req_t *)&up->dns);
+	socket_drop(up);
+	uv_close((uv_handle_t *)&up->timer, on_closed_timer);
+}
+
+void irc_upstream_fail(struct irc_upstream *up, bool again, const char *why)
+{
+	struct irc_network *network = up->network;
+	char text[512];
+
+	if (up->phase == IRC_PHASE_CLOSED)
+		return;
+	snprintf(text, sizeof text, "%s%s%s", why, up->fault ? ": " : "",
+		 up->fault ? up->fault : "");
+	up_end(up);
+	irc_network_lost(network, again && !up->fatal, text);
+}
+
+/* --- out ------------------------------------------------------------------------------------ */
+
+static void watch(struct irc_upstream *up, int events)
+{
+	if (up->poll_events == events || !up->polled)
+		return;
+	up->poll_events = events;
+	if (events)
+		uv_poll_start(&up->poll, events, on_ready);
+	else
+		uv_poll_stop(&up->poll);
+}
+
+/* False: the connection is lost. */
+static bool flush(struct irc_upstream *up)
+{
+	bool waits = false;
+
+	enter_worker();
+	while (irc_pipe_len(&up->out) && !waits) {
+		ssize_t n = link_send(up->link, irc_pipe_bytes(&up->out));
+
+		if (n < 0)
+			return false;
+		waits = n == 0;
+		irc_pipe_take(&up->out, (uint32_t)n);
+	}
+	if (!waits) {
+		int flushed = link_flush(up->link);
+
+		if (flushed < 0)
+			return false;
+		waits = flushed == 0;
+	}
+	watch(up, UV_READABLE | (waits ? UV_WRITABLE : 0));
+	return true;
+}
+
+static void flush_or_fail(struct irc_upstream *up)
+{
+	if (up->phase == IRC_PHASE_TALKS && !up->in_turn && !flush(up))
+		irc_upstream_fail(up, true, "the connection broke");
+}
+
+static void put_line(struct irc_upstream *up, struct bytes line)
+{
+	if (!irc_pipe_put(&up->out, line) || !irc_pipe_put(&up->out, BYTES("\r\n")))
+		metric_add(METRIC_irc_lines_lost, 1);
+	up->network->user->lines_out++;
+}
+
+void irc_upstream_say(struct irc_upstream *up, const char *format, ...)
+{
+	char line[IRC_LINE_MAX * 2];
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	if (len < 0)
+		return;
+	put_line(up, bytes_of(line, (size_t)len < sizeof line ? (size_t)len : sizeof line - 1));
+	flush_or_fail(up);
+}
+
+static void timer_set(struct irc_upstream *up);
+
+/* Lines whose turn it is. */
+static void queue_run(struct irc_upstream *up)
+{
+	mono_t now = mono_now();
+
+	while (up->queued && irc_rate_take(&up->rate, now, &up->queue_at)) {
+		struct bytes line = irc_pipe_bytes(&up->queue);
+
+		line = bytes_first(line, bytes_find(line, '\n'));
+		put_line(up, line);
+		up->queued--;
+		irc_pipe_take(&up->queue, (uint32_t)line.len + 1);
+	}
+}
+
+bool irc_upstream_queue(struct irc_upstream *up, struct bytes line)
+{
+	if (up->phase != IRC_PHASE_TALKS || !up->welcomed || up->queued >= irc_conf_now()->queue ||
+	    !irc_pipe_put(&up->queue, line) || !irc_pipe_put(&up->queue, BYTES("\n")))
+		return false;
+	up->queued++;
+	queue_run(up);
+	flush_or_fail(up);
+	if (up->queued && up->phase == IRC_PHASE_TALKS)
+		timer_set(up);
+	return true;
+}
+
+void irc_upstream_later(struct irc_upstream *up, const char *format, ...)
+{
+	char line[IRC_LINE_MAX * 2];
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	if (len > 0 && (size_t)len < sizeof line &&
+	    !irc_upstream_queue(up, bytes_of(line, (size_t)len)))
+		metric_add(METRIC_irc_refused, 1);
+}
+
+void irc_upstream_close(struct irc_upstream *up, const char *text)
+{
+	if (up->phase == IRC_PHASE_TALKS) {
+		/* Not as one that waits for its turn. */
+		irc_pipe_fini(&up->queue);
+		up->queued = 0;
+		up->in_turn = true;
+		irc_upstream_say(up, "QUIT :%s", text);
+		(void)!flush(up);
+	}
+	up_end(up);
+}
+
+/* --- in ------------------------------------------------------------------------------------- */
+
+static void hear_line(struct irc_upstream *up, struct bytes text)
+{
+	struct irc_line line;
+
+	while (text.len && text.at[text.len - 1] == '\r')
+		text.len--;
+	if (!text.len)
+		return;
+	if (text.len > IRC_LINE_ROOM || !irc_line_parse(text, &line)) {
+		metric_add(METRIC_irc_lines_bad, 1);
+		return;
+	}
+	up->network->user->lines_in++;
+	if (!irc_register_hear(up, &line))
+		irc_hear(up, &line);
+}
+
+/* All whole lines of a run; the rest waits. A line that is too long is passed over to its end. */
+static void hear_bytes(struct irc_upstream *up, struct bytes in)
+{
+	while (in.len && up->phase == IRC_PHASE_TALKS) {
+		size_t end = bytes_find(in, '\n');
+		struct bytes part = bytes_first(in, end);
+		bool whole = end < in.len;
+
+		in = bytes_skip(in, end + 1);
+		if (up->skips) {
+			up->skips = !whole;
+		} else if (irc_pipe_len(&up->in) + part.len > IRC_LINE_ROOM) {
+			metric_add(METRIC_irc_lines_bad, 1);
+			irc_pipe_fini(&up->in);
+			up->skips = !whole;
+		} else if (!whole || irc_pipe_len(&up->in)) {
+			if (!irc_pipe_put(&up->in, part)) {
+				irc_upstream_fail(up, true, "out of memory");
+				return;
+			}
+			if (whole) {
+				struct irc_pipe line = up->in;
+
+				up->in = (struct irc_pipe){0};
+				hear_line(up, irc_pipe_bytes(&line));
+				irc_pipe_fini(&line);
+			}
+		} else {
+			hear_line(up, part);
+		}
+	}
+}
+
+static void read_some(struct irc_upstream *up)
+{
+	struct irc_network *network = up->network;
+	ssize_t n = -EAGAIN;
+
+	enter_worker();
+	up->in_turn = true;
+	for (int i = 0; i < READS_A_TURN && up->phase == IRC_PHASE_TALKS; i++) {
+		n = link_recv(up->link, irc_here.scratch, sizeof irc_here.scratch);
+		if (n <= 0)
+			break;
+		up->heard = mono_now();
+		up->pinged = false;
+		hear_bytes(up, bytes_of(irc_here.scratch, (size_t)n));
+		if ((size_t)n < sizeof irc_here.scratch && !link_ready(up->link))
+			break;
+	}
+	up->in_turn = false;
+	if (up->phase == IRC_PHASE_TALKS && n <= 0 && n != -EAGAIN)
+		irc_upstream_fail(up, true,
+				  n == 0 ? "the server closed the connection"
+					 : "the connection broke");
+	else if (up->phase == IRC_PHASE_TALKS)
+		flush_or_fail(up);
+	/* What was heard goes out to all in one turn. */
+	irc_network_turn(network);
+}
+
+/* --- time ----------------------------------------------------------------------------------- */
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct irc_upstream *up = container_of(timer, struct irc_upstream, timer);
+	const struct irc_conf *conf = irc_conf_now();
+	mono_t now = mono_now();
+
+	enter_worker();
+	if (up->phase != IRC_PHASE_TALKS || !up->welcomed) {
+		if (!mono_before(now, up->deadline)) {
+			if (up->phase == IRC_PHASE_CONNECTS)
+				try_next(up, "no answer");
+			else
+				irc_upstream_fail(up, true,
+						  up->phase == IRC_PHASE_TALKS
+							  ? "the server did not let us in in time"
+							  : "no answer in time");
+		}
+		if (up->phase != IRC_PHASE_CLOSED)
+			timer_set(up);
+		return;
+	}
+	queue_run(up);
+	irc_register_tick(up, now);
+	if (mono_since_us(now, up->heard) >
+	    (int64_t)(conf->ping_interval + conf->ping_timeout) * 1000) {
+		irc_upstream_fail(up, true, "the server does not answer");
+		return;
+	}
+	if (!up->pinged && mono_since_us(now, up->heard) > (int64_t)conf->ping_interval * 1000) {
+		up->pinged = true;
+		up->ping_at = now;
+		irc_upstream_say(up, "PING ringmain");
+	}
+	flush_or_fail(up);
+	if (up->phase != IRC_PHASE_CLOSED)
+		timer_set(up);
+}
+
+static void timer_set(struct irc_upstream *up)
+{
+	mono_t now = mono_now();
+	int64_t wait = (int64_t)irc_conf_now()->ping_interval * 1000 / 4;
+
+	if (up->phase != IRC_PHASE_TALKS || !up->welcomed)
+		wait = mono_since_us(up->deadline, now);
+	else if (up->queued && mono_since_us(up->queue_at, now) < wait)
+		wait = mono_since_us(up->queue_at, now);
+	if (wait > 15000000)
+		wait = 15000000;
+	if (wait < 1000)
+		wait = 1000;
+	uv_timer_start(&up->timer, on_timer, (uint64_t)wait / 1000 + 1, 0);
+}
+
+/* --- connecting ----------------------------------------------------------------------------- */
+
+static void talk(struct irc_upstream *up)
+{
+	up->phase = IRC_PHASE_TALKS;
+	up->heard = mono_now();
+	irc_network_state(up->network, IRC_STATE_REGISTERS);
+	irc_register_begin(up);
+	if (up->phase == IRC_PHASE_TALKS)
+		read_some(up);
+}
+
+static struct tls_wish wish_of(const struct irc_upstream *up)
+{
+	const struct irc_network *network = up->network;
+
+	return (struct tls_wish){
+		.host = up->place.host,
+		.ca_file = edge_settings()->conf.outgoing_ca_file,
+		.pins = network->conf.certfp,
+		.certificate = network->certificate,
+		.key = network->key,
+	};
+}
+
+static void secure_step(struct irc_upstream *up)
+{
+	struct tls_wish wish = wish_of(up);
+	char why[256];
+
+	enter_worker();
+	switch (handshake_step(up->handshake, &up->link)) {
+	case HANDSHAKE_READS: watch(up, UV_READABLE); return;
+	case HANDSHAKE_WRITES: watch(up, UV_WRITABLE); return;
+	case HANDSHAKE_FAILED:
+		(void)tls_outgoing_believed(up->handshake, &wish, why, sizeof why);
+		irc_upstream_fail(up, true, why);
+		return;
+	case HANDSHAKE_DONE: break;
+	}
+	if (!tls_outgoing_believed(up->handshake, &wish, why, sizeof why)) {
+		irc_upstream_fail(up, true, why);
+		return;
+	}
+	handshake_destroy(&up->handshake);
+	talk(up);
+}
+
+/* The bytes go to the server from here on. */
+static void connected(struct irc_upstream *up)
+{
+	struct tls_wish wish = wish_of(up);
+	char why[256];
+
+	if (!up->place.tls) {
+		talk(up);
+		return;
+	}
+	enter_worker();
+	up->phase = IRC_PHASE_SECURES;
+	up->handshake = tls_outgoing(&wish, why, sizeof why);
+	if (!up->handshake)
+		irc_upstream_fail(up, true, why);
+	else
+		secure_step(up);
+}
+
+RUNS_ON(on_worker) static void proxy_step(struct irc_upstream *up)
+{
+	const char *why = "";
+
+	switch (irc_proxy_step(up, &why)) {
+	case IRC_PROXY_READS: watch(up, UV_READABLE); break;
+	case IRC_PROXY_DONE: connected(up); break;
+	case IRC_PROXY_FAILED: irc_upstream_fail(up, true, why); break;
+	}
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+	struct irc_upstream *up = container_of(poll, struct irc_upstream, poll);
+	int error = 0;
+	socklen_t len = sizeof error;
+
+	enter_worker();
+	switch (up->phase) {
+	case IRC_PHASE_CONNECTS:
+		if (status < 0)
+			error = -status;
+		else
+			getsockopt(up->link.fd, SOL_SOCKET, SO_ERROR, &error, &len);
+		if (error)
+			try_next(up, strerror(error));
+		else if (up->network->conf.proxy[0]) {
+			up->phase = IRC_PHASE_PROXY;
+			proxy_step(up);
+		} else
+			connected(up);
+		return;
+	case IRC_PHASE_PROXY: proxy_step(up); return;
+	case IRC_PHASE_SECURES: secure_step(up); return;
+	case IRC_PHASE_TALKS:
+		if (status < 0) {
+			irc_upstream_fail(up, true, "the connection broke");
+			return;
+		}
+		if ((events & UV_WRITABLE) && !flush(up))
+			irc_upstream_fail(up, true, "the connection broke");
+		else if (events & UV_READABLE)
+			read_some(up);
+		return;
+	case IRC_PHASE_RESOLVES:
+	case IRC_PHASE_CLOSED: return;
+	}
+}
+
+static bool bind_source(int fd, const char *text, bool v4)
+{
+	struct address address;
+	struct sockaddr_in in4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+
+	if (!text[0])
+		return true;
+	if (!address_parse_ip(bytes_str(text), &address) || address_is_v4(&address) != v4)
+		return false;
+	if (v4) {
+		memcpy(&in4.sin_addr, address.ip + 12, 4);
+		return bind(fd, (struct sockaddr *)&in4, sizeof in4) == 0;
+	}
+	memcpy(&in6.sin6_addr, address.ip, 16);
+	return bind(fd, (struct sockaddr *)&in6, sizeof in6) == 0;
+}
+
+/* Begins to connect; 0 or -errno. */
+static int socket_open(struct irc_upstream *up, const struct address *to)
+{
+	bool v4 = address_is_v4(to);
+	struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons(to->port)};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(to->port)};
+	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int error = 0;
+
+	if (fd == -1)
+		return -errno;
+	memcpy(&in4.sin_addr, to->ip + 12, 4);
+	memcpy(&in6.sin6_addr, to->ip, 16);
+	if (!bind_source(fd, up->network->conf.bind, v4))
+		error = -EADDRNOTAVAIL;
+	else if (connect(fd, v4 ? (struct sockaddr *)&in4 : (struct sockaddr *)&in6,
+			 v4 ? sizeof in4 : sizeof in6) == -1 &&
+		 errno != EINPROGRESS)
+		error = -errno;
+	if (!error)
+		error = uv_poll_init(&irc_here.worker->loop, &up->poll, fd);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	up->link = link_plain(fd);
+	tcp_tune_stream(fd, 0);
+	up->polled = true;
+	up->handles++;
+	up->poll_events = 0;
+	watch(up, UV_WRITABLE);
+	return 0;
+}
+
+/* What a user has us call must not lead to what only we can reach; an administrator's may. */
+static bool may_reach(const struct irc_upstream *up, const struct address *to)
+{
+	struct bytes name = bytes_str(up->network->user->name);
+	const struct account *account = account_find(account_book(), name);
+
+	return !reach_is_internal(to) || cidr_list_holds(edge_settings()->internal, to) ||
+	       bytes_equal(name, bytes_str(edge_settings()->conf.admin_user)) ||
+	       (account && account->rights.rank == RANK_ADMIN);
+}
+
+/* The next of the addresses that the name had. */
+static void try_next(struct irc_upstream *up, const char *why)
+{
+	char text[ADDRESS_TEXT_MAX + 1], whole[256];
+	int error = 0;
+
+	snprintf(whole, sizeof whole, "%.120s: %.120s", up->place.host, why);
+	if (up->polled) {
+		/* A handle that closes cannot be used again: all is begun anew with the next one. */
+		irc_upstream_fail(up, true, whole);
+		return;
+	}
+	while (up->address_at < up->address_count) {
+		const struct address *to = &up->addresses[up->address_at++];
+
+		if (!may_reach(up, to)) {
+			snprintf(whole, sizeof whole,
+				 "%s is in a network that may not be called (outgoing.internal)",
+				 address_text(to, text));
+			continue;
+		}
+		up->phase = IRC_PHASE_CONNECTS;
+		error = socket_open(up, to);
+		if (!error)
+			return;
+		snprintf(whole, sizeof whole, "%s: %s", address_text(to, text), strerror(-error));
+	}
+	irc_upstream_fail(up, true, whole);
+}
+
+/* One at random goes first, so that a name with many addresses spreads those who call it. */
+static void addresses_take(struct irc_upstream *up, const struct addrinfo *list)
+{
+	uint64_t first;
+
+	for (const struct addrinfo *at = list; at && up->address_count < IRC_ADDRESSES_MAX;
+	     at = at->ai_next) {
+		struct address *to = &up->addresses[up->address_count];
+
+		*to = (struct address){.port = up->place.port};
+		if (at->ai_family == AF_INET) {
+			const struct sockaddr_in *in = (const void *)at->ai_addr;
+
+			to->ip[10] = to->ip[11] = 0xff;
+			memcpy(to->ip + 12, &in->sin_addr, 4);
+		} else if (at->ai_family == AF_INET6) {
+			const struct sockaddr_in6 *in = (const void *)at->ai_addr;
+
+			memcpy(to->ip, &in->sin6_addr, 16);
+		} else {
+			continue;
+		}
+		up->address_count++;
+	}
+	if (up->address_count < 2)
+		return;
+	first = (uv_hrtime() >> 10) % up->address_count;
+	/* By how often it was tried, too: who cannot be reached is not asked again and again. */
+	first = (first + up->network->failures) % up->address_count;
+	struct address swap = up->addresses[0];
+	up->addresses[0] = up->addresses[first];
+	up->addresses[first] = swap;
+}
+
+static void on_resolved(uv_getaddrinfo_t *dns, int status, struct addrinfo *list)
+{
+	struct irc_upstream *up = container_of(dns, struct irc_upstream, dns);
+
+	enter_worker();
+	up->resolving = false;
+	if (up->phase == IRC_PHASE_CLOSED) {
+		uv_freeaddrinfo(list);
+		up_free(up);
+		return;
+	}
+	if (status == 0)
+		addresses_take(up, list);
+	uv_freeaddrinfo(list);
+	try_next(up, status ? "the name cannot be found" : "the name has no address");
+}
+
+void irc_upstream_open(struct irc_network *network)
+{
+	struct irc_upstream *up = calloc(1, sizeof *up);
+	const struct irc_conf *conf = irc_conf_now();
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	struct irc_place whom;
+
+	if (!up) {
+		irc_network_lost(network, true, "out of memory");
+		return;
+	}
+	up->network = network;
+	up->link = link_plain(-1);
+	network->up = up;
+	uv_timer_init(&irc_here.worker->loop, &up->timer);
+	up->handles = 1;
+	up->deadline = mono_add_ms(mono_now(), (int64_t)conf->login_timeout);
+	irc_rate_init(&up->rate,
+		      (network->conf.interval_ms ? network->conf.interval_ms
+						 : (int64_t)conf->interval) *
+			      1000,
+		      network->conf.burst ? network->conf.burst : (int64_t)conf->burst);
+	timer_set(up);
+	if (!irc_upstream_place(network->conf.addr, network->server, &up->place) ||
+	    up->place.is_unix) {
+		irc_upstream_fail(up, false, "the address is not one that can be called");
+		return;
+	}
+	/* IRCv3 sts: the promise holds whatever the address says. */
+	if (!up->place.tls && network->conf.sts_port &&
+	    network->conf.sts_until > wall_now_us() / 1000000) {
+		up->place.tls = true;
+		up->place.port = (uint16_t)network->conf.sts_port;
+	}
+	whom = up->place;
+	if (network->conf.proxy[0] && !irc_proxy_place(network->conf.proxy, &whom)) {
+		irc_upstream_fail(up, false, "the proxy's address is none");
+		return;
+	}
+	if (address_parse_ip(bytes_str(whom.host), &up->addresses[0])) {
+		up->addresses[0].port = whom.port;
+		up->address_count = 1;
+		try_next(up, "");
+		return;
+	}
+	up->resolving = true;
+	if (uv_getaddrinfo(&irc_here.worker->loop, &up->dns, on_resolved, whom.host, NULL,
+			   &hints) != 0) {
+		up->resolving = false;
+		irc_upstream_fail(up, true, "the name cannot be looked up");
+	}
+}

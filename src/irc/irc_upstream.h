@@ -1,0 +1,104 @@
+/* irc_upstream: IN: the connection to a server: names and addresses, TLS, registration, a limit of what
+ * goes out.
+ *
+ *   RESOLVES ─▶ CONNECTS ─▶ (PROXY) ─▶ (SECURES) ─▶ TALKS: lines ─▶ irc_register, then irc_hear
+ *
+ * What is said at once (PONG, registration) goes around the limit; all else waits its turn in a queue.
+ * It belongs to its network, which is told when it is up and when it is over; freed when libuv has let
+ * go of it. Runs on the worker of the user. */
+#pragma once
+
+#include "irc/irc_part.h"
+#include "irc/irc_pipe.h"
+
+#define IRC_ADDRESSES_MAX 8u
+
+enum irc_phase {
+	IRC_PHASE_RESOLVES,
+	IRC_PHASE_CONNECTS,
+	IRC_PHASE_PROXY,
+	IRC_PHASE_SECURES,
+	IRC_PHASE_TALKS,
+	IRC_PHASE_CLOSED,
+};
+
+/* One of a network's addresses. */
+struct irc_place {
+	char host[256];
+	uint16_t port;
+	bool tls, is_unix;
+};
+
+struct irc_upstream {
+	struct irc_network *network;
+	enum irc_phase phase;
+	struct irc_place place;
+	uv_getaddrinfo_t dns;
+	uv_poll_t poll;
+	uv_timer_t timer;
+	unsigned handles; /* that libuv still has */
+	bool polled, resolving;
+	int poll_events;
+	struct link link;
+	struct handshake *handshake;
+	struct address addresses[IRC_ADDRESSES_MAX];
+	unsigned address_count, address_at;
+	unsigned proxy_step;
+
+	struct irc_pipe in, out, queue;
+	uint32_t queued; /* lines */
+	bool skips;      /* the rest of a line that is too long */
+	bool in_turn;    /* what is sent goes out at its end */
+	struct irc_rate rate;
+	mono_t heard, queue_at, deadline;
+	bool pinged;
+
+	/* registration */
+	irc_caps offered, on;
+	bool listed, ended, welcomed, ready;
+	mono_t join_at; /* when channels are joined; 0: they were */
+	struct irc_sasl *sasl;
+	struct irc_pipe challenge;
+	char *sasl_offer, *wants_nick;
+	unsigned nick_tries;
+	mono_t nick_at; /* when to ask for the nick again */
+	uint64_t label;
+	int64_t lag_ms;
+	mono_t ping_at;
+	char *fault; /* what the server said last that may be why it closes */
+	bool fatal;  /* trying again would not help */
+	char batch_kind[32], batch_ref[64], batch_target[128], batch_label[64];
+};
+
+/* Whether a list of addresses is one; the n-th of them (modulo how many there are). */
+bool irc_upstream_addr_valid(struct bytes list);
+bool irc_upstream_place(const char *list, unsigned n, struct irc_place *place);
+
+/* Begins. What becomes of it the network is told. */
+void irc_upstream_open(struct irc_network *network);
+/* Says QUIT with this text where it can, and is gone for the network at once. */
+void irc_upstream_close(struct irc_upstream *up, const char *text);
+/* It is over, and the network is told. */
+void irc_upstream_fail(struct irc_upstream *up, bool again, const char *why);
+
+/* A line without CR LF, at once. */
+__attribute__((format(printf, 2, 3))) void irc_upstream_say(struct irc_upstream *up,
+							    const char *format, ...);
+/* A line in its turn. False: too many wait. */
+MUST_CHECK bool irc_upstream_queue(struct irc_upstream *up, struct bytes line);
+__attribute__((format(printf, 2, 3))) void irc_upstream_later(struct irc_upstream *up,
+							      const char *format, ...);
+
+/* --- irc_register.c ------------------------------------------------------------------------- */
+
+/* The connection stands. */
+void irc_register_begin(struct irc_upstream *up);
+/* A line before the end of the registration, or of CAP and AUTHENTICATE at any time. True: it was for
+ * us. */
+bool irc_register_hear(struct irc_upstream *up, const struct irc_line *line);
+/* Once a second or so: the nick that is wanted, if it is not ours. */
+void irc_register_tick(struct irc_upstream *up, mono_t now);
+
+/* --- irc_hear.c ----------------------------------------------------------------------------- */
+
+void irc_hear(struct irc_upstream *up, const struct irc_line *line);

@@ -1,0 +1,293 @@
+#include "irc/irc_user.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "edge/auth.h"
+#include "irc/irc_buffer.h"
+#include "irc/irc_cursors.h"
+#include "irc/irc_network.h"
+#include "store/store_irc.h"
+
+_Thread_local struct irc_worker irc_here;
+
+static _Atomic uint64_t ids[IRC_IDS];
+
+/* --- text ----------------------------------------------------------------------------------- */
+
+char *irc_copy(struct bytes text)
+{
+	char *made = malloc(text.len + 1);
+
+	if (!made)
+		return NULL;
+	if (text.len)
+		memcpy(made, text.at, text.len);
+	made[text.len] = '\0';
+	return made;
+}
+
+void irc_set(char **at, struct bytes text)
+{
+	char *made = irc_copy(text);
+
+	if (!made)
+		return;
+	free(*at);
+	*at = made;
+}
+
+/* --- ids ------------------------------------------------------------------------------------ */
+
+uint64_t irc_id_next(enum irc_id kind)
+{
+	return atomic_fetch_add_explicit(&ids[kind], 1, memory_order_relaxed) + 1;
+}
+
+void irc_id_used(enum irc_id kind, uint64_t id)
+{
+	if (id > atomic_load_explicit(&ids[kind], memory_order_relaxed))
+		atomic_store_explicit(&ids[kind], id, memory_order_relaxed);
+}
+
+/* --- users ---------------------------------------------------------------------------------- */
+
+struct worker *irc_worker_of(struct bytes user)
+{
+	return worker_of(irc_hash(IRC_ASCII, user) % workers_count());
+}
+
+struct irc_user *irc_user_find(struct bytes name)
+{
+	struct irc_named *named = irc_index_find(&irc_here.users, IRC_ASCII, name);
+
+	return named ? container_of(named, struct irc_user, named) : NULL;
+}
+
+struct irc_user *irc_user_make(struct bytes name)
+{
+	struct irc_user *user = irc_user_find(name);
+
+	if (user || name.len == 0 || name.len >= IRC_USER_SIZE)
+		return user;
+	user = calloc(1, sizeof *user);
+	if (!user)
+		return NULL;
+	bytes_to_str(name, user->name, sizeof user->name);
+	user->named.name = user->name;
+	user->nick = irc_copy(BYTES(""));
+	user->realname = irc_copy(BYTES(""));
+	if (!user->nick || !user->realname ||
+	    !irc_index_put(&irc_here.users, IRC_ASCII, &user->named)) {
+		free(user->nick);
+		free(user->realname);
+		free(user);
+		return NULL;
+	}
+	return user;
+}
+
+void irc_user_keep(const struct irc_user *user)
+{
+	json_t *tree = json_pack("{s:s, s:s, s:s*}", "nick", user->nick, "realname", user->realname,
+				 "away", user->away);
+	char *text = tree ? json_dumps(tree, JSON_COMPACT) : NULL;
+
+	if (text)
+		store_irc_user(user->name, text);
+	free(text);
+	json_decref(tree);
+}
+
+static void password_free(struct irc_password *password)
+{
+	free(password->label);
+	free(password);
+}
+
+void irc_user_drop(struct irc_user *user, bool keep)
+{
+	CHECK(!user->clients);
+	while (user->networks)
+		irc_network_drop(user->networks, keep);
+	if (!keep) {
+		for (struct irc_password *p = user->passwords; p; p = p->next)
+			store_irc_password_drop(p->id);
+		store_irc_user_drop(user->name);
+	}
+	while (user->passwords) {
+		struct irc_password *next = user->passwords->next;
+
+		password_free(user->passwords);
+		user->passwords = next;
+	}
+	for (uint32_t i = 0; i < user->device_count; i++)
+		free(user->devices[i].name);
+	free(user->devices);
+	irc_index_drop(&irc_here.users, &user->named);
+	free(user->nick);
+	free(user->realname);
+	free(user->away);
+	free(user);
+}
+
+/* --- devices -------------------------------------------------------------------------------- */
+
+int irc_device_find(const struct irc_user *user, struct bytes name)
+{
+	for (uint32_t i = 0; i < user->device_count; i++)
+		if (user->devices[i].id && bytes_equal(bytes_str(user->devices[i].name), name))
+			return (int)i;
+	return -1;
+}
+
+void irc_device_drop(struct irc_user *user, unsigned place)
+{
+	struct irc_device *device = &user->devices[place];
+
+	for (struct irc_network *network = user->networks; network; network = network->next)
+		irc_buffers_forget_device(network, place);
+	store_irc_device_drop(device->id);
+	free(device->name);
+	*device = (struct irc_device){0};
+}
+
+/* A place that is free: a new one, or that of the one seen least lately of those not here. */
+static int device_place(struct irc_user *user)
+{
+	uint32_t most = (uint32_t)irc_conf_now()->devices, oldest = 0;
+	struct irc_device *larger;
+
+	for (uint32_t i = 0; i < user->device_count; i++) {
+		if (!user->devices[i].id)
+			return (int)i;
+		if (user->devices[i].seen_ms < user->devices[oldest].seen_ms)
+			oldest = i;
+	}
+	if (user->device_count >= most && user->device_count) {
+		irc_device_drop(user, oldest);
+		return (int)oldest;
+	}
+	larger = realloc(user->devices, (user->device_count + 1) * sizeof *larger);
+	if (!larger)
+		return -1;
+	user->devices = larger;
+	larger[user->device_count] = (struct irc_device){0};
+	return (int)user->device_count++;
+}
+
+bool irc_device_add(struct irc_user *user, uint64_t id, struct bytes name, int64_t seen_ms)
+{
+	char *copy = irc_copy(name);
+	int place = copy ? device_place(user) : -1;
+
+	if (place < 0) {
+		free(copy);
+		return false;
+	}
+	user->devices[place] = (struct irc_device){id, copy, seen_ms};
+	return true;
+}
+
+int irc_device_make(struct irc_user *user, struct bytes name, bool *is_new)
+{
+	int64_t now = wall_now_us() / 1000;
+	int place = irc_device_find(user, name);
+
+	*is_new = place < 0;
+	if (*is_new && irc_device_add(user, irc_id_next(IRC_ID_DEVICE), name, now))
+		place = irc_device_find(user, name);
+	if (place >= 0) {
+		user->devices[place].seen_ms = now;
+		store_irc_device(user->devices[place].id, user->name, user->devices[place].name,
+				 now);
+	}
+	return place;
+}
+
+/* --- passwords ------------------------------------------------------------------------------ */
+
+static struct irc_password *password_add(struct irc_user *user, struct bytes label,
+					 bool is_certificate, struct bytes secret)
+{
+	struct irc_password *password;
+
+	for (password = user->passwords; password; password = password->next)
+		if (bytes_equal(bytes_str(password->label), label))
+			return NULL;
+	password = calloc(1, sizeof *password);
+	if (!password)
+		return NULL;
+	password->label = irc_copy(label);
+	if (!password->label) {
+		free(password);
+		return NULL;
+	}
+	password->id = irc_id_next(IRC_ID_PASSWORD);
+	password->is_certificate = is_certificate;
+	password->created_ms = wall_now_us() / 1000;
+	auth_hash(password->hash, is_certificate ? "irc certificate" : "irc password", secret);
+	password->next = user->passwords;
+	user->passwords = password;
+	store_irc_password(&(struct store_irc_password){
+		.id = password->id,
+		.user = user->name,
+		.label = password->label,
+		.kind = is_certificate ? "certificate" : "password",
+		.hash = password->hash,
+		.created_ms = password->created_ms,
+	});
+	return password;
+}
+
+struct irc_password *irc_password_make(struct irc_user *user, struct bytes label,
+				       char out[IRC_PASSWORD_LEN + 1])
+{
+	auth_random_hex(out, IRC_PASSWORD_LEN / 2);
+	return password_add(user, label, false, bytes_str(out));
+}
+
+struct irc_password *irc_certificate_add(struct irc_user *user, struct bytes label,
+					 struct bytes fingerprint)
+{
+	return password_add(user, label, true, fingerprint);
+}
+
+bool irc_password_drop(struct irc_user *user, struct bytes label)
+{
+	for (struct irc_password **link = &user->passwords; *link; link = &(*link)->next) {
+		struct irc_password *password = *link;
+
+		if (!bytes_equal(bytes_str(password->label), label))
+			continue;
+		store_irc_password_drop(password->id);
+		*link = password->next;
+		password_free(password);
+		return true;
+	}
+	return false;
+}
+
+struct irc_password *irc_password_find(const struct irc_user *user, struct bytes given,
+				       bool is_certificate)
+{
+	struct irc_password *found = NULL;
+	uint8_t hash[32];
+
+	if (!given.len)
+		return NULL;
+	auth_hash(hash, is_certificate ? "irc certificate" : "irc password", given);
+	/* All are looked at, so that the time does not say which one it nearly was. */
+	for (struct irc_password *p = user->passwords; p; p = p->next)
+		if (p->is_certificate == is_certificate && auth_same(hash, p->hash))
+			found = p;
+	return found;
+}
+
+void irc_password_used(struct irc_password *password, const uint8_t ip[16])
+{
+	password->used_ms = wall_now_us() / 1000;
+	memcpy(password->ip, ip, 16);
+	store_irc_password_used(password->id, password->used_ms, ip);
+}

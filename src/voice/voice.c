@@ -1,0 +1,109 @@
+#include "voice/voice.h"
+
+#include <errno.h>
+
+#include "core/log.h"
+#include "voice/voice_conn.h"
+#include "voice/voice_door.h"
+#include "voice/voice_part.h"
+#include "voice/voice_relay.h"
+#include "voice/voice_rx.h"
+#include "voice/voice_tx.h"
+
+static _Atomic(const struct voice_conf *) in_force;
+static bool started OWNED_BY(on_control);
+
+const struct voice_conf *voice_conf(void)
+{
+	return atomic_load_explicit(&in_force, memory_order_acquire);
+}
+
+/* --- workers ----------------------------------------------------------------------------------- */
+
+static int worker_start(struct worker *worker)
+{
+	int error = voice_tx_start();
+
+	if (!error)
+		error = voice_rx_start(worker);
+	if (!error)
+		error = voice_relay_start(worker);
+	return error ? error : voice_conn_worker_start(worker);
+}
+
+static void worker_stop(struct worker *worker)
+{
+	enter_worker();
+	voice_conn_worker_stop();
+	voice_relay_stop(worker);
+	voice_rx_stop();
+	voice_tx_stop();
+	voice_cipher_thread_stop();
+}
+
+static bool worker_busy(struct worker *worker)
+{
+	(void)worker;
+	return voice_conn_worker_busy();
+}
+
+static const struct worker_hooks hooks = {worker_start, worker_stop, worker_busy};
+
+/* --- the family -------------------------------------------------------------------------------- */
+
+static void configure(const struct conf *conf)
+{
+	atomic_store_explicit(&in_force, voice_conf_of(conf), memory_order_release);
+}
+
+static int start(uv_loop_t *loop, const struct conf *conf)
+{
+	(void)conf;
+	enter_control();
+	started = true;
+	return voice_hub_start(loop);
+}
+
+static int listen_at(uv_loop_t *loop, const struct conf *conf, char *at, size_t size)
+{
+	enter_control();
+	return voice_door_listen(loop, &voice_conf_of(conf)->listen, at, size);
+}
+
+static bool reload(const struct conf *conf)
+{
+	configure(conf);
+	return true;
+}
+
+static void stop(void)
+{
+	enter_control();
+	if (!started)
+		return;
+	voice_door_stop();
+	voice_hub_stop();
+}
+
+static void fini(void)
+{
+	enter_control();
+	voice_door_fini();
+	voice_hub_fini();
+	voice_relay_free();
+	started = false;
+}
+
+static const struct conf_room *const rooms[] = {&voice_conf_room, NULL};
+
+const struct family voice_family = {
+	.name = "voice",
+	.rooms = rooms,
+	.hooks = &hooks,
+	.configure = configure,
+	.start = start,
+	.listen = listen_at,
+	.reload = reload,
+	.stop = stop,
+	.fini = fini,
+};

@@ -1,0 +1,16 @@
+/* voice_conf: the settings of voice as a struct; the rows are in voice.def. */
+#pragma once
+
+#include "core/conf.h"
+
+struct voice_conf {
+#define SETTING CONF_FIELD
+#include "voice/voice.def"
+};
+
+extern const struct conf_room voice_conf_room;
+
+static inline const struct voice_conf *voice_conf_of(const struct conf *conf)
+{
+	return conf_values(conf, &voice_conf_room);
+}

@@ -1,0 +1,32 @@
+/* voice_conn: IN and OUT of voice over TLS: one control connection, on its worker.
+ *
+ *   accept (control) ─▶ HANDSHAKE ─▶ OPEN: frames ─┬─ Ping: answered here
+ *                                                  ├─ UDPTunnel: voice_heard()
+ *                                                  └─ all others: letters to the hub, in order
+ *   hub ─ parcels ─▶ out ─▶ TLS          voice_conn_speak() ─▶ out, if there is room for what is live
+ *
+ * It knows what is a frame, not what is in it. A peer that asks too much, too long or too slowly is
+ * closed; the hub is told once (VOICE_LETTER_GONE) and lets go of the peer. */
+#pragma once
+
+#include "voice/voice_peer.h"
+
+/* A new connection, placed on this worker by edge_joined's count. */
+RUNS_ON(on_worker)
+void voice_conn_start(struct worker *worker, int fd, const struct tcp_end *peer);
+
+MUST_CHECK int voice_conn_worker_start(struct worker *worker);
+RUNS_ON(on_worker) void voice_conn_worker_stop(void);
+bool voice_conn_worker_busy(void);
+
+/* Bytes of control frames. */
+RUNS_ON(on_worker) void voice_conn_put(struct voice_peer *peer, struct bytes frames);
+
+/* Closes, when what is on its way is out. */
+RUNS_ON(on_worker) void voice_conn_end(struct voice_peer *peer);
+
+/* A packet of voice for the tunnel; dropped when it would come too late. */
+RUNS_ON(on_worker) void voice_conn_speak(struct voice_peer *peer, struct bytes packet);
+
+/* Sends what was put. At the end of each callback that put something. */
+RUNS_ON(on_worker) void voice_conn_flush(void);

@@ -1,0 +1,693 @@
+/* voice_user: one who is connected: who he is, where he is, how he comes and goes. */
+#include <openssl/rand.h>
+#include <stdlib.h>
+
+#include "core/log.h"
+#include "core/metric.h"
+#include "edge/edge.h"
+#include "edge/edge_conf.h"
+#include "voice/voice.h"
+#include "voice/voice_part.h"
+#include "voice/voice_rx.h"
+
+#define SESSIONS_MAX 65535u
+
+/* --- finding, asking --------------------------------------------------------------------------- */
+
+struct voice_user *voice_user_find(uint32_t session)
+{
+	struct voice_peer *peer =
+		session < voice_hub.session_room ? voice_hub.sessions[session] : NULL;
+
+	return peer && peer->user && peer->user->channel ? peer->user : NULL;
+}
+
+uint32_t voice_may(const struct voice_user *user, const struct voice_channel *in)
+{
+	struct acl_who who = {
+		.user = user->id,
+		.home = user->channel ? &user->channel->acl : NULL,
+		.hash = bytes_str(user->peer->hash),
+		.tokens = user->tokens,
+		.token_count = user->token_count,
+	};
+
+	return in ? acl_permissions(&in->acl, &who) : MAY_NOTHING;
+}
+
+bool voice_channel_is_full(const struct voice_channel *channel)
+{
+	size_t most = channel->max_users ? channel->max_users : voice_conf()->users_per_channel;
+
+	return most && channel->user_count >= most;
+}
+
+/* --- where he is ------------------------------------------------------------------------------- */
+
+void voice_user_publish(struct voice_user *user)
+{
+	struct voice_peer *peer = user->peer;
+	bool silent = user->mute || user->suppress || user->self_mute || user->deaf ||
+		      user->self_deaf || !user->channel || user->leaving;
+
+	atomic_store_explicit(&peer->silent, silent, memory_order_relaxed);
+	atomic_store_explicit(&peer->deaf, user->deaf || user->self_deaf, memory_order_relaxed);
+}
+
+static void leave_channel(struct voice_user *user)
+{
+	if (!user->channel)
+		return;
+	if (user->prev_here)
+		user->prev_here->next_here = user->next_here;
+	else
+		user->channel->users = user->next_here;
+	if (user->next_here)
+		user->next_here->prev_here = user->prev_here;
+	user->prev_here = user->next_here = NULL;
+	user->channel->user_count--;
+	user->channel = NULL;
+}
+
+void voice_user_enter(struct voice_user *user, struct voice_channel *channel)
+{
+	if (user->channel)
+		voice_stage_touch(user->channel);
+	leave_channel(user);
+	user->channel = channel;
+	user->next_here = channel->users;
+	if (user->next_here)
+		user->next_here->prev_here = user;
+	channel->users = user;
+	channel->user_count++;
+	user->suppress = !(voice_may(user, channel) & MAY_SPEAK);
+	voice_stage_touch(channel);
+	voice_stage_of(user);
+	voice_user_publish(user);
+}
+
+void voice_user_recheck(struct voice_user *user)
+{
+	bool suppress = !(voice_may(user, user->channel) & MAY_SPEAK);
+	struct mumble_message message;
+
+	voice_stage_of(user);
+	if (suppress == user->suppress)
+		return;
+	user->suppress = suppress;
+	voice_user_publish(user);
+	message_init(&message, MUMBLE_USER_STATE);
+	MUMBLE_SET(&message.user_state, user_state, session, user->peer->session);
+	MUMBLE_SET(&message.user_state, user_state, suppress, suppress);
+	voice_send_all(&message, NULL);
+}
+
+/* A temporary channel lives as long as somebody is in it. */
+RUNS_ON(on_control) static void drop_if_empty(struct voice_channel *channel)
+{
+	struct mumble_message message;
+
+	if (!channel || !channel->temporary || channel->users || channel->first)
+		return;
+	message_init(&message, MUMBLE_CHANNEL_REMOVE);
+	MUMBLE_SET(&message.channel_remove, channel_remove, channel_id, channel->id);
+	voice_send_all(&message, NULL);
+	voice_channel_remove(channel);
+}
+
+void voice_move(struct voice_user *user, struct voice_channel *to, const struct voice_user *actor)
+{
+	struct voice_channel *from = user->channel;
+	struct mumble_message message;
+	bool suppressed = user->suppress;
+
+	if (from == to)
+		return;
+	voice_user_enter(user, to);
+	message_init(&message, MUMBLE_USER_STATE);
+	MUMBLE_SET(&message.user_state, user_state, session, user->peer->session);
+	if (actor)
+		MUMBLE_SET(&message.user_state, user_state, actor, actor->peer->session);
+	MUMBLE_SET(&message.user_state, user_state, channel_id, to->id);
+	if (user->suppress != suppressed)
+		MUMBLE_SET(&message.user_state, user_state, suppress, user->suppress);
+	voice_settle();
+	voice_send_all(&message, NULL);
+	if (user->id > 0 && !to->temporary) {
+		struct voice_registration *row = voice_registered(user->id);
+
+		if (row)
+			row->last_channel = to->id;
+		voice_registry_changed();
+	}
+	drop_if_empty(from);
+}
+
+/* --- listening --------------------------------------------------------------------------------- */
+
+bool voice_listen_add(struct voice_user *user, struct voice_channel *channel)
+{
+	struct voice_channel **mine =
+		realloc(user->listens, (user->listen_count + 1) * sizeof(struct voice_channel *));
+	struct voice_listen *theirs;
+
+	if (!mine)
+		return false;
+	user->listens = mine;
+	theirs = realloc(channel->listens, (channel->listen_count + 1) * sizeof *theirs);
+	if (!theirs)
+		return false;
+	channel->listens = theirs;
+	theirs[channel->listen_count++] = (struct voice_listen){user, 0};
+	mine[user->listen_count++] = channel;
+	voice_stage_touch(channel);
+	return true;
+}
+
+void voice_listen_remove(struct voice_user *user, struct voice_channel *channel)
+{
+	for (size_t i = 0; i < user->listen_count; i++)
+		if (user->listens[i] == channel) {
+			user->listens[i] = user->listens[--user->listen_count];
+			break;
+		}
+	for (size_t i = 0; i < channel->listen_count; i++)
+		if (channel->listens[i].user == user) {
+			channel->listens[i] = channel->listens[--channel->listen_count];
+			break;
+		}
+	voice_stage_touch(channel);
+}
+
+bool voice_tokens_set(struct voice_user *user, const struct bytes *tokens, size_t count)
+{
+	size_t size = count * sizeof *tokens;
+	struct bytes *made;
+	uint8_t *at;
+
+	for (size_t i = 0; i < count; i++)
+		size += tokens[i].len;
+	made = malloc(size + 1);
+	if (!made)
+		return false;
+	at = (uint8_t *)(made + count);
+	for (size_t i = 0; i < count; i++) {
+		if (tokens[i].len)
+			memcpy(at, tokens[i].at, tokens[i].len);
+		made[i] = bytes_of(at, tokens[i].len);
+		at += tokens[i].len;
+	}
+	free(user->tokens);
+	user->tokens = made;
+	user->token_count = count;
+	return true;
+}
+
+/* --- telling ----------------------------------------------------------------------------------- */
+
+void voice_user_describe(const struct voice_user *user, struct mumble_user_state *state,
+			 uint32_t *listens)
+{
+	MUMBLE_SET(state, user_state, session, user->peer->session);
+	MUMBLE_SET(state, user_state, name, bytes_str(user->name));
+	if (user->id != ACL_NOBODY)
+		MUMBLE_SET(state, user_state, user_id, (uint32_t)user->id);
+	MUMBLE_SET(state, user_state, channel_id, user->channel->id);
+	if (user->mute)
+		MUMBLE_SET(state, user_state, mute, true);
+	if (user->deaf)
+		MUMBLE_SET(state, user_state, deaf, true);
+	if (user->suppress)
+		MUMBLE_SET(state, user_state, suppress, true);
+	if (user->self_mute)
+		MUMBLE_SET(state, user_state, self_mute, true);
+	if (user->self_deaf)
+		MUMBLE_SET(state, user_state, self_deaf, true);
+	if (user->priority)
+		MUMBLE_SET(state, user_state, priority_speaker, true);
+	if (user->recording)
+		MUMBLE_SET(state, user_state, recording, true);
+	if (user->peer->hash[0])
+		MUMBLE_SET(state, user_state, hash, bytes_str(user->peer->hash));
+	if (user->comment.len >= VOICE_BLOB_SHORT)
+		MUMBLE_SET(state, user_state, comment_hash,
+			   bytes_of(user->comment.sha1, VOICE_SHA1_SIZE));
+	else if (user->comment.len)
+		MUMBLE_SET(state, user_state, comment, voice_blob_bytes(&user->comment));
+	if (user->texture.len)
+		MUMBLE_SET(state, user_state, texture_hash,
+			   bytes_of(user->texture.sha1, VOICE_SHA1_SIZE));
+	for (size_t i = 0; listens && i < user->listen_count; i++)
+		listens[i] = user->listens[i]->id;
+	if (listens) {
+		state->listening_channel_add.at = listens;
+		state->listening_channel_add.count = user->listen_count;
+	}
+}
+
+RUNS_ON(on_control)
+static void tell_user(const struct voice_user *about, struct voice_user *to)
+{
+	struct mumble_message message;
+	uint32_t *listens =
+		about->listen_count ? malloc(about->listen_count * sizeof *listens) : NULL;
+
+	message_init(&message, MUMBLE_USER_STATE);
+	voice_user_describe(about, &message.user_state, listens);
+	if (to)
+		voice_send(to, &message);
+	else
+		voice_send_all(&message, about);
+	free(listens);
+}
+
+/* Parents come before their children. */
+RUNS_ON(on_control)
+static void tell_channels(const struct voice_channel *channel, bool links, struct voice_user *to)
+{
+	if (!links || channel->link_count)
+		voice_channel_tell(channel, links, to);
+	for (const struct voice_channel *child = channel->first; child; child = child->next)
+		tell_channels(child, links, to);
+}
+
+RUNS_ON(on_control) static void tell_server(struct voice_user *to)
+{
+	const struct voice_conf *conf = voice_conf();
+	struct mumble_message message;
+	struct mumble_server_config *config = &message.server_config;
+
+	message_init(&message, MUMBLE_SERVER_SYNC);
+	MUMBLE_SET(&message.server_sync, server_sync, session, to->peer->session);
+	MUMBLE_SET(&message.server_sync, server_sync, max_bandwidth, (uint32_t)conf->bandwidth);
+	if (conf->welcome[0])
+		MUMBLE_SET(&message.server_sync, server_sync, welcome_text,
+			   bytes_str(conf->welcome));
+	MUMBLE_SET(&message.server_sync, server_sync, permissions,
+		   voice_may(to, voice_channel_find(VOICE_ROOT)));
+	voice_send(to, &message);
+	message_init(&message, MUMBLE_SERVER_CONFIG);
+	MUMBLE_SET(config, server_config, allow_html, conf->html);
+	MUMBLE_SET(config, server_config, message_length, (uint32_t)conf->message_length);
+	MUMBLE_SET(config, server_config, image_message_length, (uint32_t)conf->image_length);
+	MUMBLE_SET(config, server_config, max_users, (uint32_t)conf->users);
+	MUMBLE_SET(config, server_config, recording_allowed, conf->recording);
+	voice_send(to, &message);
+}
+
+RUNS_ON(on_control) static void tell_crypt(struct voice_user *to)
+{
+	struct voice_peer *peer = to->peer;
+	uint8_t client[OCB2_BLOCK], server[OCB2_BLOCK];
+	struct mumble_message message;
+
+	crypt_nonce_write(peer->in_base, client);
+	crypt_nonce_write(peer->out_base, server);
+	message_init(&message, MUMBLE_CRYPT_SETUP);
+	MUMBLE_SET(&message.crypt_setup, crypt_setup, key, bytes_of(peer->key.raw, VOICE_KEY_SIZE));
+	MUMBLE_SET(&message.crypt_setup, crypt_setup, client_nonce, bytes_of(client, OCB2_BLOCK));
+	MUMBLE_SET(&message.crypt_setup, crypt_setup, server_nonce, bytes_of(server, OCB2_BLOCK));
+	voice_send(to, &message);
+	message_init(&message, MUMBLE_CODEC_VERSION);
+	MUMBLE_SET(&message.codec_version, codec_version, alpha, -2147483637);
+	MUMBLE_SET(&message.codec_version, codec_version, beta, 0);
+	MUMBLE_SET(&message.codec_version, codec_version, prefer_alpha, true);
+	MUMBLE_SET(&message.codec_version, codec_version, opus, true);
+	voice_send(to, &message);
+}
+
+/* --- coming ------------------------------------------------------------------------------------ */
+
+void voice_user_came(struct voice_peer *peer)
+{
+	struct voice_user *user = calloc(1, sizeof *user);
+	struct mumble_message message;
+
+	if (!user) {
+		metric_add(METRIC_voice_out_of_memory, 1);
+		return; /* the peer's connection runs into its deadline; the peer is freed then */
+	}
+	peer->user = user;
+	user->peer = peer;
+	user->id = ACL_NOBODY;
+	user->came_us = user->active_us = mono_now().us;
+	user->next = voice_hub.users;
+	if (user->next)
+		user->next->prev = user;
+	voice_hub.users = user;
+	if (!voice_hub.running)
+		return;
+	message_init(&message, MUMBLE_VERSION);
+	MUMBLE_SET(&message.version, version, version_v1, mumble_version_v1(1, 5, 0));
+	MUMBLE_SET(&message.version, version, version_v2, VOICE_SERVER_VERSION);
+	MUMBLE_SET(&message.version, version, release, bytes_str("ringmain " RINGMAIN_VERSION));
+	MUMBLE_SET(&message.version, version, os, BYTES("Linux"));
+	MUMBLE_SET(&message.version, version, os_version, BYTES(""));
+	voice_send(user, &message);
+}
+
+RUNS_ON(on_control)
+static void reject(struct voice_user *user, enum reject_reason why, const char *text)
+{
+	char peer[ADDRESS_TEXT_MAX + 1];
+	struct address address = {0};
+	struct mumble_message message;
+
+	memcpy(address.ip, user->peer->address.ip, sizeof address.ip);
+	log_info("voice", "user refused", kv_str("name", user->name),
+		 kv_str("peer", address_text(&address, peer)), kv_str("why", text));
+	metric_add(METRIC_voice_refused, 1);
+	message_init(&message, MUMBLE_REJECT);
+	MUMBLE_SET(&message.reject, reject, type, why);
+	MUMBLE_SET(&message.reject, reject, reason, bytes_str(text));
+	voice_send(user, &message);
+	voice_end(user);
+}
+
+/* What others see, and type: no blanks at the ends, nothing that cannot be seen. */
+static bool is_name(struct bytes name)
+{
+	if (name.len == 0 || name.len > 128 || !bytes_equal(bytes_trim(name), name))
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if (name.at[i] < 0x20 || name.at[i] == 0x7f)
+			return false;
+	return true;
+}
+
+RUNS_ON(on_control) static bool take_session(struct voice_peer *peer)
+{
+	size_t most = voice_conf()->users + 1, room = voice_hub.session_room;
+	struct voice_peer **larger;
+
+	/* A number is not used again at once: what is on its way to the one who had it before would
+	 * be taken for the new one's. */
+	most = 2 * most < SESSIONS_MAX ? 2 * most : SESSIONS_MAX;
+	if (room <= most) {
+		larger = realloc(voice_hub.sessions, (most + 1) * sizeof(struct voice_peer *));
+		if (!larger)
+			return false;
+		memset(larger + room, 0, (most + 1 - room) * sizeof(struct voice_peer *));
+		voice_hub.sessions = larger;
+		voice_hub.session_room = most + 1;
+	}
+	for (size_t i = 0; i < most; i++) {
+		uint32_t n = voice_hub.session_next++;
+
+		if (voice_hub.session_next > most)
+			voice_hub.session_next = 1;
+		if (n == 0 || n > most || voice_hub.sessions[n])
+			continue;
+		voice_hub.sessions[n] = peer;
+		peer->session = n;
+		return true;
+	}
+	return false;
+}
+
+RUNS_ON(on_control) static bool take_keys(struct voice_peer *peer)
+{
+	uint8_t random[3 * OCB2_BLOCK];
+
+	if (RAND_bytes(random, sizeof random) != 1)
+		return false;
+	voice_key_init(&peer->key, random);
+	peer->in_base = crypt_nonce_read(random + OCB2_BLOCK);
+	peer->out_base = crypt_nonce_read(random + 2 * OCB2_BLOCK);
+	return true;
+}
+
+/* One with the same name or registration who is here already; NULL: nobody. */
+RUNS_ON(on_control) static struct voice_user *find_twin(const struct voice_user *user)
+{
+	for (struct voice_user *other = voice_hub.users; other; other = other->next)
+		if (other != user && other->channel && !other->leaving &&
+		    ((user->id >= 0 && user->id == other->id) ||
+		     bytes_equal_nocase(bytes_str(user->name), bytes_str(other->name))))
+			return other;
+	return NULL;
+}
+
+RUNS_ON(on_control) static bool from_too_full_address(const struct voice_user *user)
+{
+	uint64_t most = voice_conf()->users_per_address, count = 0;
+
+	for (const struct voice_user *other = voice_hub.users; most && other; other = other->next)
+		count += other->channel &&
+			 memcmp(other->peer->address.ip, user->peer->address.ip, 16) == 0;
+	return most && count >= most;
+}
+
+RUNS_ON(on_control) static struct voice_channel *first_channel(const struct voice_user *user)
+{
+	const struct voice_registration *row = voice_registered(user->id);
+	struct voice_channel *channel = NULL;
+
+	if (row && voice_conf()->remember_channel)
+		channel = voice_channel_find(row->last_channel);
+	if (!channel || !(voice_may(user, channel) & MAY_ENTER) || voice_channel_is_full(channel))
+		channel = voice_channel_find((uint32_t)voice_conf()->default_channel);
+	return channel ? channel : voice_channel_find(VOICE_ROOT);
+}
+
+RUNS_ON(on_control) static void admit(struct voice_user *user)
+{
+	struct voice_peer *peer = user->peer;
+	struct voice_registration *row = voice_registered(user->id);
+	char ip[ADDRESS_TEXT_MAX + 1];
+	struct address address = {0};
+
+	if (!take_session(peer) || !take_keys(peer)) {
+		reject(user, REJECT_SERVER_FULL, "out of memory");
+		return;
+	}
+	peer->form = user->version >= mumble_version_v2(1, 5, 0) ? VOICE_PROTOBUF : VOICE_LEGACY;
+	if (row) {
+		row->seen_ms = wall_now_us() / 1000;
+		(void)voice_blob_set(&user->comment, voice_blob_bytes(&row->comment));
+		(void)voice_blob_set(&user->texture, voice_blob_bytes(&row->texture));
+		voice_registry_changed();
+	}
+	tell_crypt(user);
+	tell_channels(voice_channel_find(VOICE_ROOT), false, user);
+	tell_channels(voice_channel_find(VOICE_ROOT), true, user);
+	atomic_store_explicit(&peer->outside, false, memory_order_release);
+	voice_user_enter(user, first_channel(user));
+	voice_hub.admitted++;
+	atomic_store_explicit(&voice_users_now, (uint32_t)voice_hub.admitted, memory_order_relaxed);
+	voice_rx_expect(peer);
+	metric_add(METRIC_voice_users, 1);
+	metric_add(METRIC_voice_users_come, 1);
+	tell_user(user, NULL);
+	tell_user(user, user);
+	for (const struct voice_user *other = voice_hub.users; other; other = other->next)
+		if (other != user && other->channel && !other->leaving)
+			tell_user(other, user);
+	tell_server(user);
+	memcpy(address.ip, peer->address.ip, sizeof address.ip);
+	log_info("voice", "user came", kv_str("name", user->name), kv_u64("session", peer->session),
+		 kv_str("peer", address_text(&address, ip)), kv_str("client", user->release));
+}
+
+/* All that needs no password has been looked at. */
+RUNS_ON(on_control) static void admit_if_room(struct voice_user *user)
+{
+	struct voice_user *twin = find_twin(user);
+
+	if (twin && user->id == ACL_NOBODY &&
+	    memcmp(twin->peer->address.ip, user->peer->address.ip, 16) != 0 &&
+	    (!user->peer->hash[0] || strcmp(twin->peer->hash, user->peer->hash) != 0)) {
+		reject(user, REJECT_USERNAME_IN_USE, "Username already in use");
+		return;
+	}
+	if (twin)
+		voice_user_remove(twin, NULL,
+				  BYTES("You connected to the server from another device"), false);
+	if (voice_hub.admitted >= voice_conf()->users)
+		reject(user, REJECT_SERVER_FULL, "The server is full");
+	else if (from_too_full_address(user))
+		reject(user, REJECT_SERVER_FULL, "Too many users from your address");
+	else
+		admit(user);
+}
+
+static void on_checked(struct auth_check *check, enum auth_result result)
+{
+	struct voice_user *user = container_of(check, struct voice_user, check);
+
+	enter_control();
+	user->checking = false;
+	memset(check->given, 0, sizeof check->given);
+	if (user->gone) {
+		voice_user_free(user);
+		return;
+	}
+	if (user->leaving || !voice_hub.running)
+		return;
+	if (result == AUTH_YES)
+		admit_if_room(user);
+	else if (user->check_super)
+		reject(user, REJECT_WRONG_USER_PASSWORD,
+		       "Wrong certificate or password for existing user");
+	else
+		reject(user, REJECT_WRONG_SERVER_PASSWORD, "Invalid server password");
+}
+
+RUNS_ON(on_control)
+static void check(struct voice_user *user, const char *stored, struct bytes given, bool super)
+{
+	user->checking = true;
+	user->check_super = super;
+	auth_start(&user->check, voice_hub.loop, stored, given, on_checked);
+}
+
+void voice_authenticate(struct voice_user *user, const struct mumble_message *message)
+{
+	const struct mumble_authenticate *said = &message->authenticate;
+	const struct voice_conf *conf = voice_conf();
+	const struct voice_registration *row = voice_registered_hash(user->peer->hash);
+	const struct voice_registration *named = voice_registered_name(said->username);
+
+	if (user->channel) { /* later ones bring new tokens alone */
+		if (!voice_tokens_set(user, said->tokens.at, said->tokens.count))
+			return;
+		voice_user_recheck(user);
+		voice_flush_permissions();
+		return;
+	}
+	if (user->checking)
+		return;
+	bytes_to_str(bytes_first(said->username, VOICE_NAME_MAX), user->name, sizeof user->name);
+	user->opus = said->opus;
+	if (voice_is_banned(user->peer->address.ip, user->peer->hash)) {
+		reject(user, REJECT_NONE, "You are banned");
+		return;
+	}
+	if (!voice_tokens_set(user, said->tokens.at, said->tokens.count) ||
+	    !is_name(said->username)) {
+		reject(user, REJECT_INVALID_USERNAME, "Invalid username");
+		return;
+	}
+	if (bytes_equal_nocase(said->username, BYTES("SuperUser"))) {
+		user->id = ACL_SUPER_USER;
+		bytes_to_str(BYTES("SuperUser"), user->name, sizeof user->name);
+		check(user,
+		      conf->superuser_password[0] ? conf->superuser_password
+						  : edge_settings()->conf.admin_password,
+		      said->password, true);
+		return;
+	}
+	if (row) {
+		user->id = row->id;
+		bytes_to_str(bytes_str(row->name), user->name, sizeof user->name);
+	} else if (named) {
+		reject(user, REJECT_WRONG_USER_PASSWORD,
+		       "Wrong certificate or password for existing user");
+		return;
+	} else if (conf->certificate_required && !user->peer->hash[0]) {
+		reject(user, REJECT_NO_CERTIFICATE,
+		       "A certificate is required to connect to this server");
+		return;
+	}
+	if (!row && conf->password[0])
+		check(user, conf->password, said->password, false);
+	else
+		admit_if_room(user);
+}
+
+/* --- going ------------------------------------------------------------------------------------- */
+
+static void peer_free(struct voice_retired *retired)
+{
+	struct voice_peer *peer = container_of(retired, struct voice_peer, retired);
+	struct voice_aims *aims = atomic_load_explicit(&peer->aims, memory_order_relaxed);
+
+	for (size_t i = 0; aims && i < VOICE_AIMS; i++)
+		free(atomic_load_explicit(&aims->crowd[i], memory_order_relaxed));
+	free(aims);
+	OPENSSL_cleanse(&peer->key, sizeof peer->key);
+	free(peer->certificate);
+	free(peer);
+}
+
+void voice_user_remove(struct voice_user *user, const struct voice_user *actor, struct bytes reason,
+		       bool ban)
+{
+	struct voice_channel *from = user->channel;
+	struct mumble_message message;
+
+	if (!from) {
+		voice_end(user);
+		return;
+	}
+	message_init(&message, MUMBLE_USER_REMOVE);
+	MUMBLE_SET(&message.user_remove, user_remove, session, user->peer->session);
+	if (actor)
+		MUMBLE_SET(&message.user_remove, user_remove, actor, actor->peer->session);
+	if (reason.len)
+		MUMBLE_SET(&message.user_remove, user_remove, reason, reason);
+	if (ban)
+		MUMBLE_SET(&message.user_remove, user_remove, ban, true);
+	if (!user->gone) /* he is told as well */
+		voice_send(user, &message);
+	voice_end(user);
+	while (user->listen_count)
+		voice_listen_remove(user, user->listens[0]);
+	voice_stage_touch(from);
+	leave_channel(user);
+	voice_stage_of(user);
+	voice_user_publish(user);
+	voice_rx_forget(user->peer);
+	voice_hub.sessions[user->peer->session] = NULL;
+	voice_hub.admitted--;
+	atomic_store_explicit(&voice_users_now, (uint32_t)voice_hub.admitted, memory_order_relaxed);
+	metric_add(METRIC_voice_users, -1);
+	voice_send_all(&message, user);
+	log_info("voice", "user gone", kv_str("name", user->name),
+		 kv_u64("session", user->peer->session), kv_bytes("why", reason.at, reason.len));
+	drop_if_empty(from);
+}
+
+/* With his peer, which nobody sends to any more at the next settling. */
+void voice_user_free(struct voice_user *user)
+{
+	if (user->prev)
+		user->prev->next = user->next;
+	else
+		voice_hub.users = user->next;
+	if (user->next)
+		user->next->prev = user->prev;
+	voice_blob_fini(&user->comment);
+	voice_blob_fini(&user->texture);
+	voice_blob_fini(&user->context);
+	voice_blob_fini(&user->identity);
+	free(user->tokens);
+	free(user->listens);
+	for (size_t i = 0; i < VOICE_AIMS; i++) {
+		for (size_t n = 0; n < user->aims[i].count; n++) {
+			free(user->aims[i].targets[n].sessions);
+			free(user->aims[i].targets[n].group);
+		}
+		free(user->aims[i].targets);
+	}
+	user->peer->user = NULL;
+	user->peer->retired.free = peer_free;
+	voice_retire(&user->peer->retired);
+	free(user);
+}
+
+void voice_user_gone(struct voice_peer *peer)
+{
+	struct voice_user *user = peer->user;
+
+	if (!user) { /* there was no memory for him */
+		peer->retired.free = peer_free;
+		voice_retire(&peer->retired);
+		return;
+	}
+	user->gone = true;
+	if (user->channel)
+		voice_user_remove(user, NULL, (struct bytes){0}, false);
+	if (!user->checking)
+		voice_user_free(user);
+}
