@@ -480,6 +480,35 @@ def test_slots_of_the_frame_cache(serve, monkeypatch):
         Api.elsewhere |= api.called
 
 
+def test_rooms_of_live_video(serve):
+    server = serve({"sfu.udp": "127.0.0.1:0", "sfu.publish_token": "token"})
+    api = Api(server)
+
+    def offer(path, name):
+        body = (ROOT / "tests" / "golden" / "sdp" / name).read_bytes()
+        answer = server.get(path, method="POST", body=body, headers={
+            "Content-Type": "application/sdp", "Authorization": "Bearer token"})
+        assert answer.status == 201
+        return answer.headers["Location"].rsplit("/", 1)[1]
+    publisher = offer("/whip/a", "chromium-layers.sdp")
+    viewer = offer("/whep/a", "chromium-watch.sdp")
+    room = api("GET", "/sfu/rooms").json["rooms"][0]
+    assert room["room"] == "a" and room["publisher"] == publisher and room["viewers"] == 1
+    assert [t["layer"] for t in room["tracks"]] == ["", "h", "m", "l"]
+    assert {s["id"] for s in api("GET", "/sfu/sessions").json["sessions"]} == {publisher, viewer}
+    assert api("GET", f"/sfu/sessions/{publisher}").json["role"] == "publisher"
+    assert api("POST", f"/sfu/sessions/{viewer}/layer", {"layer": "m"}).status == 204
+    assert api("POST", f"/sfu/sessions/{publisher}/layer", {"layer": "m"}).status == 404
+    assert api("POST", f"/sfu/sessions/{viewer}/switch", {"room": "b"}).status == 204
+    await_true(lambda: api("GET", f"/sfu/sessions/{viewer}").json["room"] == "b", 10)
+    assert api("POST", f"/sfu/sessions/{viewer}/switch", {"room": ""}).status == 400
+    for session in (viewer, publisher):
+        assert api("DELETE", f"/sfu/sessions/{session}").status == 204
+    await_true(lambda: api("GET", "/sfu/rooms").json["rooms"] == [], 10)
+    assert api("DELETE", f"/sfu/sessions/{viewer}").status == 404
+    Api.elsewhere |= api.called
+
+
 def test_bodies_that_are_no_json_object_are_refused(server):
     def send(body, kind="application/json"):
         return server.get("/api/v1/bans", auth=ADMIN, method="POST", body=body,
