@@ -125,7 +125,7 @@ def test_junk_hurts_nobody_and_is_not_answered(rooms):
 
 
 @pytest.mark.parametrize("kind, counters", [
-    ("tag", ["forged"]), ("body", ["forged"]), ("replay", ["replayed"]), ("stale", ["stale", "replayed"]),
+    ("tag", ["forged"]), ("body", ["forged"]), ("replay", ["replayed"]), ("moved", ["strangers"]), ("stale", ["stale", "replayed"]),
     ("short", ["forged", "junk"]), ("long", ["forged", "junk"]), ("xex", ["forged"]), ("plain", ["junk"]),
 ])
 def test_forgeries_are_counted_and_dropped(rooms, kind, counters):
