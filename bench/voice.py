@@ -274,16 +274,21 @@ def bench_workers(args):
 
 
 def bench_junk(args):
-    def run(kind, rate):
+    def run(kind, rate, *more):
         def body():
             with kind(args) as server:
-                return steady(args, server, "--junk", rate, "--list-pings", 0, "--forge", 0,
+                return steady(args, server, "--junk", rate, "--list-pings", 0, "--forge", 0, *more,
                               clients=args.junk_clients, talkers=0, mode="junk")
         return body
-    runs = in_turn(args, "junk", {"ringmain quiet": run(Ringmain, 0), "ringmain": run(Ringmain, args.junk),
-                                  "mumble-server quiet": run(Murmur, 0), "mumble-server": run(Murmur, args.junk)})
+    # Half of the junk comes from addresses that users have. The worst is that all have one.
+    nat = ("--sources", 1)
+    subjects = {"ringmain": (Ringmain,), "ringmain, all users of one address": (Ringmain, *nat),
+                "mumble-server": (Murmur,), "mumble-server, all users of one address": (Murmur, *nat)}
+    runs = in_turn(args, "junk", {name + suffix: run(kind, rate, *more)
+                                  for name, (kind, *more) in subjects.items()
+                                  for suffix, rate in ((" quiet", 0), ("", args.junk))})
     rows = []
-    for name in ("ringmain", "mumble-server"):
+    for name in subjects:
         quiet, loud = (median([r["cpu_percent"] for r in runs[n]]) for n in (f"{name} quiet", name))
         emit("junk_result", subject=name, quiet_percent=quiet, junk_percent=loud,
              cost_percent=round(loud - quiet, 2), us_each=round((loud - quiet) * 1e4 / args.junk, 3))
