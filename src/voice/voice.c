@@ -3,10 +3,12 @@
 #include <errno.h>
 
 #include "core/log.h"
+#include "edge/ban.h"
 #include "edge/route.h"
 #include "edge/websocket.h"
 #include "voice/voice_conn.h"
 #include "voice/voice_door.h"
+#include "voice/voice_face.h"
 #include "voice/voice_part.h"
 #include "voice/voice_relay.h"
 #include "voice/voice_rx.h"
@@ -93,6 +95,8 @@ static void configure(const struct conf *conf)
 static void prepare(const struct conf *conf)
 {
 	configure(conf);
+	api_add(voice_operations);
+	ban_on_new(voice_send_away);
 	route_add(routes);
 }
 

@@ -210,7 +210,7 @@ void voice_rules_fini(struct voice_rules *rules);
 /* Takes rules, whose texts and lists are allocations of their own. */
 void voice_rules_set(struct voice_channel *channel, struct voice_rules *rules);
 /* What a new server has: administrators may all, who is registered makes temporary channels. */
-bool voice_rules_at_first(struct voice_channel *root);
+RUNS_ON(on_control) bool voice_rules_at_first(struct voice_channel *root);
 RUNS_ON(on_control)
 bool voice_rules_add(struct voice_channel *channel, const struct acl_rule *rule);
 
@@ -260,6 +260,19 @@ void voice_deny(struct voice_user *user, uint32_t permission, const struct voice
 RUNS_ON(on_control)
 void voice_deny_why(struct voice_user *user, enum deny_reason why, struct bytes name);
 RUNS_ON(on_control) void voice_flush_permissions(void);
+/* Made where it may be, and told to nobody; NULL: the name is none or taken, too many, too deep. */
+RUNS_ON(on_control)
+struct voice_channel *voice_channel_add(struct voice_channel *parent, struct bytes name);
+RUNS_ON(on_control) void voice_channel_announce(const struct voice_channel *channel);
+/* With all below it and a word to all; who is in them goes up. */
+RUNS_ON(on_control) void voice_channel_drop(struct voice_channel *channel);
+/* Told to all. */
+RUNS_ON(on_control)
+void voice_user_flag(struct voice_user *user, bool mute, bool deaf, bool priority);
+/* seconds: 0 is for ever. */
+RUNS_ON(on_control)
+void voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t seconds);
+RUNS_ON(on_control) void voice_forget_registration(int32_t id);
 
 RUNS_ON(on_control)
 void voice_on_acl(struct voice_user *user, const struct mumble_message *message);

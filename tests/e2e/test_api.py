@@ -14,6 +14,7 @@ from countries import country_file
 from encoders import dial, read_until
 from stage import ADMIN_PASSWORD, ROOT, SOURCE_PASSWORD, Server, await_true
 from test_requests import mp3_frames, raw_source
+from voice_stage import ringmain_voice
 
 DOCUMENT = json.loads((ROOT / "docs" / "openapi.json").read_text())
 ADMIN = ("admin", ADMIN_PASSWORD)
@@ -641,6 +642,47 @@ def test_a_certificate_is_asked_for_where_there_is_an_authority(api):
 def test_a_picture_of_no_slot(api):
     assert api("GET", "/slots/none/thumbnail").status == 404
     assert api("GET", "/slots/-/thumbnail").status == 404
+
+
+def test_voice_rooms_are_seen_and_ordered(serve):
+    voice = ringmain_voice(serve)
+    api = Api(voice.server)
+    a, b = voice.join("Anna"), voice.join("Ben")
+    room = api("POST", "/voice/channels", {"name": "Studio", "description": "quiet"})
+    assert room.status == 201
+    number = room.json["id"]
+    assert api("POST", "/voice/channels", {"name": "Studio"}).status == 409
+    assert api("POST", "/voice/channels", {"name": "x", "parent": 99}).status == 404
+    a.until(lambda: number in a.channels)
+    users = {u["name"]: u for u in api("GET", "/voice/users").json["users"]}
+    assert users["Anna"]["id"] == a.session and users["Anna"]["udp"]
+    moved = api("PUT", f"/voice/users/{a.session}", {"channel": number, "mute": True})
+    assert moved.json["channel"] == number and moved.json["mute"]
+    b.until(lambda: b.users[a.session].channel_id == number and b.users[a.session].mute)
+    assert api("PUT", "/voice/users/999", {"mute": True}).status == 404
+    assert api("PUT", f"/voice/users/{a.session}", {"mute": "yes"}).status == 400
+    channels = {c["name"]: c for c in api("GET", "/voice/channels").json["channels"]}
+    assert channels["Studio"]["users"] == 1 and channels["Studio"]["description"] == "quiet"
+    assert api("DELETE", f"/voice/channels/{number}").status == 204
+    b.until(lambda: b.users[a.session].channel_id == 0 and number not in b.channels)
+    assert api("DELETE", "/voice/channels/0").status == 409
+    assert api("DELETE", f"/voice/users/{a.session}?reason=enough").status == 204
+    assert a.got("user_remove", lambda m: m.session == a.session).reason == "enough"
+    c = voice.join("Carl", source="127.0.0.9")
+    assert api("POST", f"/voice/users/{c.session}/ban", {"reason": "pest", "seconds": 60}).status \
+        == 204
+    bans = api("GET", "/voice/bans").json["bans"]
+    assert [(x["name"], x["network"], x["seconds"]) for x in bans] == [("Carl", "127.0.0.9/32", 60)]
+    d = voice.peer("Carl", source="127.0.0.9")
+    d.login()
+    d.got("reject")
+    assert api("DELETE", "/voice/bans/127.0.0.9").status == 204
+    assert api("DELETE", "/voice/bans/127.0.0.9").status == 404
+    voice.join("Carl", source="127.0.0.9")
+    assert api("GET", "/voice/registrations").json["registrations"] == []
+    assert api("DELETE", "/voice/registrations/5").status == 404
+    Api.elsewhere |= api.called
+    voice.dismiss()
 
 
 def test_each_operation_was_called(api):
