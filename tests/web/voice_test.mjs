@@ -1,0 +1,223 @@
+// voice_test: the page of the rooms in a browser with a microphone that is a file, beside voicecat.
+//
+//     RINGMAIN_BUILD=path/of/build node --test voice_test.mjs
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { Studio, until } from "./studio.mjs";
+import { expectWhole, leave, sizes, visit as visitAt } from "./visit.mjs";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const said = { timeout: 20000 };
+let studio, browser, port, files;
+
+function freePort() {
+	return new Promise((resolve) => {
+		const server = createServer().listen(0, "127.0.0.1", () => {
+			const { port: free } = server.address();
+
+			server.close(() => resolve(free));
+		});
+	});
+}
+
+const sox = (...args) => execFileSync("sox", args.map(String), { stdio: "ignore" });
+const file = (name) => join(files, name);
+
+// The best correlation of the two loudnesses, as in the end-to-end tests.
+function likeness(a, b) {
+	const script = "import sys; sys.path.insert(0, sys.argv[1]); from envelope import likeness; print(likeness(sys.argv[2], sys.argv[3]))";
+
+	return Number(execFileSync("/usr/bin/python3", ["-c", script, join(here, "../e2e"), a, b], { encoding: "utf8" }));
+}
+
+function launch(sound) {
+	return chromium.launch({
+		executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+		args: ["--no-sandbox", "--mute-audio", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+			`--use-file-for-fake-audio-capture=${sound}%noloop`, "--autoplay-policy=no-user-gesture-required"],
+	});
+}
+
+before(async () => {
+	port = await freePort();
+	studio = new Studio({ "voice.listen": `127.0.0.1:${port}`, "voice.welcome": "<b>Good evening</b>", "voice.superuser_password": "all of it" });
+	await studio.start();
+	files = studio.directory;
+	execFileSync("espeak-ng", ["-w", file("raw.wav"), "Round the ring main goes the news, and who listens hears it."]);
+	// The browser is given silence first, in which the page comes in.
+	sox(file("raw.wav"), "-r", 48000, "-c", 1, file("speech.wav"));
+	sox(file("speech.wav"), file("capture.wav"), "pad", 12, 3);
+	sox("-R", "-n", "-r", 48000, file("noise.wav"), "synth", 3, "pinknoise");
+	browser = await launch(file("capture.wav"));
+});
+
+after(async () => {
+	await browser?.close();
+	studio?.stop();
+});
+
+const visit = (options) => visitAt(browser, studio.url, "/voice", { login: false, ...options });
+
+async function comeIn(page, name) {
+	await page.fill("#voice-name", name);
+	await page.click("button:text-is('Come in')");
+	await page.waitForSelector(`.voice-name:text-is('${name} (you)')`);
+}
+
+function cat(...args) {
+	return studio.run("clients/voice/voicecat", [...args, `127.0.0.1:${port}`]);
+}
+
+// Keeps what goes to the loudspeaker, behind the jitter buffer and the volumes.
+function keepSound() {
+	const connect = AudioNode.prototype.connect;
+
+	window.played = [];
+	AudioNode.prototype.connect = function (to, ...rest) {
+		if (to instanceof AudioDestinationNode && !(this instanceof ScriptProcessorNode)) {
+			const tap = this.context.createScriptProcessor(4096, 1, 1);
+
+			tap.onaudioprocess = ({ inputBuffer }) => window.played.push(...inputBuffer.getChannelData(0).map((x) => Math.round(x * 32767)));
+			connect.call(this, tap);
+			connect.call(tap, to);
+		}
+		return connect.call(this, to, ...rest);
+	};
+}
+
+test("who speaks into the page is heard by others, and hears them", { timeout: 90000 }, async () => {
+	const heard = file("heard.wav"), hearer = cat("--user", "hearer", "--out", heard, "--seconds", 60);
+	const context = await browser.newContext({ permissions: ["microphone"] });
+	const page = await context.newPage();
+
+	page.complaints = [];
+	page.on("pageerror", (error) => page.complaints.push(String(error)));
+	await page.addInitScript(keepSound);
+	// Those would make another sound of speech that comes from a file.
+	await page.addInitScript(() => {
+		const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+
+		navigator.mediaDevices.getUserMedia = () => real({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
+	});
+	await page.goto(`${studio.url}/voice`);
+	await comeIn(page, "page");
+	await page.waitForSelector(".voice-name:text-is('hearer')");
+	await page.click("button:text-is('Open microphone')");
+	await page.waitForSelector(".voice-person[data-speaks] .voice-name:text-is('page (you)')", said);
+	await page.waitForSelector(".voice-person:not([data-speaks]) .voice-name:text-is('page (you)')", said);
+
+	const talker = cat("--user", "talker", "--in", file("speech.wav"));
+
+	await page.waitForSelector(".voice-person[data-speaks] .voice-name:text-is('talker')", said);
+	await until(() => talker.exitCode !== null, "talker has spoken");
+	await page.waitForTimeout(500); // what lies in the jitter buffer
+	writeFileSync(file("played.raw"), Int16Array.from(await page.evaluate(() => window.played)));
+	sox("-t", "s16", "-r", 48000, "-c", 1, file("played.raw"), file("played.wav"));
+	hearer.kill("SIGINT");
+	await until(() => hearer.exitCode !== null, "the hearer has written its file");
+	const to = likeness(file("speech.wav"), heard), from = likeness(file("speech.wav"), file("played.wav"));
+
+	assert.ok(to > 0.9, `the page is heard: ${to}`);
+	assert.ok(from > 0.9, `the page hears: ${from}`);
+	assert.ok(likeness(file("noise.wav"), file("played.wav")) < 0.5);
+	assert.deepEqual(page.complaints, []);
+	await context.close();
+});
+
+test("texts go both ways and are words, whatever they say", async () => {
+	const page = await visit({ permissions: ["microphone"] });
+
+	await comeIn(page, "writer");
+	await page.waitForSelector(".voice-said:text-is('Good evening')");
+	const friend = cat("--user", "friend", "--events", "--seconds", 30, "--text", "<img src=x onerror=window.pwned=1>hello &lt;there&gt;");
+
+	await page.waitForSelector(".voice-said:text-is('hello <there>')");
+	await page.fill("#voice-words", "1 < 2 & so on");
+	await page.keyboard.press("Enter");
+	await page.waitForSelector(".voice-line:has(.voice-from:text-is('writer')) .voice-said:text-is('1 < 2 & so on')");
+	await page.click(".voice-person:has(.voice-name:text-is('friend')) summary");
+	await page.locator("input[aria-label='Volume of friend']").fill("0.5");
+	friend.kill("SIGINT");
+	await page.waitForSelector(".voice-name:text-is('friend')", { state: "detached" });
+	await leave(page);
+});
+
+test("muted, deaf, by the keyboard alone, and away", async () => {
+	const page = await visit({ permissions: ["microphone"] });
+
+	await page.focus("#voice-name");
+	await page.keyboard.type("keys");
+	await page.keyboard.press("Enter");
+	await page.waitForSelector(".voice-talk:focus:has-text('Hold to talk')");
+	await page.keyboard.down("Space");
+	await page.waitForSelector(".voice-talk[aria-pressed=true]:has-text('You are heard')");
+	await page.keyboard.up("Space");
+	await page.waitForSelector(".voice-talk[aria-pressed=false]");
+	await page.click("button:text-is('Mute')");
+	await page.waitForSelector(".voice-state:text-is('muted')");
+	await page.click("button:text-is('Deafen')");
+	await page.waitForSelector(".voice-state:text-is('deaf, muted')");
+	await page.click("button:text-is('Leave')");
+	await page.waitForSelector(".voice-door:visible");
+	await page.waitForSelector(".voice-status:text-is('You have left.')");
+	await leave(page);
+});
+
+test("it is whole on a phone and on a desk, by day and by night", async () => {
+	for (const [size, viewport] of Object.entries(sizes))
+		for (const colorScheme of ["light", "dark"]) {
+			const page = await visit({ viewport, colorScheme, permissions: ["microphone"] });
+
+			await expectWhole(page, `door ${size} ${colorScheme}`);
+			await comeIn(page, `visitor-${size}-${colorScheme}`);
+			await page.waitForSelector(".voice-talk:has-text('Hold to talk')");
+			await expectWhole(page, `rooms ${size} ${colorScheme}`);
+			if (process.env.SHOTS)
+				await page.screenshot({ path: join(process.env.SHOTS, `voice-${size}-${colorScheme}.png`) });
+			await leave(page);
+		}
+});
+
+test("what is missing is said, and the rest goes on", async () => {
+	const cases = [
+		["WebCodecs is missing", () => { delete window.AudioDecoder; }, "Only text here"],
+		["on https only", () => { Object.defineProperty(window, "isSecureContext", { value: false }); }, "Only text here"],
+		["was not allowed", () => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError")); }, "Ask for the microphone"],
+		["No microphone was found", () => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotFoundError")); }, "Ask for the microphone"],
+	];
+
+	for (const [words, script, talk] of cases) {
+		const page = await visit({});
+
+		await page.addInitScript(script);
+		await page.reload();
+		await comeIn(page, "poor");
+		await page.waitForSelector(`.voice-notice:has-text('${words}')`);
+		await page.waitForSelector(`.voice-talk:has-text('${talk}')`);
+		await expectWhole(page, words);
+		await leave(page);
+	}
+});
+
+test("who is refused is told why", async () => {
+	const page = await visit({});
+
+	await page.fill("#voice-name", "SuperUser");
+	await page.click("button:text-is('Come in')");
+	await page.waitForSelector("#voice-password:focus");
+	await page.waitForSelector(".voice-status:text-is('A password is wanted here.')");
+	await page.keyboard.type("some of it");
+	await page.keyboard.press("Enter");
+	await page.waitForSelector(".voice-status:has-text('Not let in: ')");
+	await page.fill("#voice-password", "all of it");
+	await page.keyboard.press("Enter");
+	await page.waitForSelector(".voice-name:text-is('SuperUser (you)')");
+	await leave(page);
+});
