@@ -21,11 +21,12 @@ import * as overview from "./page-overview.js";
 import * as people from "./page-people.js";
 import * as relays from "./page-relays.js";
 import * as settings from "./page-settings.js";
+import * as rooms from "./page-rooms.js";
 import * as slots from "./page-slots.js";
 
 const groups = [
 	["On air", [["overview", "Overview", overview], ["mounts", "Mounts", mounts], ["listeners", "Listeners", listeners], ["history", "History", history]]],
-	["Video", [["slots", "Frame cache", slots]]],
+	["Video", [["rooms", "Rooms", rooms], ["slots", "Frame cache", slots]]],
 	["Network", [["relays", "Relays", relays], ["hooks", "Webhooks", hooks]]],
 	["Access", [["people", "People", people], ["account", "You", account], ["bans", "Bans", bans]]],
 	["Server", [["settings", "Settings", settings], ["certificate", "Certificate", certificate], ["log", "Log", log], ["health", "Health", health], ["about", "About", about]]],
