@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,11 @@ static int usage(int code)
 {
 	fprintf(code ? stderr : stdout,
 		"Usage: ringmainctl [--data DIR] upgrade|reload\n"
+		"       ringmainctl [--data DIR] irc USER COMMAND...\n"
 		"       ringmainctl import FILE\n\n"
 		"  upgrade   starts the program anew, which takes over all connections\n"
 		"  reload    reads the settings anew\n"
+		"  irc       gives BouncerServ an order of that user's: network status, help, ...\n"
 		"  import    prints what icecast.xml or tinyice.json says as a file for --config,\n"
 		"            and names on standard error what has no equal\n\n"
 		"  --data DIR  the server's data directory (default: $STATE_DIRECTORY or "
@@ -42,19 +45,46 @@ static int reach(const char *data)
 	return fd;
 }
 
+/* The words as one line; those behind the second are quoted where a shell had to be told so too. */
+static bool words_join(char *line, size_t size, char **words, int count)
+{
+	size_t len = 0;
+
+	for (int i = 0; i < count; i++) {
+		bool quotes = i > 1 && (!words[i][0] || strpbrk(words[i], " '\"\\"));
+
+		if (strpbrk(words[i], "\r\n") || len + 2 * strlen(words[i]) + 4 > size)
+			return false;
+		if (i)
+			line[len++] = ' ';
+		if (quotes)
+			line[len++] = '"';
+		for (const char *at = words[i]; *at; at++) {
+			if (quotes && (*at == '"' || *at == '\\'))
+				line[len++] = '\\';
+			line[len++] = *at;
+		}
+		if (quotes)
+			line[len++] = '"';
+	}
+	line[len] = '\0';
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option table[] = {
 		{"data", required_argument, NULL, 'd'}, {"help", no_argument, NULL, 'h'}, {0}};
 	const char *data = getenv("STATE_DIRECTORY");
-	char answer[512];
+	char answer[1 << 18], words[4094];
+	bool is_order;
 	size_t have = 0;
 	ssize_t n;
 	int which, fd;
 
 	if (!data || !data[0])
 		data = "ringmain-data";
-	while ((which = getopt_long(argc, argv, "", table, NULL)) != -1) {
+	while ((which = getopt_long(argc, argv, "+", table, NULL)) != -1) {
 		if (which == 'h')
 			return usage(0);
 		if (which != 'd')
@@ -63,15 +93,20 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind == 2 && strcmp(argv[optind], "import") == 0)
 		return import_run(argv[optind + 1], stdout, stderr);
-	if (argc - optind != 1)
+	is_order = argc - optind > 2 && strcmp(argv[optind], "irc") == 0;
+	if (argc - optind != 1 && !is_order)
 		return usage(2);
+	if (!words_join(words, sizeof words, argv + optind, argc - optind)) {
+		fprintf(stderr, "ringmainctl: that is too long, or holds a line break\n");
+		return 2;
+	}
 	fd = reach(data);
 	if (fd == -1) {
 		fprintf(stderr, "ringmainctl: no server answers in %s: %s\n", data,
 			strerror(errno));
 		return 1;
 	}
-	if (dprintf(fd, "%s\n", argv[optind]) < 0) {
+	if (dprintf(fd, "%s\n", words) < 0) {
 		perror("ringmainctl");
 		return 1;
 	}

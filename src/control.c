@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@
 #include "core/log.h"
 
 #define NAME      "control"
-#define WORDS_MAX 64
+#define WORDS_MAX 4096
 #define CALLERS   8
 #define AGAIN_MS  2000
 
@@ -23,6 +24,8 @@ struct caller {
 	int fd;
 	bool in_use;
 	bool waits; /* for the outcome of an upgrade */
+	bool asks;  /* a family, which has not answered */
+	uint64_t number;
 	char line[WORDS_MAX];
 	size_t len;
 };
@@ -33,6 +36,7 @@ static uv_timer_t again;
 static const char *directory;
 static int listening = -1, directory_fd = -1;
 static struct caller callers[CALLERS];
+static uint64_t numbers;
 
 /* The directory's own path may be longer than a socket's address. */
 static struct sockaddr_un address_of(const char *name)
@@ -61,12 +65,57 @@ RUNS_ON(on_control) static void caller_end(struct caller *caller)
 
 RUNS_ON(on_control) static void answer(struct caller *caller, bool done, const char *text)
 {
-	char line[256];
-	int len = snprintf(line, sizeof line, "%s%s%s\n", done ? "ok" : "error", text[0] ? " " : "",
-			   text);
+	const char *word = done ? "ok" : "error", *gap = text[0] ? " " : "";
+	struct iovec out[] = {{(void *)(uintptr_t)word, strlen(word)},
+			      {(void *)(uintptr_t)gap, strlen(gap)},
+			      {(void *)(uintptr_t)text, strlen(text)},
+			      {(void *)(uintptr_t) "\n", 1}};
 
-	(void)!send(caller->fd, line, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)!writev(caller->fd, out, 4);
 	caller_end(caller);
+}
+
+/* A family's answer, for the caller that is in the place it had, if it is still the same. */
+struct asked {
+	struct family_order order;
+	size_t place;
+	uint64_t number;
+	char words[WORDS_MAX];
+};
+
+static void on_done(struct family_order *order, bool good, const char *text)
+{
+	struct asked *asked = container_of(order, struct asked, order);
+	struct caller *caller = &callers[asked->place];
+
+	enter_control();
+	if (caller->in_use && caller->fd >= 0 && caller->number == asked->number)
+		answer(caller, good, text);
+	free(asked);
+}
+
+/* "FAMILY words …" */
+RUNS_ON(on_control) static void ask_family(struct caller *caller)
+{
+	struct asked *asked = calloc(1, sizeof *asked);
+	char *words = strchr(caller->line, ' ');
+	size_t place = (size_t)(caller - callers);
+
+	if (!asked || !words) {
+		free(asked);
+		answer(caller, false, "unknown word");
+		return;
+	}
+	*words = '\0';
+	snprintf(asked->words, sizeof asked->words, "%s", words + 1);
+	asked->order = (struct family_order){asked->words, on_done};
+	asked->place = place;
+	asked->number = caller->number;
+	caller->asks = true;
+	if (!hooks->order(caller->line, &asked->order)) {
+		free(asked);
+		answer(caller, false, "unknown word");
+	}
 }
 
 RUNS_ON(on_control) static void obey(struct caller *caller)
@@ -84,7 +133,7 @@ RUNS_ON(on_control) static void obey(struct caller *caller)
 		else
 			answer(caller, false, "there is no keeper, or an upgrade is under way");
 	} else {
-		answer(caller, false, "unknown word");
+		ask_family(caller);
 	}
 }
 
@@ -101,7 +150,7 @@ static void on_caller(uv_poll_t *poll, int status, int events)
 			      sizeof caller->line - 1 - caller->len, MSG_DONTWAIT);
 	if (n == -1 && errno == EAGAIN)
 		return;
-	if (n <= 0 || caller->waits) {
+	if (n <= 0 || caller->waits || caller->asks) {
 		caller_end(caller);
 		return;
 	}
@@ -112,7 +161,7 @@ static void on_caller(uv_poll_t *poll, int status, int events)
 		*end = '\0';
 		obey(caller);
 	} else if (caller->len == sizeof caller->line - 1) {
-		answer(caller, false, "a line is at most 62 bytes");
+		answer(caller, false, "a line is at most 4094 bytes");
 	}
 }
 
@@ -132,7 +181,7 @@ RUNS_ON(on_control) static bool caller_begin(int fd)
 
 		if (caller->in_use)
 			continue;
-		*caller = (struct caller){.fd = fd, .in_use = true};
+		*caller = (struct caller){.fd = fd, .in_use = true, .number = ++numbers};
 		if (uv_poll_init(again.loop, &caller->poll, fd) != 0) {
 			caller->in_use = false;
 			return false;

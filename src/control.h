@@ -1,6 +1,7 @@
-/* control: a socket in the data directory for ringmainctl: one line in, one line out.
+/* control: a socket in the data directory for ringmainctl: one line in, an answer out.
  *
  *   "upgrade\n" "reload\n"  ─▶  "ok …\n" | "error …\n"
+ *   "irc USER …\n"          ─▶  the same, of the family of that name; the answer may have many lines
  *
  * Only root and the user that the server runs as are heard (SO_PEERCRED). Thread: control. */
 #pragma once
@@ -9,11 +10,13 @@
 #include <uv.h>
 
 #include "core/check.h"
+#include "core/family.h"
 #include "core/role.h"
 
 struct control_hooks {
 	bool (*reload)(void);
 	bool (*upgrade)(void); /* false: it cannot begin; else control_outcome() follows */
+	bool (*order)(const char *family, struct family_order *order); /* false: there is none */
 };
 
 /* 0 or -errno. */

@@ -1,5 +1,7 @@
 #include "families.h"
 
+#include <string.h>
+
 #include "core/check.h"
 #include "framecache/framecache.h"
 #include "irc/irc.h"
@@ -96,6 +98,16 @@ bool families_reload(const struct conf *conf)
 			whole = families[i]->reload(conf);
 	}
 	return whole;
+}
+
+bool families_order(const char *name, struct family_order *order)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++)
+		if (families[i]->order && strcmp(families[i]->name, name) == 0) {
+			families[i]->order(order);
+			return true;
+		}
+	return false;
 }
 
 void families_part(void)

@@ -24,6 +24,8 @@ MUST_CHECK int families_listen(uv_loop_t *loop, const struct conf *conf, const s
 			       char *at, size_t size);
 
 RUNS_ON(on_control) bool families_reload(const struct conf *conf);
+/* Hands an order to the family of that name; false: there is none, or it takes none. */
+RUNS_ON(on_control) bool families_order(const char *name, struct family_order *order);
 RUNS_ON(on_control) void families_part(void);
 RUNS_ON(on_worker) void families_part_worker(void);
 RUNS_ON(on_control) bool families_are_idle(void);

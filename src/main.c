@@ -692,6 +692,7 @@ RUNS_ON(on_control) static void side_doors_open(struct server *server)
 	static const struct control_hooks control_hooks = {
 		.reload = reload_asked,
 		.upgrade = upgrade_ask,
+		.order = families_order,
 	};
 	int error = control_start(server->loop, server->data, &control_hooks);
 

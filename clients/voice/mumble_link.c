@@ -137,7 +137,8 @@ static bool shake_hands(struct mumble_link *link, const struct mumble_options *o
 		return gone(link, "%s: %s", options->certificate, tls_fault());
 	SSL_set_mode(link->ssl,
 		     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_set_tlsext_host_name(link->ssl, options->host);
+	SSL_ctrl(link->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+		 (void *)(uintptr_t)options->host);
 	errno = 0;
 	if (SSL_set_fd(link->ssl, link->tcp) != 1 || SSL_connect(link->ssl) != 1)
 		return gone(link, "TLS: %s", tls_fault());
@@ -526,9 +527,9 @@ static bool read_tcp(struct mumble_link *link, mono_t now)
 	}
 }
 
-static void read_udp(struct mumble_link *link, mono_t now)
+void mumble_link_hear(struct mumble_link *link, mono_t now)
 {
-	for (;;) {
+	while (link->udp != -1) {
 		uint8_t sealed[2048], plain[2048];
 		ssize_t got = recv(link->udp, sealed, sizeof sealed, MSG_DONTWAIT);
 		struct bytes packet;
@@ -550,7 +551,6 @@ bool mumble_link_turn(struct mumble_link *link, mono_t now)
 {
 	if (link->state == MUMBLE_GONE)
 		return false;
-	if (link->udp != -1)
-		read_udp(link, now);
+	mumble_link_hear(link, now);
 	return flush(link) && read_tcp(link, now) && tick(link, now);
 }

@@ -11,6 +11,13 @@
 #include "core/conf.h"
 #include "core/worker.h"
 
+/* What ringmainctl has a family do: "ringmainctl irc USER network status" is "USER network status" for
+ * the family irc. done() is called once, at once or later, on control; text may have many lines. */
+struct family_order {
+	const char *words;
+	void (*done)(struct family_order *order, bool good, const char *text);
+};
+
 struct family {
 	const char *name;
 	const struct conf_room *const *rooms; /* its settings; ends with NULL */
@@ -27,6 +34,9 @@ struct family {
 	int (*listen)(uv_loop_t *loop, const struct conf *conf, char *at, size_t size);
 	/* Puts other settings in force. False: no memory; old and new must both last then. */
 	bool (*reload)(const struct conf *conf);
+
+	/* Does what ringmainctl asks. */
+	void (*order)(struct family_order *order);
 
 	/* Another server has what the estate holds: lets go of it without a word to anybody; on
 	 * control, and then on each worker. */

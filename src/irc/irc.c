@@ -17,10 +17,10 @@
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
 #include "store/store_irc.h"
+#include "store/store_port.h"
 
-#define TICK_MS    100
-#define SECOND     (1000 / TICK_MS)
-#define HOUR_TICKS (3600 * SECOND)
+#define TICK_MS   100
+#define PAUSED_MS 10
 
 static _Atomic(const struct irc_conf *) settings;
 static unsigned site;
@@ -73,8 +73,24 @@ static void prune(struct irc_network *network)
 				wall_now_us() / 1000 - (int64_t)keep_ms);
 }
 
+/* Servers that had to wait for the store; and looks more often while there are such. */
+static void resume_paused(void)
+{
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	while (!irc_here.store_full && irc_here.paused &&
+	       (named = irc_index_next(&irc_here.users, &at)))
+		for (struct irc_network *n = container_of(named, struct irc_user, named)->networks;
+		     n && !irc_here.store_full; n = n->next)
+			if (n->up)
+				irc_upstream_resume(n->up);
+	uv_timer_set_repeat(&irc_here.tick, irc_here.paused ? PAUSED_MS : TICK_MS);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
+	static _Thread_local mono_t next_second;
 	mono_t now = mono_now();
 	struct irc_named *named;
 	uint32_t at = 0;
@@ -82,8 +98,11 @@ static void on_tick(uv_timer_t *timer)
 	(void)timer;
 	enter_worker();
 	irc_buffers_save();
-	if (++irc_here.ticks % SECOND)
+	resume_paused();
+	if (mono_before(now, next_second))
 		return;
+	next_second = mono_add_ms(now, 1000);
+	irc_here.ticks++;
 	look_at_clients(irc_here.strangers, now);
 	while ((named = irc_index_next(&irc_here.users, &at))) {
 		struct irc_user *user = container_of(named, struct irc_user, named);
@@ -93,7 +112,7 @@ static void on_tick(uv_timer_t *timer)
 		     network = network->next) {
 			irc_routes_tick(network, now);
 			irc_detach_tick(network, now);
-			if (irc_here.ticks % HOUR_TICKS == 0)
+			if (irc_here.ticks % 3600 == 0)
 				prune(network);
 		}
 	}
@@ -211,6 +230,26 @@ static void fini(void)
 	irc_cursors_close();
 }
 
+/* Another server has taken over, and connects anew: ours go, and say so. */
+static void part_worker(void)
+{
+	struct irc_named *named;
+	uint32_t at;
+
+	enter_worker();
+	irc_buffers_save();
+	irc_here.stopping = true;
+	for (at = 0; (named = irc_index_next(&irc_here.users, &at));) {
+		struct irc_user *user = container_of(named, struct irc_user, named);
+
+		while (user->clients)
+			irc_client_end(user->clients, "The bouncer is renewed: come again");
+		for (struct irc_network *n = user->networks; n; n = n->next)
+			irc_network_stop(n, "The bouncer is renewed");
+	}
+	port_flush();
+}
+
 static const struct conf_room *const irc_rooms[] = {&irc_conf_room, NULL};
 
 const struct family irc_family = {
@@ -221,5 +260,7 @@ const struct family irc_family = {
 	.start = start,
 	.listen = listen_doors,
 	.reload = reload,
+	.order = irc_face_order,
+	.part_worker = part_worker,
 	.fini = fini,
 };

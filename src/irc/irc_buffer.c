@@ -11,8 +11,6 @@
 
 #define UNSAVED_MOST 32u /* lines of a ring */
 
-static const char *const filter_words[] = {"default", "none", "highlight", "message"};
-
 struct irc_buffer *irc_buffer_find(const struct irc_network *network, struct bytes name)
 {
 	struct irc_named *named = irc_index_find(&network->buffers, network->is.casemap, name);
@@ -150,7 +148,7 @@ static uint8_t filter_of(const json_t *tree, const char *name)
 {
 	json_int_t value = json_integer_value(json_object_get(tree, name));
 
-	return value > 0 && value < (json_int_t)COUNT_OF(filter_words) ? (uint8_t)value : 0;
+	return value > 0 && value <= IRC_FILTER_MESSAGE ? (uint8_t)value : 0;
 }
 
 void irc_buffer_take(struct irc_buffer *buffer, struct bytes settings)
@@ -255,14 +253,18 @@ static bool buffer_save(struct irc_buffer *buffer)
 			    .tags = tags,
 			    .line = line,
 			    .len = record.tags.len + record.line.len,
-		    }))
+		    })) {
+			/* A disk that fails costs history; one that is only slow costs time. */
+			irc_here.store_full = store_status().fault == STORE_GOOD;
 			return false;
+		}
 	}
 	return true;
 }
 
 void irc_buffers_save(void)
 {
+	irc_here.store_full = false;
 	while (irc_here.dirty) {
 		struct irc_buffer *buffer = irc_here.dirty;
 

@@ -1,10 +1,362 @@
+/* The worker of a user builds what is shown of him; the control thread answers with it. */
 #include "irc/irc_face.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buffer.h"
+#include "core/family.h"
+#include "edge/account.h"
+#include "irc/irc_buffer.h"
+#include "irc/irc_client.h"
+#include "irc/irc_network.h"
+#include "irc/irc_service.h"
+#include "irc/irc_upstream.h"
+#include "irc/irc_user.h"
 #include "store/store.h"
+
+#define LINES_MAX 2000u
 
 const char *irc_face_directory(void)
 {
 	return store_directory();
 }
 
-const struct api_operation irc_operations[] = {{0}};
+/* --- a user as JSON ------------------------------------------------------------------------- */
+
+static json_t *time_of(int64_t ms)
+{
+	char text[IRC_TIME_LEN + 1];
+	struct writer w = writer_of(text, sizeof text - 1);
+
+	if (ms <= 0)
+		return json_null();
+	irc_time_write(&w, ms);
+	text[w.len] = '\0';
+	return json_string(text);
+}
+
+/* What is no UTF-8 (a server may say anything) is not shown. */
+static json_t *text_of(const char *text)
+{
+	json_t *made = json_string(text ? text : "");
+
+	return made ? made : json_string("?");
+}
+
+static json_t *network_tree(const struct irc_network *network)
+{
+	json_t *tree = json_object();
+	uint64_t channels = 0, buffers = network->buffers.used, memory = 0;
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	while ((named = irc_index_next(&network->buffers, &at))) {
+		const struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
+
+		channels += buffer->channel != NULL;
+		memory += irc_ring_memory(&buffer->ring);
+	}
+	json_object_set_new(tree, "id", json_integer((json_int_t)network->id));
+	json_object_set_new(tree, "name", text_of(network->name));
+	json_object_set_new(tree, "state", json_string(irc_state_name(network->state)));
+	json_object_set_new(tree, "why", text_of(network->why));
+	json_object_set_new(tree, "since", time_of(network->since_ms));
+	json_object_set_new(tree, "addr", text_of(network->conf.addr));
+	json_object_set_new(tree, "host", text_of(network->up ? network->up->place.host : ""));
+	json_object_set_new(tree, "tls", json_boolean(network->up && network->up->link.tls));
+	json_object_set_new(tree, "nick", text_of(network->nick));
+	json_object_set_new(tree, "account", text_of(network->account));
+	json_object_set_new(tree, "lag_ms",
+			    json_integer(network->up ? (json_int_t)network->up->lag_ms : 0));
+	json_object_set_new(tree, "queued",
+			    json_integer(network->up ? (json_int_t)network->up->queued : 0));
+	json_object_set_new(tree, "channels", json_integer((json_int_t)channels));
+	json_object_set_new(tree, "buffers", json_integer((json_int_t)buffers));
+	json_object_set_new(tree, "ring_bytes", json_integer((json_int_t)memory));
+	return tree;
+}
+
+static json_t *client_tree(const struct irc_client *client)
+{
+	const struct irc_network *network = irc_client_network(client);
+	char address[ADDRESS_TEXT_MAX + 1];
+	json_t *tree = json_object();
+
+	json_object_set_new(tree, "id", json_integer(client->number));
+	json_object_set_new(tree, "address", json_string(address_text(&client->peer, address)));
+	json_object_set_new(tree, "tls", json_boolean(client->link.tls));
+	json_object_set_new(tree, "client",
+			    text_of(client->device >= 0 ? client->user->devices[client->device].name
+							: ""));
+	json_object_set_new(tree, "network",
+			    text_of(network         ? network->name
+				    : client->multi ? "*"
+						    : ""));
+	json_object_set_new(tree, "since", time_of(client->since_ms));
+	json_object_set_new(tree, "lines_in", json_integer((json_int_t)client->lines_in));
+	json_object_set_new(tree, "lines_out", json_integer((json_int_t)client->lines_out));
+	json_object_set_new(tree, "waits_bytes", json_integer(irc_pipe_len(&client->out)));
+	return tree;
+}
+
+static json_t *user_tree(const struct irc_user *user)
+{
+	json_t *networks = json_array(), *clients = json_array(), *passwords = json_array();
+	json_t *tree = json_object();
+
+	for (const struct irc_network *n = user->networks; n; n = n->next)
+		json_array_append_new(networks, network_tree(n));
+	for (const struct irc_client *c = user->clients; c; c = c->next)
+		json_array_append_new(clients, client_tree(c));
+	for (const struct irc_password *p = user->passwords; p; p = p->next) {
+		json_t *one = json_object();
+
+		json_object_set_new(one, "label", text_of(p->label));
+		json_object_set_new(one, "kind",
+				    json_string(p->is_certificate ? "certificate" : "password"));
+		json_object_set_new(one, "created", time_of(p->created_ms));
+		json_object_set_new(one, "used", time_of(p->used_ms));
+		json_array_append_new(passwords, one);
+	}
+	json_object_set_new(tree, "name", text_of(user->name));
+	json_object_set_new(tree, "nick", text_of(user->nick));
+	json_object_set_new(tree, "networks", networks);
+	json_object_set_new(tree, "clients", clients);
+	json_object_set_new(tree, "passwords", passwords);
+	json_object_set_new(tree, "lines_in", json_integer((json_int_t)user->lines_in));
+	json_object_set_new(tree, "lines_out", json_integer((json_int_t)user->lines_out));
+	return tree;
+}
+
+/* --- all of them ---------------------------------------------------------------------------- */
+
+struct survey {
+	struct baton baton;
+	struct call *call;
+	json_t *users;
+};
+
+static void survey_visit(struct baton *baton, struct worker *worker)
+{
+	struct survey *survey = container_of(baton, struct survey, baton);
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	(void)worker;
+	enter_worker();
+	while (irc_here.runs && (named = irc_index_next(&irc_here.users, &at)))
+		json_array_append_new(survey->users,
+				      user_tree(container_of(named, struct irc_user, named)));
+}
+
+static void survey_home(struct baton *baton)
+{
+	struct survey *survey = container_of(baton, struct survey, baton);
+
+	enter_control();
+	api_answer(survey->call, json_pack("{s:o}", "users", survey->users));
+	free(survey);
+}
+
+static void answer_users(struct call *call, const struct api_input *input)
+{
+	struct survey *survey = calloc(1, sizeof *survey);
+
+	(void)input;
+	enter_control();
+	if (!survey) {
+		api_answer(call, NULL);
+		return;
+	}
+	survey->call = call;
+	survey->users = json_array();
+	survey->baton.visit = survey_visit;
+	survey->baton.home = survey_home;
+	baton_send(&survey->baton);
+}
+
+/* --- one of them ---------------------------------------------------------------------------- */
+
+/* Something that is done on the worker of a user: for the API, or for ringmainctl. */
+struct errand {
+	struct message message;
+	struct call *call;          /* or */
+	struct family_order *order; /* the one or the other */
+	char user[IRC_USER_SIZE];
+	bool is_admin;
+	char *text;    /* what is ordered; NULL: only to show */
+	json_t *tree;  /* of the user */
+	json_t *lines; /* what was answered */
+	bool found, good;
+};
+
+static void errand_free(struct errand *errand)
+{
+	json_decref(errand->tree);
+	json_decref(errand->lines);
+	free(errand->text);
+	free(errand);
+}
+
+/* ringmainctl has lines. */
+static void answer_order(struct errand *errand)
+{
+	struct buffer buffer = {0};
+	struct writer w;
+
+	do {
+		w = buffer_writer(&buffer);
+		for (size_t i = 0; i < json_array_size(errand->lines); i++) {
+			writer_str(&w, i ? "\n" : "");
+			writer_str(&w, json_string_value(json_array_get(errand->lines, i)));
+		}
+		if (!errand->found)
+			writer_str(&w, "there is no user of this name");
+		writer_u8(&w, '\0');
+	} while (buffer_again(&buffer, &w));
+	errand->order->done(errand->order, errand->good,
+			    buffer.failed ? "out of memory" : (const char *)buffer.at);
+	buffer_fini(&buffer);
+}
+
+static void deliver_result(struct message *message)
+{
+	struct errand *errand = container_of(message, struct errand, message);
+
+	enter_control();
+	if (errand->order)
+		answer_order(errand);
+	else if (!errand->found)
+		api_fault(errand->call, 404, "no_such_user", "nobody of this name is known on IRC");
+	else if (errand->text)
+		api_answer(errand->call,
+			   json_pack("{s:b, s:O}", "good", errand->good, "lines", errand->lines));
+	else
+		api_answer(errand->call, json_incref(errand->tree));
+	errand_free(errand);
+}
+
+static void say(struct irc_order *order, const char *line)
+{
+	struct errand *errand = order->context;
+
+	if (json_array_size(errand->lines) < LINES_MAX)
+		json_array_append_new(errand->lines, text_of(line));
+}
+
+static bool may_be_made(struct bytes name)
+{
+	const struct account *account = account_find(account_book(), name);
+
+	return account != NULL;
+}
+
+static void deliver_errand(struct message *message)
+{
+	struct errand *errand = container_of(message, struct errand, message);
+	struct bytes name = bytes_str(errand->user);
+	struct irc_user *user = irc_user_find(name);
+	struct irc_order order = {.is_admin = errand->is_admin, .say = say, .context = errand};
+
+	enter_worker();
+	/* Who has an account, or is the administrator himself, begins here. */
+	if (!user && irc_here.runs && errand->text && (errand->is_admin || may_be_made(name)))
+		user = irc_user_make(name);
+	errand->found = user != NULL;
+	errand->lines = json_array();
+	if (user && errand->text) {
+		order.user = user;
+		errand->good = irc_service(&order, bytes_str(errand->text));
+	} else if (user) {
+		errand->tree = user_tree(user);
+	}
+	errand->message.deliver = deliver_result;
+	control_post(&errand->message);
+}
+
+RUNS_ON(on_control)
+static void errand_send(struct call *call, struct family_order *order, struct bytes user,
+			const char *text, bool is_admin)
+{
+	struct errand *errand = calloc(1, sizeof *errand);
+
+	if (errand && text)
+		errand->text = irc_copy(bytes_str(text));
+	if (!errand || (text && !errand->text) || user.len >= IRC_USER_SIZE || !user.len) {
+		free(errand);
+		if (call)
+			api_fault(call, 404, "no_such_user", "nobody of this name is known on IRC");
+		else
+			order->done(order, false, "there is no user of this name");
+		return;
+	}
+	errand->call = call;
+	errand->order = order;
+	errand->is_admin = is_admin;
+	bytes_to_str(user, errand->user, sizeof errand->user);
+	errand->message.deliver = deliver_errand;
+	worker_post(irc_worker_of(user), &errand->message);
+}
+
+static void answer_user(struct call *call, const struct api_input *input)
+{
+	enter_control();
+	errand_send(call, NULL, bytes_str(input->arg), NULL, true);
+}
+
+static void answer_me(struct call *call, const struct api_input *input)
+{
+	(void)input;
+	enter_control();
+	errand_send(call, NULL, bytes_str(call->access.name), NULL, false);
+}
+
+RUNS_ON(on_control)
+static void command(struct call *call, const struct api_input *input, const char *user,
+		    bool is_admin)
+{
+	const char *text = api_text(input, "command");
+
+	if (!text || strlen(text) > 3500) {
+		api_fault(call, 400, "bad_command", "command is a text, of at most 3500 bytes");
+		return;
+	}
+	api_log_order(call, user);
+	errand_send(call, NULL, bytes_str(user), text, is_admin);
+}
+
+static void answer_command(struct call *call, const struct api_input *input)
+{
+	enter_control();
+	command(call, input, input->arg, true);
+}
+
+static void answer_my_command(struct call *call, const struct api_input *input)
+{
+	enter_control();
+	command(call, input, call->access.name,
+		call->access.of_settings || call->access.rights.rank == RANK_ADMIN);
+}
+
+const struct api_operation irc_operations[] = {
+	{"GET", API_ROOT "/irc/users", RANK_ADMIN, answer_users,
+	 "Who is known on IRC, with networks and clients.", NULL, "IrcUsers", NULL},
+	{"GET", API_ROOT "/irc/users/{name}", RANK_ADMIN, answer_user, "One who is known on IRC.",
+	 NULL, "IrcUser", NULL},
+	{"POST", API_ROOT "/irc/users/{name}/command", RANK_ADMIN, answer_command,
+	 "Gives BouncerServ an order of that user's.", "IrcCommand", "IrcAnswer", NULL},
+	{"GET", API_ROOT "/irc/me", RANK_DJ, answer_me, "Oneself on IRC.", NULL, "IrcUser", NULL},
+	{"POST", API_ROOT "/irc/command", RANK_DJ, answer_my_command, "Gives BouncerServ an order.",
+	 "IrcCommand", "IrcAnswer", NULL},
+	{0},
+};
+
+/* "USER words …" */
+void irc_face_order(struct family_order *order)
+{
+	struct bytes rest = bytes_str(order->words), user = bytes_cut(&rest, ' ');
+
+	enter_control();
+	errand_send(NULL, order, user, rest.len ? (const char *)rest.at : "help", true);
+}

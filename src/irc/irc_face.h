@@ -5,5 +5,9 @@
 
 extern const struct api_operation irc_operations[];
 
+/* ringmainctl irc USER ORDER … */
+struct family_order;
+RUNS_ON(on_control) void irc_face_order(struct family_order *order);
+
 /* The data directory. */
 const char *irc_face_directory(void);

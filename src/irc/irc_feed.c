@@ -256,14 +256,14 @@ static void follow_nick(struct irc_client *client, const struct irc_seat *seat,
 	(void)seat;
 }
 
-static void miss_all(struct irc_client *client, struct irc_seat *seat);
+static void miss_all(struct irc_client *client, struct irc_seat *seat, bool comes);
 
 /* It was too slow for the journal. Its places say where it is in each ring. */
 static void lapped(struct irc_client *client, struct irc_seat *seat)
 {
 	metric_add(METRIC_irc_laps, 1);
 	seat->note = seat->network->journal_head;
-	miss_all(client, seat);
+	miss_all(client, seat, false);
 }
 
 static void feed_live(struct irc_client *client, struct irc_seat *seat)
@@ -320,12 +320,15 @@ static void batch_end(struct irc_client *client, const char *batch)
 		irc_client_say(client, ":%s BATCH -%s", irc_conf_now()->hostname, batch);
 }
 
-/* Where it begins: its place, but not too far back. */
-static uint64_t seq_begin(const struct irc_client *client, const struct irc_buffer *buffer)
+/* Where it begins: its place, but, where it comes back (and was not only slow), not too far back. */
+static uint64_t seq_begin(const struct irc_client *client, const struct irc_buffer *buffer,
+			  bool comes)
 {
 	uint64_t seq = irc_buffer_place(buffer, (unsigned)client->device);
 	uint64_t backlog = irc_conf_now()->backlog;
 
+	if (!comes)
+		return seq;
 	if (client->caps & IRC_CAP(CHATHISTORY))
 		return buffer->ring.head;
 	if (buffer->ring.head > backlog && seq < buffer->ring.head - backlog)
@@ -374,9 +377,10 @@ static void on_page(struct irc_page *page)
 }
 
 /* Notes what of a buffer a client has not had. */
-static void miss(struct irc_client *client, struct irc_seat *seat, struct irc_buffer *buffer)
+static void miss(struct irc_client *client, struct irc_seat *seat, struct irc_buffer *buffer,
+		 bool comes)
 {
-	uint64_t seq = seq_begin(client, buffer), to = buffer->ring.head;
+	uint64_t seq = seq_begin(client, buffer, comes), to = buffer->ring.head;
 	struct irc_missed *larger;
 
 	if (seq >= to) {
@@ -390,7 +394,7 @@ static void miss(struct irc_client *client, struct irc_seat *seat, struct irc_bu
 	larger[seat->missed_count++] = (struct irc_missed){buffer, seq, to};
 }
 
-static void miss_all(struct irc_client *client, struct irc_seat *seat)
+static void miss_all(struct irc_client *client, struct irc_seat *seat, bool comes)
 {
 	struct irc_named *named;
 	uint32_t at = 0;
@@ -400,7 +404,7 @@ static void miss_all(struct irc_client *client, struct irc_seat *seat)
 		struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
 
 		if (!buffer->detached)
-			miss(client, seat, buffer);
+			miss(client, seat, buffer, comes);
 	}
 }
 
@@ -546,7 +550,7 @@ void irc_client_attach(struct irc_client *client)
 
 		if (client->login_new_device)
 			device_begin(client, network);
-		miss_all(client, &client->seats[i]);
+		miss_all(client, &client->seats[i], true);
 		while ((named = irc_index_next(&network->buffers, &at))) {
 			struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
 
@@ -570,6 +574,6 @@ void irc_client_show(struct irc_client *client, struct irc_buffer *buffer)
 	irc_client_feed(client);
 	if (client->state != IRC_CLIENT_HERE)
 		return;
-	miss(client, irc_client_seat(client, buffer->network), buffer);
+	miss(client, irc_client_seat(client, buffer->network), buffer, true);
 	irc_client_feed(client);
 }

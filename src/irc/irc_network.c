@@ -276,6 +276,24 @@ static void on_timer(uv_timer_t *timer)
 	irc_network_start(network);
 }
 
+static void network_free(struct irc_network *network)
+{
+	for (size_t i = 0; i < COUNT_OF(fields); i++)
+		if (fields[i].kind == FIELD_TEXT)
+			text_free(&network->conf, &fields[i]);
+	free(network->name);
+	free(network->certificate);
+	free(network->key);
+	free(network->why);
+	free(network->nick);
+	free(network->userhost);
+	free(network->account);
+	free(network->isupport);
+	free(network->sasl_offer);
+	free(network->journal);
+	free(network);
+}
+
 struct irc_network *irc_network_make(struct irc_user *user, uint64_t id, struct bytes name)
 {
 	struct irc_network *network, **last = &user->networks;
@@ -298,8 +316,10 @@ struct irc_network *irc_network_make(struct irc_user *user, uint64_t id, struct 
 	network->status = irc_buffer_status(network);
 	network->since_ms = wall_now_us() / 1000;
 	if (!network->name || !network->certificate || !network->key || !network->why ||
-	    !network->nick || !network->userhost || !network->status)
-		CHECK(!"out of memory"); /* not reached on Linux: these are a few bytes */
+	    !network->nick || !network->userhost || !network->status) {
+		network_free(network);
+		return NULL;
+	}
 	uv_timer_init(&irc_here.worker->loop, &network->timer);
 	while (*last)
 		last = &(*last)->next;
@@ -311,22 +331,7 @@ struct irc_network *irc_network_make(struct irc_user *user, uint64_t id, struct 
 
 static void on_closed(uv_handle_t *handle)
 {
-	struct irc_network *network = container_of((uv_timer_t *)handle, struct irc_network, timer);
-
-	for (size_t i = 0; i < COUNT_OF(fields); i++)
-		if (fields[i].kind == FIELD_TEXT)
-			text_free(&network->conf, &fields[i]);
-	free(network->name);
-	free(network->certificate);
-	free(network->key);
-	free(network->why);
-	free(network->nick);
-	free(network->userhost);
-	free(network->account);
-	free(network->isupport);
-	free(network->sasl_offer);
-	free(network->journal);
-	free(network);
+	network_free(container_of((uv_timer_t *)handle, struct irc_network, timer));
 }
 
 void irc_network_drop(struct irc_network *network, bool keep)

@@ -200,6 +200,8 @@ struct irc_worker {
 	int64_t connects_at;
 	bool stopping;
 	bool runs;
+	bool store_full; /* the store is behind: who floods us waits */
+	uint32_t paused; /* servers that are not read from because of that */
 	uint32_t last_client;
 	uint8_t scratch[65536]; /* what is read, before it is anybody's */
 };

@@ -20,6 +20,7 @@
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 static void try_next(struct irc_upstream *up, const char *why);
+static void read_some(struct irc_upstream *up);
 
 /* --- addresses ------------------------------------------------------------------------------ */
 
@@ -141,8 +142,20 @@ static void socket_drop(struct irc_upstream *up)
 	up->link = link_plain(-1);
 }
 
+void irc_upstream_resume(struct irc_upstream *up)
+{
+	if (!up->paused)
+		return;
+	up->paused = false;
+	irc_here.paused--;
+	read_some(up);
+}
+
 static void up_end(struct irc_upstream *up)
 {
+	if (up->paused)
+		irc_here.paused--;
+	up->paused = false;
 	up->phase = IRC_PHASE_CLOSED;
 	up->network->up = NULL;
 	if (up->resolving)
@@ -198,7 +211,7 @@ static bool flush(struct irc_upstream *up)
 			return false;
 		waits = flushed == 0;
 	}
-	watch(up, UV_READABLE | (waits ? UV_WRITABLE : 0));
+	watch(up, (up->paused ? 0 : UV_READABLE) | (waits ? UV_WRITABLE : 0));
 	return true;
 }
 
@@ -353,6 +366,11 @@ static void read_some(struct irc_upstream *up)
 		up->heard = mono_now();
 		up->pinged = false;
 		hear_bytes(up, bytes_of(irc_here.scratch, (size_t)n));
+		if (irc_here.store_full && up->phase == IRC_PHASE_TALKS) {
+			up->paused = true;
+			irc_here.paused++;
+			break;
+		}
 		if ((size_t)n < sizeof irc_here.scratch && !link_ready(up->link))
 			break;
 	}
@@ -490,10 +508,11 @@ static void connected(struct irc_upstream *up)
 		secure_step(up);
 }
 
-static void proxy_step(struct irc_upstream *up)
+RUNS_ON(on_worker) static void proxy_step(struct irc_upstream *up)
 {
 	const char *why = "";
 
+	enter_worker();
 	switch (irc_proxy_step(up, &why)) {
 	case IRC_PROXY_READS: watch(up, UV_READABLE); break;
 	case IRC_PROXY_DONE: connected(up); break;

@@ -49,6 +49,7 @@ struct irc_upstream {
 	uint32_t queued; /* lines */
 	bool skips;      /* the rest of a line that is too long */
 	bool in_turn;    /* what is sent goes out at its end */
+	bool paused;     /* not read from while the store is behind */
 	struct irc_rate rate;
 	mono_t heard, queue_at, deadline;
 	bool pinged;
@@ -80,6 +81,9 @@ void irc_upstream_open(struct irc_network *network);
 void irc_upstream_close(struct irc_upstream *up, const char *text);
 /* It is over, and the network is told. */
 void irc_upstream_fail(struct irc_upstream *up, bool again, const char *why);
+
+/* Reads on, when the store has caught up. */
+void irc_upstream_resume(struct irc_upstream *up);
 
 /* A line without CR LF, at once. */
 __attribute__((format(printf, 2, 3))) void irc_upstream_say(struct irc_upstream *up,

@@ -126,6 +126,8 @@ static int accept_any(int good, X509_STORE_CTX *store)
 
 static bool context_init(EVP_PKEY *key, X509 *cert)
 {
+	static char groups[] = "X25519:P-256"; /* OpenSSL's macro takes no constant */
+
 	context = SSL_CTX_new(DTLS_method());
 	if (!context)
 		return false;
@@ -141,7 +143,7 @@ static bool context_init(EVP_PKEY *key, X509 *cert)
 	       SSL_CTX_use_certificate(context, cert) == 1 &&
 	       SSL_CTX_use_PrivateKey(context, key) == 1 &&
 	       SSL_CTX_set_cipher_list(context, CIPHERS) == 1 &&
-	       SSL_CTX_set1_groups_list(context, "X25519:P-256") == 1 &&
+	       SSL_CTX_set1_groups_list(context, groups) == 1 &&
 	       SSL_CTX_set_tlsext_use_srtp(context, PROFILES) == 0;
 }
 

@@ -187,7 +187,7 @@ static void answer_make(struct call *call, const struct api_input *input)
 	api_answer_as(call, 201, channel_tree(made));
 }
 
-static void answer_remove(struct call *call, const struct api_input *input)
+RUNS_ON(on_control) static void answer_remove(struct call *call, const struct api_input *input)
 {
 	struct voice_channel *channel;
 

@@ -51,10 +51,13 @@ class Wire:
         self.buffer, self.said, self.at, self.closed = b"", [], 0, False
 
     def send(self, *lines):
-        self.socket.sendall(b"".join(line.encode() + b"\r\n" for line in lines))
+        self.send_bytes(b"".join(line.encode() + b"\r\n" for line in lines))
 
     def send_bytes(self, data):
+        # Who floods is made to wait.
+        self.socket.settimeout(30)
         self.socket.sendall(data)
+        self.socket.settimeout(0.05)
 
     def read(self):
         """What has come, without waiting long."""
@@ -79,7 +82,7 @@ class Wire:
                     return Line(self.said[self.at - 1])
             if time.monotonic() > end or self.closed:
                 pytest.fail(f"no {pattern!r} within {seconds} s"
-                            f"{' (closed)' if self.closed else ''}, only:\n" + "\n".join(self.said[-40:]))
+                            f"{' (closed)' if self.closed else ''}, only:\n" + "\n".join(line[:300] for line in self.said[-40:]))
             self.read()
 
     def until(self, pattern, seconds=10):
