@@ -2,7 +2,7 @@
  *
  * Live fields of a slot are touched with the macros below and nothing else; all that is constant is
  * copied out of the file once, judged, and used from that copy, so that whoever can write to the file
- * can spoil pictures but not lead a reader outside its mapping. */
+ * can spoil pictures but not lead a reader outside its mapping (nor, see fc_on_map, outside the file). */
 #pragma once
 
 #include <stdbool.h>
@@ -40,6 +40,11 @@ int fc_file_open(const char *slot_id, bool writable);
  * 0, or -errno; -EPROTO when it is no slot. */
 int fc_file_map(struct fc_file *file, int fd, bool writable);
 void fc_file_unmap(struct fc_file *file);
+
+/* Told of each mapping before it is touched and before it is gone: whoever may write to a file may also
+ * make it shorter, and to touch what is not there any more kills (SIGBUS) who has not provided for that.
+ * NULL: nobody is. Set before the first slot is opened; not in the shared library. */
+extern void (*fc_on_map)(const void *at, size_t len, bool mapped);
 
 /* What FC_DIR/slot_id is now. */
 enum fc_name { FC_NAME_SAME, FC_NAME_OTHER, FC_NAME_NONE };

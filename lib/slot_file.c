@@ -105,6 +105,8 @@ static int judge(struct fc_file *file)
 	return 0;
 }
 
+void (*fc_on_map)(const void *at, size_t len, bool mapped);
+
 int fc_file_map(struct fc_file *file, int fd, bool writable)
 {
 	int error;
@@ -119,11 +121,15 @@ int fc_file_map(struct fc_file *file, int fd, bool writable)
 	}
 	if (error)
 		fc_file_unmap(file);
+	else if (fc_on_map)
+		fc_on_map(file->map, file->header.file_size, true);
 	return error;
 }
 
 void fc_file_unmap(struct fc_file *file)
 {
+	if (file->map != MAP_FAILED && fc_on_map)
+		fc_on_map(file->map, file->header.file_size, false);
 	if (file->map != MAP_FAILED)
 		munmap(file->map, file->header.file_size);
 	close(file->fd);

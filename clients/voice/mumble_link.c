@@ -527,9 +527,9 @@ static bool read_tcp(struct mumble_link *link, mono_t now)
 	}
 }
 
-static void read_udp(struct mumble_link *link, mono_t now)
+void mumble_link_hear(struct mumble_link *link, mono_t now)
 {
-	for (;;) {
+	while (link->udp != -1) {
 		uint8_t sealed[2048], plain[2048];
 		ssize_t got = recv(link->udp, sealed, sizeof sealed, MSG_DONTWAIT);
 		struct bytes packet;
@@ -551,7 +551,6 @@ bool mumble_link_turn(struct mumble_link *link, mono_t now)
 {
 	if (link->state == MUMBLE_GONE)
 		return false;
-	if (link->udp != -1)
-		read_udp(link, now);
+	mumble_link_hear(link, now);
 	return flush(link) && read_tcp(link, now) && tick(link, now);
 }

@@ -89,6 +89,9 @@ short mumble_link_wants(const struct mumble_link *link);
  * times a second. False: GONE. */
 bool mumble_link_turn(struct mumble_link *link, mono_t now);
 
+/* Takes datagrams alone, for those who turn hundreds of links and know which descriptor is ready. */
+void mumble_link_hear(struct mumble_link *link, mono_t now);
+
 /* A control message. False: GONE, or more waits than the server will ever take. */
 bool mumble_link_send(struct mumble_link *link, const struct mumble_message *message);
 

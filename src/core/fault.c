@@ -1,7 +1,10 @@
 #include "core/fault.h"
 
+#include <pthread.h>
 #include <signal.h>
-#include <stddef.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "core/check.h"
 
@@ -29,4 +32,74 @@ void fault_tell(uint32_t *word)
 		if (sigaction(faults[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
 			sigaction(faults[i], &action, NULL);
 	}
+}
+
+/* --- what is spared ------------------------------------------------------------------------- */
+
+static struct {
+	_Atomic uintptr_t at; /* 0: free */
+	_Atomic size_t len;   /* 0: not yet */
+} spared[FAULT_SPARED_MAX];
+
+static struct sigaction before;
+static uintptr_t page_size;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* From there on to the end of its mapping, which stays as long. */
+static bool put_zeroes(uintptr_t at)
+{
+	for (size_t i = 0; i < COUNT_OF(spared); i++) {
+		uintptr_t from = atomic_load(&spared[i].at), page = at & ~(page_size - 1);
+		size_t len = atomic_load(&spared[i].len);
+
+		if (from && at >= from && at - from < len)
+			return mmap((void *)page, from + len - page, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+				    0) != MAP_FAILED;
+	}
+	return false;
+}
+
+/* What is not spared goes on to what was there before, which is to know the address: it faults again. */
+static void on_bus(int number, siginfo_t *about, void *context)
+{
+	(void)context;
+	if (about->si_code > 0 && put_zeroes((uintptr_t)about->si_addr))
+		return;
+	on_fault(number);
+	sigaction(number, &before, NULL);
+	if (about->si_code <= 0)
+		raise(number);
+}
+
+static void watch_bus(void)
+{
+	struct sigaction action = {.sa_sigaction = on_bus, .sa_flags = SA_SIGINFO};
+
+	page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
+	sigaction(SIGBUS, &action, &before);
+}
+
+bool fault_spare(const void *at, size_t len)
+{
+	pthread_once(&once, watch_bus);
+	for (size_t i = 0; i < COUNT_OF(spared); i++) {
+		uintptr_t none = 0;
+
+		if (!atomic_compare_exchange_strong(&spared[i].at, &none, (uintptr_t)at))
+			continue;
+		atomic_store(&spared[i].len, len);
+		return true;
+	}
+	return false;
+}
+
+void fault_spare_end(const void *at)
+{
+	for (size_t i = 0; i < COUNT_OF(spared); i++)
+		if (atomic_load(&spared[i].at) == (uintptr_t)at) {
+			atomic_store(&spared[i].len, 0);
+			atomic_store(&spared[i].at, 0);
+			return;
+		}
 }

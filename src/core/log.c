@@ -201,7 +201,8 @@ static void put_field(struct writer *w, const struct kv *field)
 	writer_str(w, field->key);
 	writer_u8(w, '=');
 	switch (field->kind) {
-	case KV_STR: put_value(w, bytes_str(field->value.str)); return;
+	case KV_STR:
+	case KV_SECRET: put_value(w, bytes_str(field->value.str)); return;
 	case KV_BYTES:
 		put_value(w, bytes_of(field->value.bytes.at, field->value.bytes.len));
 		return;
@@ -272,15 +273,36 @@ static void keep_line(const char *line, size_t len)
 	pthread_mutex_unlock(&kept.lock);
 }
 
+/* The fields without what is secret. False: they are all as they were. */
+static bool mask(const struct kv *fields, size_t count, struct kv *masked)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < count; i++) {
+		bool secret = fields[i].kind == KV_SECRET;
+
+		masked[i] = secret ? kv_str(fields[i].key, "***") : fields[i];
+		any |= secret;
+	}
+	return any;
+}
+
 void log_write(enum log_level level, const char *room, const char *event, const struct kv *fields,
 	       size_t count)
 {
+	struct kv masked[LOG_FIELDS_MAX + 1];
 	char line[LOG_LINE_MAX];
 	int saved = errno;
-	size_t len = make_line(line, sizeof line, level, room, event, fields, count);
+	size_t len;
 	ssize_t sent;
+	bool secret;
 
+	assert(count <= LOG_FIELDS_MAX + 1);
+	secret = mask(fields, count, masked);
+	len = make_line(line, sizeof line, level, room, event, masked, count);
 	keep_line(line, len - 1);
+	if (secret)
+		len = make_line(line, sizeof line, level, room, event, fields, count);
 	do
 		sent = write(atomic_load_explicit(&log_fd, memory_order_relaxed), line, len);
 	while (sent == -1 && errno == EINTR);

@@ -34,6 +34,7 @@ enum log_level {
 
 enum kv_kind {
 	KV_STR,
+	KV_SECRET,
 	KV_BYTES,
 	KV_U64,
 	KV_I64,
@@ -60,6 +61,12 @@ struct kv {
 static inline struct kv kv_str(const char *key, const char *value)
 {
 	return (struct kv){.key = key, .kind = KV_STR, .value = {.str = value}};
+}
+
+/* What only who runs the server may know: it is written, and kept in memory as ***. */
+static inline struct kv kv_secret(const char *key, const char *value)
+{
+	return (struct kv){.key = key, .kind = KV_SECRET, .value = {.str = value}};
 }
 
 static inline struct kv kv_bytes(const char *key, const void *at, size_t len)

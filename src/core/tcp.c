@@ -257,6 +257,11 @@ void tcp_tune_stream(int fd, size_t send_buffer)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
+void tcp_tune_live(int fd, unsigned unsent)
+{
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+}
+
 void tcp_close_gently(int fd)
 {
 	uint8_t scrap[4096];

@@ -50,6 +50,9 @@ MUST_CHECK bool tcp_carried(int fd, uint64_t *out, uint64_t *in);
  * choice) queued for it in the kernel. */
 void tcp_tune_stream(int fd, size_t send_buffer);
 
+/* For what is soon stale: the kernel takes no more while it holds so many bytes that it has not sent. */
+void tcp_tune_live(int fd, unsigned unsent);
+
 /* How many bytes this socket has ever taken to send, and how many of those that it ever received
  * were read from it: both counted from some beginning of its own, the second one only while nobody
  * reads. Exact, whatever the peer does meanwhile. 0 or -errno. */

@@ -208,6 +208,14 @@ static void hook_lose(struct hook *hook)
 	metric_add(METRIC_edge_hook_events_lost, 1);
 }
 
+static void hook_lose_all(struct hook *hook)
+{
+	while (hook->first) {
+		hook_lose(hook);
+		hook_drop_first(hook);
+	}
+}
+
 static void on_time(uv_timer_t *timer)
 {
 	struct hook *hook = container_of(timer, struct hook, timer);
@@ -244,10 +252,7 @@ RUNS_ON(on_control) static void hook_pause(struct hook *hook)
 	log_warnx("edge", "webhook paused", kv_str("name", hook->name),
 		  kv_u64("failures", hook->failures), kv_str("why", hook->error));
 	hook->paused = true;
-	while (hook->first) {
-		hook_lose(hook);
-		hook_drop_first(hook);
-	}
+	hook_lose_all(hook);
 	uv_timer_start(&hook->timer, on_time, all->pause, 0);
 }
 
@@ -574,6 +579,20 @@ RUNS_ON(on_control) static struct hook *hook_make(const char *name)
 	return hook;
 }
 
+/* What waits was made for the address before: another one does not get it, nor that one the headers
+ * and the secret that are said now. The settings before must be there still. */
+RUNS_ON(on_control) static void hook_set(struct hook *hook, const struct hook_conf *conf)
+{
+	if (hook->conf && (!conf->enabled || strcmp(hook->conf->url, conf->url) != 0)) {
+		fetch_cancel(&hook->fetch);
+		uv_timer_stop(&hook->timer);
+		hook->paused = false;
+		hook->failures = 0;
+		hook_lose_all(hook);
+	}
+	hook->conf = conf;
+}
+
 RUNS_ON(on_control) static bool hook_of_file(const char *name, const struct hook_conf *conf)
 {
 	struct hook *hook = hook_find(name);
@@ -582,7 +601,7 @@ RUNS_ON(on_control) static bool hook_of_file(const char *name, const struct hook
 		hook = hook_make(name);
 	if (!hook)
 		return false;
-	hook->conf = conf;
+	hook_set(hook, conf);
 	hook->seen = true;
 	return true;
 }
@@ -605,9 +624,9 @@ bool hook_own_put(struct hook_own *own)
 		hook = hook_make(name);
 	if (!hook)
 		return false;
+	hook_set(hook, &own->conf);
 	hook_own_free(&hook->own);
 	hook->own = own;
-	hook->conf = &own->conf;
 	return true;
 }
 

@@ -99,7 +99,7 @@ RUNS_ON(on_control) static bool is_needed(void)
 		code_keep();
 	}
 	log_warnx("edge", "no administrator yet", kv_str("page", "/admin/login"),
-		  kv_str("code", code));
+		  kv_secret("code", code));
 	return true;
 }
 

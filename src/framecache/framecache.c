@@ -1,9 +1,11 @@
 #include "framecache/framecache.h"
 
+#include "core/fault.h"
 #include "core/log.h"
 #include "edge/api.h"
 #include "edge/edge.h"
 #include "edge/route.h"
+#include "fc_internal.h"
 #include "framecache/slot_board.h"
 #include "framecache/slot_face.h"
 #include "framecache/slot_thumb.h"
@@ -11,8 +13,19 @@
 static unsigned site;
 static bool running OWNED_BY(on_control);
 
+/* A slot's file is its writer's too, who may cut it off at any time. */
+static void on_map(const void *at, size_t len, bool mapped)
+{
+	if (!mapped)
+		fault_spare_end(at);
+	else if (!fault_spare(at, len))
+		log_warnx("framecache", "a slot too many to be safe from its writer",
+			  kv_u64("most", FAULT_SPARED_MAX));
+}
+
 static void configure(const struct conf *conf)
 {
+	fc_on_map = on_map;
 	board_place(framecache_conf_of(conf));
 	site = route_site();
 	route_add_at(site, slot_routes);

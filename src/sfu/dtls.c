@@ -126,7 +126,7 @@ static int accept_any(int good, X509_STORE_CTX *store)
 
 static bool context_init(EVP_PKEY *key, X509 *cert)
 {
-	static char groups[] = "X25519:P-256";
+	static char groups[] = "X25519:P-256"; /* OpenSSL's macro takes no constant */
 
 	context = SSL_CTX_new(DTLS_method());
 	if (!context)
@@ -138,12 +138,12 @@ static bool context_init(EVP_PKEY *key, X509 *cert)
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_read_ahead(context, 1);
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, accept_any);
-	/* OpenSSL takes the list as char *, and use_srtp's function says 0 for good. */
+	/* use_srtp's function says 0 for good. */
 	return SSL_CTX_set_min_proto_version(context, DTLS1_2_VERSION) == 1 &&
 	       SSL_CTX_use_certificate(context, cert) == 1 &&
 	       SSL_CTX_use_PrivateKey(context, key) == 1 &&
 	       SSL_CTX_set_cipher_list(context, CIPHERS) == 1 &&
-	       SSL_CTX_ctrl(context, SSL_CTRL_SET_GROUPS_LIST, 0, groups) == 1 &&
+	       SSL_CTX_set1_groups_list(context, groups) == 1 &&
 	       SSL_CTX_set_tlsext_use_srtp(context, PROFILES) == 0;
 }
 

@@ -7,6 +7,7 @@
 #include "sfu/dtls.h"
 #include "sfu/sfu_door.h"
 #include "sfu/sfu_face.h"
+#include "sfu/sfu_idle.h"
 #include "sfu/sfu_room.h"
 #include "sfu/sfu_stage.h"
 #include "sfu/sfu_whip.h"
@@ -54,6 +55,8 @@ static int listen_at(uv_loop_t *loop, const struct conf *conf, char *at, size_t 
 		error = door_open(sfu_conf_of(conf), workers_count(), at, size);
 	if (error)
 		return error;
+	if (sfu_conf_of(conf)->idle)
+		idle_open();
 	workers_run(part_start);
 	log_info("sfu", "ready", kv_u64("port", door_number(0)),
 		 kv_str("ports", sfu_conf_of(conf)->ports == SFU_PORTS_EACH ? "each" : "one"));
@@ -73,6 +76,11 @@ static void stop(void)
 	rooms_stop();
 }
 
+static void fini(void)
+{
+	idle_close();
+}
+
 static const struct conf_room *const rooms[] = {&sfu_conf_room, NULL};
 
 const struct family sfu_family = {
@@ -84,4 +92,5 @@ const struct family sfu_family = {
 	.listen = listen_at,
 	.reload = reload,
 	.stop = stop,
+	.fini = fini,
 };

@@ -1,6 +1,7 @@
 #include "sfu/sfu_conf.h"
 
 #include "core/conf_net.h"
+#include "edge/proto/url.h"
 
 static const struct conf_item sfu_items[] = {
 #define SETTING(name, type, field, ...) \
@@ -11,9 +12,12 @@ static const struct conf_item sfu_items[] = {
 static void sfu_check(const struct conf *conf, struct conf_errors *errors)
 {
 	const struct sfu_conf *values = sfu_conf_of(conf);
+	struct url url;
 
 	conf_net_check_listen(errors, conf, values, "sfu.udp", &values->udp);
 	conf_net_check_ranges(errors, conf, values, "sfu.public", &values->public);
+	if (values->auth_url[0] && !url_parse_http(bytes_str(values->auth_url), &url))
+		conf_fault(errors, conf, values, "sfu.auth_url", "expected an http or https URL");
 	if (values->udp.count > 1)
 		conf_fault(errors, conf, values, "sfu.udp", "expected one address and port");
 }

@@ -14,7 +14,7 @@
 static struct sfu_room *rooms OWNED_BY(on_control);
 static struct sfu_session *sessions OWNED_BY(on_control);
 static uint64_t rooms_now OWNED_BY(on_control), viewers_now OWNED_BY(on_control);
-static uint64_t serial_now OWNED_BY(on_control);
+static uint64_t serial_now OWNED_BY(on_control) = 1; /* 0: nothing known yet */
 static bool stopped OWNED_BY(on_control);
 
 /* --- rooms ---------------------------------------------------------------------------------------------- */
@@ -342,6 +342,7 @@ static struct source_track *track_add(struct sfu_peer *peer, const struct sdp_me
 		.rid_ext = sdp_ext_id(media, SDP_EXT_RID),
 		.repaired_ext = sdp_ext_id(media, SDP_EXT_REPAIRED_RID),
 		.turn_ext = sdp_ext_id(media, SDP_EXT_ORIENTATION),
+		.twcc_ext = medium->exts & 1u << SDP_EXT_TWCC ? sdp_ext_id(media, SDP_EXT_TWCC) : 0,
 		.turn = -1,
 	};
 	bytes_to_str(media->mid, at->mid, sizeof at->mid);

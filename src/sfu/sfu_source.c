@@ -9,6 +9,7 @@
 
 #define REPORT_US 1000000
 #define REMB_US   500000
+#define TWCC_US   50000
 #define NACK_MAX  128u
 
 /* --- whose stream --------------------------------------------------------------------------------------- */
@@ -89,6 +90,17 @@ static void note_turn(struct source_track *track, const struct rtp *rtp)
 		track->turn = value.at[0] & 15;
 }
 
+/* What is sent again counts too: each packet has a number of its own. */
+static void note_arrival(struct sfu_source *source, const struct source_track *track,
+			 const struct rtp *rtp, mono_t now)
+{
+	struct bytes value = rtp_element(rtp, track->twcc_ext);
+	struct reader r = reader_of(value);
+
+	if (value.len == 2)
+		twcc_came(&source->twcc, reader_be16(&r), now);
+}
+
 void source_rtp(struct sfu_source *source, struct bytes packet)
 {
 	struct source_track *track;
@@ -101,6 +113,7 @@ void source_rtp(struct sfu_source *source, struct bytes packet)
 		metric_add(METRIC_sfu_strays, 1);
 		return;
 	}
+	note_arrival(source, track, &rtp, now);
 	/* Nothing but padding: probes of the path, which no viewer needs. Their numbers count. */
 	if (rtx && (!rtp_open_rtx(&rtp, &rtp.seq, &rtp.payload) || !track->seq.begun))
 		return;
@@ -221,7 +234,8 @@ static void say_limit(struct sfu_source *source, struct writer *w, mono_t now)
 		return;
 	source->remb_sent = now;
 	for (unsigned i = 0; i < source->count; i++)
-		if (source->track[i].ssrc && source->track[i].feedback & SDP_FB_REMB)
+		if (source->track[i].ssrc && source->track[i].feedback & SDP_FB_REMB &&
+		    !source->track[i].twcc_ext)
 			media[count++] = source->track[i].ssrc;
 	if (count)
 		rtcp_write_remb(w, source->ssrc, source->remb_bits, media, count);
@@ -245,6 +259,14 @@ static void count_bits(struct source_track *track, mono_t now)
 	track->counted_at = now;
 }
 
+static void say_arrivals(struct sfu_source *source, struct writer *w, mono_t now)
+{
+	if (mono_since_us(now, source->twcc_sent) < TWCC_US)
+		return;
+	source->twcc_sent = now;
+	(void)twcc_write(&source->twcc, source->ssrc, source->track[0].ssrc, w);
+}
+
 void source_tick(struct sfu_source *source, mono_t now, int64_t key_wait_us)
 {
 	uint8_t packet[1200];
@@ -266,6 +288,10 @@ void source_tick(struct sfu_source *source, mono_t now, int64_t key_wait_us)
 		}
 	}
 	if (w.len)
+		peer_send_rtcp(source->peer, writer_done(&w));
+	w = writer_of(packet, sizeof packet);
+	say_arrivals(source, &w, now);
+	if (w.len && writer_ok(&w))
 		peer_send_rtcp(source->peer, writer_done(&w));
 }
 

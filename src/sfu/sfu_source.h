@@ -12,6 +12,7 @@
 #include "sfu/proto/missing.h"
 #include "sfu/proto/rtcp.h"
 #include "sfu/proto/rtp.h"
+#include "sfu/proto/twcc.h"
 #include "sfu/sfu_track.h"
 
 #define SOURCE_TRACKS_MAX 12u
@@ -24,8 +25,8 @@ struct source_track {
 	char rid[TRACK_RID_MAX + 1]; /* "": no layers */
 	uint8_t pt, rtx_pt;          /* rtx_pt 0: none */
 	uint8_t feedback;            /* SDP_FB_… that the publisher understands */
-	uint8_t mid_ext, rid_ext, repaired_ext, turn_ext;
-	uint32_t ssrc, rtx_ssrc; /* 0: not known yet */
+	uint8_t mid_ext, rid_ext, repaired_ext, turn_ext, twcc_ext; /* 0: it has none */
+	uint32_t ssrc, rtx_ssrc;                                    /* 0: not known yet */
 	struct rtp_count seq, ts;
 	struct missing missing;
 	uint32_t sr_middle; /* of the last sender report; 0: none */
@@ -42,7 +43,8 @@ struct sfu_source {
 	uint32_t ssrc; /* ours, in what we say */
 	int64_t rtt_us;
 	uint64_t remb_bits;
-	mono_t remb_sent;
+	mono_t remb_sent, twcc_sent;
+	struct twcc twcc; /* of the transport: of all tracks */
 	unsigned count;
 	struct source_track track[SOURCE_TRACKS_MAX];
 };

@@ -8,6 +8,7 @@
 #include "core/metric.h"
 #include "sfu/sfu.h"
 #include "sfu/sfu_door.h"
+#include "sfu/sfu_idle.h"
 #include "sfu/sfu_peer.h"
 #include "sfu/sfu_room.h"
 
@@ -23,7 +24,7 @@ struct stage {
 	uv_async_t bell;
 	uv_timer_t turn, tick;
 	bool turning;
-	unsigned quiet;
+	unsigned quiet, ticks;
 	unsigned open; /* handles that are closing */
 	uint64_t turn_ms;
 	struct track_here *tracks; /* that somebody here is shown or waits for */
@@ -232,8 +233,10 @@ static struct sfu_track *choose(const struct sfu_sender *sender, const struct ro
 
 RUNS_ON(on_worker) static void retune(struct sfu_sender *sender, const struct room_here *room)
 {
+	struct sfu_track *track = choose(sender, room, UINT64_MAX);
+
 	if (peer_is_up(sender->peer))
-		show(sender, choose(sender, room, UINT64_MAX), true);
+		show(sender, track ? track : idle_track(sender), true);
 }
 
 /* Once a second: a layer that fits through. Down when the viewer says that less arrives than is sent,
@@ -488,6 +491,9 @@ RUNS_ON(on_worker) static void take_pending(struct track_here *track, unsigned c
 		sender->state = SENDER_LIVE;
 		sender->from = key;
 		list_add(&track->live, sender);
+		/* Back to what it should be shown, when that begins again. */
+		if (idle_is(track->track))
+			retune(sender, &sender->peer->room->here[here->worker->id]);
 	}
 }
 
@@ -610,6 +616,44 @@ void stage_wake(uint64_t workers)
 	}
 }
 
+/* --- who is silent ---------------------------------------------------------------------------------------------- */
+
+/* Viewers of a track that has stopped are shown the idle picture, and wait for the track. */
+RUNS_ON(on_worker) static void to_idle(struct sfu_sender *list)
+{
+	for (struct sfu_sender *s = list, *next; s; s = next) {
+		struct sfu_track *idle = idle_track(s);
+
+		next = s->next;
+		if (!idle || s->pending == idle)
+			continue;
+		pending_remove(s);
+		pending_add(s, idle);
+		turn_on();
+	}
+}
+
+/* Ten times a second. Where a key picture is waited for it is asked for until it comes, as a question
+ * may be lost; the publisher's worker sees to it that it is not asked too often. */
+RUNS_ON(on_worker) static void look_at_tracks(mono_t now)
+{
+	int64_t after_us = (int64_t)sfu_conf()->idle_after * 1000;
+
+	for (struct track_here *t = here->tracks, *next; t; t = next) {
+		int64_t last = atomic_load_explicit(&t->track->last_us, memory_order_relaxed);
+
+		next = t->next;
+		if (!t->track->video || idle_is(t->track))
+			continue;
+		if (last && now.us - last > after_us) {
+			to_idle(t->live);
+			to_idle(t->behind);
+		} else if (t->pending) {
+			atomic_store_explicit(&t->track->wants_key, true, memory_order_relaxed);
+		}
+	}
+}
+
 /* --- deadlines ------------------------------------------------------------------------------------------------ */
 
 RUNS_ON(on_worker) static void look_after(struct sfu_peer *peer, mono_t now)
@@ -637,6 +681,8 @@ static void on_tick(uv_timer_t *timer)
 		if (peer->start)
 			peer_tick(peer, now);
 	}
+	if (++here->ticks % 5 == 0)
+		look_at_tracks(now);
 	for (; share > 0 && here->peer_count; share--) {
 		struct sfu_peer *peer = here->look ? here->look : here->peers;
 
@@ -673,6 +719,7 @@ int stage_start(struct worker *worker)
 	uv_timer_init(&worker->loop, &here->tick);
 	uv_timer_start(&here->tick, on_tick, TICK_MS, TICK_MS);
 	stages[worker->id] = here;
+	idle_worker_start(worker);
 	return 0;
 }
 
@@ -708,10 +755,12 @@ static void worker_stop(struct worker *worker)
 		while (here->peers)
 			peer_end(here->peers, "the server stops");
 		udp_flush(door_udp());
+		idle_worker_stop(worker);
 		close_one((uv_handle_t *)&here->bell);
 		close_one((uv_handle_t *)&here->turn);
 		close_one((uv_handle_t *)&here->tick);
 		here = NULL;
+		srtp_thread_end();
 	}
 	door_worker_stop(worker);
 }

@@ -7,7 +7,6 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
-#include "edge/access.h"
 #include "edge/call.h"
 #include "edge/proto/url.h"
 #include "edge/request.h"
@@ -16,14 +15,16 @@
 #include "sfu/sfu.h"
 #include "sfu/sfu_door.h"
 #include "sfu/sfu_face.h"
+#include "sfu/sfu_gate.h"
 #include "sfu/sfu_room.h"
+#include "sfu/sfu_token.h"
 
 #define SDP_TYPE      "application/sdp"
 #define FRAGMENT_TYPE "application/trickle-ice-sdpfrag"
 #define PROBLEM_TYPE  "application/problem+json" /* RFC 9457 */
-#define ANSWER_MAX    65536u
-#define RETRY_S       "3"
-#define LIST_WAIT_US  20000000
+
+#define RETRY_S      "3"
+#define LIST_WAIT_US 20000000
 
 /* --- answers ------------------------------------------------------------------------------------------------- */
 
@@ -92,7 +93,8 @@ static struct bytes room_of(const struct request *request, char buf[ROOM_NAME_MA
 {
 	struct bytes rest = rest_of(request->path);
 
-	if (rest.len)
+	if (rest.len && !bytes_equal(request->path, BYTES("/whap")) &&
+	    bytes_start_with(request->path, BYTES("/wh")))
 		return rest;
 	if (!request_param(request, "room", buf, ROOM_NAME_MAX + 2) || !buf[0])
 		return BYTES("main");
@@ -117,70 +119,56 @@ static bool type_is(const struct request *request, const char *type)
 
 /* --- who may ------------------------------------------------------------------------------------------------- */
 
-static struct bytes bearer_of(const struct request *request, char *buf, size_t size)
-{
-	struct bytes value = http1_header_get(&request->head, BYTES("Authorization"));
-
-	if (bytes_start_with_nocase(value, BYTES("Bearer ")))
-		return bytes_trim(bytes_skip(value, 7));
-	if (!value.at && request_param(request, "access_token", buf, size))
-		return bytes_str(buf);
-	return (struct bytes){NULL, 0};
-}
-
-static bool same_secret(struct bytes a, struct bytes b)
-{
-	uint8_t of_a[AUTH_DIGEST_SIZE], of_b[AUTH_DIGEST_SIZE];
-
-	auth_digest(of_a, &a, 1);
-	auth_digest(of_b, &b, 1);
-	return auth_same(of_a, of_b);
-}
-
-RUNS_ON(on_worker)
-static void judged(struct conn *conn, enum verdict verdict)
-{
-	void (*then)(struct conn * conn) = conn_access(conn)->then;
-
-	switch (verdict) {
-	case VERDICT_YES: then(conn); break;
-	case VERDICT_NO:
-	case VERDICT_NONE: refuse(conn, 401, "a bearer token is needed"); break;
-	case VERDICT_BUSY:
-	case VERDICT_WAIT:
-	case VERDICT_DENIED:
-	case VERDICT_FOREIGN: access_refuse(conn, verdict); break;
-	}
-}
-
-/* The token of the settings; without one, who watches is anybody and who publishes an operator. */
 RUNS_ON(on_worker) static void let_in(struct conn *conn, void (*then)(struct conn *conn))
 {
 	const struct request *request = conn_request(conn);
-	bool publishes = role_of(request->path) == PEER_PUBLISHER;
-	const char *wanted = publishes ? sfu_conf()->publish_token : sfu_conf()->watch_token;
-	struct access_need need = {.rank = RANK_OPERATOR, .changes = true};
-	char buf[512];
-	struct bytes given = bearer_of(request, buf, sizeof buf);
+	bool of_session = method_of(request->method) & (METHOD_PATCH | METHOD_DELETE);
+	char buf[ROOM_NAME_MAX + 2];
+	struct bytes room = room_of(request, buf);
 
-	if (!door_is_open()) {
+	/* /whip/ROOM/ID */
+	if (of_session && bytes_find(room, '/') < room.len)
+		room.len -= id_of(room).len + 1;
+	if (!door_is_open())
 		refuse(conn, 404, "WebRTC is off here: sfu.udp is not set");
-	} else if (wanted[0] && given.at && same_secret(given, bytes_str(wanted))) {
-		then(conn);
-	} else if (wanted[0]) {
-		refuse(conn, 401,
-		       given.at ? "the bearer token is wrong" : "a bearer token is needed");
-	} else if (!publishes) {
-		then(conn);
-	} else {
-		conn_access(conn)->then = then;
-		access_judge(conn, &need, judged);
-	}
+	else
+		gate_let_in(conn, role_of(request->path) == PEER_PUBLISHER, room, then, refuse);
 }
 
 /* --- POST ---------------------------------------------------------------------------------------------------- */
 
-/* RFC 9725 4.6: STUN and TURN servers for the client's own use. */
+/* RFC 9725 4.6: STUN and TURN servers for the client's own use. A TURN server's password is made for
+ * this session where the secret is known. */
+static void put_ice_servers(struct reply *reply)
+{
+	const struct sfu_conf *conf = sfu_conf();
+	char user[48], password[48];
+	struct writer of_user = writer_of(user, sizeof user);
+	struct writer of_password = writer_of(password, sizeof password);
+
+	token_write_turn_user(&of_user, (wall_now_us() / 1000 + (int64_t)conf->turn_life) / 1000);
+	token_write_turn_password(&of_password, writer_done(&of_user),
+				  bytes_str(conf->turn_secret));
+	for (size_t i = 0; i < conf->ice_servers.count; i++) {
+		const char *url = conf->ice_servers.at[i];
+		char link[512];
+		struct writer w = writer_of(link, sizeof link);
+
+		writer_str(&w, "<");
+		writer_str(&w, url);
+		writer_str(&w, ">; rel=\"ice-server\"");
+		if (strncmp(url, "turn", 4) == 0 && conf->turn_secret[0]) {
+			writer_str(&w, "; username=\"");
+			writer_put(&w, writer_done(&of_user));
+			writer_str(&w, "\"; credential=\"");
+			writer_put(&w, writer_done(&of_password));
+			writer_str(&w, "\"; credential-type=\"password\"");
+		}
+		if (writer_ok(&w))
+			reply_header(reply, "Link", writer_done(&w));
+	}
+}
+
 RUNS_ON(on_control) static void put_location(struct call *call, const struct sfu_session *session)
 {
 	char buf[1024];
@@ -227,6 +215,7 @@ static void answer_offer(struct call *call, const struct sdp *offer, const struc
 	call->reply.type = SDP_TYPE;
 	put_location(call, session);
 	put_etag(&call->reply, session);
+	put_ice_servers(&call->reply);
 	reply_header(&call->reply, "Accept-Patch", BYTES(FRAGMENT_TYPE));
 	put_cors(&call->reply);
 	call_reply(call);
@@ -283,7 +272,12 @@ static void begin(struct call *call, const struct sdp *offer, struct answer *ans
 
 static void answer_post(struct call *call)
 {
-	static const struct answer_limits limits = {.audio = 4, .video = 8};
+	/* Viewers say what fits through by REMB: that is a quarter of the datagrams. */
+	struct answer_limits limits = {
+		.audio = 4,
+		.video = 8,
+		.twcc = role_of(call->request.path) == PEER_PUBLISHER,
+	};
 	struct sdp *offer = malloc(sizeof *offer);
 	struct answer *answer = malloc(sizeof *answer);
 	char why[160];
@@ -533,6 +527,7 @@ RUNS_ON(on_worker) static void serve_switch(struct conn *conn)
 struct waiting {
 	struct waiting *next;
 	struct call *call;
+	uint64_t known;
 	int64_t until_us;
 };
 
@@ -555,15 +550,12 @@ RUNS_ON(on_control) static void answer_room_list(struct call *call)
 
 RUNS_ON(on_control) static void answer_waiting(bool all)
 {
-	static uint64_t told;
-	bool changed = told != room_serial();
 	int64_t now_us = mono_now().us;
 
-	told = room_serial();
 	for (struct waiting **at = &waiting; *at;) {
 		struct waiting *one = *at;
 
-		if (!all && !changed && one->until_us > now_us) {
+		if (!all && one->known == room_serial() && one->until_us > now_us) {
 			at = &one->next;
 			continue;
 		}
@@ -606,7 +598,7 @@ static void look_at_room_list(struct call *call)
 		answer_room_list(call);
 		return;
 	}
-	*one = (struct waiting){waiting, call, mono_now().us + LIST_WAIT_US};
+	*one = (struct waiting){waiting, call, known, mono_now().us + LIST_WAIT_US};
 	waiting = one;
 }
 

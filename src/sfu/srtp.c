@@ -341,16 +341,22 @@ enum srtp_status srtp_unseal(struct srtp *srtp, struct bytes in, uint8_t *out, s
 /* --- RTCP --------------------------------------------------------------------------------------- */
 
 /* One context a thread: a key is worked in at each use. */
+static _Thread_local EVP_CIPHER_CTX *rtcp_ctx;
+
+void srtp_thread_end(void)
+{
+	EVP_CIPHER_CTX_free(rtcp_ctx);
+	rtcp_ctx = NULL;
+}
+
 static EVP_CIPHER_CTX *rtcp_context(const struct srtp *srtp)
 {
-	static _Thread_local EVP_CIPHER_CTX *ctx;
-
-	if (!ctx)
-		ctx = EVP_CIPHER_CTX_new();
-	if (!ctx || EVP_CipherInit_ex(ctx, cipher_of(srtp->profile), NULL, srtp->rtcp_key, NULL,
-				      srtp->seals) != 1)
+	if (!rtcp_ctx)
+		rtcp_ctx = EVP_CIPHER_CTX_new();
+	if (!rtcp_ctx || EVP_CipherInit_ex(rtcp_ctx, cipher_of(srtp->profile), NULL, srtp->rtcp_key,
+					   NULL, srtp->seals) != 1)
 		return NULL;
-	return ctx;
+	return rtcp_ctx;
 }
 
 size_t srtcp_seal(struct srtp *srtp, struct bytes in, uint8_t *out)

@@ -78,6 +78,9 @@ enum srtp_status {
 /* Opens a packet to out, which has room for in.len; *len is that of the packet. */
 enum srtp_status srtp_unseal(struct srtp *srtp, struct bytes in, uint8_t *out, size_t *len);
 
+/* Frees what this thread keeps for RTCP. */
+void srtp_thread_end(void);
+
 /* The same for RTCP; out has room for in.len + SRTCP_MORE. */
 size_t srtcp_seal(struct srtp *srtp, struct bytes in, uint8_t *out);
 enum srtp_status srtcp_unseal(struct srtp *srtp, struct bytes in, uint8_t *out, size_t *len);

@@ -3,8 +3,12 @@
 #include <errno.h>
 
 #include "core/log.h"
+#include "edge/ban.h"
+#include "edge/route.h"
+#include "edge/websocket.h"
 #include "voice/voice_conn.h"
 #include "voice/voice_door.h"
+#include "voice/voice_face.h"
 #include "voice/voice_part.h"
 #include "voice/voice_relay.h"
 #include "voice/voice_rx.h"
@@ -49,11 +53,51 @@ static bool worker_busy(struct worker *worker)
 
 static const struct worker_hooks hooks = {worker_start, worker_stop, worker_busy};
 
+/* --- the browsers' door --------------------------------------------------------------------------- */
+
+RUNS_ON(on_worker) static void web_take(struct conn *conn)
+{
+	struct address peer = conn_request(conn)->peer;
+	struct worker *worker = conn_worker(conn);
+	struct bytes early;
+	struct link link = conn_take(conn, &early);
+
+	voice_conn_start_web(worker, link, &peer, early);
+}
+
+static void web_serve(struct conn *conn)
+{
+	const struct voice_conf *conf = voice_conf();
+
+	enter_worker();
+	if (!conf->web || conf->listen.count == 0) {
+		struct reply reply = {0};
+
+		reply_text(&reply, 404, "there are no voice rooms here");
+		conn_reply(conn, &reply);
+		return;
+	}
+	websocket_accept(conn, NULL, web_take);
+}
+
+static const struct route routes[] = {
+	{"/voice/ws", METHOD_GET, web_serve, NULL},
+	{0},
+};
+
 /* --- the family -------------------------------------------------------------------------------- */
 
 static void configure(const struct conf *conf)
 {
 	atomic_store_explicit(&in_force, voice_conf_of(conf), memory_order_release);
+}
+
+static void prepare(const struct conf *conf)
+{
+	configure(conf);
+	api_add(voice_operations);
+	ban_on_new(voice_send_away);
+	route_add(routes);
 }
 
 static int start(uv_loop_t *loop, const struct conf *conf)
@@ -100,7 +144,7 @@ const struct family voice_family = {
 	.name = "voice",
 	.rooms = rooms,
 	.hooks = &hooks,
-	.configure = configure,
+	.configure = prepare,
 	.start = start,
 	.listen = listen_at,
 	.reload = reload,

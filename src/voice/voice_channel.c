@@ -102,6 +102,7 @@ struct voice_channel *voice_channel_make(struct voice_channel *parent, uint32_t 
 		return NULL;
 	}
 	channel->id = id;
+	channel->unsaved = true;
 	channel->rules.inherit = channel->acl.inherit = true;
 	attach(channel, parent);
 	voice_hub.channels[id] = channel;
@@ -131,6 +132,8 @@ void voice_channel_remove(struct voice_channel *channel)
 	voice_stage_touch(channel);
 	voice_hub.channels[channel->id] = NULL;
 	voice_hub.channel_count--;
+	if (!channel->temporary)
+		voice_store_drop("channel", channel->id);
 	channel_free(channel);
 }
 
@@ -138,6 +141,7 @@ void voice_channel_move(struct voice_channel *channel, struct voice_channel *to)
 {
 	detach(channel);
 	attach(channel, to);
+	channel->unsaved = true;
 }
 
 bool voice_channel_is_below(const struct voice_channel *channel, const struct voice_channel *above)
@@ -203,6 +207,7 @@ bool voice_channel_link(struct voice_channel *a, struct voice_channel *b)
 		return false;
 	a->links[a->link_count++] = b;
 	b->links[b->link_count++] = a;
+	a->unsaved = b->unsaved = true;
 	return true;
 }
 
@@ -219,6 +224,7 @@ void voice_channel_unlink(struct voice_channel *a, struct voice_channel *b)
 {
 	drop_link(a, b);
 	drop_link(b, a);
+	a->unsaved = b->unsaved = true;
 }
 
 /* --- rules ------------------------------------------------------------------------------------- */
@@ -251,6 +257,7 @@ void voice_rules_set(struct voice_channel *channel, struct voice_rules *rules)
 	voice_rules_fini(&channel->rules);
 	channel->rules = *rules;
 	*rules = (struct voice_rules){0};
+	channel->unsaved = true;
 	point_at(channel);
 }
 
@@ -273,6 +280,7 @@ bool voice_rules_add(struct voice_channel *channel, const struct acl_rule *rule)
 	larger[rules->rule_count] = *rule;
 	larger[rules->rule_count].group = bytes_of(group, rule->group.len);
 	rules->rule_count++;
+	channel->unsaved = true;
 	point_at(channel);
 	return true;
 }

@@ -10,6 +10,7 @@
 #include "core/metric.h"
 #include "edge/edge.h"
 #include "edge/tls_handshake.h"
+#include "edge/websocket.h"
 #include "voice/proto/frame.h"
 #include "voice/voice.h"
 #include "voice/voice_door.h"
@@ -26,6 +27,9 @@
 #define SWEEP_MS        500
 #define LOGIN_US        15000000 /* to say who he is */
 #define CERTIFICATE_MAX 16384u
+#define WEB_READ        8192u
+#define WEB_MESSAGE_MAX (256u << 10)
+#define WEB_UNSENT      4096u /* bytes that the kernel may hold for a page: what is live must not wait */
 #define BURST_S         10 /* requests that may come at once, in seconds of the rate */
 
 enum state { HANDSHAKE, OPEN, ENDING, GONE };
@@ -37,6 +41,7 @@ struct voice_conn {
 	struct worker *worker;
 	struct link link;
 	struct handshake *handshake;
+	struct websocket *web;   /* NULL: he came over a door of ours */
 	struct voice_peer *peer; /* NULL before it is OPEN */
 	struct tcp_end address;
 	enum state state;
@@ -73,6 +78,7 @@ static void on_closed(uv_handle_t *handle)
 
 	enter_worker();
 	handshake_destroy(&conn->handshake);
+	websocket_destroy(&conn->web);
 	free(conn->in);
 	free(conn->out);
 	free(conn);
@@ -122,7 +128,7 @@ RUNS_ON(on_worker) static void make_dirty(struct voice_conn *conn)
 }
 
 /* False: no memory, or too much waits; the connection is closed. */
-RUNS_ON(on_worker) static bool put(struct voice_conn *conn, struct bytes bytes)
+RUNS_ON(on_worker) static bool put_wire(struct voice_conn *conn, struct bytes bytes)
 {
 	size_t need = conn->out_len + bytes.len;
 
@@ -151,6 +157,33 @@ RUNS_ON(on_worker) static bool put(struct voice_conn *conn, struct bytes bytes)
 	conn->out_len += bytes.len;
 	make_dirty(conn);
 	return true;
+}
+
+static bool put_web(void *user, struct bytes wire)
+{
+	enter_worker();
+	return put_wire(user, wire);
+}
+
+/* Whole frames; false: the connection is closed. */
+RUNS_ON(on_worker) static bool put(struct voice_conn *conn, struct bytes frames)
+{
+	if (!conn->web)
+		return put_wire(conn, frames);
+	if (websocket_send(conn->web, frames, false))
+		return true;
+	conn_close(conn);
+	return false;
+}
+
+/* Nothing more is read; it closes when all that was put is out. */
+RUNS_ON(on_worker) static void conn_end(struct voice_conn *conn)
+{
+	if (conn->state != OPEN)
+		return;
+	conn->state = ENDING;
+	watch(conn, UV_WRITABLE);
+	make_dirty(conn);
 }
 
 RUNS_ON(on_worker) static void flush(struct voice_conn *conn)
@@ -188,7 +221,7 @@ RUNS_ON(on_worker) static void flush(struct voice_conn *conn)
 	if (!conn->full) {
 		conn->full = true;
 		conn->full_since = mono_now();
-		watch(conn, UV_READABLE | UV_WRITABLE);
+		watch(conn, conn->state == OPEN ? UV_READABLE | UV_WRITABLE : UV_WRITABLE);
 	}
 }
 
@@ -213,14 +246,16 @@ void voice_conn_end(struct voice_peer *peer)
 {
 	if (!peer->conn || peer->conn->state != OPEN)
 		return;
-	peer->conn->state = ENDING;
-	make_dirty(peer->conn);
+	if (peer->conn->web)
+		websocket_close(peer->conn->web, WEBSOCKET_NORMAL, "");
+	conn_end(peer->conn);
 }
 
 void voice_conn_speak(struct voice_peer *peer, struct bytes packet)
 {
 	struct voice_conn *conn = peer->conn;
-	uint8_t head[FRAME_HEAD] = {0, MUMBLE_UDP_TUNNEL};
+	uint8_t room[FRAME_HEAD + VOICE_PACKET_MAX];
+	struct writer w = writer_of(room, sizeof room);
 
 	if (!conn || conn->state != OPEN)
 		return;
@@ -230,11 +265,10 @@ void voice_conn_speak(struct voice_peer *peer, struct bytes packet)
 		metric_add(METRIC_voice_tunnel_late, 1);
 		return;
 	}
-	head[4] = (uint8_t)(packet.len >> 8);
-	head[5] = (uint8_t)packet.len;
+	frame_write(MUMBLE_UDP_TUNNEL, packet, &w);
+	CHECK(writer_ok(&w));
 	metric_add(METRIC_voice_tunnel_out, 1);
-	if (put(conn, bytes_of(head, sizeof head)))
-		(void)put(conn, packet);
+	(void)put(conn, writer_done(&w));
 }
 
 /* --- in ------------------------------------------------------------------------------------- */
@@ -333,7 +367,7 @@ RUNS_ON(on_worker) static void on_tunnel(struct voice_conn *conn, struct bytes b
 	conn->tunnelled = conn->last_heard;
 	atomic_store_explicit(&peer->tunnels, true, memory_order_relaxed);
 	memcpy(voice_tx_room(), body.at, body.len);
-	if (voice_heard(peer, bytes_of(voice_tx_room(), body.len)))
+	if (voice_heard(peer, bytes_of(voice_tx_room(), body.len), NULL))
 		metric_add(METRIC_voice_tunnel_in, 1);
 }
 
@@ -425,8 +459,62 @@ static bool make_room(struct voice_conn *conn)
 	return true;
 }
 
+/* A message is a run of frames; one may go on in the next message. */
+static bool on_message(void *user, struct bytes message, bool text)
+{
+	struct voice_conn *conn = user;
+
+	enter_worker();
+	if (text) {
+		websocket_close(conn->web, WEBSOCKET_UNSUPPORTED, "frames are binary");
+		return false;
+	}
+	while (message.len) {
+		struct bytes part;
+
+		if (!make_room(conn)) {
+			conn_close(conn);
+			return false;
+		}
+		part = bytes_first(message, conn->in_size - conn->in_len);
+		memcpy(conn->in + conn->in_len, part.at, part.len);
+		conn->in_len += part.len;
+		message = bytes_skip(message, part.len);
+		if (!take_frames(conn))
+			return false;
+	}
+	return true;
+}
+
+static const struct websocket_use web_use = {WEB_MESSAGE_MAX, on_message, put_web};
+
+RUNS_ON(on_worker) static void read_web(struct voice_conn *conn)
+{
+	uint8_t room[WEB_READ];
+
+	conn->last_heard = mono_now();
+	for (int i = 0; i < READS_MAX || link_ready(conn->link); i++) {
+		ssize_t n = link_recv(conn->link, room, sizeof room);
+
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0) {
+			conn_close(conn);
+			return;
+		}
+		if (!websocket_take(conn->web, bytes_of(room, (size_t)n)))
+			conn_end(conn); /* with a goodbye, unless it is closed already */
+		if (conn->state != OPEN)
+			return;
+	}
+}
+
 RUNS_ON(on_worker) static void read_some(struct voice_conn *conn)
 {
+	if (conn->web) {
+		read_web(conn);
+		return;
+	}
 	conn->last_heard = mono_now();
 	for (int i = 0; i < READS_MAX || link_ready(conn->link); i++) {
 		ssize_t n = make_room(conn) ? link_recv(conn->link, conn->in + conn->in_len,
@@ -474,7 +562,7 @@ RUNS_ON(on_worker) static struct voice_peer *peer_make(struct voice_conn *conn)
 	peer->conn = conn;
 	atomic_init(&peer->outside, true);
 	atomic_init(&peer->silent, true);
-	len = handshake_certificate(conn->handshake, der, sizeof der);
+	len = conn->handshake ? handshake_certificate(conn->handshake, der, sizeof der) : 0;
 	peer->certificate = len ? malloc(len) : NULL;
 	if (peer->certificate) {
 		memcpy(peer->certificate, der, len);
@@ -484,7 +572,8 @@ RUNS_ON(on_worker) static struct voice_peer *peer_make(struct voice_conn *conn)
 	return peer;
 }
 
-RUNS_ON(on_worker) static void open_conn(struct voice_conn *conn)
+/* early: what came behind the head of a page's request. */
+RUNS_ON(on_worker) static void open_conn(struct voice_conn *conn, struct bytes early)
 {
 	conn->peer = peer_make(conn);
 	conn->in = malloc(IN_FIRST);
@@ -505,7 +594,10 @@ RUNS_ON(on_worker) static void open_conn(struct voice_conn *conn)
 	conn->requests_at = mono_now();
 	voice_hub_post(conn->peer, VOICE_LETTER_CAME, 0, (struct bytes){0});
 	watch(conn, UV_READABLE);
-	read_some(conn);
+	if (early.len && !websocket_take(conn->web, early))
+		conn_end(conn);
+	if (conn->state == OPEN)
+		read_some(conn);
 }
 
 RUNS_ON(on_worker) static void step_handshake(struct voice_conn *conn)
@@ -515,7 +607,7 @@ RUNS_ON(on_worker) static void step_handshake(struct voice_conn *conn)
 	switch (handshake_step(conn->handshake, &conn->link)) {
 	case HANDSHAKE_READS: watch(conn, UV_READABLE); break;
 	case HANDSHAKE_WRITES: watch(conn, UV_WRITABLE); break;
-	case HANDSHAKE_DONE: open_conn(conn); break;
+	case HANDSHAKE_DONE: open_conn(conn, (struct bytes){0}); break;
 	case HANDSHAKE_FAILED: conn_close(conn); break;
 	}
 }
@@ -538,6 +630,43 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	voice_tx_flush();
 }
 
+RUNS_ON(on_worker) static void list_put(struct voice_conn *conn)
+{
+	list.open_handles++;
+	conn->began = conn->last_heard = mono_now();
+	conn->next = list.first;
+	if (conn->next)
+		conn->next->prev = conn;
+	list.first = conn;
+}
+
+void voice_conn_start_web(struct worker *worker, struct link link, const struct address *peer,
+			  struct bytes early)
+{
+	struct voice_conn *conn = list.stopping ? NULL : calloc(1, sizeof *conn);
+
+	if (conn)
+		conn->web = websocket_create(&web_use, conn);
+	if (!conn || !conn->web || uv_poll_init(&worker->loop, &conn->poll, link.fd) != 0) {
+		if (conn)
+			websocket_destroy(&conn->web);
+		free(conn);
+		link_close(link);
+		edge_left(worker);
+		return;
+	}
+	tcp_tune_stream(link.fd, 0);
+	tcp_tune_live(link.fd, WEB_UNSENT);
+	conn->worker = worker;
+	conn->link = link;
+	memcpy(conn->address.ip, peer->ip, sizeof conn->address.ip);
+	conn->address.port = peer->port;
+	list_put(conn);
+	metric_add(METRIC_voice_web, 1);
+	open_conn(conn, early);
+	voice_tx_flush();
+}
+
 void voice_conn_start(struct worker *worker, int fd, const struct tcp_end *peer)
 {
 	struct voice_conn *conn = list.stopping ? NULL : calloc(1, sizeof *conn);
@@ -552,16 +681,11 @@ void voice_conn_start(struct worker *worker, int fd, const struct tcp_end *peer)
 		edge_left(worker);
 		return;
 	}
-	list.open_handles++;
 	tcp_tune_stream(fd, 0);
 	conn->worker = worker;
 	conn->link = link_plain(fd);
 	conn->address = *peer;
-	conn->began = conn->last_heard = mono_now();
-	conn->next = list.first;
-	if (conn->next)
-		conn->next->prev = conn;
-	list.first = conn;
+	list_put(conn);
 	watch(conn, UV_READABLE);
 }
 
@@ -604,8 +728,16 @@ void voice_conn_worker_stop(void)
 {
 	list.stopping = true;
 	uv_close((uv_handle_t *)&list.sweep, NULL);
-	while (list.first)
-		conn_close(list.first);
+	while (list.first) {
+		struct voice_conn *conn = list.first;
+
+		if (conn->web && conn->state == OPEN) {
+			websocket_close(conn->web, WEBSOCKET_GOING_AWAY, "the server stops");
+			if (conn->state == OPEN)
+				flush(conn);
+		}
+		conn_close(conn);
+	}
 }
 
 bool voice_conn_worker_busy(void)

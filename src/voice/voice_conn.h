@@ -1,7 +1,7 @@
 /* voice_conn: IN and OUT of voice over TLS: one control connection, on its worker.
  *
  *   accept (control) ─▶ HANDSHAKE ─▶ OPEN: frames ─┬─ Ping: answered here
- *                                                  ├─ UDPTunnel: voice_heard()
+ *   websocket of a page ──────────────▶            ├─ UDPTunnel: voice_heard()
  *                                                  └─ all others: letters to the hub, in order
  *   hub ─ parcels ─▶ out ─▶ TLS          voice_conn_speak() ─▶ out, if there is room for what is live
  *
@@ -9,11 +9,19 @@
  * closed; the hub is told once (VOICE_LETTER_GONE) and lets go of the peer. */
 #pragma once
 
+#include "edge/link.h"
+#include "edge/proto/address.h"
 #include "voice/voice_peer.h"
 
 /* A new connection, placed on this worker by edge_joined's count. */
 RUNS_ON(on_worker)
 void voice_conn_start(struct worker *worker, int fd, const struct tcp_end *peer);
+
+/* The same with a page's, which has become a websocket: its messages are runs of the same frames. early
+ * came behind its request and holds during the call. Takes the link. */
+RUNS_ON(on_worker)
+void voice_conn_start_web(struct worker *worker, struct link link, const struct address *peer,
+			  struct bytes early);
 
 MUST_CHECK int voice_conn_worker_start(struct worker *worker);
 RUNS_ON(on_worker) void voice_conn_worker_stop(void);

@@ -37,6 +37,7 @@ struct arrival {
 };
 
 static struct door *doors[DOORS_MAX] OWNED_BY(on_control);
+static bool opened OWNED_BY(on_control);
 static _Atomic(struct tls_identity *) identity;
 
 /* What workers are told while control waits (workers_run). */
@@ -196,7 +197,8 @@ static int door_open(uv_loop_t *loop, const struct address *asked, unsigned numb
 	CHECK(uv_timer_init(loop, &door->pause) == 0);
 	door->open_handles = 2;
 	door->poll.data = door->pause.data = door;
-	uv_poll_start(&door->poll, UV_READABLE, on_knock);
+	if (opened)
+		uv_poll_start(&door->poll, UV_READABLE, on_knock);
 	doors[number] = door;
 	log_info("voice", "ready", kv_u64("port", door->port));
 	return 0;
@@ -227,7 +229,7 @@ RUNS_ON(on_control) static bool identity_make(char *at, size_t size)
 }
 
 RUNS_ON(on_control)
-static int open_new(uv_loop_t *loop, const struct conf_list *listen, struct door **opened,
+static int open_new(uv_loop_t *loop, const struct conf_list *listen, struct door **made,
 		    size_t *count, char *at, size_t size)
 {
 	for (size_t i = 0; i < listen->count; i++) {
@@ -245,23 +247,23 @@ static int open_new(uv_loop_t *loop, const struct conf_list *listen, struct door
 			snprintf(at, size, "%s", listen->at[i]);
 			return error;
 		}
-		opened[(*count)++] = doors[number];
+		made[(*count)++] = doors[number];
 	}
 	return 0;
 }
 
 int voice_door_listen(uv_loop_t *loop, const struct conf_list *listen, char *at, size_t size)
 {
-	struct door *opened[DOORS_MAX];
+	struct door *made[DOORS_MAX];
 	size_t count = 0;
 	int error;
 
 	if (listen->count && !identity_make(at, size))
 		return -EIO;
-	error = open_new(loop, listen, opened, &count, at, size);
+	error = open_new(loop, listen, made, &count, at, size);
 	if (error) {
 		while (count > 0)
-			door_close(opened[--count]);
+			door_close(made[--count]);
 		return error;
 	}
 	for (unsigned i = 0; i < DOORS_MAX; i++) {
@@ -277,6 +279,14 @@ int voice_door_listen(uv_loop_t *loop, const struct conf_list *listen, char *at,
 			door_close(doors[i]);
 	}
 	return 0;
+}
+
+void voice_door_go(void)
+{
+	opened = true;
+	for (unsigned i = 0; i < DOORS_MAX; i++)
+		if (doors[i])
+			uv_poll_start(&doors[i]->poll, UV_READABLE, on_knock);
 }
 
 void voice_door_stop(void)

@@ -12,6 +12,8 @@ struct tls_identity;
 RUNS_ON(on_control)
 MUST_CHECK int voice_door_listen(uv_loop_t *loop, const struct conf_list *listen, char *at,
 				 size_t size);
+/* What is known of before is read: who knocks is let in from now on. */
+RUNS_ON(on_control) void voice_door_go(void);
 RUNS_ON(on_control) void voice_door_stop(void);
 
 /* When the workers have stopped. */

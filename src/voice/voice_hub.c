@@ -309,7 +309,7 @@ int voice_hub_start(uv_loop_t *loop)
 	root = voice_channel_make(NULL, VOICE_ROOT, name[0] ? name : "ringmain");
 	if (!root || !voice_rules_at_first(root))
 		return -ENOMEM;
-	return 0;
+	return voice_store_start(loop);
 }
 
 void voice_hub_stop(void)
@@ -317,6 +317,7 @@ void voice_hub_stop(void)
 	if (!voice_hub.running)
 		return;
 	voice_settle();
+	voice_store_stop();
 	voice_hub.running = false;
 	if (post.has_turn)
 		uv_close((uv_handle_t *)&post.turn_ends, NULL);
@@ -343,6 +344,7 @@ void voice_hub_fini(void)
 	voice_stages_fini();
 	voice_channels_fini();
 	voice_registry_fini();
+	voice_store_fini();
 	free_all(post.retired);
 	post.retired = NULL;
 	free(voice_hub.sessions);

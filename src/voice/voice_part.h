@@ -58,6 +58,7 @@ struct voice_channel {
 	int32_t position;
 	uint32_t max_users; /* 0: as the settings say */
 	bool temporary;
+	bool unsaved; /* other than what is kept */
 	struct voice_channel **links;
 	size_t link_count;
 	struct voice_user *users; /* next_here */
@@ -116,6 +117,7 @@ struct voice_registration {
 	uint32_t last_channel;
 	int64_t seen_ms; /* Unix */
 	struct voice_blob comment, texture;
+	bool unsaved;
 };
 
 struct voice_ban {
@@ -258,6 +260,19 @@ void voice_deny(struct voice_user *user, uint32_t permission, const struct voice
 RUNS_ON(on_control)
 void voice_deny_why(struct voice_user *user, enum deny_reason why, struct bytes name);
 RUNS_ON(on_control) void voice_flush_permissions(void);
+/* Made where it may be, and told to nobody; NULL: the name is none or taken, too many, too deep. */
+RUNS_ON(on_control)
+struct voice_channel *voice_channel_add(struct voice_channel *parent, struct bytes name);
+RUNS_ON(on_control) void voice_channel_announce(const struct voice_channel *channel);
+/* With all below it and a word to all; who is in them goes up. */
+RUNS_ON(on_control) void voice_channel_drop(struct voice_channel *channel);
+/* Told to all. */
+RUNS_ON(on_control)
+void voice_user_flag(struct voice_user *user, bool mute, bool deaf, bool priority);
+/* seconds: 0 is for ever. */
+RUNS_ON(on_control)
+void voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t seconds);
+RUNS_ON(on_control) void voice_forget_registration(int32_t id);
 
 RUNS_ON(on_control)
 void voice_on_acl(struct voice_user *user, const struct mumble_message *message);
@@ -289,5 +304,17 @@ RUNS_ON(on_control)
 const struct voice_ban *voice_is_banned(const uint8_t ip[16], const char *hash);
 RUNS_ON(on_control) bool voice_ban_add(const struct voice_ban *ban);
 RUNS_ON(on_control) void voice_registry_fini(void);
-/* What must last is other than it was: written a little later. */
+
+/* --- voice_store.c ---------------------------------------------------------------------------- */
+
+/* Reads what was kept; the doors open when that is done. 0 or -errno. */
+RUNS_ON(on_control) MUST_CHECK int voice_store_start(uv_loop_t *loop);
+RUNS_ON(on_control) void voice_store_stop(void);
+void voice_store_fini(void);
+
+/* Something that must last is unsaved now: it is written a little later. */
 RUNS_ON(on_control) void voice_registry_changed(void);
+RUNS_ON(on_control) void voice_bans_changed(void);
+RUNS_ON(on_control) void voice_store_all_unsaved(void);
+/* A channel or a user is no more. */
+RUNS_ON(on_control) void voice_store_drop(const char *kind, int64_t id);

@@ -58,6 +58,7 @@ struct voice_registration *voice_register(const char *name, const char *hash, in
 	bytes_to_str(bytes_str(name), made->name, sizeof made->name);
 	bytes_to_str(bytes_str(hash), made->hash, sizeof made->hash);
 	made->seen_ms = wall_now_us() / 1000;
+	made->unsaved = true;
 	larger[voice_hub.registration_count++] = made;
 	return made;
 }
@@ -76,6 +77,7 @@ void voice_unregister(int32_t id)
 			registration_free(voice_hub.registrations[i]);
 			voice_hub.registrations[i] =
 				voice_hub.registrations[--voice_hub.registration_count];
+			voice_store_drop("user", id);
 			return;
 		}
 }
@@ -129,8 +131,4 @@ void voice_registry_fini(void)
 	voice_hub.registration_count = 0;
 	voice_hub.bans = NULL;
 	voice_hub.ban_count = 0;
-}
-
-void voice_registry_changed(void)
-{
 }

@@ -160,6 +160,7 @@ static void keep_blob(struct voice_user *user, bool texture, struct bytes bytes)
 
 	(void)voice_blob_set(texture ? &user->texture : &user->comment, bytes);
 	if (row) {
+		row->unsaved = true;
 		(void)voice_blob_set(texture ? &row->texture : &row->comment, bytes);
 		voice_registry_changed();
 	}
@@ -247,6 +248,23 @@ static bool change_flags(struct voice_user *actor, struct voice_user *user,
 	if (said->has & MUMBLE_HAS(user_state, priority_speaker))
 		MUMBLE_SET(told, user_state, priority_speaker, user->priority);
 	return true;
+}
+
+void voice_user_flag(struct voice_user *user, bool mute, bool deaf, bool priority)
+{
+	struct mumble_message message;
+	struct mumble_user_state *told = &message.user_state;
+
+	user->mute = mute || deaf;
+	user->deaf = deaf;
+	user->priority = priority;
+	voice_user_publish(user);
+	message_init(&message, MUMBLE_USER_STATE);
+	MUMBLE_SET(told, user_state, session, user->peer->session);
+	MUMBLE_SET(told, user_state, mute, user->mute);
+	MUMBLE_SET(told, user_state, deaf, user->deaf);
+	MUMBLE_SET(told, user_state, priority_speaker, user->priority);
+	voice_send_all(&message, NULL);
 }
 
 RUNS_ON(on_control)
@@ -425,10 +443,10 @@ static void on_user_state(struct voice_user *actor, const struct mumble_message 
 		move_user(actor, user, said->channel_id);
 }
 
-RUNS_ON(on_control)
-static void ban_user(const struct voice_user *user, struct bytes reason)
+void voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t seconds)
 {
-	struct voice_ban ban = {.has_network = true, .start_s = wall_now_us() / 1000000};
+	struct voice_ban ban = {
+		.has_network = true, .start_s = wall_now_us() / 1000000, .duration_s = seconds};
 
 	memcpy(ban.network.ip, user->peer->address.ip, 16);
 	ban.network.bits = 128;
@@ -436,7 +454,7 @@ static void ban_user(const struct voice_user *user, struct bytes reason)
 	bytes_to_str(bytes_str(user->name), ban.name, sizeof ban.name);
 	bytes_to_str(reason, ban.reason, sizeof ban.reason);
 	if (voice_ban_add(&ban))
-		voice_registry_changed();
+		voice_bans_changed();
 }
 
 RUNS_ON(on_control)
@@ -454,7 +472,7 @@ static void on_user_remove(struct voice_user *actor, const struct mumble_message
 	if (!require(actor, said->ban ? MAY_BAN : MAY_KICK, voice_channel_find(VOICE_ROOT)))
 		return;
 	if (said->ban)
-		ban_user(user, said->reason);
+		voice_ban_user(user, said->reason, 0);
 	log_info("voice", "user sent away", kv_str("name", user->name), kv_str("by", actor->name),
 		 kv_bool("ban", said->ban));
 	voice_user_remove(user, actor, said->reason, said->ban);
@@ -488,11 +506,30 @@ static void give(struct voice_channel *channel, const struct voice_user *user)
 		(void)voice_rules_add(channel, &rule);
 }
 
+struct voice_channel *voice_channel_add(struct voice_channel *parent, struct bytes name)
+{
+	char text[VOICE_NAME_MAX + 1];
+
+	if (!is_channel_name(name) || voice_channel_has(parent, name, NULL) || parent->temporary ||
+	    voice_channel_depth(parent) + 1 >= voice_conf()->channel_depth ||
+	    voice_hub.channel_count >= voice_conf()->channels)
+		return NULL;
+	bytes_to_str(name, text, sizeof text);
+	return voice_channel_make(parent, voice_channel_free_id(), text);
+}
+
+void voice_channel_announce(const struct voice_channel *channel)
+{
+	for (struct voice_user *to = voice_hub.users; to; to = to->next)
+		if (to->channel)
+			voice_channel_tell(channel, false, to);
+	voice_registry_changed();
+}
+
 RUNS_ON(on_control)
 static void make_channel(struct voice_user *user, const struct mumble_channel_state *said)
 {
 	struct voice_channel *parent = voice_channel_find(said->parent), *made;
-	char name[VOICE_NAME_MAX + 1];
 
 	if (!parent)
 		return;
@@ -516,8 +553,7 @@ static void make_channel(struct voice_user *user, const struct mumble_channel_st
 	}
 	if (!fits(user, said->description))
 		return;
-	bytes_to_str(said->name, name, sizeof name);
-	made = voice_channel_make(parent, voice_channel_free_id(), name);
+	made = voice_channel_add(parent, said->name);
 	if (!made)
 		return;
 	made->temporary = said->temporary;
@@ -528,13 +564,9 @@ static void make_channel(struct voice_user *user, const struct mumble_channel_st
 	give(made, user);
 	log_info("voice", "channel made", kv_str("name", made->name), kv_u64("id", made->id),
 		 kv_str("by", user->name));
-	for (struct voice_user *to = voice_hub.users; to; to = to->next)
-		if (to->channel)
-			voice_channel_tell(made, false, to);
+	voice_channel_announce(made);
 	if (made->temporary)
 		voice_move(user, made, user);
-	else
-		voice_registry_changed();
 }
 
 RUNS_ON(on_control)
@@ -674,6 +706,7 @@ static void change_channel(struct voice_user *user, const struct mumble_channel_
 	voice_send_all(&message, NULL);
 	if (moves)
 		voice_flush_permissions();
+	channel->unsaved = true;
 	voice_registry_changed();
 }
 
@@ -721,6 +754,13 @@ static void remove_with_users(struct voice_channel *channel, struct voice_channe
 	voice_send_all(&message, NULL);
 }
 
+void voice_channel_drop(struct voice_channel *channel)
+{
+	remove_with_users(channel, channel->parent);
+	recheck_all();
+	voice_registry_changed();
+}
+
 RUNS_ON(on_control)
 static void on_channel_remove(struct voice_user *user, const struct mumble_message *message)
 {
@@ -730,9 +770,7 @@ static void on_channel_remove(struct voice_user *user, const struct mumble_messa
 		return;
 	log_info("voice", "channel removed", kv_str("name", channel->name),
 		 kv_str("by", user->name));
-	remove_with_users(channel, channel->parent);
-	recheck_all();
-	voice_registry_changed();
+	voice_channel_drop(channel);
 }
 
 /* --- texts ------------------------------------------------------------------------------------- */

@@ -374,10 +374,8 @@ RUNS_ON(on_control) static void tell_registered(struct voice_user *to)
 	free(times);
 }
 
-RUNS_ON(on_control) static void unregister(struct voice_registration *row)
+void voice_forget_registration(int32_t id)
 {
-	int32_t id = row->id;
-
 	voice_unregister(id);
 	for (struct voice_user *user = voice_hub.users; user; user = user->next)
 		if (user->id == id) {
@@ -406,10 +404,12 @@ void voice_on_user_list(struct voice_user *user, const struct mumble_message *me
 		if (!row)
 			continue;
 		if (!(wish->has & MUMBLE_HAS(listed_user, name)))
-			unregister(row);
+			voice_forget_registration(row->id);
 		else if (wish->name.len && wish->name.len <= 128 &&
-			 !voice_registered_name(wish->name))
+			 !voice_registered_name(wish->name)) {
 			bytes_to_str(wish->name, row->name, sizeof row->name);
+			row->unsaved = true;
+		}
 	}
 	voice_flush_permissions();
 	voice_registry_changed();
@@ -496,7 +496,7 @@ void voice_on_ban_list(struct voice_user *user, const struct mumble_message *mes
 	}
 	log_info("voice", "bans changed", kv_u64("count", voice_hub.ban_count),
 		 kv_str("by", user->name));
-	voice_registry_changed();
+	voice_bans_changed();
 }
 
 /* --- statistics -------------------------------------------------------------------------------- */

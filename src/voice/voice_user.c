@@ -136,8 +136,10 @@ void voice_move(struct voice_user *user, struct voice_channel *to, const struct 
 	if (user->id > 0 && !to->temporary) {
 		struct voice_registration *row = voice_registered(user->id);
 
-		if (row)
+		if (row) {
 			row->last_channel = to->id;
+			row->unsaved = true;
+		}
 		voice_registry_changed();
 	}
 	drop_if_empty(from);
@@ -464,6 +466,7 @@ RUNS_ON(on_control) static void admit(struct voice_user *user)
 	peer->form = user->version >= mumble_version_v2(1, 5, 0) ? VOICE_PROTOBUF : VOICE_LEGACY;
 	if (row) {
 		row->seen_ms = wall_now_us() / 1000;
+		row->unsaved = true;
 		(void)voice_blob_set(&user->comment, voice_blob_bytes(&row->comment));
 		(void)voice_blob_set(&user->texture, voice_blob_bytes(&row->texture));
 		voice_registry_changed();

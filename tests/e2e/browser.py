@@ -24,7 +24,7 @@ ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--mute-audio", 
 
 PAGE = r"""<!doctype html><meta charset="utf-8"><title>test</title><body><script>
 const me = location.hash.slice(1);
-let pc = null, resource = null, video = null;
+let pc = null, resource = null, video = null, via = 0;
 
 async function negotiate(pc, path, headers = {}) {
 	await pc.setLocalDescription();
@@ -36,7 +36,11 @@ async function negotiate(pc, path, headers = {}) {
 	if (reply.status !== 201)
 		throw new Error(reply.status + " " + await reply.text());
 	resource = reply.headers.get("Location");
-	await pc.setRemoteDescription({type: "answer", sdp: await reply.text()});
+	let answer = await reply.text();
+	// Through a relay: its port in place of the server's.
+	if (via)
+		answer = answer.replace(/(a=candidate:.* udp .* 127\.0\.0\.1 )\d+/g, "$1" + via);
+	await pc.setRemoteDescription({type: "answer", sdp: answer});
 	return {resource, etag: reply.headers.get("ETag"), answer: pc.remoteDescription.sdp};
 }
 

@@ -12,8 +12,9 @@ import pytest
 
 from countries import country_file
 from encoders import dial, read_until
-from stage import ADMIN_PASSWORD, ROOT, SOURCE_PASSWORD, Server, await_true
+from stage import ADMIN_PASSWORD, ROOT, SOURCE_PASSWORD, Server, await_true, free_ports
 from test_requests import mp3_frames, raw_source
+from voice_stage import ringmain_voice
 
 DOCUMENT = json.loads((ROOT / "docs" / "openapi.json").read_text())
 ADMIN = ("admin", ADMIN_PASSWORD)
@@ -516,7 +517,8 @@ def test_users_are_made_changed_and_removed(server, api):
     for name in ("", "a:b", "../x", "admin", "source", "a" * 64, "<b>"):
         refused = api("POST", "/users", {"name": name, "password": "a long word", "rank": "dj"})
         assert refused.status in (400, 409), name
-    for fault in ({"password": "short"}, {"rank": "none"}, {"rank": "god"}, {"mounts": "live"}):
+    for fault in ({"password": "short"}, {"rank": "none"}, {"rank": "god"}, {"mounts": "live"},
+                  {"rank": 1}, {"mounts": ["/live"]}, {"disabled": "yes"}, {"role": "dj"}):
         assert api("PUT", "/users/anna", fault).status == 400, fault
     assert api("PUT", "/users/anna", {"rank": "operator", "mounts": ""}).json["rank"] == "operator"
     assert api("GET", "/bans", auth=anna).status == 200
@@ -549,6 +551,10 @@ def test_a_token_may_do_no_more_than_who_made_it(server, api):
     own = api("POST", "/tokens", {"name": "mine", "expires": None})
     assert api("GET", "/me", auth=None, headers=bearer(own)).json["rank"] == "admin"
     assert api("POST", "/tokens", {"name": "late", "expires": 1}).status == 400
+    # What is not understood is refused: else it would be a token for all, and for ever.
+    for fault in ({"role": "dj"}, {"rank": 1}, {"mounts": ["/live"]}, {"expires": "2030-01-01"}):
+        refused = api("POST", "/tokens", {"name": "odd", **fault})
+        assert (refused.status, refused.json["error"]["code"]) == (400, "bad_body"), fault
     assert "token" not in api("GET", "/tokens").json["tokens"][0]
     assert {t["name"] for t in api("GET", "/tokens", auth=ben).json["tokens"]} == {"titles", "z"}
     assert api("DELETE", f"/tokens/{own.json['id']}", auth=ben).status == 404
@@ -641,6 +647,59 @@ def test_a_certificate_is_asked_for_where_there_is_an_authority(api):
 def test_a_picture_of_no_slot(api):
     assert api("GET", "/slots/none/thumbnail").status == 404
     assert api("GET", "/slots/-/thumbnail").status == 404
+
+
+def test_voice_rooms_are_seen_and_ordered(serve):
+    voice = ringmain_voice(serve)
+    api = Api(voice.server)
+    a, b = voice.join("Anna"), voice.join("Ben")
+    room = api("POST", "/voice/channels", {"name": "Studio", "description": "quiet"})
+    assert room.status == 201
+    number = room.json["id"]
+    assert api("POST", "/voice/channels", {"name": "Studio"}).status == 409
+    assert api("POST", "/voice/channels", {"name": "x", "parent": 99}).status == 404
+    a.until(lambda: number in a.channels)
+    users = {u["name"]: u for u in api("GET", "/voice/users").json["users"]}
+    assert users["Anna"]["id"] == a.session and users["Anna"]["udp"]
+    moved = api("PUT", f"/voice/users/{a.session}", {"channel": number, "mute": True})
+    assert moved.json["channel"] == number and moved.json["mute"]
+    b.until(lambda: b.users[a.session].channel_id == number and b.users[a.session].mute)
+    assert api("PUT", "/voice/users/999", {"mute": True}).status == 404
+    assert api("PUT", f"/voice/users/{a.session}", {"mute": "yes"}).status == 400
+    channels = {c["name"]: c for c in api("GET", "/voice/channels").json["channels"]}
+    assert channels["Studio"]["users"] == 1 and channels["Studio"]["description"] == "quiet"
+    assert api("DELETE", f"/voice/channels/{number}").status == 204
+    b.until(lambda: b.users[a.session].channel_id == 0 and number not in b.channels)
+    assert api("DELETE", "/voice/channels/0").status == 409
+    assert api("DELETE", f"/voice/users/{a.session}?reason=enough").status == 204
+    assert a.got("user_remove", lambda m: m.session == a.session).reason == "enough"
+    c = voice.join("Carl", source="127.0.0.9")
+    assert api("POST", f"/voice/users/{c.session}/ban", {"reason": "pest", "seconds": 60}).status \
+        == 204
+    bans = api("GET", "/voice/bans").json["bans"]
+    assert [(x["name"], x["network"], x["seconds"]) for x in bans] == [("Carl", "127.0.0.9/32", 60)]
+    d = voice.peer("Carl", source="127.0.0.9")
+    d.login()
+    d.got("reject")
+    assert api("DELETE", "/voice/bans/127.0.0.9").status == 204
+    assert api("DELETE", "/voice/bans/127.0.0.9").status == 404
+    voice.join("Carl", source="127.0.0.9")
+    assert api("GET", "/voice/registrations").json["registrations"] == []
+    assert api("DELETE", "/voice/registrations/5").status == 404
+    Api.elsewhere |= api.called
+    voice.dismiss()
+
+
+def test_irc_users_and_their_orders(serve):
+    server = serve({"irc.listen": f"127.0.0.1:{free_ports()}"})
+    api = Api(server)
+    assert api("POST", "/irc/command", {"command": "user update -nick ann"}).json["good"]
+    assert not api("POST", "/irc/users/admin/command", {"command": "nonsense"}).json["good"]
+    assert api("GET", "/irc/me").json["nick"] == "ann"
+    assert api("GET", "/irc/users/admin").json["networks"] == []
+    assert api("GET", "/irc/users/nobody").status == 404
+    assert [u["name"] for u in api("GET", "/irc/users").json["users"]] == ["admin"]
+    Api.elsewhere |= api.called
 
 
 def test_each_operation_was_called(api):

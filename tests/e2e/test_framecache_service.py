@@ -17,11 +17,12 @@ import jsonschema
 import pytest
 
 from handover_harness import Kept
-from stage import PROGRAM, Server
+from stage import ADMIN_PASSWORD, PROGRAM, Server
 
 CLIENTS = pathlib.Path(os.environ.get("RINGMAIN_CLIENTS",
                                       pathlib.Path(__file__).resolve().parents[2] / "build" / "clients"))
 OPENAPI = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "openapi.json").read_text())
+ADMIN = ("admin", ADMIN_PASSWORD)
 SMALL = {"width": 64, "height": 32, "fps_num": 50, "fps_den": 1, "source_type": "sdi"}
 
 
@@ -176,6 +177,19 @@ def test_slots_that_others_make_are_found(cache, frametest, slots):
     cache.await_slot("own", state="live", source_type="frametest")
     assert cache.names() == ["own"]
     assert (slots / "rubbish").exists()
+
+
+def test_a_slot_that_is_cut_off_harms_nobody(cache, slots):
+    cache = cache()
+    for length in (0, 4096):
+        cache.make("cut")
+        os.truncate(slots / "cut", length)
+        # Each request looks at all slots.
+        assert [cache.ask("GET", "/slots")[0] for _ in range(3)] == [200] * 3
+        assert cache.server.get("/api/v1/slots/cut/thumbnail", auth=ADMIN).status == 404
+        assert cache.ask("DELETE", "/slots/cut?force=1")[0] == 204
+    cache.make("cut")
+    assert "after a crash" not in cache.server.log()
 
 
 # --- what is refused -----------------------------------------------------------------------------

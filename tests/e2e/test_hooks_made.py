@@ -151,3 +151,31 @@ def test_an_operator_sees_and_makes_none(server, api):
         body = None if method == "DELETE" else {"name": "y", "url": URL}
         body = {"url": URL} if method == "PUT" else body
         assert api(method, path, body, auth=auth).status == 403
+
+
+# What it waits to tell was meant for the old address, and the new word for the new one.
+def test_a_new_address_gets_nothing_of_the_old_one(serve):
+    api = Api(serve({"outgoing.internal": "127.0.0.0/8", "hooks.retry_min": "100ms"}))
+    with Outside(lambda request: request.answer(503)) as old, Outside(OK) as new:
+        api("POST", "/hooks", {"name": "chat", "url": old.url("/a"), "events": ["test"]})
+        api("POST", "/hooks/chat/test")
+        await_true(lambda: len(old.requests) >= 2, 10)
+        seen = len(old.requests)
+        assert api("PUT", "/hooks/chat", {"url": new.url("/b"), "headers": ["X-Word: new"]}).status \
+            == 200
+        api("POST", "/hooks/chat/test")
+        await_true(lambda: told(new), 10)
+        assert [r.headers["x-word"] for r in new.requests] == ["new"]
+        assert not any("x-word" in r.headers for r in old.requests)
+        assert len(old.requests) <= seen + 1 and hooks(api)["chat"]["lost"] == 1
+
+
+def test_one_that_is_turned_off_says_no_more(serve):
+    api = Api(serve({"outgoing.internal": "127.0.0.0/8", "hooks.retry_min": "100ms"}))
+    with Outside(lambda request: request.answer(503)) as outside:
+        api("POST", "/hooks", {"name": "chat", "url": outside.url("/a"), "events": ["test"]})
+        api("POST", "/hooks/chat/test")
+        await_true(lambda: len(outside.requests) >= 2, 10)
+        assert api("PUT", "/hooks/chat", {"enabled": False}).status == 200
+        chat = hooks(api)["chat"]
+        assert (chat["state"], chat["queued"], chat["lost"]) == ("off", 0, 1)

@@ -153,3 +153,14 @@ def test_a_reload_with_a_password_shuts_the_door(crew, tmp_path):
     server.process.popen.send_signal(1)
     await_true(lambda: needed(server), 10)
     server.stop()
+
+
+def test_the_code_is_not_for_those_who_read_the_log_here(fresh, tmp_path):
+    auth = ("admin", invented(tmp_path, fresh))
+    code = code_of(fresh)
+    made = fresh.get("/api/v1/users", {"Content-Type": "application/json"}, auth, method="POST",
+                     body=json.dumps({"name": "olga", "password": GOOD, "rank": "operator"}))
+    assert made.status == 201
+    tail = fresh.get("/api/v1/log", auth=("olga", GOOD))
+    assert tail.status == 200 and "no administrator yet" in tail.text
+    assert code not in tail.text and "code=***" in tail.text

@@ -65,10 +65,15 @@ def test_a_viewer_waits_for_the_publisher_and_for_the_next_one(pages):
     publish(first, "wait")
     await_true(lambda: frames(viewer) > 30, 30, viewer.stats)
     first.run(f"return await leave({{Authorization: 'Bearer {TOKEN}'}})")
+    # Meanwhile there is a picture all the same, and it moves.
+    await_true(lambda: viewer.stats()["frameWidth"] == 320, 10, viewer.stats)
     seen = frames(viewer)
+    await_true(lambda: frames(viewer) > seen + 5, 10, viewer.stats)
     publish(second, "wait", codec="H264")
+    await_true(lambda: viewer.stats()["codec"] == "video/H264"
+               and viewer.stats()["frameWidth"] == 640, 30, viewer.stats)
+    seen = frames(viewer)
     await_true(lambda: frames(viewer) > seen + 30, 30, viewer.stats)
-    assert viewer.stats()["codec"] == "video/H264"
 
 
 def test_a_viewer_goes_from_room_to_room(pages):

@@ -3,6 +3,7 @@
 import concurrent.futures
 import ctypes
 import http.client
+import os
 import struct
 import subprocess
 import time
@@ -120,6 +121,24 @@ def test_pictures_are_for_operators(cache, frametest):  # noqa: F811
     assert thumbnail(cache, "cam", auth=None).status == 401
     assert thumbnail(cache, "none").status == 404
     assert thumbnail(cache, "..%2Fregistry.json").status in (400, 404)
+
+
+def test_a_file_that_its_owner_cuts_short_costs_the_server_nothing(cache, frametest):  # noqa: F811
+    cache = cache()
+    for name in ("cam", "other"):
+        cache.make(name, **WIDE)
+        frametest("--open", name)
+        await_frames(cache, name)
+    path = cache.ask("GET", "/slots/cam")[1]["shm_path"]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        looks = [pool.submit(thumbnail, cache, "cam") for _ in range(4)]
+        os.truncate(path, 4096)
+        looks += [pool.submit(thumbnail, cache, "cam") for _ in range(40)]
+        assert {look.result().status for look in looks} <= {200, 404, 503}
+    os.truncate(path, 0)
+    assert thumbnail(cache, "other").status == 200
+    cache.await_slot("other", state="live")
+    assert "started again after a crash" not in cache.server.log()
 
 
 def test_a_slot_that_is_made_anew_shows_its_own_picture(cache, frametest):  # noqa: F811

@@ -91,8 +91,12 @@ function frame() {
 		h("button.plain.menu-button", { type: "button", "aria-label": "Menu", onclick: () => drawer.showModal() }, icon("menu")),
 		h("a.brand", { href: "#/overview" }, mark(), station), line, who),
 	h("div.frame", null, h("aside.side", null, navigation()), content), drawer);
+	// A DJ is sent no numbers of the server, but its name is everybody's.
+	if (!me.may("operator"))
+		get("/station").then(({ server }) => setText(station, server.name)).catch(() => {});
 	live.watch((state) => {
-		setText(station, state.server.name || "ringmain");
+		if (state.server.name)
+			setText(station, state.server.name);
 		line.dataset.state = live.connected ? "up" : "down";
 		setText(line.lastChild, live.connected ? "Live" : "Reconnecting…");
 	});

@@ -38,7 +38,7 @@ static bool h264_begins(struct bytes in)
 
 	switch (head & 31u) {
 	case 24: /* STAP-A: units, each behind its length */
-		while (reader_left(&r) > 2) {
+		while (reader_ok(&r) && reader_left(&r) > 2) {
 			struct bytes unit = reader_take(&r, reader_be16(&r));
 
 			if (unit.len && h264_nal_is_key(unit.at[0]))
@@ -66,7 +66,7 @@ static bool h265_begins(struct bytes in)
 	if (!reader_ok(&r))
 		return false;
 	if (type == 48) { /* AP */
-		while (reader_left(&r) > 2) {
+		while (reader_ok(&r) && reader_left(&r) > 2) {
 			struct bytes unit = reader_take(&r, reader_be16(&r));
 
 			if (unit.len && h265_type_is_key(unit.at[0] >> 1 & 63u))

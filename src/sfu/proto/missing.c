@@ -42,14 +42,30 @@ static void begin(struct missing *missing, int64_t number)
 	memset(missing->seen, 0, sizeof missing->seen);
 }
 
-static void open_gap(struct missing *missing, int64_t number, mono_t now)
+/* All numbers up to this one are missing. Of more than there is room for, the newest are kept. */
+static void open_gaps(struct missing *missing, int64_t number, mono_t now)
 {
-	mark(missing, number, false);
-	if (missing->count == MISSING_MAX) {
-		drop(missing, 0);
-		missing->given_up++;
+	int64_t from = missing->highest + 1, count = number - from;
+	unsigned room, more;
+
+	for (int64_t n = number - from > (int64_t)MISSING_SEEN ? number - (int64_t)MISSING_SEEN
+							       : from;
+	     n < number; n++)
+		mark(missing, n, false);
+	if (count > (int64_t)MISSING_MAX) {
+		missing->given_up += (uint64_t)(count - (int64_t)MISSING_MAX);
+		from = number - (int64_t)MISSING_MAX;
+		count = MISSING_MAX;
 	}
-	missing->gap[missing->count++] = (struct missing_one){.number = number, .since = now};
+	room = MISSING_MAX - missing->count;
+	if ((unsigned)count > room) {
+		more = (unsigned)count - room;
+		missing->count -= more;
+		missing->given_up += more;
+		memmove(missing->gap, missing->gap + more, missing->count * sizeof missing->gap[0]);
+	}
+	for (int64_t n = from; n < number; n++)
+		missing->gap[missing->count++] = (struct missing_one){.number = n, .since = now};
 }
 
 enum missing_news missing_came(struct missing *missing, int64_t number, mono_t now)
@@ -60,8 +76,7 @@ enum missing_news missing_came(struct missing *missing, int64_t number, mono_t n
 	if (number <= missing->highest - (int64_t)MISSING_SEEN)
 		return MISSING_OLD;
 	if (number > missing->highest) {
-		for (int64_t n = missing->highest + 1; n < number; n++)
-			open_gap(missing, n, now);
+		open_gaps(missing, number, now);
 		missing->highest = number;
 	} else if (seen(missing, number)) {
 		missing->doubles++;

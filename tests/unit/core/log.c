@@ -270,6 +270,26 @@ static void the_last_lines_are_kept(void **state)
 	assert_memory_equal(none.last + strlen(none.last) - 3, "☃", 3);
 }
 
+static void a_secret_is_written_and_not_kept(void **state)
+{
+	(void)state;
+	struct seen seen = {0};
+	uint64_t next = log_recent(UINT64_MAX, see, &seen);
+	char named[] = "/tmp/ringmain-log-XXXXXX", text[200] = "";
+	int fd = mkstemp(named);
+
+	assert_true(fd >= 0);
+	assert_int_equal(log_open(named, LOG_LEVEL_DEBUG), 0);
+	log_warnx("core", "code", kv_secret("code", "abc"), kv_u64("n", 1));
+	log_recent(next, see, &seen);
+	assert_string_equal(seen.last + TIME_LEN, "warning core code code=*** n=1");
+	assert_true(read(fd, text, sizeof text - 1) > 0);
+	assert_non_null(strstr(text, "warning core code code=abc n=1\n"));
+	close(fd);
+	unlink(named);
+	assert_int_equal(log_open(path, LOG_LEVEL_DEBUG), 0);
+}
+
 #define THREADS 4
 #define LINES   500
 
@@ -325,6 +345,7 @@ int main(void)
 		cmocka_unit_test(a_full_disk_loses_lines_and_goes_on),
 		cmocka_unit_test(a_pipe_that_nobody_reads_does_not_block),
 		cmocka_unit_test(the_last_lines_are_kept),
+		cmocka_unit_test(a_secret_is_written_and_not_kept),
 		cmocka_unit_test(lines_of_threads_do_not_mix),
 	};
 

@@ -15,6 +15,8 @@ static const struct {
 	{CODEC_H264, "78 0002 67aa 0002 68bb", true},
 	{CODEC_H264, "78 0002 41aa 0002 06bb", false},
 	{CODEC_H264, "78 00ff 67aa", false}, /* longer than there is */
+	{CODEC_H264, "78 00ff 67aabbcc", false},
+	{CODEC_H265, "6001 00ff 420101bb", false},
 	{CODEC_H264, "7c 85 00", true},
 	{CODEC_H264, "7c 05 00", false},
 	{CODEC_H264, "7c 81 00", false},

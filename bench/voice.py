@@ -1,0 +1,340 @@
+#!/usr/bin/python3
+"""Voice: ringmain against Debian's mumble-server and against a bare loop of sendmmsg() with the same
+encryption, in one run.
+
+    bench/voice.py [fanout] [tunnel] [workers] [junk] [rebind]                       (default: all)
+
+Each prints JSON lines on stdout and a table on stderr. Server and ringmain-voiceswarm share the
+machine, so what is measured is the processor time that the server's threads took, by the scheduler's
+own account: nanoseconds for each datagram that a hearer got. Every line has the share of what was
+said that was heard, and the machine's idle and stolen share: below 0.97 the machine was too busy, and
+the line says starved. Other work on the machine makes each datagram dearer for all subjects alike
+(cold caches); order alternates from round to round and figures are medians.
+"""
+import argparse
+import json
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import types
+import urllib.request
+
+from radio import ROOT, Client, all_descriptors, emit, machine_use, median, ratio, shown, table
+
+FED = 0.97
+SUPERUSER = "bench-superuser"
+
+
+def cpu_seconds(pid):
+    """Of all threads of a process and their softirqs, to the nanosecond."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            total += int(pathlib.Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
+        except OSError:
+            pass
+    return total / 1e9
+
+
+class Window:
+    def __init__(self, pid):
+        self.pid = pid
+
+    def __enter__(self):
+        self.machine, self.cpu, self.start = machine_use(), cpu_seconds(self.pid), time.monotonic()
+        return self
+
+    def __exit__(self, *_):
+        self.seconds = time.monotonic() - self.start
+        self.cpu = cpu_seconds(self.pid) - self.cpu
+        total, idle, _, stolen = (b - a for a, b in zip(self.machine, machine_use()))
+        self.idle, self.stolen = idle / total if total else 0, stolen / total if total else 0
+
+    def fields(self):
+        return {"window_s": round(self.seconds, 2), "cpu_s": round(self.cpu, 4),
+                "cpu_percent": round(100 * self.cpu / self.seconds, 2),
+                "machine_idle": round(self.idle, 3), "machine_stolen": round(self.stolen, 3)}
+
+
+class Server:
+    def __init__(self, args, label):
+        self.args, self.label = args, label
+        self.port = args.port
+        self.folder = tempfile.mkdtemp(prefix="bench-voice-")
+        os.chmod(self.folder, 0o755)
+        self.log = open(os.path.join(self.folder, "server.log"), "wb")
+
+    def start(self, command, ready):
+        self.process = subprocess.Popen([str(c) for c in command], stdout=self.log,
+                                        stderr=subprocess.STDOUT, preexec_fn=all_descriptors)
+        until = time.monotonic() + 20
+        while not re.search(ready, pathlib.Path(self.log.name).read_text(errors="replace")):
+            if self.process.poll() is not None or time.monotonic() > until:
+                tail = pathlib.Path(self.log.name).read_text(errors="replace")[-2000:]
+                self.__exit__()
+                raise RuntimeError(f"{self.label} does not serve\n{tail}")
+            time.sleep(0.05)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Ringmain(Server):
+    def __init__(self, args, *settings):
+        super().__init__(args, " ".join(["ringmain", *settings]))
+        program = args.ringmain or args.build / "ringmain"
+        command = [program, "--data", os.path.join(self.folder, "data")]
+        for setting in (f"http.listen=127.0.0.1:{args.port + 1}", f"voice.listen=127.0.0.1:{args.port}",
+                        f"voice.superuser_password={SUPERUSER}", "voice.users=2000",
+                        "admin.password=bench", "workers=1", *args.set, *settings):
+            command += ["--set", setting]
+        self.start(command, r" info core ready port=\d+")
+
+    def metrics(self):
+        said = urllib.request.urlopen(f"http://127.0.0.1:{self.port + 1}/metrics", timeout=5).read().decode()
+        return {name: float(value) for name, value in
+                re.findall(r"^ringmain_voice_(\w+?)(?:_total)? ([0-9.e+]+)$", said, re.M)}
+
+
+class Murmur(Server):
+    def __init__(self, args, *settings):
+        del settings
+        super().__init__(args, "mumble-server")
+        if os.geteuid() == 0:  # it gives up root by itself
+            entry = pwd.getpwnam("mumble-server")
+            os.chown(self.folder, entry.pw_uid, entry.pw_gid)
+        lines = {"database": f"{self.folder}/db.sqlite", "port": args.port, "host": "127.0.0.1",
+                 "logfile": "", "pidfile": f"{self.folder}/pid", "bandwidth": 558000, "users": 2000,
+                 "autobanAttempts": 0}
+        ini = pathlib.Path(self.folder, "murmur.ini")
+        ini.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+        self.start([shutil.which("murmurd") or "/usr/sbin/murmurd", "-ini", ini, "-fg"],
+                   "Not registering server")
+
+
+SUBJECTS = {"ringmain": Ringmain, "mumble-server": Murmur}
+
+
+def swarm(args, server, mode, *options):
+    return Client(args, "voice/ringmain-voiceswarm", mode, "--processes", 2, "--tick", 4, "--seconds",
+                  3600, "--size", args.size, "--vary", 0, *options, f"127.0.0.1:{server.port}")
+
+
+def steady(args, server, *options, clients=None, talkers=None, mode="talk"):
+    """A crowd that talks, over a window: what a datagram cost and how many came."""
+    clients, talkers = clients or args.clients, args.talkers if talkers is None else talkers
+    crowd = swarm(args, server, mode, "--clients", clients, "--talkers", talkers, *options)
+    try:
+        crowd.wait("talking", 180)
+        time.sleep(args.settle)
+        begin = crowd.last("progress")
+        with Window(server.process.pid) as window:
+            time.sleep(args.seconds)
+        end = crowd.last("progress")
+    finally:
+        crowd.stop()
+    report = crowd.last("report") or {}
+    heard = (end["heard"] - begin["heard"]) / (end["t"] - begin["t"]) * window.seconds
+    expected = talkers * 50 * (clients - 1) * window.seconds
+    return {"subject": server.label, "clients": clients, "talkers": talkers, **window.fields(),
+            "heard_per_s": round(heard / window.seconds), "share": round(heard / expected, 4) if expected else None,
+            "ns": round(window.cpu * 1e9 / heard, 1) if heard else None,
+            "starved": bool(expected) and heard < FED * expected,
+            "latency_ms": report.get("latency_ms", {}).get("p50"),
+            "good": report.get("good"), "lost": report.get("lost"), "own_drops": report.get("own_drops"),
+            "junk_sent": report.get("junk")}
+
+
+def bare(args, *options):
+    hearers, rate = args.clients - 1, args.talkers * 50
+    before = machine_use()
+    done = subprocess.run([str(args.build / "bench" / "bench_voice"), "--hearers", str(hearers), "--rate",
+                           str(rate), "--len", str(args.size + 10), "--seconds", str(args.seconds), *options],
+                          capture_output=True, text=True, timeout=args.seconds + 60, check=True)
+    report = json.loads(done.stdout)
+    total, idle, _, stolen = (b - a for a, b in zip(before, machine_use()))
+    share = report["heard"] / report["sent"]
+    return {"subject": " ".join(["bare sendmmsg", *options]), "cpu_s": report["cpu_s"],
+            "window_s": report["seconds"], "share": round(share, 4), "starved": share < FED,
+            "ns": round(report["cpu_s"] * 1e9 / report["heard"], 1),
+            "heard_per_s": round(report["heard"] / report["seconds"]),
+            "machine_idle": round(idle / total, 3), "machine_stolen": round(stolen / total, 3)}
+
+
+def in_turn(args, bench, subjects):
+    """Each subject once a round, order turned each time; name -> runs."""
+    runs = {name: [] for name in subjects}
+    for i in range(args.rounds):
+        for name in list(subjects)[::-1 if i % 2 else 1]:
+            runs[name].append(emit(bench, round=i, name=name, **subjects[name]()))
+            time.sleep(args.pause)
+    return runs
+
+
+def medians(runs, *keys):
+    return types.SimpleNamespace(**{key: median([r.get(key) for r in runs]) for key in keys})
+
+
+def compare(args, bench, title, subjects, goal_of=None):
+    runs = in_turn(args, bench, subjects)
+    mine = medians(runs["ringmain"], "ns").ns
+    rows, ratios = [], {}
+    for name, all_runs in runs.items():
+        m = medians(all_runs, "ns", "heard_per_s", "share", "cpu_s", "window_s", "latency_ms")
+        # Of the same round: what else the machine did was nearly the same.
+        ratios[name] = median([a["ns"] / b["ns"] for a, b in zip(runs["ringmain"], all_runs)
+                               if a["ns"] and b["ns"]])
+        rows.append([name, shown(m.ns), shown(m.heard_per_s), shown(m.share, 3),
+                     shown(m.latency_ms, 1), shown(ratios[name], 3),
+                     f"{sum(r['starved'] for r in all_runs)} of {len(all_runs)}"])
+    emit(f"{bench}_result", ns=mine, **{f"ringmain_to_{n.replace(' ', '_')}": round(r, 3)
+                                        for n, r in ratios.items() if r})
+    table(title, ["subject", "ns a datagram", "heard/s", "share", "latency p50 ms", "ringmain / it",
+                  "starved"], rows)
+
+
+def one(args, kind, *settings, **options):
+    def run():
+        with kind(args, *settings) as server:
+            return steady(args, server, *options.get("swarm", ()))
+    return run
+
+
+def bench_fanout(args):
+    compare(args, "fanout", f"Processor time of the server for a datagram heard: {args.clients} clients, "
+            f"{args.talkers} talking, UDP", {
+                "ringmain": one(args, Ringmain), "mumble-server": one(args, Murmur),
+                "bare": lambda: bare(args)})
+
+
+def bench_tunnel(args):
+    both = {"swarm": ("--tunnel", args.clients)}
+    compare(args, "tunnel", "The same, all through the tunnel in TLS", {
+        "ringmain": one(args, Ringmain, **both), "mumble-server": one(args, Murmur, **both)})
+
+
+def bench_workers(args):
+    more = {"swarm": ("--rooms", 4, "--superuser", SUPERUSER)}
+
+    def run(workers):
+        def body():
+            with Ringmain(args, f"workers={workers}") as server:
+                crowd = swarm(args, server, "talk", "--clients", args.clients, "--talkers", args.worker_talkers,
+                              "--rate", args.worker_rate, *more["swarm"])
+                try:
+                    crowd.wait("talking", 180)
+                    time.sleep(args.settle)
+                    begin, before = crowd.last("progress"), server.metrics()
+                    with Window(server.process.pid) as window:
+                        time.sleep(args.seconds)
+                    end, after = crowd.last("progress"), server.metrics()
+                    busiest = max(int(pathlib.Path(f"/proc/{server.process.pid}/task/{t}/schedstat")
+                                      .read_text().split()[0]) / 1e9
+                                  for t in os.listdir(f"/proc/{server.process.pid}/task"))
+                finally:
+                    crowd.stop()
+            sent = (after["packets_out"] - before["packets_out"]) / window.seconds
+            return {"subject": f"workers={workers}", **window.fields(),
+                    "heard_per_s": round((end["heard"] - begin["heard"]) / (end["t"] - begin["t"])),
+                    "sent_per_s": round(sent), "busiest_thread_s": round(busiest, 3),
+                    "ns": round(window.cpu * 1e9 / (sent * window.seconds), 1) if sent else None}
+        return body
+    runs = in_turn(args, "workers", {"one": run(1), "two": run(2)})
+    rows = []
+    for name, all_runs in runs.items():
+        m = medians(all_runs, "ns", "sent_per_s", "heard_per_s", "cpu_percent", "machine_idle")
+        rows.append([name, shown(m.ns), shown(m.sent_per_s), shown(m.heard_per_s), shown(m.cpu_percent, 1),
+                     shown(100 * m.machine_idle, 1)])
+    table("More than one worker can carry: 4 rooms", ["workers", "ns a datagram", "sent/s", "heard/s",
+                                                      "server's % of a core", "machine idle %"], rows)
+
+
+def bench_junk(args):
+    def run(kind, rate):
+        def body():
+            with kind(args) as server:
+                return steady(args, server, "--junk", rate, "--list-pings", 0, "--forge", 0,
+                              clients=args.junk_clients, talkers=0, mode="junk")
+        return body
+    runs = in_turn(args, "junk", {"ringmain quiet": run(Ringmain, 0), "ringmain": run(Ringmain, args.junk),
+                                  "mumble-server quiet": run(Murmur, 0), "mumble-server": run(Murmur, args.junk)})
+    rows = []
+    for name in ("ringmain", "mumble-server"):
+        quiet, loud = (median([r["cpu_percent"] for r in runs[n]]) for n in (f"{name} quiet", name))
+        emit("junk_result", subject=name, quiet_percent=quiet, junk_percent=loud,
+             cost_percent=round(loud - quiet, 2), us_each=round((loud - quiet) * 1e4 / args.junk, 3))
+        rows.append([name, shown(quiet, 2), shown(loud, 2), shown(loud - quiet, 2),
+                     shown((loud - quiet) * 1e4 / args.junk, 2)])
+    table(f"{args.junk} junk datagrams a second, {args.junk_clients} silent users: % of a core",
+          ["subject", "without", "with", "cost", "us each"], rows)
+
+
+def bench_rebind(args):
+    rows = []
+    for name, kind in SUBJECTS.items():
+        with kind(args) as server:
+            crowd = Client(args, "voice/ringmain-voiceswarm", "rebind", "--clients", 50, "--talkers", 5,
+                           "--rebind", 0.1, "--sources", 5, "--tick", 1, "--seconds", args.seconds,
+                           f"127.0.0.1:{server.port}")
+            report = crowd.wait("report", args.seconds + 180)
+            crowd.stop()
+        heal = report["heal_ms"]
+        emit("rebind", subject=name, rebinds=report["rebinds"], healed=report["healed"], heal_ms=heal,
+             lost_in_rebinds=report["lost_in_rebinds"], lost=report["lost"])
+        rows.append([name, report["rebinds"], report["healed"], shown(heal["p50"], 1), shown(heal["p99"], 1),
+                     shown(heal["max"], 1)])
+    table("Clients whose UDP port changes", ["subject", "changed", "healed", "p50 ms", "p99 ms", "max ms"],
+          rows)
+
+
+BENCHES = {"fanout": bench_fanout, "tunnel": bench_tunnel, "workers": bench_workers, "junk": bench_junk,
+           "rebind": bench_rebind}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("benches", nargs="*", metavar="BENCH", help=" ".join(BENCHES))
+    add("--build", type=pathlib.Path, default=ROOT / "build")
+    add("--ringmain", type=pathlib.Path, help="the server (BUILD/ringmain)")
+    add("--set", action="append", default=[], metavar="K=V", help="more settings of ringmain")
+    add("--port", type=int, default=18900)
+    add("--clients", type=int, default=200)
+    add("--talkers", type=int, default=10)
+    add("--size", type=int, default=150, help="bytes of Opus; a datagram has ten more")
+    add("--seconds", type=float, default=10, help="length of the window")
+    add("--rounds", type=int, default=3)
+    add("--settle", type=float, default=2.5, help="seconds of talk before the window")
+    add("--pause", type=float, default=0.5, help="seconds between runs")
+    add("--junk", type=int, default=10000, help="datagrams a second")
+    add("--junk-clients", type=int, default=500)
+    add("--worker-talkers", type=int, default=12, help="in each of the four rooms of workers")
+    add("--worker-rate", type=int, default=300, help="packets a second of each of them")
+    args = parser.parse_args()
+    for name in args.benches:
+        if name not in BENCHES:
+            parser.error(f"no benchmark {name}: {' '.join(BENCHES)}")
+    for name in args.benches or BENCHES:
+        BENCHES[name](args)
+
+
+if __name__ == "__main__":
+    main()
