@@ -279,6 +279,11 @@ static void feed_live(struct irc_client *client, struct irc_seat *seat)
 			return;
 		}
 		note = &network->journal[seat->note++ & (network->journal_size - 1)];
+		/* The journal has grown, and this note was gone before: as if it had been lapped. */
+		if (!note->seq) {
+			lapped(client, seat);
+			return;
+		}
 		if (!note->buffer)
 			continue;
 		if (!irc_ring_get(&note->buffer->ring, note->seq, &record)) {

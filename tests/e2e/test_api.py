@@ -12,7 +12,7 @@ import pytest
 
 from countries import country_file
 from encoders import dial, read_until
-from stage import ADMIN_PASSWORD, ROOT, SOURCE_PASSWORD, Server, await_true
+from stage import ADMIN_PASSWORD, ROOT, SOURCE_PASSWORD, Server, await_true, free_ports
 from test_requests import mp3_frames, raw_source
 from voice_stage import ringmain_voice
 
@@ -717,6 +717,18 @@ def test_voice_rooms_are_seen_and_ordered(serve):
     assert api("DELETE", "/voice/registrations/5").status == 404
     Api.elsewhere |= api.called
     voice.dismiss()
+
+
+def test_irc_users_and_their_orders(serve):
+    server = serve({"irc.listen": f"127.0.0.1:{free_ports()}"})
+    api = Api(server)
+    assert api("POST", "/irc/command", {"command": "user update -nick ann"}).json["good"]
+    assert not api("POST", "/irc/users/admin/command", {"command": "nonsense"}).json["good"]
+    assert api("GET", "/irc/me").json["nick"] == "ann"
+    assert api("GET", "/irc/users/admin").json["networks"] == []
+    assert api("GET", "/irc/users/nobody").status == 404
+    assert [u["name"] for u in api("GET", "/irc/users").json["users"]] == ["admin"]
+    Api.elsewhere |= api.called
 
 
 def test_each_operation_was_called(api):
