@@ -1,5 +1,7 @@
 #include "radio/proto/listener_answer.h"
 
+#include <string.h>
+
 #include "radio/proto/client_profile.h"
 #include "radio/proto/hops.h"
 
@@ -70,7 +72,33 @@ static struct bytes content_type(const struct listener_answer *answer)
 	if (answer->quirks & QUIRK_AACP_AS_AAC &&
 	    bytes_equal_nocase(bytes_trim(bytes_cut(&rest, ';')), BYTES("audio/aacp")))
 		return BYTES("audio/aac");
+	/* Each part could be a page. */
+	if (bytes_start_with_nocase(bytes_trim(answer->content_type), BYTES("multipart/")))
+		return BYTES("application/octet-stream");
 	return answer->content_type;
+}
+
+/* What a browser plays, and never takes for a page. Of two types with a comma it would take the last:
+ * Fetch, section 3.6. */
+static bool is_media(struct bytes type)
+{
+	struct bytes rest = type, essence = bytes_trim(bytes_cut(&rest, ';'));
+
+	if (type.len && memchr(type.at, ',', type.len))
+		return false;
+	return bytes_start_with_nocase(essence, BYTES("audio/")) ||
+	       bytes_start_with_nocase(essence, BYTES("video/")) ||
+	       bytes_equal_nocase(essence, BYTES("application/ogg"));
+}
+
+/* An encoder says what its stream is, and from here it would be a page of ours, with all that a browser
+ * lets our own pages do. */
+static void put_sandbox(const struct listener_answer *answer, struct writer *out)
+{
+	if (is_media(content_type(answer)))
+		return;
+	put_header_str(answer, "X-Content-Type-Options", "nosniff", out);
+	put_header_str(answer, "Content-Security-Policy", "sandbox; default-src 'none'", out);
 }
 
 static void put_station(const struct listener_answer *answer, struct writer *out)
@@ -140,6 +168,7 @@ static void put_cors(const struct listener_answer *answer, struct writer *out)
 static void put_about_stream(const struct listener_answer *answer, struct writer *out)
 {
 	put_header(answer, "Content-Type", content_type(answer), out);
+	put_sandbox(answer, out);
 	if (answer->kind == LISTENER_ANSWER_RANGE_STREAM)
 		put_range(answer, LISTENER_TOTAL - 1, out);
 	if (answer->kind == LISTENER_ANSWER_PROBE || answer->kind == LISTENER_ANSWER_PROBE_HEAD) {

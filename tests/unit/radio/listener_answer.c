@@ -1,5 +1,7 @@
 #include "radio/proto/listener_answer.h"
 
+#include <stdio.h>
+
 #include "radio/proto/client_profile.h"
 #include "text.h"
 
@@ -135,6 +137,39 @@ static void test_nothing_begins_a_line_of_its_own(void **state)
 	      "icy-name: a  X-Evil: 1\r\nice-audio-info: x  y\r\n" CORS "\r\n");
 }
 
+#define SANDBOX                               \
+	"X-Content-Type-Options: nosniff\r\n" \
+	"Content-Security-Policy: sandbox; "  \
+	"default-src 'none'\r\n"
+
+static void test_what_is_no_sound_is_no_page_either(void **state)
+{
+	static const struct {
+		const char *type, *said, *sandbox;
+	} cases[] = {
+		{"Audio/x", "Content-Type: Audio/x\r\n", ""},
+		{" video/webm; a=b", "Content-Type:  video/webm; a=b\r\n", ""},
+		{"application/ogg", "Content-Type: application/ogg\r\n", ""},
+		{"text/html", "Content-Type: text/html\r\n", SANDBOX},
+		{"audio/x, text/html", "Content-Type: audio/x, text/html\r\n", SANDBOX},
+		{"audio", "Content-Type: audio\r\n", SANDBOX},
+		{"", "", SANDBOX},
+		{" Multipart/x; boundary=b", "Content-Type: application/octet-stream\r\n", SANDBOX},
+	};
+	char want[2048];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct listener_answer answer = answer_of(LISTENER_ANSWER_STREAM);
+
+		answer.content_type = guarded(bytes_str(cases[i].type));
+		snprintf(want, sizeof want, "HTTP/1.0 200 OK\r\n" ABOUT "%s%s" NO_CACHE CORS "\r\n",
+			 cases[i].said, cases[i].sandbox);
+		check(&answer, want);
+		guarded_free(answer.content_type);
+	}
+}
+
 static void test_range_policy(void **state)
 {
 	static const struct {
@@ -194,6 +229,7 @@ int main(void)
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_preflight),
 		cmocka_unit_test(test_nothing_begins_a_line_of_its_own),
+		cmocka_unit_test(test_what_is_no_sound_is_no_page_either),
 		cmocka_unit_test(test_range_policy),
 		cmocka_unit_test(test_largest_answer_fits),
 	};
