@@ -12,9 +12,10 @@
 #define BUFFER  (64 << 20)
 #define BATCH   16u
 #define RUN_MAX 65536u
-#define FIRST   0x7f010000u /* 127.1.0.0 */
-#define ASK_US  200000      /* until an answer came */
-#define KEEP_US 5000000     /* then, so that the server knows that we are there (RFC 7675) */
+#define ASK_US  200000  /* until an answer came */
+#define KEEP_US 5000000 /* then, so that the server knows that we are there (RFC 7675) */
+
+static uint32_t base = 0x7f010000u; /* 127.1.0.0 */
 
 static void hmac_sha1(struct bytes key, struct bytes in, uint8_t out[20])
 {
@@ -44,16 +45,26 @@ int link_socket(void)
 	return fd;
 }
 
+bool link_set_base(const char *text)
+{
+	struct in_addr address;
+
+	if (inet_pton(AF_INET, text, &address) != 1)
+		return false;
+	base = ntohl(address.s_addr);
+	return true;
+}
+
 struct in_addr link_local(uint32_t number)
 {
-	return (struct in_addr){htonl(FIRST + number)};
+	return (struct in_addr){htonl(base + number)};
 }
 
 uint32_t link_number(struct in_addr local)
 {
 	uint32_t address = ntohl(local.s_addr);
 
-	return address >= FIRST && address >> 24 == 127 ? address - FIRST : UINT32_MAX;
+	return address >= base ? address - base : UINT32_MAX;
 }
 
 /* What cmsg(3) asks for, once. */

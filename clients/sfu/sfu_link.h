@@ -26,6 +26,9 @@ struct link {
 /* A socket of the load: wildcard, with large buffers. -errno. */
 int link_socket(void);
 
+/* Addresses begin there; they must be this machine's. At first, before any other call. */
+bool link_set_base(const char *text);
+
 /* The address of the n-th: 127.1.0.0 and up. And back; UINT32_MAX: nobody's. */
 struct in_addr link_local(uint32_t number);
 uint32_t link_number(struct in_addr local);

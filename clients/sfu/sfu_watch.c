@@ -355,6 +355,8 @@ int load_watch(const struct load_options *o)
 	struct crowd *c = calloc(1, sizeof *c);
 	pthread_t thread[64];
 	unsigned threads = o->lines ? 1 : o->threads;
+	struct sockaddr_in own = {0};
+	socklen_t own_len = sizeof own;
 	int status;
 
 	c->options = o;
@@ -376,8 +378,9 @@ int load_watch(const struct load_options *o)
 		v->slow = i + 1 > c->count - (unsigned)(o->slow * c->count);
 		name(v);
 	}
-	printf("{\"event\":\"ready\",\"fingerprint\":\"%s\",\"pwd\":\"%s\"}\n", lock_fingerprint(),
-	       c->viewers[0].link.peer.names.pwd);
+	getsockname(c->fd, (struct sockaddr *)&own, &own_len);
+	printf("{\"event\":\"ready\",\"fingerprint\":\"%s\",\"pwd\":\"%s\",\"port\":%u}\n",
+	       lock_fingerprint(), c->viewers[0].link.peer.names.pwd, ntohs(own.sin_port));
 	for (unsigned i = 0; i < threads; i++)
 		if (pthread_create(&thread[i], NULL, o->lines ? lines_thread : signal_thread, c) !=
 		    0)

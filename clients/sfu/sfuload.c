@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sfu_lock.h"
+#include "sfu_link.h"
 #include "sfu_stream.h"
 
 volatile sig_atomic_t load_stopped;
@@ -37,6 +37,7 @@ static const char usage[] =
 	"  --deaf 1               makes no key picture when it is asked for one\n"
 	"watch:\n"
 	"  --viewers N            (1)\n"
+	"  --base ADDRESS         of the viewers (127.1.0.0)\n"
 	"  --first N              the number of the first, which is its address: 127.1.0.0 + N "
 	"(0)\n"
 	"  --rate N               that join in a second (1000)\n"
@@ -75,34 +76,23 @@ static void read_options(int argc, char **argv, struct load_options *o)
 		STAY,
 		DRAIN,
 		RTP,
-		LINES
+		LINES,
+		BASE
 	};
 	static const struct option known[] = {
-		{"url", 1, 0, URL},
-		{"token", 1, 0, TOKEN},
-		{"codec", 1, 0, CODEC},
-		{"rtx", 1, 0, RTX},
-		{"seconds", 1, 0, SECONDS},
-		{"fps", 1, 0, FPS},
-		{"packets", 1, 0, PACKETS},
-		{"key-packets", 1, 0, KEY_PACKETS},
-		{"gop", 1, 0, GOP},
-		{"size", 1, 0, SIZE},
-		{"deaf", 1, 0, DEAF},
-		{"viewers", 1, 0, VIEWERS},
-		{"first", 1, 0, FIRST},
-		{"rate", 1, 0, RATE},
-		{"threads", 1, 0, THREADS},
-		{"check", 1, 0, CHECK_N},
-		{"loss", 1, 0, LOSS},
-		{"burst", 1, 0, BURST},
-		{"seed", 1, 0, SEED},
-		{"slow", 1, 0, SLOW},
-		{"stay", 1, 0, STAY},
-		{"drain", 1, 0, DRAIN},
-		{"rtp", 1, 0, RTP},
-		{"lines", 0, 0, LINES},
-		{0},
+		{"url", 1, 0, URL},         {"token", 1, 0, TOKEN},
+		{"codec", 1, 0, CODEC},     {"rtx", 1, 0, RTX},
+		{"seconds", 1, 0, SECONDS}, {"fps", 1, 0, FPS},
+		{"packets", 1, 0, PACKETS}, {"key-packets", 1, 0, KEY_PACKETS},
+		{"gop", 1, 0, GOP},         {"size", 1, 0, SIZE},
+		{"deaf", 1, 0, DEAF},       {"viewers", 1, 0, VIEWERS},
+		{"first", 1, 0, FIRST},     {"rate", 1, 0, RATE},
+		{"threads", 1, 0, THREADS}, {"check", 1, 0, CHECK_N},
+		{"loss", 1, 0, LOSS},       {"burst", 1, 0, BURST},
+		{"seed", 1, 0, SEED},       {"slow", 1, 0, SLOW},
+		{"stay", 1, 0, STAY},       {"drain", 1, 0, DRAIN},
+		{"rtp", 1, 0, RTP},         {"lines", 0, 0, LINES},
+		{"base", 1, 0, BASE},       {0},
 	};
 	int code, index = 0;
 
@@ -152,6 +142,10 @@ static void read_options(int argc, char **argv, struct load_options *o)
 		case DRAIN: o->drain = wire_number(name, optarg, 0, 60); break;
 		case RTP: o->rtp = optarg; break;
 		case LINES: o->lines = true; break;
+		case BASE:
+			if (!link_set_base(optarg))
+				exit(2);
+			break;
 		default: fputs(usage, stderr); exit(2);
 		}
 	}

@@ -20,11 +20,19 @@ function warn(words) {
 	notice.hidden = !words;
 }
 
+const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: " " };
+
 // What Mumble's people write is HTML: nothing of it but its words is shown.
 function wordsOf(html) {
-	const bare = html.replace(/<br\s*\/?>/gi, "\n").replace(/<[^>]*>/g, "").replace(/</g, "&lt;");
+	const bare = html.replace(/<br\s*\/?>/gi, "\n").replace(/<[^>]*>/g, "");
 
-	return new DOMParser().parseFromString(bare, "text/html").body.textContent;
+	return bare.replace(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|(amp|lt|gt|quot|apos|nbsp));/gi, (all, decimal, hex, name) => {
+		const code = decimal ? Number(decimal) : parseInt(hex, 16);
+
+		if (name)
+			return ENTITIES[name.toLowerCase()];
+		return code <= 0x10ffff ? String.fromCodePoint(code) : all;
+	});
 }
 
 /* --- the door --- */

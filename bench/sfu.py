@@ -1,0 +1,240 @@
+#!/usr/bin/python3
+"""SFU: ringmain against a bare loop of the same crypto and sends, in one run.
+
+    bench/sfu.py [path] [workers] [join] [memory]                       (default: all)
+
+One publisher of numbered packets, viewers with DTLS and SRTP of their own (ringmain-sfuload). Everything
+shares the machine, so what is compared is CPU time of the server's processes: packets that viewers got per
+second of it. Order alternates from round to round, figures are medians. Each line has the machine's idle
+share; where delivered is below 0.97 the machine was too busy, and the line says starved.
+"""
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+from radio import Client, Window, emit, median, ratio, shown, table, tree_use
+
+TOKEN = "bench"
+FED = 0.97
+
+
+class Load(Client):
+    def __init__(self, args, *options, **popen):
+        del popen
+        super().__init__(args, "sfu/ringmain-sfuload", *options)
+
+
+class Server:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def begin(self, command, url):
+        self.folder = self.folder if hasattr(self, "folder") else tempfile.mkdtemp(prefix="bench-sfu-")
+        with open(os.path.join(self.folder, "log"), "wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        until = time.monotonic() + 15
+        while True:
+            try:
+                urllib.request.urlopen(url, timeout=2).read()
+                return
+            except OSError as error:
+                if self.process.poll() is not None or time.monotonic() > until:
+                    said = pathlib.Path(self.folder, "log").read_text(errors="replace")[-2000:]
+                    raise RuntimeError(f"no server: {error}\n{said}") from None
+            time.sleep(0.1)
+
+
+class Ringmain(Server):
+    label = "ringmain"
+
+    def __init__(self, args, workers=1, settings=()):
+        self.args = args
+        self.folder = tempfile.mkdtemp(prefix="bench-sfu-")
+        self.url = f"http://127.0.0.1:{args.port}"
+        command = [str(args.build / "ringmain"), "--data", f"{self.folder}/data"]
+        for setting in (f"http.listen=127.0.0.1:{args.port}", f"sfu.udp=127.0.0.1:{args.port + 1}",
+                        f"sfu.publish_token={TOKEN}", f"workers={workers}", "log.level=warning",
+                        "admin.password=bench-admin", "radio.source_password=x", *args.set, *settings):
+            command += ["--set", setting]
+        os.mkdir(f"{self.folder}/data")
+        self.begin(command, f"{self.url}/readyz")
+
+    def publisher(self, *options):
+        return Load(self.args, "publish", "--url", f"{self.url}/whip/a", "--token", TOKEN,
+                    *stream(self.args), *options)
+
+    def viewers(self, count, *options):
+        return Load(self.args, "watch", "--url", f"{self.url}/whep/a", "--viewers", count,
+                    "--seconds", 600, "--check", 100, *options)
+
+
+def stream(args):
+    return ("--packets", args.packets, "--key-packets", args.packets, "--fps", args.fps, "--gop", 60,
+            "--size", args.size, "--seconds", 600)
+
+
+def steady(args, server, count, *options):
+    """A crowd that is there, over a window: packets that it got for the server's CPU time."""
+    publisher = server.publisher()
+    load = None
+    try:
+        if isinstance(server, Ringmain):
+            publisher.wait("connected", 15)
+        load = server.viewers(count, *options)
+        load.wait("joined", 60)
+        time.sleep(args.settle)
+        begin = load.last("progress")
+        with Window(server.process.pid) as window:
+            time.sleep(args.seconds)
+        end = load.last("progress")
+    finally:
+        publisher.stop()
+        if load:
+            load.stop()
+    report = load.wait("report", 20)
+    rate = (end["packets"] - begin["packets"]) / (end["t"] - begin["t"])
+    share = rate / (count * args.packets * args.fps)
+    return {"subject": server.label, "viewers": count, **window.fields(), "packets_s": round(rate),
+            "delivered": round(share, 3), "starved": share < FED,
+            "packets_per_core_s": round(rate * window.seconds / window.cpu) if window.cpu else None,
+            "lost": report["lost"], "bad": report["bad"], "torn": report["torn"],
+            "latency_ms": report["latency_ms"]}
+
+
+def bare(args, count):
+    out = subprocess.run([str(args.build / "bench/bench_sfu"), "--viewers", str(count), "--packets",
+                          str(args.packets), "--size", str(args.size), "--fps", str(args.fps), "--seconds",
+                          str(args.seconds)], check=True, capture_output=True, text=True).stdout
+    return {"subject": "bare loop", **json.loads(out)}
+
+
+def rounds(args, jobs):
+    results = {name: [] for name, _ in jobs}
+    for number in range(args.rounds):
+        for name, job in jobs if number % 2 == 0 else jobs[::-1]:
+            results[name].append({"round": number, **job()})
+    return results
+
+
+def bench_path(args):
+    def served(make, count):
+        def one():
+            with make() as server:
+                return emit("path", **steady(args, server, count))
+        return one
+
+    jobs = [("ringmain", served(lambda: Ringmain(args), args.viewers)),
+            ("bare loop", lambda: emit("path", **bare(args, args.viewers)))]
+    results = rounds(args, jobs)
+    cost = {name: median(r["packets_per_core_s"] for r in runs) for name, runs in results.items()}
+    emit("path-median", **{k.replace(", ", "_").replace(" ", "_"): v for k, v in cost.items()},
+         over_bare=ratio(cost["ringmain"], cost["bare loop"]))
+    table(f"path: {args.viewers} viewers, {args.packets} packets of {args.size} bytes a frame, "
+          f"{args.fps} fps", ["subject", "packets/core s", "/ bare", "idle %"],
+          [[name, shown(cost[name]), shown(ratio(cost[name], cost["bare loop"]), 2),
+            shown(100 * statistics.median(r.get("machine_idle", 0) for r in runs))]
+           for name, runs in results.items()])
+
+
+def bench_workers(args):
+    """The same crowd on one worker and on two: on a machine with no cores to spare only the CPU for a packet
+    can be compared; what is twice as much is what the second core could carry."""
+    def one(workers):
+        def job():
+            with Ringmain(args, workers, ("sfu.ports=each",)) as server:
+                return emit("workers", workers=workers, **steady(args, server, args.viewers))
+        return job
+
+    results = rounds(args, [("1", one(1)), ("2", one(2))])
+    cost = {name: median(r["packets_per_core_s"] for r in runs) for name, runs in results.items()}
+    emit("workers-median", one=cost["1"], two=cost["2"], per_core=ratio(cost["2"], cost["1"]),
+         two_cores=ratio(2 * cost["2"], cost["1"]))
+    table("workers", ["workers", "packets/core s", "of one, on a core each"],
+          [[n, shown(cost[n]), shown(ratio(int(n) * cost[n], cost["1"]), 2)] for n in cost])
+
+
+def bench_join(args):
+    rows = []
+    with Ringmain(args, 2) as server:
+        publisher = server.publisher()
+        publisher.wait("connected", 15)
+        time.sleep(3)
+        load = server.viewers(args.joiners, "--rate", args.rate, "--check", 1000)
+        with Window(server.process.pid) as window:
+            joined = load.wait("joined", 90)
+        load.stop()
+        publisher.stop()
+        report = load.wait("report", 20)
+        times = {k: report[k] for k in ("post_ms", "up_ms", "key_ms", "whole_ms")}
+        rows = [[k, shown(v["p50"], 1), shown(v["p99"], 1)] for k, v in times.items()]
+        emit("join", viewers=args.joiners, rate=args.rate, took_s=joined["took_s"], refused=report["refused"],
+             broken=report["broken"], **window.fields(), **times)
+    table(f"join: {args.joiners} viewers, {args.rate} a second", ["from the wish to …", "p50 ms", "p99 ms"], rows)
+
+
+def bench_memory(args):
+    """Resident memory of the server for each viewer, six seconds after all have joined: handshakes are
+    forgotten by then."""
+    with Ringmain(args, 2) as server:
+        publisher = server.publisher("--fps", 5)
+        publisher.wait("connected", 15)
+        warm = server.viewers(50, "--first", 100000)
+        warm.wait("joined", 30)
+        warm.stop()
+        time.sleep(1)
+        _, before = tree_use(server.process.pid)
+        load = server.viewers(args.joiners, "--rate", min(args.rate, 300))
+        load.wait("joined", 90)
+        time.sleep(8)
+        _, after = tree_use(server.process.pid)
+        load.stop()
+        publisher.stop()
+    each = (after - before) / args.joiners
+    emit("memory", viewers=args.joiners, before=before, after=after, bytes_per_viewer=round(each))
+    table("memory", ["viewers", "before MiB", "after MiB", "bytes a viewer"],
+          [[args.joiners, shown(before / 2**20, 1), shown(after / 2**20, 1), shown(each)]])
+
+
+BENCHES = {"path": bench_path, "workers": bench_workers, "join": bench_join, "memory": bench_memory}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("benches", nargs="*", choices=[*BENCHES, []], default=[])
+    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build-release"))
+    parser.add_argument("--port", type=int, default=18400)
+    parser.add_argument("--viewers", type=int, default=400)
+    parser.add_argument("--joiners", type=int, default=2000)
+    parser.add_argument("--rate", type=int, default=400, help="that join in a second")
+    parser.add_argument("--packets", type=int, default=9)
+    parser.add_argument("--size", type=int, default=1100)
+    parser.add_argument("--fps", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--settle", type=float, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--set", action="append", default=[], help="a setting of ringmain")
+    args = parser.parse_args()
+    args.build = args.build.resolve()
+    wanted = args.benches or list(BENCHES)
+    for name in wanted:
+        BENCHES[name](args)
+
+
+if __name__ == "__main__":
+    main()
