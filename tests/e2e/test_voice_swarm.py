@@ -30,12 +30,6 @@ def test_a_crowd_that_both_workers_send_to(serve):
     assert report["heard"] == report["said"] * 139
 
 
-def test_speech_that_waits_for_another_speakers(serve):
-    rooms = rooms_of(serve, {"voice.gather": "10ms"})
-    report = swarm(rooms.port, "talk", "--clients", 12, "--talkers", 6, "--size", 80, "--vary", 0)
-    assert report["heard"] == report["said"] * 11
-
-
 def test_through_the_tunnel(rooms):
     report = swarm(rooms.port, "tcp", "--clients", 12, "--rooms", 2, "--mixed")
     assert report["heard_tunnel"] == report["heard"] == report["said"] * 5
