@@ -12,6 +12,7 @@ the line says starved. Other work on the machine makes each datagram dearer for 
 (cold caches); order alternates from round to round and figures are medians.
 """
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -25,21 +26,29 @@ import time
 import types
 import urllib.request
 
-from radio import ROOT, Client, all_descriptors, emit, machine_use, median, ratio, shown, table
+from radio import ROOT, Client, all_descriptors, emit, machine_use, median, process_stats, shown, table
 
 FED = 0.97
 SUPERUSER = "bench-superuser"
 
 
-def cpu_seconds(pid):
-    """Of all threads of a process and their softirqs, to the nanosecond."""
-    total = 0
-    for task in os.listdir(f"/proc/{pid}/task"):
-        try:
-            total += int(pathlib.Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
-        except OSError:
-            pass
-    return total / 1e9
+def thread_seconds(root):
+    """Of each thread of a process and those that it started, softirqs included, to the nanosecond."""
+    parents = {pid: parent for pid, (parent, _, _) in process_stats().items()}
+    tree = [root]
+    for pid in tree:
+        tree += [child for child, parent in parents.items() if parent == pid]
+    found = []
+    for pid in tree:
+        with contextlib.suppress(OSError):
+            for task in os.listdir(f"/proc/{pid}/task"):
+                path = pathlib.Path(f"/proc/{pid}/task/{task}/schedstat")
+                found.append(int(path.read_text().split()[0]) / 1e9)
+    return found
+
+
+def cpu_seconds(root):
+    return sum(thread_seconds(root))
 
 
 class Window:
@@ -245,9 +254,7 @@ def bench_workers(args):
                     with Window(server.process.pid) as window:
                         time.sleep(args.seconds)
                     end, after = crowd.last("progress"), server.metrics()
-                    busiest = max(int(pathlib.Path(f"/proc/{server.process.pid}/task/{t}/schedstat")
-                                      .read_text().split()[0]) / 1e9
-                                  for t in os.listdir(f"/proc/{server.process.pid}/task"))
+                    busiest = max(thread_seconds(server.process.pid))
                 finally:
                     crowd.stop()
             sent = (after["packets_out"] - before["packets_out"]) / window.seconds
@@ -267,16 +274,21 @@ def bench_workers(args):
 
 
 def bench_junk(args):
-    def run(kind, rate):
+    def run(kind, rate, *more):
         def body():
             with kind(args) as server:
-                return steady(args, server, "--junk", rate, "--list-pings", 0, "--forge", 0,
+                return steady(args, server, "--junk", rate, "--list-pings", 0, "--forge", 0, *more,
                               clients=args.junk_clients, talkers=0, mode="junk")
         return body
-    runs = in_turn(args, "junk", {"ringmain quiet": run(Ringmain, 0), "ringmain": run(Ringmain, args.junk),
-                                  "mumble-server quiet": run(Murmur, 0), "mumble-server": run(Murmur, args.junk)})
+    # Half of the junk comes from addresses that users have. The worst is that all have one.
+    nat = ("--sources", 1)
+    subjects = {"ringmain": (Ringmain,), "ringmain, all users of one address": (Ringmain, *nat),
+                "mumble-server": (Murmur,), "mumble-server, all users of one address": (Murmur, *nat)}
+    runs = in_turn(args, "junk", {name + suffix: run(kind, rate, *more)
+                                  for name, (kind, *more) in subjects.items()
+                                  for suffix, rate in ((" quiet", 0), ("", args.junk))})
     rows = []
-    for name in ("ringmain", "mumble-server"):
+    for name in subjects:
         quiet, loud = (median([r["cpu_percent"] for r in runs[n]]) for n in (f"{name} quiet", name))
         emit("junk_result", subject=name, quiet_percent=quiet, junk_percent=loud,
              cost_percent=round(loud - quiet, 2), us_each=round((loud - quiet) * 1e4 / args.junk, 3))

@@ -94,7 +94,9 @@ int main(int argc, char **argv)
 	if (argc - optind == 2 && strcmp(argv[optind], "import") == 0)
 		return import_run(argv[optind + 1], stdout, stderr);
 	is_order = argc - optind > 2 && strcmp(argv[optind], "irc") == 0;
-	if (argc - optind != 1 && !is_order)
+	if (!is_order &&
+	    (argc - optind != 1 ||
+	     (strcmp(argv[optind], "upgrade") != 0 && strcmp(argv[optind], "reload") != 0)))
 		return usage(2);
 	if (!words_join(words, sizeof words, argv + optind, argc - optind)) {
 		fprintf(stderr, "ringmainctl: that is too long, or holds a line break\n");

@@ -35,11 +35,9 @@ static void check_again(const struct irc_line *line)
 	irc_line_write(&w, line->source, line->verb, line->param, line->count, false);
 	PROPERTY(writer_ok(&w));
 	/* A verb that looks like a source or tags cannot be said without one. */
-	if (!line->source.len && line->rest.at[0] == ':')
-		return;
-	PROPERTY(irc_line_parse(writer_done(&w), &again));
 	if (line->verb.at[0] == ':' || line->verb.at[0] == '@')
 		return;
+	PROPERTY(irc_line_parse(writer_done(&w), &again));
 	PROPERTY(bytes_equal(again.verb, line->verb) && again.count == line->count);
 	for (unsigned i = 0; i < line->count; i++)
 		PROPERTY(bytes_equal(again.param[i], line->param[i]));

@@ -34,10 +34,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < 8; i++) {
 		uint8_t out[IRC_SASL_MESSAGE];
 		struct writer w = writer_of(out, sizeof out);
+		struct bytes said = i ? bytes_cut(&rest, '\n') : (struct bytes){0};
 
-		if (!irc_sasl_answer(&sasl, i ? bytes_cut(&rest, '\n') : (struct bytes){0}, &w))
+		if (!irc_sasl_answer(&sasl, said, &w))
 			break;
-		PROPERTY(bytes_find_nocase(writer_done(&w), BYTES("secret")) == w.len);
+		/* It never says the password; a server may say those letters itself. */
+		PROPERTY(bytes_find_nocase(said, BYTES("secret")) < said.len ||
+			 bytes_find_nocase(writer_done(&w), BYTES("secret")) == w.len);
 	}
 	return 0;
 }

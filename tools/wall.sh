@@ -67,7 +67,7 @@ breaches=$(
 	code '#[[:space:]]*include <(lame|shout|libav)' src | breach 'codecs are not in the server'
 	# A client may read a protocol with the server's pure code where a foreign server tries it too.
 	quoted clients | grep -E '"[a-z]*/' |
-		grep -vE '"(core/(bytes|mono|check|reader|writer|buffer|clock)|voice/proto/[a-z0-9_]*)\.h"' |
+		grep -vE '"(core/(bytes|mono|check|reader|writer|buffer|clock)|(voice|sfu)/proto/[a-z0-9_]*)\.h"' |
 		breach 'clients know a server by its protocols'
 	quoted helpers | grep -E '"[a-z]*/' | grep -vE '"core/(bytes|mono|check|reader|writer|clock)\.h"' |
 		breach 'helpers are processes beside the server'

@@ -29,6 +29,8 @@ static const struct rule {
 	{"authentication/source-password", TEXT, "radio", "source_password"},
 	{"authentication/admin-user", TEXT, "admin", "user"},
 	{"authentication/admin-password", TEXT, "admin", "password"},
+	{"authentication/relay-user", TEXT, "relays", "slave_user"},
+	{"authentication/relay-password", TEXT, "relays", "slave_password"},
 	{"shoutcast-mount", TEXT, "radio", "shoutcast_mount"},
 	{"master-username", TEXT, "relays", "master_user"},
 	{"master-password", TEXT, "relays", "master_password"},
@@ -108,6 +110,7 @@ struct state {
 	struct relay relay;
 	char master[256], master_port[16], certificate[1024], logdir[1024], errorlog[1024];
 	bool burst_off, sources, too_deep;
+	bool other; /* XML, but no icecast.xml: text is the name of its root */
 };
 
 static void put(char *out, size_t size, const char *text)
@@ -421,6 +424,12 @@ static void on_begin(void *user, const XML_Char *name, const XML_Char **attribut
 		XML_StopParser(state->parser, XML_FALSE);
 		return;
 	}
+	if (state->depth == 0 && strcmp(name, "icecast") != 0) {
+		state->other = true;
+		snprintf(state->text, sizeof state->text, "%.100s", name);
+		XML_StopParser(state->parser, XML_FALSE);
+		return;
+	}
 	if (state->depth > 0)
 		at += (size_t)snprintf(state->path + at, sizeof state->path - at, "%s%s",
 				       state->depth > 1 ? "/" : "", name);
@@ -452,6 +461,9 @@ static void on_end(void *user, const XML_Char *name)
 	bool has_text;
 
 	(void)name;
+	/* Of an empty element the end is told even after XML_StopParser(). */
+	if (state->other || state->too_deep)
+		return;
 	trim(state);
 	has_text = state->text[0];
 	if (strcmp(state->path, "mount") == 0)
@@ -532,6 +544,8 @@ int import_icecast(struct import *import, const char *text, size_t len)
 			json_object_foreach(json_object_get(import->settings, "mount"), name, mount)
 				fit_ring(mount);
 			code = 0;
+		} else if (state->other) {
+			import_note(import, state->line, "<%s> is no <icecast>", state->text);
 		} else {
 			import_note(import, (unsigned)XML_GetCurrentLineNumber(parser), "%s",
 				    state->too_deep ? "nested too deep"

@@ -34,7 +34,7 @@ static const char usage[] =
 	"  --size BYTES --vary BYTES  of a payload (80, and up to 80 more)\n"
 	"  --mixed           every second client speaks the form since 1.5\n"
 	"  --any-way         do not wait for UDP\n"
-	"  --forge-kinds A,B of tag,body,replay,stale,short,long,xex,plain (all)\n"
+	"  --forge-kinds A,B of tag,body,replay,moved,stale,short,long,xex,plain (all)\n"
 	"  --processes N (1)  --sources N addresses 127.0.0.2 and on (20; 0: the system's choice)\n"
 	"  --tick MS         datagrams are gathered for so long (4)\n"
 	"  --join-seconds S (60)  --password P  --superuser P makes the rooms, when there are "

@@ -23,6 +23,7 @@ enum forge_kind {
 	FORGE_TAG,    /* the next number, another tag */
 	FORGE_BODY,   /* a good one with a bit turned */
 	FORGE_REPLAY, /* a good one once more */
+	FORGE_MOVED,  /* a good one once more, from another port */
 	FORGE_STALE,  /* one of long ago */
 	FORGE_SHORT,
 	FORGE_LONG,

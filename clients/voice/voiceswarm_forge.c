@@ -2,8 +2,9 @@
 
 #include <openssl/rand.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-const char *const forge_names[FORGE_KINDS] = {"tag",   "body", "replay", "stale",
+const char *const forge_names[FORGE_KINDS] = {"tag",   "body", "replay", "moved", "stale",
 					      "short", "long", "xex",    "plain"};
 
 static void encrypt_block(const struct mumble_crypt *crypt, uint8_t block[OCB2_BLOCK])
@@ -74,6 +75,28 @@ static void out_with(const struct mumble_link *link, const uint8_t *at, size_t l
 	(void)!send(link->udp, at, len, MSG_DONTWAIT);
 }
 
+/* Whoever sees datagrams on their way can send them again: from elsewhere too, but not at somebody's
+ * place. */
+static void out_from_elsewhere(const struct mumble_link *link, const uint8_t *at, size_t len)
+{
+	struct sockaddr_storage here, there;
+	socklen_t here_len = sizeof here, there_len = sizeof there;
+	int fd;
+
+	if (getsockname(link->udp, (struct sockaddr *)&here, &here_len) == -1 ||
+	    getpeername(link->udp, (struct sockaddr *)&there, &there_len) == -1)
+		return;
+	if (here.ss_family == AF_INET)
+		((struct sockaddr_in *)&here)->sin_port = 0;
+	else
+		((struct sockaddr_in6 *)&here)->sin6_port = 0;
+	fd = socket(here.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd != -1 && bind(fd, (struct sockaddr *)&here, here_len) == 0)
+		(void)!sendto(fd, at, len, MSG_DONTWAIT, (struct sockaddr *)&there, there_len);
+	if (fd != -1)
+		close(fd);
+}
+
 static unsigned behind(const struct mumble_link *link, const struct forge_memory *memory)
 {
 	return (unsigned)(link->sent_udp - memory->sent_then);
@@ -95,6 +118,11 @@ void vswarm_forge(struct mumble_link *link, enum forge_kind kind, struct forge_m
 		len = seal(link, true, out);
 		out_with(link, out, len);
 		break;
+	case FORGE_MOVED:
+		len = seal(link, true, out);
+		out_with(link, out, len);
+		out_from_elsewhere(link, out, len);
+		return;
 	case FORGE_STALE:
 		/* Its low byte has not come round again before 100 more. */
 		if (memory->old_len == 0 || behind(link, memory) > 100) {

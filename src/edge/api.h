@@ -23,9 +23,9 @@
 
 /* What was asked, for the duration of answer(). */
 struct api_input {
-	const char *mount;  /* "/live"; "" when the path has no {mount} */
-	const char *arg;    /* of the other {word}; "" when there is none */
-	const json_t *body; /* the request's, an object; NULL when the operation takes none */
+	const char *mount; /* "/live"; "" when the path has no {mount} */
+	const char *arg;   /* of the other {word}; "" when there is none */
+	json_t *body;      /* the request's, an object; NULL when the operation takes none */
 };
 
 struct api_operation {

@@ -1,6 +1,7 @@
 #include "edge/api_people.h"
 
 #include <sodium.h>
+#include <stdarg.h>
 #include <stdlib.h>
 
 #include "core/clock.h"
@@ -180,6 +181,24 @@ static bool name_good(const char *name)
 	return true;
 }
 
+/* A member that is misspelt or of another type must not pass for one that was left out: a token
+ * without a rank has that of who makes it. */
+RUNS_ON(on_control)
+static bool read_members(struct call *call, const struct api_input *input, const char *format, ...)
+{
+	json_error_t error;
+	va_list names;
+	int refused;
+
+	va_start(names, format);
+	refused = json_vunpack_ex(input->body, &error, JSON_VALIDATE_ONLY | JSON_STRICT, format,
+				  names);
+	va_end(names);
+	if (refused)
+		api_fault(call, 400, "bad_body", "%s", error.text);
+	return !refused;
+}
+
 /* Rank, mounts; false, and answered, when they make no sense. */
 RUNS_ON(on_control)
 static bool read_rights(struct change *change, const struct api_input *input)
@@ -224,7 +243,9 @@ static bool read_user(struct change *change, const struct api_input *input)
 
 	change->has_disabled = json_is_boolean(disabled);
 	change->disabled = json_is_true(disabled);
-	if (!read_rights(change, input))
+	if (!read_members(change->call, input, "{s?s, s?s, s?s, s?s, s?b}", "name", "password",
+			  "rank", "mounts", "disabled") ||
+	    !read_rights(change, input))
 		return false;
 	return !password || read_password(change, password);
 }
@@ -588,12 +609,20 @@ static bool read_token(struct change *change, const struct api_input *input)
 {
 	const struct access *access = &change->call->access;
 	const char *name = api_text(input, "name");
-	json_int_t expires = json_integer_value(json_object_get(input->body, "expires"));
+	const json_t *expires_there = json_object_get(input->body, "expires");
+	json_int_t expires = json_integer_value(expires_there);
 	struct token *token = &change->token;
 
 	/* It would outlive the end of the first one, whenever that was to be. */
 	if (access->how == ACCESS_TOKEN) {
 		api_fault(change->call, 403, "denied", "a token makes no tokens");
+		return false;
+	}
+	if (!read_members(change->call, input, "{s?s, s?s, s?s, s?o}", "name", "rank", "mounts",
+			  "expires"))
+		return false;
+	if (expires_there && !json_is_null(expires_there) && !json_is_integer(expires_there)) {
+		api_fault(change->call, 400, "bad_body", "expires is a number of seconds");
 		return false;
 	}
 	if (!name || !name[0] || strlen(name) >= sizeof token->name) {

@@ -20,14 +20,19 @@ void page_add_metrics(void (*write)(FILE *out))
 
 /* --- pages ---------------------------------------------------------------------------------- */
 
-/* One page serves all mounts: which one is meant it reads in its own address. */
+/* One page serves all mounts, one all rooms: which one is meant it reads in its own address. */
 static const struct web_file *file_of(struct bytes path)
 {
 	if (bytes_start_with(path, BYTES("/player/")))
 		path = BYTES("/player");
 	else if (bytes_start_with(path, BYTES("/embed/")))
 		path = BYTES("/embed");
-	else if (bytes_equal(path, BYTES("/player")) || bytes_equal(path, BYTES("/embed")))
+	else if (bytes_start_with(path, BYTES("/watch/")))
+		path = BYTES("/watch");
+	else if (bytes_start_with(path, BYTES("/send/")))
+		path = BYTES("/send");
+	else if (bytes_equal(path, BYTES("/player")) || bytes_equal(path, BYTES("/embed")) ||
+		 bytes_equal(path, BYTES("/watch")) || bytes_equal(path, BYTES("/send")))
 		return NULL; /* a mount may be called so */
 	return web_file_find(path);
 }
@@ -37,13 +42,14 @@ static bool is_file(struct bytes path)
 	return file_of(path) != NULL;
 }
 
-/* Nothing but our own files is loaded or run, no markup that a stranger may have got in. Only the
- * page that is made for it may stand in a frame of another site. */
+/* Nothing but our own files is loaded or run, no markup that a stranger may have got in; a file that
+ * who sits there opens himself may be played (blob:). Only the page that is made for it may stand in a
+ * frame of another site. */
 static void reply_rules(struct reply *reply, const struct web_file *file)
 {
-#define RULES                                                                             \
-	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " \
-	"media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "     \
+#define RULES                                                                               \
+	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "   \
+	"media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; " \
 	"frame-ancestors "
 	bool open = bytes_equal(bytes_str(file->path), BYTES("/embed"));
 

@@ -339,6 +339,13 @@ void irc_buffer_set_place(struct irc_buffer *buffer, unsigned device, uint64_t s
 		irc_cursor_set(buffer->rows[device], seq);
 }
 
+void irc_buffer_rewind(struct irc_buffer *buffer, unsigned device, uint64_t seq)
+{
+	if (device < buffer->row_count && buffer->rows[device] != IRC_NO_ROW &&
+	    irc_cursor_seq(buffer->rows[device]) > seq)
+		irc_cursor_set(buffer->rows[device], seq);
+}
+
 void irc_buffer_adopt_row(struct irc_buffer *buffer, unsigned device, uint32_t row)
 {
 	if (!rows_reach(buffer, device) || buffer->rows[device] != IRC_NO_ROW) {

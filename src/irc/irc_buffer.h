@@ -35,6 +35,8 @@ void irc_buffer_put(struct irc_buffer *buffer, struct irc_record *record);
 uint64_t irc_buffer_place(const struct irc_buffer *buffer, unsigned device);
 /* Only ever forward. */
 void irc_buffer_set_place(struct irc_buffer *buffer, unsigned device, uint64_t seq);
+/* Back: what was sent did not arrive. */
+void irc_buffer_rewind(struct irc_buffer *buffer, unsigned device, uint64_t seq);
 /* A row of the file of cursors that is this one's. */
 void irc_buffer_adopt_row(struct irc_buffer *buffer, unsigned device, uint32_t row);
 void irc_buffers_forget_device(struct irc_network *network, unsigned device);

@@ -1,19 +1,127 @@
 #include "irc/irc_client.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
 #include "edge/edge.h"
+#include "irc/irc_buffer.h"
 #include "irc/irc_network.h"
 #include "irc/irc_route.h"
 #include "irc/irc_user.h"
 
 #define READS_A_TURN 2
+#define SEND_BUFFER  131072u
 
 static void on_ready(uv_poll_t *poll, int status, int events);
+
+/* --- places ---------------------------------------------------------------------------------- */
+
+/* What the client's machine has acknowledged. Over TLS a little less: what is around the lines counts
+ * too. */
+static uint64_t acknowledged(const struct irc_client *client)
+{
+	uint64_t sent = client->queued - irc_pipe_len(&client->out);
+	int waiting = 0;
+
+	if (ioctl(client->link.fd, SIOCOUTQ, &waiting) == -1 || waiting < 0)
+		return sent;
+	return sent > (uint64_t)waiting ? sent - (uint64_t)waiting : 0;
+}
+
+/* Places move with what the kernel has taken: it delivers that also when we are no more. */
+static void marks_settle(struct irc_client *client)
+{
+	uint64_t sent = client->queued - irc_pipe_len(&client->out);
+
+	for (; client->mark_sent < client->mark_to; client->mark_sent++) {
+		const struct irc_mark *mark = &client->marks[client->mark_sent];
+
+		if (mark->end > sent)
+			break;
+		if (mark->buffer)
+			irc_buffer_set_place(mark->buffer, (unsigned)client->device, mark->seq + 1);
+	}
+}
+
+static void marks_forget(struct irc_client *client)
+{
+	uint64_t until = acknowledged(client);
+
+	while (client->mark_from < client->mark_sent &&
+	       client->marks[client->mark_from].end <= until)
+		client->mark_from++;
+	if (client->mark_from < client->mark_to)
+		return;
+	free(client->marks);
+	client->marks = NULL;
+	client->mark_from = client->mark_sent = client->mark_to = client->mark_size = 0;
+}
+
+static bool marks_reach(struct irc_client *client)
+{
+	uint32_t have, size = client->mark_size ? client->mark_size * 2 : 32;
+	struct irc_mark *larger;
+
+	if (client->mark_to < client->mark_size)
+		return true;
+	marks_settle(client);
+	marks_forget(client);
+	have = client->mark_to - client->mark_from;
+	if (client->mark_from && have <= client->mark_size / 2) {
+		memmove(client->marks, client->marks + client->mark_from,
+			have * sizeof *client->marks);
+	} else {
+		larger = realloc(client->marks, size * sizeof *larger);
+		if (!larger)
+			return false;
+		client->marks = larger;
+		client->mark_size = size;
+		memmove(larger, larger + client->mark_from, have * sizeof *larger);
+	}
+	client->mark_sent -= client->mark_from;
+	client->mark_to = have;
+	client->mark_from = 0;
+	return true;
+}
+
+void irc_client_mark(struct irc_client *client, struct irc_buffer *buffer, uint64_t seq)
+{
+	if (!buffer->id || client->state == IRC_CLIENT_GONE)
+		return;
+	if (marks_reach(client))
+		client->marks[client->mark_to++] = (struct irc_mark){client->queued, buffer, seq};
+	else
+		irc_buffer_set_place(buffer, (unsigned)client->device, seq + 1);
+}
+
+static bool device_is_shared(const struct irc_client *client)
+{
+	for (const struct irc_client *other = client->user->clients; other; other = other->next)
+		if (other != client && other->device == client->device)
+			return true;
+	return false;
+}
+
+/* The connection is over: what did not arrive is told to the next one of this name. */
+static void marks_end(struct irc_client *client)
+{
+	uint64_t until = acknowledged(client);
+
+	marks_settle(client);
+	for (uint32_t i = client->mark_to;
+	     client->user && !device_is_shared(client) && i-- > client->mark_from;)
+		if (client->marks[i].end > until && client->marks[i].buffer)
+			irc_buffer_rewind(client->marks[i].buffer, (unsigned)client->device,
+					  client->marks[i].seq);
+	free(client->marks);
+	client->marks = NULL;
+	client->mark_from = client->mark_sent = client->mark_to = client->mark_size = 0;
+}
 
 /* --- life ----------------------------------------------------------------------------------- */
 
@@ -79,6 +187,8 @@ void irc_client_end(struct irc_client *client, const char *why)
 		}
 		(void)!link_flush(client->link);
 	}
+	if (client->device >= 0)
+		marks_end(client);
 	client->state = IRC_CLIENT_GONE;
 	unlink_client(client);
 	metric_add(METRIC_irc_clients, -1);
@@ -110,6 +220,8 @@ void irc_client_start(struct worker *worker, struct link link, const struct addr
 		edge_left(worker);
 		return;
 	}
+	/* What waits in the kernel is bounded: the rest waits in rings. */
+	tcp_tune_stream(link.fd, SEND_BUFFER);
 	client->worker = worker;
 	client->link = link;
 	client->peer = *peer;
@@ -156,6 +268,8 @@ bool irc_client_flush(struct irc_client *client)
 		waits = n == 0;
 		irc_pipe_take(&client->out, (uint32_t)n);
 	}
+	if (client->mark_sent < client->mark_to)
+		marks_settle(client);
 	if (!waits) {
 		int flushed = link_flush(client->link);
 
@@ -197,7 +311,7 @@ static void put_line(struct irc_client *client, struct bytes line)
 		return;
 	memcpy(room, line.at, line.len);
 	memcpy(room + line.len, "\r\n", 2);
-	irc_pipe_add(&client->out, (uint32_t)line.len + 2);
+	irc_client_add(client, (uint32_t)line.len + 2);
 	client->lines_out++;
 }
 

@@ -33,6 +33,13 @@ enum irc_client_state {
 	IRC_CLIENT_GONE,
 };
 
+/* A line of a ring on its way out: where it ends in what this connection was ever sent. */
+struct irc_mark {
+	uint64_t end;
+	struct irc_buffer *buffer; /* NULL: it is gone */
+	uint64_t seq;
+};
+
 /* A line of a ring that answers a label of the client's. */
 struct irc_echo {
 	struct irc_echo *next;
@@ -70,6 +77,9 @@ struct irc_client {
 	struct irc_pipe answer; /* to it */
 	unsigned answer_lines;
 	struct irc_echo *echoes;
+	uint64_t queued; /* bytes that were ever put into out */
+	struct irc_mark *marks;
+	uint32_t mark_from, mark_sent, mark_to, mark_size; /* not acknowledged, not sent, the end */
 	uint64_t batches;
 	mono_t heard, deadline;
 	int64_t since_ms;
@@ -119,6 +129,17 @@ void irc_client_echo(struct irc_client *client, const struct irc_buffer *buffer,
 /* Lines (with CR LF) as the answer to a label. */
 void irc_client_answer(struct irc_client *client, const char *label, struct bytes lines,
 		       unsigned count);
+
+/* The line of that seq is told, or passed over: the client's place moves when it is sent. What its
+ * machine has not acknowledged when the connection ends is told again. */
+void irc_client_mark(struct irc_client *client, struct irc_buffer *buffer, uint64_t seq);
+
+/* So many bytes were put into the room. */
+static inline void irc_client_add(struct irc_client *client, uint32_t len)
+{
+	irc_pipe_add(&client->out, len);
+	client->queued += len;
+}
 
 /* Room at the end of what goes out; NULL: it has too much already, and is dropped. */
 uint8_t *irc_client_room(struct irc_client *client, uint32_t len);

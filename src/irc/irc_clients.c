@@ -207,6 +207,9 @@ void irc_clients_forget_buffer(struct irc_buffer *buffer)
 	     client = client->next) {
 		struct irc_seat *seat = irc_client_seat(client, buffer->network);
 
+		for (uint32_t i = client->mark_from; i < client->mark_to; i++)
+			if (client->marks[i].buffer == buffer)
+				client->marks[i].buffer = NULL;
 		for (uint32_t i = 0; seat && i < seat->missed_count; i++)
 			if (seat->missed[i].buffer == buffer)
 				seat->missed[i].buffer = NULL;

@@ -234,7 +234,7 @@ void irc_client_record(struct irc_client *client, const struct irc_buffer *buffe
 	writer_put(&w, BYTES("\r\n"));
 	if (!writer_ok(&w))
 		return;
-	irc_pipe_add(&client->out, (uint32_t)w.len);
+	irc_client_add(client, (uint32_t)w.len);
 	client->lines_out++;
 	metric_add(METRIC_irc_deliveries, 1);
 }
@@ -279,6 +279,11 @@ static void feed_live(struct irc_client *client, struct irc_seat *seat)
 			return;
 		}
 		note = &network->journal[seat->note++ & (network->journal_size - 1)];
+		/* The journal has grown, and this note was gone before: as if it had been lapped. */
+		if (!note->seq) {
+			lapped(client, seat);
+			return;
+		}
 		if (!note->buffer)
 			continue;
 		if (!irc_ring_get(&note->buffer->ring, note->seq, &record)) {
@@ -292,8 +297,7 @@ static void feed_live(struct irc_client *client, struct irc_seat *seat)
 		if (client->state != IRC_CLIENT_HERE)
 			return;
 		follow_nick(client, seat, &record);
-		if (note->buffer->id)
-			irc_buffer_set_place(note->buffer, (unsigned)client->device, note->seq + 1);
+		irc_client_mark(client, note->buffer, note->seq);
 	}
 }
 
@@ -327,6 +331,10 @@ static uint64_t seq_begin(const struct irc_client *client, const struct irc_buff
 	uint64_t seq = irc_buffer_place(buffer, (unsigned)client->device);
 	uint64_t backlog = irc_conf_now()->backlog;
 
+	/* What it has been told, though it is not sent yet. */
+	for (uint32_t i = client->mark_sent; !comes && i < client->mark_to; i++)
+		if (client->marks[i].buffer == buffer && client->marks[i].seq >= seq)
+			seq = client->marks[i].seq + 1;
 	if (!comes)
 		return seq;
 	if (client->caps & IRC_CAP(CHATHISTORY))
@@ -363,6 +371,7 @@ static void on_page(struct irc_page *page)
 
 		if (irc_client_wants(client, page->buffer, record, true))
 			irc_client_record(client, page->buffer, record, batch);
+		irc_client_mark(client, page->buffer, record->seq);
 		missed->seq = record->seq + 1;
 	}
 	batch_end(client, batch);
@@ -372,7 +381,7 @@ static void on_page(struct irc_page *page)
 	/* The store has no more than this. */
 	if (page->count < PAGE_LINES && missed->seq < page->to)
 		missed->seq = page->to;
-	irc_buffer_set_place(page->buffer, (unsigned)client->device, missed->seq);
+	irc_client_mark(client, page->buffer, missed->seq - 1);
 	irc_client_feed(client);
 }
 
@@ -442,12 +451,10 @@ static void feed_missed(struct irc_client *client, struct irc_seat *seat, struct
 	       irc_pipe_len(&client->out) < FULL && client->state == IRC_CLIENT_HERE) {
 		if (irc_client_wants(client, buffer, &record, true))
 			irc_client_record(client, buffer, &record, batch);
-		missed->seq++;
+		irc_client_mark(client, buffer, missed->seq++);
 	}
 	batch_end(client, batch);
 	client->in_turn = false;
-	if (client->state == IRC_CLIENT_HERE)
-		irc_buffer_set_place(buffer, (unsigned)client->device, missed->seq);
 }
 
 /* --- turns ---------------------------------------------------------------------------------- */
@@ -473,6 +480,17 @@ static void feed_seat(struct irc_client *client, struct irc_seat *seat)
 	}
 }
 
+/* Whether there is more for it in rings. */
+static bool is_behind(const struct irc_client *client)
+{
+	for (uint32_t i = 0; i < client->seat_count; i++)
+		if (!client->seats[i].waits &&
+		    (client->seats[i].missed ||
+		     client->seats[i].note < client->seats[i].network->journal_head))
+			return true;
+	return false;
+}
+
 void irc_client_feed(struct irc_client *client)
 {
 	if (client->state != IRC_CLIENT_HERE || !client->registered)
@@ -482,8 +500,8 @@ void irc_client_feed(struct irc_client *client)
 		for (uint32_t k = 0; k < client->seat_count && client->state == IRC_CLIENT_HERE;
 		     k++)
 			feed_seat(client, &client->seats[k]);
-		if (client->state != IRC_CLIENT_HERE || !irc_pipe_len(&client->out) ||
-		    !irc_client_flush(client) || irc_pipe_len(&client->out))
+		if (client->state != IRC_CLIENT_HERE || !irc_client_flush(client) ||
+		    irc_pipe_len(&client->out) || !is_behind(client))
 			return;
 	}
 	/* The socket would take more: it says so in the next turn. */

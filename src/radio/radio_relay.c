@@ -209,7 +209,8 @@ void relay_is_up(struct pull *pull)
 	event_relay(relay->mount, true, url, "");
 }
 
-/* One after the other, then a pause. */
+/* One after the other, then a pause. Also when it played for a moment: else one that always breaks off
+ * would keep the next from playing. */
 RUNS_ON(on_control) static void relay_failed(struct relay *relay, mono_t now)
 {
 	relay->next_try = now;
@@ -224,11 +225,13 @@ RUNS_ON(on_control) static void relay_failed(struct relay *relay, mono_t now)
 
 RUNS_ON(on_control) static void relay_lost(struct relay *relay, mono_t now)
 {
-	bool steady = mono_since_us(now, relay->up_since) > STEADY_US;
-
+	if (mono_since_us(now, relay->up_since) <= STEADY_US) {
+		relay_failed(relay, now);
+		return;
+	}
 	relay->upstream = 0;
-	relay->failures = steady ? 0 : relay->failures + 1;
-	relay->next_try = steady ? now : mono_add_ms(now, pause_ms(relay));
+	relay->failures = 0;
+	relay->next_try = now;
 }
 
 RUNS_ON(on_control) static void relay_say_end(struct relay *relay, const struct pull *pull)

@@ -1,5 +1,6 @@
 #include "sfu/sfu.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 #include "core/log.h"
@@ -12,7 +13,10 @@
 #include "sfu/sfu_stage.h"
 #include "sfu/sfu_whip.h"
 
+#define AGAIN_MS 200u
+
 static _Atomic(const struct conf *) settings;
+static uv_timer_t again OWNED_BY(on_control);
 
 const struct sfu_conf *sfu_conf(void)
 {
@@ -32,6 +36,8 @@ static int start(uv_loop_t *loop, const struct conf *conf)
 	enter_control();
 	rooms_start();
 	whip_start(loop);
+	uv_timer_init(loop, &again);
+	uv_unref((uv_handle_t *)&again);
 	return 0;
 }
 
@@ -42,25 +48,47 @@ static void part_start(struct worker *worker)
 }
 
 /* The doors are opened once: their number is that of the workers. */
+RUNS_ON(on_control) static int open_doors(const struct sfu_conf *conf, char *at, size_t size)
+{
+	int error = door_open(conf, workers_count(), at, size);
+
+	if (error)
+		return error;
+	if (conf->idle)
+		idle_open();
+	workers_run(part_start);
+	log_info("sfu", "ready", kv_u64("port", door_number(0)),
+		 kv_str("ports", conf->ports == SFU_PORTS_EACH ? "each" : "one"));
+	return 0;
+}
+
+/* After an upgrade: the server before has the port until it lets go of it. */
+static void on_again(uv_timer_t *timer)
+{
+	char at[64];
+
+	enter_control();
+	if (door_is_open() || open_doors(sfu_conf(), at, sizeof at) != -EADDRINUSE)
+		uv_timer_stop(timer);
+}
+
 static int listen_at(uv_loop_t *loop, const struct conf *conf, char *at, size_t size)
 {
-	int error;
+	static bool ready;
+	int error = 0;
 
 	(void)loop;
 	enter_control();
 	if (door_is_open() || sfu_conf_of(conf)->udp.count == 0)
 		return 0;
-	error = dtls_init();
+	if (!ready)
+		error = dtls_init();
+	ready |= !error;
 	if (!error)
-		error = door_open(sfu_conf_of(conf), workers_count(), at, size);
-	if (error)
-		return error;
-	if (sfu_conf_of(conf)->idle)
-		idle_open();
-	workers_run(part_start);
-	log_info("sfu", "ready", kv_u64("port", door_number(0)),
-		 kv_str("ports", sfu_conf_of(conf)->ports == SFU_PORTS_EACH ? "each" : "one"));
-	return 0;
+		error = open_doors(sfu_conf_of(conf), at, size);
+	if (error == -EADDRINUSE)
+		uv_timer_start(&again, on_again, AGAIN_MS, AGAIN_MS);
+	return error;
 }
 
 static bool reload(const struct conf *conf)
@@ -72,8 +100,16 @@ static bool reload(const struct conf *conf)
 static void stop(void)
 {
 	enter_control();
+	uv_close((uv_handle_t *)&again, NULL);
 	whip_stop();
 	rooms_stop();
+}
+
+/* Sessions end with the server that has them; the port is free for the next one. */
+static void part_worker(void)
+{
+	enter_worker();
+	stage_hooks.stop(worker_here());
 }
 
 static void fini(void)
@@ -91,6 +127,7 @@ const struct family sfu_family = {
 	.start = start,
 	.listen = listen_at,
 	.reload = reload,
+	.part_worker = part_worker,
 	.stop = stop,
 	.fini = fini,
 };

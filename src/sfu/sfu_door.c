@@ -4,15 +4,17 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
 #include "edge/proto/address.h"
 
-#define BUCKETS  4096u
-#define FOREIGN  8192u /* paths of other workers' peers, four to a set */
-#define SET_SIZE 4u
+#define BUCKETS    4096u
+#define FOREIGN    8192u /* paths of other workers' peers, four to a set */
+#define SET_SIZE   4u
+#define PUBLIC_MAX 16u
 
 /* Where datagrams of a peer of another worker are to go. */
 struct foreign {
@@ -37,7 +39,8 @@ static struct {
 	int fds[WORKERS_MAX];
 	uint16_t number[WORKERS_MAX];
 	struct tcp_end end;
-	struct conf_list public;
+	unsigned public_count; /* settings go at a reload, these stay */
+	struct address public[PUBLIC_MAX];
 } doors;
 
 static _Thread_local struct door *here;
@@ -62,15 +65,17 @@ int door_open(const struct sfu_conf *conf, unsigned workers, char *at, size_t si
 	struct address address;
 	int error;
 
-	doors.open = conf->udp.count > 0;
-	if (!doors.open)
+	if (conf->udp.count == 0)
 		return 0;
 	CHECK(address_parse_listen(bytes_str(conf->udp.at[0]), &address));
 	snprintf(at, size, "%s (UDP)", conf->udp.at[0]);
 	memcpy(doors.end.ip, address.ip, sizeof doors.end.ip);
 	doors.end.port = address.port;
 	doors.ports = conf->ports;
-	doors.public = conf->public;
+	doors.public_count = 0;
+	for (size_t i = 0; i < conf->public.count && doors.public_count < PUBLIC_MAX; i++)
+		doors.public_count += address_parse_ip(bytes_str(conf->public.at[i]),
+						       &doors.public[doors.public_count]);
 	if (doors.ports == SFU_PORTS_EACH) {
 		error = open_each(doors.end, workers);
 	} else {
@@ -79,6 +84,9 @@ int door_open(const struct sfu_conf *conf, unsigned workers, char *at, size_t si
 	}
 	for (unsigned i = 0; i < doors.count; i++)
 		doors.number[i] = tcp_port(doors.fds[i]);
+	while (error && doors.count > 0)
+		close(doors.fds[--doors.count]);
+	doors.open = !error;
 	return error;
 }
 
@@ -161,10 +169,9 @@ void door_write_candidates(struct writer *w, unsigned worker)
 {
 	struct address address = {0};
 
-	for (size_t i = 0; i < doors.public.count; i++)
-		if (address_parse_ip(bytes_str(doors.public.at[i]), &address))
-			write_candidate(w, &address, worker, (unsigned)i);
-	if (doors.public.count)
+	for (unsigned i = 0; i < doors.public_count; i++)
+		write_candidate(w, &doors.public[i], worker, i);
+	if (doors.public_count)
 		return;
 	memcpy(address.ip, doors.end.ip, sizeof address.ip);
 	if (is_any(address.ip))

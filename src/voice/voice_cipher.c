@@ -51,8 +51,6 @@ void voice_cipher_thread_stop(void)
 
 #	define WITH_AES __attribute__((target("aes,sse2")))
 #	define ROUNDS   10
-#	define SIDE \
-		8 /* blocks side by side: an instruction takes a few cycles, and can begin each cycle */
 
 WITH_AES static __m128i next_key(__m128i key, __m128i assist)
 {
@@ -84,31 +82,47 @@ WITH_AES static void native_expand(struct voice_key *key)
 	d[ROUNDS] = e[0];
 }
 
-#	define NATIVE(name, schedule, round, last_round)                                      \
-		WITH_AES static void name(const void *of, uint8_t *blocks, size_t count)       \
-		{                                                                              \
-			const struct voice_key *key = of;                                      \
-			const __m128i *k = (const __m128i *)(const void *)key->schedule;       \
-			__m128i *at = (__m128i *)(void *)blocks;                               \
-                                                                                               \
-			while (count) {                                                        \
-				__m128i b[SIDE];                                               \
-				size_t n = count < SIDE ? count : SIDE;                        \
-                                                                                               \
-				for (size_t i = 0; i < n; i++)                                 \
-					b[i] = _mm_xor_si128(_mm_loadu_si128(at + i), k[0]);   \
-				for (int r = 1; r < ROUNDS; r++)                               \
-					for (size_t i = 0; i < n; i++)                         \
-						b[i] = round(b[i], k[r]);                      \
-				for (size_t i = 0; i < n; i++)                                 \
-					_mm_storeu_si128(at + i, last_round(b[i], k[ROUNDS])); \
-				at += n;                                                       \
-				count -= n;                                                    \
-			}                                                                      \
+/* Written out, because a block is only in a register where it has a name of its own. */
+#	define EIGHT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+#	define TWO(DO)   DO(0) DO(1)
+#	define ONE(DO)   DO(0)
+
+#	define BEGIN(n) __m128i b##n = _mm_xor_si128(_mm_loadu_si128(at + n), k[0]);
+#	define ROUND(n) b##n = ROUND_OF(b##n, k[r]);
+#	define END(n)   _mm_storeu_si128(at + n, LAST_OF(b##n, k[ROUNDS]));
+
+#	define ALL_ROUNDS(SOME)                           \
+		{                                          \
+			SOME(BEGIN)                        \
+			for (int r = 1; r < ROUNDS; r++) { \
+				SOME(ROUND)                \
+			}                                  \
+			SOME(END)                          \
 		}
 
-NATIVE(native_encrypt, encrypt, _mm_aesenc_si128, _mm_aesenclast_si128)
-NATIVE(native_decrypt, decrypt, _mm_aesdec_si128, _mm_aesdeclast_si128)
+#	define NATIVE(name, schedule)                                                   \
+		WITH_AES static void name(const void *of, uint8_t *blocks, size_t count) \
+		{                                                                        \
+			const struct voice_key *key = of;                                \
+			const __m128i *k = (const __m128i *)(const void *)key->schedule; \
+			__m128i *at = (__m128i *)(void *)blocks;                         \
+                                                                                         \
+			for (; count >= 8; at += 8, count -= 8)                          \
+				ALL_ROUNDS(EIGHT)                                        \
+			for (; count >= 2; at += 2, count -= 2)                          \
+				ALL_ROUNDS(TWO)                                          \
+			if (count)                                                       \
+				ALL_ROUNDS(ONE)                                          \
+		}
+
+#	define ROUND_OF _mm_aesenc_si128
+#	define LAST_OF  _mm_aesenclast_si128
+NATIVE(native_encrypt, encrypt)
+#	undef ROUND_OF
+#	undef LAST_OF
+#	define ROUND_OF _mm_aesdec_si128
+#	define LAST_OF  _mm_aesdeclast_si128
+NATIVE(native_decrypt, decrypt)
 
 static const struct block_cipher native = {native_encrypt, native_decrypt};
 

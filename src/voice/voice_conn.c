@@ -367,7 +367,7 @@ RUNS_ON(on_worker) static void on_tunnel(struct voice_conn *conn, struct bytes b
 	conn->tunnelled = conn->last_heard;
 	atomic_store_explicit(&peer->tunnels, true, memory_order_relaxed);
 	memcpy(voice_tx_room(), body.at, body.len);
-	if (voice_heard(peer, bytes_of(voice_tx_room(), body.len)))
+	if (voice_heard(peer, bytes_of(voice_tx_room(), body.len), NULL))
 		metric_add(METRIC_voice_tunnel_in, 1);
 }
 

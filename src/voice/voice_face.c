@@ -189,9 +189,10 @@ static void answer_make(struct call *call, const struct api_input *input)
 
 RUNS_ON(on_control) static void answer_remove(struct call *call, const struct api_input *input)
 {
-	struct voice_channel *channel = voice_channel_find(number_of(input));
+	struct voice_channel *channel;
 
 	enter_control();
+	channel = voice_channel_find(number_of(input));
 	if (!channel || !channel->parent) {
 		api_fault(call, channel ? 409 : 404, channel ? "root" : "no_such_channel",
 			  channel ? "the uppermost channel stays" : "there is no such channel");

@@ -92,6 +92,8 @@ struct voice_rx {
 	int64_t budget; /* bytes that he may still send */
 	mono_t budget_at;
 	unsigned way_next;
+	uint64_t frame; /* of his last packet of voice, and when it came */
+	mono_t frame_at;
 	uint32_t bad; /* in a row */
 };
 

@@ -118,15 +118,17 @@ void voice_relay_slice(unsigned to_worker, const struct voice_speech *speech,
 
 RUNS_ON(on_worker) static void do_record(const struct record *record)
 {
-	struct bytes bytes = bytes_of(record + 1, record->len);
-	struct voice_speech speech = {record->packet, record->peer};
+	struct voice_speech speech;
 
+	if (record->kind == PAD)
+		return; /* it may have no more than its size and its kind */
 	if (record->kind == TUNNEL) {
-		voice_conn_speak(record->peer, bytes);
-	} else if (record->kind == SLICE) {
-		speech.packet.payload = bytes;
-		voice_tx_slice(&speech, record->crowd, record->from, record->to);
+		voice_conn_speak(record->peer, bytes_of(record + 1, record->len));
+		return;
 	}
+	speech = (struct voice_speech){record->packet, record->peer};
+	speech.packet.payload = bytes_of(record + 1, record->len);
+	voice_tx_slice(&speech, record->crowd, record->from, record->to);
 }
 
 RUNS_ON(on_worker) static void lane_drain(struct lane *lane)

@@ -159,7 +159,13 @@ static void bind_to(struct voice_peer *peer, const struct udp_path *path, unsign
 static void publish_counts(struct voice_peer *peer)
 {
 	const struct crypt_in *in = &peer->rx.in;
+	uint32_t lost = atomic_load_explicit(&peer->counts.lost, memory_order_relaxed);
+	uint32_t late = atomic_load_explicit(&peer->counts.late, memory_order_relaxed);
 
+	if (in->lost > lost)
+		metric_add(METRIC_voice_missed, in->lost - lost);
+	if (in->late > late)
+		metric_add(METRIC_voice_late, in->late - late);
 	atomic_store_explicit(&peer->counts.good, in->good, memory_order_relaxed);
 	atomic_store_explicit(&peer->counts.late, in->late, memory_order_relaxed);
 	atomic_store_explicit(&peer->counts.lost, in->lost, memory_order_relaxed);
@@ -181,8 +187,23 @@ RUNS_ON(on_worker) static void answer_ping(struct voice_peer *peer, struct bytes
 	voice_tx_seal(peer, &peer->rx.way, writer_done(&w));
 }
 
+/* Within one run of speech: a pause is none. */
+static void observe_jitter(struct voice_peer *peer, uint64_t frame)
+{
+	int64_t due = (int64_t)(frame - peer->rx.frame) * 10000;
+	int64_t off = mono_since_us(rx->now, peer->rx.frame_at) - due;
+
+	if (due > 0 && due < 500000)
+		metric_observe(METRIC_voice_jitter_milliseconds,
+			       (uint64_t)(off < 0 ? -off : off) / 1000);
+	peer->rx.frame = frame;
+	peer->rx.frame_at = rx->now;
+}
+
 RUNS_ON(on_worker) static void on_good(struct voice_peer *peer, struct bytes plain)
 {
+	uint64_t frame = 0;
+
 	peer->rx.last_good = rx->now;
 	peer->rx.bad = 0;
 	publish_counts(peer);
@@ -194,8 +215,10 @@ RUNS_ON(on_worker) static void on_good(struct voice_peer *peer, struct bytes pla
 			metric_add(METRIC_voice_over_bandwidth, 1);
 			break;
 		}
-		if (voice_heard(peer, plain))
+		if (voice_heard(peer, plain, &frame)) {
 			atomic_store_explicit(&peer->tunnels, false, memory_order_relaxed);
+			observe_jitter(peer, frame);
+		}
 		break;
 	case VOICE_IS_NOTHING: metric_add(METRIC_voice_junk, 1); break;
 	}
@@ -217,7 +240,7 @@ RUNS_ON(on_worker) static void loop_back(const struct voice_speech *speech)
 		voice_conn_speak(peer, writer_done(&w));
 }
 
-bool voice_heard(struct voice_peer *peer, struct bytes plain)
+bool voice_heard(struct voice_peer *peer, struct bytes plain, uint64_t *frame)
 {
 	struct voice_speech speech = {.speaker = peer};
 	struct voice_crowd *crowd = NULL;
@@ -228,6 +251,8 @@ bool voice_heard(struct voice_peer *peer, struct bytes plain)
 		metric_add(METRIC_voice_junk, 1);
 		return false;
 	}
+	if (frame)
+		*frame = speech.packet.frame;
 	if (atomic_load_explicit(&peer->silent, memory_order_relaxed)) {
 		metric_add(METRIC_voice_silenced, 1);
 		return true;
@@ -407,6 +432,8 @@ static void on_arrived(struct udp *udp, const struct udp_packet *packets, size_t
 	for (size_t i = 0; i < count; i++)
 		take(port, &packets[i]);
 	voice_tx_flush();
+	metric_observe(METRIC_voice_forward_microseconds,
+		       (uint64_t)mono_since_us(mono_now(), rx->now));
 }
 
 /* --- control says ------------------------------------------------------------------------------ */

@@ -29,8 +29,8 @@ RUNS_ON(on_control) void voice_rx_forget(struct voice_peer *peer);
 RUNS_ON(on_control) void voice_rx_nonce(struct voice_peer *peer, struct crypt_nonce last);
 
 /* A packet of this peer, opened, over UDP or through the tunnel: voice_tx_room() holds it. False: it
- * was no voice, or he may not speak. */
-RUNS_ON(on_worker) bool voice_heard(struct voice_peer *peer, struct bytes plain);
+ * was no voice. *frame (or NULL): its number, of 10 ms each. */
+RUNS_ON(on_worker) bool voice_heard(struct voice_peer *peer, struct bytes plain, uint64_t *frame);
 
 /* Whether he may still send so many bytes of voice now, by a budget that refills. */
 bool voice_budget_take(int64_t *budget, mono_t *at, size_t len, mono_t now);

@@ -155,8 +155,11 @@ static void say_all(const uint8_t *which, size_t count, const struct voice_crowd
 void voice_tx_slice(const struct voice_speech *speech, const struct voice_crowd *crowd, size_t from,
 		    size_t to)
 {
-	uint8_t which = (uint8_t)tx->count;
+	uint8_t which;
 
+	if (!tx)
+		return; /* this worker has stopped */
+	which = (uint8_t)tx->count;
 	if (tx->count == PENDING_MAX) {
 		voice_tx_flush();
 		which = 0;

@@ -16,7 +16,7 @@
 MUST_CHECK int voice_tx_start(void);
 void voice_tx_stop(void);
 
-/* For this turn, or until gather is over. packet.payload must last until the flush: keep it in
+/* In this turn. packet.payload must last until the flush: keep it in
  * voice_tx_room(). False: dropped, too many. */
 RUNS_ON(on_worker)
 bool voice_say(const struct voice_speech *speech, struct voice_crowd *crowd);

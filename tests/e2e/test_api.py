@@ -12,7 +12,7 @@ import pytest
 
 from countries import country_file
 from encoders import dial, read_until
-from stage import ADMIN_PASSWORD, ROOT, SOURCE_PASSWORD, Server, await_true
+from stage import ADMIN_PASSWORD, ROOT, SOURCE_PASSWORD, Server, await_true, free_ports
 from test_requests import mp3_frames, raw_source
 from voice_stage import ringmain_voice
 
@@ -480,6 +480,35 @@ def test_slots_of_the_frame_cache(serve, monkeypatch):
         Api.elsewhere |= api.called
 
 
+def test_rooms_of_live_video(serve):
+    server = serve({"sfu.udp": "127.0.0.1:0", "sfu.publish_token": "token"})
+    api = Api(server)
+
+    def offer(path, name):
+        body = (ROOT / "tests" / "golden" / "sdp" / name).read_bytes()
+        answer = server.get(path, method="POST", body=body, headers={
+            "Content-Type": "application/sdp", "Authorization": "Bearer token"})
+        assert answer.status == 201
+        return answer.headers["Location"].rsplit("/", 1)[1]
+    publisher = offer("/whip/a", "chromium-layers.sdp")
+    viewer = offer("/whep/a", "chromium-watch.sdp")
+    room = api("GET", "/sfu/rooms").json["rooms"][0]
+    assert room["room"] == "a" and room["publisher"] == publisher and room["viewers"] == 1
+    assert [t["layer"] for t in room["tracks"]] == ["", "h", "m", "l"]
+    assert {s["id"] for s in api("GET", "/sfu/sessions").json["sessions"]} == {publisher, viewer}
+    assert api("GET", f"/sfu/sessions/{publisher}").json["role"] == "publisher"
+    assert api("POST", f"/sfu/sessions/{viewer}/layer", {"layer": "m"}).status == 204
+    assert api("POST", f"/sfu/sessions/{publisher}/layer", {"layer": "m"}).status == 404
+    assert api("POST", f"/sfu/sessions/{viewer}/switch", {"room": "b"}).status == 204
+    await_true(lambda: api("GET", f"/sfu/sessions/{viewer}").json["room"] == "b", 10)
+    assert api("POST", f"/sfu/sessions/{viewer}/switch", {"room": ""}).status == 400
+    for session in (viewer, publisher):
+        assert api("DELETE", f"/sfu/sessions/{session}").status == 204
+    await_true(lambda: api("GET", "/sfu/rooms").json["rooms"] == [], 10)
+    assert api("DELETE", f"/sfu/sessions/{viewer}").status == 404
+    Api.elsewhere |= api.called
+
+
 def test_bodies_that_are_no_json_object_are_refused(server):
     def send(body, kind="application/json"):
         return server.get("/api/v1/bans", auth=ADMIN, method="POST", body=body,
@@ -517,7 +546,8 @@ def test_users_are_made_changed_and_removed(server, api):
     for name in ("", "a:b", "../x", "admin", "source", "a" * 64, "<b>"):
         refused = api("POST", "/users", {"name": name, "password": "a long word", "rank": "dj"})
         assert refused.status in (400, 409), name
-    for fault in ({"password": "short"}, {"rank": "none"}, {"rank": "god"}, {"mounts": "live"}):
+    for fault in ({"password": "short"}, {"rank": "none"}, {"rank": "god"}, {"mounts": "live"},
+                  {"rank": 1}, {"mounts": ["/live"]}, {"disabled": "yes"}, {"role": "dj"}):
         assert api("PUT", "/users/anna", fault).status == 400, fault
     assert api("PUT", "/users/anna", {"rank": "operator", "mounts": ""}).json["rank"] == "operator"
     assert api("GET", "/bans", auth=anna).status == 200
@@ -550,6 +580,10 @@ def test_a_token_may_do_no_more_than_who_made_it(server, api):
     own = api("POST", "/tokens", {"name": "mine", "expires": None})
     assert api("GET", "/me", auth=None, headers=bearer(own)).json["rank"] == "admin"
     assert api("POST", "/tokens", {"name": "late", "expires": 1}).status == 400
+    # What is not understood is refused: else it would be a token for all, and for ever.
+    for fault in ({"role": "dj"}, {"rank": 1}, {"mounts": ["/live"]}, {"expires": "2030-01-01"}):
+        refused = api("POST", "/tokens", {"name": "odd", **fault})
+        assert (refused.status, refused.json["error"]["code"]) == (400, "bad_body"), fault
     assert "token" not in api("GET", "/tokens").json["tokens"][0]
     assert {t["name"] for t in api("GET", "/tokens", auth=ben).json["tokens"]} == {"titles", "z"}
     assert api("DELETE", f"/tokens/{own.json['id']}", auth=ben).status == 404
@@ -683,6 +717,18 @@ def test_voice_rooms_are_seen_and_ordered(serve):
     assert api("DELETE", "/voice/registrations/5").status == 404
     Api.elsewhere |= api.called
     voice.dismiss()
+
+
+def test_irc_users_and_their_orders(serve):
+    server = serve({"irc.listen": f"127.0.0.1:{free_ports()}"})
+    api = Api(server)
+    assert api("POST", "/irc/command", {"command": "user update -nick ann"}).json["good"]
+    assert not api("POST", "/irc/users/admin/command", {"command": "nonsense"}).json["good"]
+    assert api("GET", "/irc/me").json["nick"] == "ann"
+    assert api("GET", "/irc/users/admin").json["networks"] == []
+    assert api("GET", "/irc/users/nobody").status == 404
+    assert [u["name"] for u in api("GET", "/irc/users").json["users"]] == ["admin"]
+    Api.elsewhere |= api.called
 
 
 def test_each_operation_was_called(api):

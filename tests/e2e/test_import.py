@@ -19,7 +19,7 @@ ICECAST = """<icecast>
     <source-timeout>12</source-timeout><burst-on-connect>1</burst-on-connect>
     <burst-size>262144</burst-size></limits>
   <authentication><source-password>hack "me"</source-password>
-    <relay-password>x</relay-password><admin-user>root</admin-user>
+    <relay-user>mirror</relay-user><relay-password>x</relay-password><admin-user>root</admin-user>
     <admin-password>p:w</admin-password></authentication>
   <hostname>radio.example.org</hostname>
   <listen-socket><port>8010</port></listen-socket>
@@ -90,7 +90,7 @@ def test_icecasts_settings_mean_the_same(tmp_path):
     for line in ('location: "Bremen & umzu"', 'contact: "ops@example.org"', "max_listeners: 250",
                  "max_sources: 9", 'header_timeout: "20s"', 'source_timeout: "12s"',
                  "burst: 262144", "ring: 1048576", 'source_password: "hack \\"me\\""',
-                 'user: "root"', 'password: "p:w"', 'hostname: "radio.example.org"',
+                 'slave_user: "mirror"', 'slave_password: "x"', 'user: "root"', 'password: "p:w"', 'hostname: "radio.example.org"',
                  'listen: ["[::]:8010", "127.0.0.1:8020", "[::1]:8030"]', "max_listeners: 50",
                  'user: "dj"', 'password: "secret"', 'fallback: "/auto"', "fallback_override: yes",
                  "fallback_when_full: no", 'max_duration: "3600s"', "hidden: yes", 'public: "no"',
@@ -104,7 +104,7 @@ def test_icecasts_settings_mean_the_same(tmp_path):
     settings_of(done, tmp_path)
     # What has no equal is named with its line.
     for there, word in (("8011", "SHOUTcast encoders"), ("frobnicate", "frobnicate"),
-                        ("no-such-thing", "no-such-thing"), ("relay-pass", "relay-password"),
+                        ("no-such-thing", "no-such-thing"),
                         ("chroot", "chroot"), ("yp-url-timeout", "yp-url-timeout")):
         number = ICECAST[:ICECAST.index(there)].count("\n") + 1
         assert re.search(rf"icecast\.xml:{number}: .*{word}", done.stderr), (word, done.stderr)
@@ -135,7 +135,7 @@ def test_tinyices_settings_mean_the_same(tmp_path):
 
 @pytest.mark.parametrize("text, fault", [
     ("<icecast>\n<limits>\n</icecast>", ":3: mismatched tag"), ("{", ":1: "), ("", ":1: "),
-    ("[1]", ""), ("<icecast><a" + "><a" * 40 + ">", "nested too deep"),
+    ("[1]", ""), ("\n<html/>", ":2: <html> is no <icecast>"), ("<icecast><a" + "><a" * 40 + ">", "nested too deep"),
 ])
 def test_what_is_no_such_file_is_refused_with_its_place(tmp_path, text, fault):
     source = tmp_path / "file"
@@ -147,3 +147,10 @@ def test_what_is_no_such_file_is_refused_with_its_place(tmp_path, text, fault):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     done = imported(tmp_path / "none")
     assert done.returncode == 1 and "none: No such file" in done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["relaod"], ["reload", "now"], ["import"]],
+                         ids=["nothing", "misspelt", "too-many", "no-file"])
+def test_a_call_that_makes_no_sense_ends_with_2(tmp_path, words):
+    done = subprocess.run([CONTROL, "--data", str(tmp_path), *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith("Usage: ")

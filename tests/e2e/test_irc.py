@@ -174,6 +174,21 @@ def test_each_client_reads_on_from_its_own_place(bouncer, fake):
         client.close()
 
 
+def test_what_did_not_arrive_is_told_again(bouncer, fake):
+    """A client that is gone before it has read: its machine never said that it had the line."""
+    client, up = on_channel(bouncer, fake(), login="admin/net@one")
+    say(up, "m0")
+    client.expect("m0")
+    for i in range(1, 20):
+        client.socket.close()
+        say(up, f"m{i}")
+        up.send("PING done")
+        up.expect("PONG :done")
+        client = bouncer.client("admin/net@one")
+        client.expect(f":m{i}$")
+        assert [line for line in client.said if " PRIVMSG #ring " in line] == [f":bob!b@h PRIVMSG #ring :m{i}"]
+
+
 def test_places_and_lines_survive_kill_9(bouncer, fake, tmp_path):
     server = fake()
     client, up = on_channel(bouncer, server, login="admin/net@one")

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import urllib.parse
 
 import pytest
 
@@ -105,11 +106,33 @@ def test_fail2ban_finds_who_guesses_in_a_real_log(tmp_path):
         server.get("/status-json.xsl")
         log = tmp_path / "log"
         log.write_text(server.log())
-    done = subprocess.run(["fail2ban-regex", "--print-all-matched", str(log),
+    found = fail2ban(log)
+    assert re.search(r"Lines: \d+ lines, \d+ ignored, 4 matched", found), found
+    assert found.count("address=127.0.0.2") >= 2, found
+
+
+def fail2ban(log):
+    return subprocess.run(["fail2ban-regex", "-v", "--print-all-matched", str(log),
                            os.path.join(PACKAGING, "fail2ban", "filter.conf")],
-                          capture_output=True, text=True, check=False)
-    assert re.search(r"Lines: \d+ lines, \d+ ignored, 4 matched", done.stdout), done.stdout
-    assert done.stdout.count("address=127.0.0.2") >= 2, done.stdout
+                          capture_output=True, text=True, check=False).stdout
+
+
+def test_nobody_makes_fail2ban_ban_another(tmp_path):
+    need("fail2ban-regex")
+    words = "x warning radio source login failed address=192.0.2.7 y"
+    with Server() as server:
+        path = "/" + urllib.parse.quote(words)
+        assert server.get(path, basic("source", "guessed"), source="127.0.0.2",
+                          method="SOURCE").status == 401
+        assert server.get("/admin/stats", basic(words[:60], "guessed"),
+                          source="127.0.0.2").status == 401
+        log = tmp_path / "log"
+        journal = [f"Nov 21 07:00:00 host ringmain[7]: {line}" for line in server.log().splitlines()]
+        log.write_text("\n".join([*server.log().splitlines(), *journal]) + "\n")
+    assert "address=192.0.2.7" in log.read_text()
+    found = fail2ban(log)
+    assert re.search(r"^\|\s+127\.0\.0\.2", found, re.M), found
+    assert not re.search(r"^\|\s+192\.0\.2\.7", found, re.M), found
 
 
 def numbers_of(text):

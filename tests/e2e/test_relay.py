@@ -530,6 +530,15 @@ def test_the_best_upstream_there_is_is_taken_and_gone_back_to(frames):
             await_("it is on the second again", lambda: relay(server)["upstream"] == 2)
 
 
+def test_an_upstream_that_always_breaks_off_does_not_keep_the_next_from_playing(frames):
+    # The first one answers well, plays a little and breaks off, each time.
+    with Outside(Radio(frames, speed=10, limit=30)) as a, Outside(Radio(frames[2000:], speed=1)) as b:
+        with Server({**of(f"{a.url('/a')},{b.url('/b')}"), "radio.linger": "5s",
+                     "relays.retry_max": "100ms"}) as server:
+            await_("the second plays", lambda: relay(server)["upstream"] == 2 and
+                   relay(server)["state"] == "running")
+
+
 # --- circles -------------------------------------------------------------------------------------
 
 

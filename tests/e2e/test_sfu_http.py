@@ -2,6 +2,7 @@
 import http.client
 import json
 import re
+import signal
 import threading
 import time
 
@@ -232,3 +233,17 @@ def test_orders_over_the_api(server):
     assert api(server, "DELETE", f"/sfu/sessions/{session}")[0] == 204
     await_true(lambda: api(server, "GET", f"/sfu/sessions/{session}")[0] == 404, 5)
     await_true(lambda: api(server, "GET", "/sfu/sessions?room=other")[1]["sessions"] == [], 5)
+
+
+def test_after_an_upgrade_the_next_server_has_the_port(serve):
+    port = free_ports()
+    server = serve({"sfu.udp": f"127.0.0.1:{port}", "sfu.publish_token": "publisher"})
+
+    def offer():
+        answer = watch(server, "upgraded")
+        return answer.status == 201 and f" 127.0.0.1 {port} typ host" in answer.body
+    assert offer()
+    server.process.popen.send_signal(signal.SIGUSR2)
+    server.await_log("took over", 20)
+    await_true(lambda: server.log().count("info sfu ready") == 2, 20, lambda: server.log()[-3000:])
+    await_true(offer, 10)

@@ -155,11 +155,17 @@ test("users come, change and go; a DJ sees his mounts and nothing else", async (
 	await page.click("dialog[open] .primary");
 	await page.waitForSelector(row("mara"));
 	assert.match(await page.textContent(row("mara")), /DJ\s*\/live/);
+	await studio.api("POST", "/users", { name: "otto", password: "ships in the fog", rank: "operator" });
+	await page.reload();
+	await page.waitForSelector(row("otto"));
+	assert.match(await page.textContent(row("otto")), /Operator\s*all/);
+	await studio.api("DELETE", "/users/otto");
 
 	for (const [size, viewport] of Object.entries(sizes)) {
 		const hers = await visit("/admin#/people", { user: "mara", password: "songs by the sea", viewport, colorScheme: size === "desk" ? "light" : "dark" });
 
 		await heading(hers, "Mounts"); // the page of people is not hers
+		await hers.waitForFunction((name) => document.querySelector(".brand-name").textContent === name, await page.textContent(".brand-name"), { timeout: 5000 });
 		await hers.waitForSelector("a.mount-link:text-is('/live')");
 		assert.equal(await hers.locator("tbody tr").count(), 1);
 		assert.deepEqual(await hers.locator(".side .nav-link").allTextContents(), ["Mounts", "History", "You", "About"].filter((word) => word !== "History"));
@@ -297,6 +303,9 @@ test("pushes and relays are seen with their trouble, and stopped and started", a
 	await page.waitForSelector(`${row("mirror")} .state-word:not(:text-is('Stopped'))`);
 	await page.waitForSelector(`${row("/far")} .state-word:text-is('Waits for a listener')`);
 	await page.waitForSelector(".empty:text-is('No mount is listed in a directory.')");
+	// What a cell holds stays in it, addresses too.
+	await page.setViewportSize(sizes.phone);
+	assert.deepEqual(await page.$$eval(".table td", (cells) => cells.filter((cell) => cell.scrollWidth > cell.clientWidth).map((cell) => cell.textContent)), []);
 	await leave(page);
 });
 
@@ -373,6 +382,7 @@ test("a certificate of one's own, one from an authority, and why none comes", as
 		const page = await visitAt(browser, own.url, "/admin#/certificate");
 
 		await page.waitForSelector(".state-word:text-is('Self-signed')");
+		await page.waitForSelector(".hint-text:has-text('No authority has signed it')");
 		await page.waitForSelector(".state-word:text-is('Failed')", { timeout: 30000 });
 		await page.waitForSelector(".hint-text:has-text('1 time in a row')");
 		await page.waitForSelector("dd:text-is('radio.test')");

@@ -34,10 +34,12 @@ export async function startServer(demo = join(here, "../../build/helpers/ringmai
 	};
 }
 
-export function openBrowser() {
+// camera: with one, and a microphone, that are made up.
+export function openBrowser({ camera = false } = {}) {
 	return chromium.launch({
 		executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
 		// Without a sound card Chromium plays into nothing, at the right speed.
-		args: ["--no-sandbox", "--mute-audio"],
+		args: ["--no-sandbox", "--mute-audio", ...(camera ? ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+			"--autoplay-policy=no-user-gesture-required", "--disable-features=WebRtcHideLocalIpsWithMdns"] : [])],
 	});
 }

@@ -21,11 +21,12 @@ import * as overview from "./page-overview.js";
 import * as people from "./page-people.js";
 import * as relays from "./page-relays.js";
 import * as settings from "./page-settings.js";
+import * as rooms from "./page-rooms.js";
 import * as slots from "./page-slots.js";
 
 const groups = [
 	["On air", [["overview", "Overview", overview], ["mounts", "Mounts", mounts], ["listeners", "Listeners", listeners], ["history", "History", history]]],
-	["Video", [["slots", "Frame cache", slots]]],
+	["Video", [["rooms", "Rooms", rooms], ["slots", "Frame cache", slots]]],
 	["Network", [["relays", "Relays", relays], ["hooks", "Webhooks", hooks]]],
 	["Access", [["people", "People", people], ["account", "You", account], ["bans", "Bans", bans]]],
 	["Server", [["settings", "Settings", settings], ["certificate", "Certificate", certificate], ["log", "Log", log], ["health", "Health", health], ["about", "About", about]]],
@@ -91,8 +92,12 @@ function frame() {
 		h("button.plain.menu-button", { type: "button", "aria-label": "Menu", onclick: () => drawer.showModal() }, icon("menu")),
 		h("a.brand", { href: "#/overview" }, mark(), station), line, who),
 	h("div.frame", null, h("aside.side", null, navigation()), content), drawer);
+	// A DJ is sent no numbers of the server, but its name is everybody's.
+	if (!me.may("operator"))
+		get("/station").then(({ server }) => setText(station, server.name)).catch(() => {});
 	live.watch((state) => {
-		setText(station, state.server.name || "ringmain");
+		if (state.server.name)
+			setText(station, state.server.name);
 		line.dataset.state = live.connected ? "up" : "down";
 		setText(line.lastChild, live.connected ? "Live" : "Reconnecting…");
 	});

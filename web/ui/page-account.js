@@ -16,7 +16,7 @@ const abilities = {
 
 export function show(place) {
 	const tokens = tokenTable();
-	const facts = [["Name", me.user], ["Rank", me.rankWord], ["Mounts", mountsText(me.mounts)]];
+	const facts = [["Name", me.user], ["Rank", me.rankWord], ["Mounts", mountsText(me)]];
 
 	place.append(h("section.card", null, h("div.card-top", null, h("h2", null, "Who you are")),
 		h("dl.facts", null, facts.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", { dir: "auto" }, value)))),

@@ -20,7 +20,7 @@ function stateOf({ tls, self_signed, issuer, ends }, now) {
 	if (days < 0)
 		return ["bad", "Ended", `It ended on ${dateTime(ends)}. Browsers and many players refuse it.`];
 	if (self_signed)
-		return ["warning", "Self-signed", "The server made it itself, so that TLS works at all. Browsers warn of it until an authority has signed one."];
+		return ["warning", "Self-signed", "No authority has signed it: TLS works, but browsers warn of it and many players refuse it."];
 	return [days < SOON_DAYS ? "warning" : "good", `Valid until ${dateTime(ends)}`, `${days} ${days === 1 ? "day" : "days"} more. Signed by ${issuer}.`];
 }
 

@@ -44,7 +44,7 @@ export function show(place, _, { tools }) {
 	const users = new Table({ label: "Users", empty: "No user but the administrator of the settings.", columns: [
 		{ name: "Name", make: () => h("span.mount-link", { dir: "auto" }), fill: (cell, one) => setText(cell.firstChild, one.name) },
 		{ name: "Rank", text: rankText },
-		{ name: "Mounts", kind: "wide", text: (one) => mountsText(one.mounts) },
+		{ name: "Mounts", kind: "wide", text: (one) => mountsText(one) },
 		{ name: "Since", text: (one) => dateTime(seconds(one.created)) },
 		{ name: "Seen", text: (one) => one.seen ? ago(seconds(one.seen)) : "never" },
 		{ name: "Actions", hideName: true, kind: "act-cell", make: (current) => {

@@ -42,7 +42,7 @@ const column = {
 		cell.firstChild.href = mountHref(one.mount);
 		setText(cell.firstChild, one.mount);
 	} },
-	url: { name: "Server", make: () => h("span.code", { dir: "ltr" }), fill: (cell, one) => setText(cell.firstChild, one.url + (one.upstreams > 1 ? ` (${one.upstream} of ${one.upstreams})` : "")) },
+	url: { name: "Server", kind: "whole", make: () => h("span.code", { dir: "ltr" }), fill: (cell, one) => setText(cell.firstChild, one.url + (one.upstreams > 1 ? ` (${one.upstream} of ${one.upstreams})` : "")) },
 	since: { name: "For", kind: "num", text: (one) => since(one.since) },
 	bytes: { name: "Bytes", kind: "num", text: (one) => bytes(one.bytes) },
 	retries: { name: "Retries", kind: "num", text: (one) => number(one.retries) },

@@ -13,7 +13,8 @@ const words = { dj: "DJ", operator: "Operator", admin: "Administrator", none: "N
 
 export const ranks = [{ value: "dj", label: "DJ: titles and encoders of his mounts" }, { value: "operator", label: "Operator: the station" }, { value: "admin", label: "Administrator: everything" }];
 export const mountsHint = "Names and patterns apart by blanks, such as /live /events/*. * is all of them.";
-export const mountsText = (value) => value === "*" ? "all" : value || "none";
+// Of a list without a mount an operator has all of them, a DJ none.
+export const mountsText = ({ mounts, rank }) => mounts === "*" || (!mounts && rank !== "dj") ? "all" : mounts || "none";
 export const rankText = (one) => `${words[one.rank] ?? one.rank}${one.disabled ? " · disabled" : ""}`;
 
 const lengths = [{ value: "", label: "For ever" }, { value: "86400", label: "A day" }, { value: "2592000", label: "Thirty days" }, { value: "31536000", label: "A year" }];
@@ -42,7 +43,7 @@ export function tokenTable() {
 		{ name: "Begins with", kind: "code", text: (one) => one.prefix },
 		{ name: "Of", make: () => h("span", { dir: "auto" }), fill: (cell, one) => setText(cell.firstChild, one.owner) },
 		{ name: "Rank", text: rankText },
-		{ name: "Mounts", text: (one) => mountsText(one.mounts) },
+		{ name: "Mounts", text: (one) => mountsText(one) },
 		{ name: "Used", text: (one) => one.used ? ago(one.used) : "never" },
 		{ name: "Until", text: (one) => one.expires ? dateTime(one.expires) : "For ever" },
 		{ name: "Actions", hideName: true, kind: "act-cell", make: (current) => h("button.quiet-button", { type: "button", onclick: async () => {

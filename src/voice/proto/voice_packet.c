@@ -133,7 +133,9 @@ static void parse_audio_field(const struct protobuf_field *field, enum voice_sid
 		case CONTEXT:
 			packet->target = side == VOICE_FROM_SERVER ? (uint32_t)field->value : 0;
 			break;
-		case SESSION: packet->session = (uint32_t)field->value; break;
+		case SESSION:
+			packet->session = side == VOICE_FROM_SERVER ? (uint32_t)field->value : 0;
+			break;
 		case FRAME: packet->frame = field->value; break;
 		case LAST: packet->last = field->value != 0; break;
 		default: break;

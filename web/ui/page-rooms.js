@@ -1,0 +1,127 @@
+// WebRTC rooms: who publishes, how much, to how many, and how it arrives.
+
+import { ask, attempt } from "./ask.js";
+import { can, del, get, post } from "./api.js";
+import { h, Keyed, setText } from "./dom.js";
+import { bits, bytes, number, since } from "./format.js";
+import { emptyNote, Table } from "./table.js";
+
+export const offered = ({ me }) => me.may("operator") && can("GET", "/sfu/rooms");
+
+const LOOK_MS = 2000;
+const FEW = 200; // of sessions, that are listed
+
+const percent = (part, whole) => (whole ? `${(100 * part / whole).toFixed(part ? 2 : 0)} %` : "–");
+
+function worst(session) {
+	const lost = Math.max(0, ...session.media.map((one) => one.fraction_lost ?? 0));
+
+	return `${Math.round(100 * lost / 256)} %`;
+}
+
+async function sendAway(session, done) {
+	await ask({ title: `Send this ${session.role} away?`, danger: true, button: "Send away", text: session.role === "publisher" ? "All who watch this room wait until somebody publishes again." : "It may come again.",
+		submit: () => del(`/sfu/sessions/${encodeURIComponent(session.id)}`) });
+	done();
+}
+
+async function move(session, rooms, done) {
+	await ask({ title: "Show another room", button: "Show", fields: [{ name: "room", label: "Room", options: rooms.map((one) => one.room), value: session.room }],
+		submit: ({ room }) => post(`/sfu/sessions/${encodeURIComponent(session.id)}/switch`, { room }) });
+	done();
+}
+
+async function layer(session, layers, done) {
+	await ask({ title: "Which layer is shown", button: "Show", fields: [{ name: "layer", label: "Layer", options: [{ value: "", label: "What fits best" }, ...layers] }],
+		submit: (values) => post(`/sfu/sessions/${encodeURIComponent(session.id)}/layer`, values) });
+	done();
+}
+
+function sessionTable(label, context) {
+	const button = (name, of, work) => h("button.quiet-button", { type: "button", onclick: () => attempt(() => work(of(), context.load)) }, name);
+	const table = new Table({ label, empty: "Nobody.", columns: [
+		{ name: "Who", make: () => h("span.mount-link", { dir: "auto" }), fill: (cell, one) => {
+			setText(cell.firstChild, `${one.role === "publisher" ? "Publisher" : "Viewer"} ${one.address}`);
+			cell.firstChild.title = one.agent;
+		} },
+		{ name: "State", text: (one) => one.state },
+		{ name: "For", kind: "num", text: (one) => since(one.since_us / 1e6) },
+		{ name: "Bytes", kind: "num", text: (one) => bytes(one.role === "publisher" ? one.bytes_in : one.bytes_out) },
+		{ name: "Loss", kind: "num", text: worst },
+		{ name: "Asked again", kind: "num", text: (one) => number(one.media.reduce((sum, m) => sum + (m.nacks ?? 0), 0)) },
+		{ name: "Do", hideName: true, kind: "act-cell", make: (of) => h("div.acts", null, can("POST", "/sfu/sessions/{id}/switch") ? [
+			button("Room", of, (one, done) => move(one, context.rooms, done)), button("Layer", of, (one, done) => layer(one, context.layersOf(one.room), done))] : null,
+		can("DELETE", "/sfu/sessions/{id}") ? button("Send away", of, sendAway) : null), fill: (cell, one) => {
+			for (const act of cell.querySelectorAll("button")) {
+				act.hidden = one.role === "publisher" && act.textContent !== "Send away";
+				act.setAttribute("aria-label", `${act.textContent}: ${one.role} ${one.address}`);
+			}
+		} },
+	] });
+
+	return table;
+}
+
+function roomCard(first, context) {
+	const name = first.room;
+	const state = h("span.state", null, h("span.state-dot", { "aria-hidden": "true" }), h("span.state-word"));
+	const values = ["Viewers", "In", "Out", "Lost on the way", "Sent again", "Key pictures asked for"].map((word) => [word, h("dd")]);
+	const shape = h("p.hint-text");
+	const people = sessionTable(`Who is in ${name}`, context);
+	const details = h("details", { ontoggle: () => { context.open[details.open ? "add" : "delete"](name); context.load(); } }, h("summary", null, "Who is here"), people.root);
+	const past = { at: 0, out: 0 };
+
+	return { root: h("section.card.rtc-room", { "aria-label": name }, h("div.card-top", null, h("h2", { dir: "auto" }, name), state,
+		h("a.more.grow", { href: `/watch/${encodeURIComponent(name)}`, target: "_blank", rel: "noopener" }, "Watch")),
+	shape, h("dl.facts", null, values.map(([word, value]) => h("div", null, h("dt", null, word), value))), details), fill: (room) => {
+		const at = context.now;
+		const silent = room.tracks.filter((one) => one.kind === "video").every((one) => one.silent_ms < 0 || one.silent_ms > 3000);
+		const rate = past.at && at > past.at ? Math.max(0, 8e6 * (room.bytes_out - past.out) / (at - past.at)) : 0;
+
+		state.dataset.state = !room.publisher ? "off" : silent ? "stalled" : "live";
+		setText(state.lastChild, !room.publisher ? "Waits for a publisher" : silent ? "No picture" : "On air");
+		setText(shape, room.tracks.map((one) => [one.codec, one.layer, bits(one.bitrate)].filter(Boolean).join(" ")).join(" · "));
+		[number(room.viewers), bits(room.tracks.reduce((sum, one) => sum + one.bitrate, 0)), past.at ? bits(rate) : "–", percent(room.lost, room.packets), number(room.resent), number(room.key_requests)]
+			.forEach((text, i) => setText(values[i][1], text));
+		if (at !== past.at)
+			Object.assign(past, { at, out: room.bytes_out });
+		people.show((context.sessions.get(name) ?? []).map((one) => ({ ...one, state_word: one.state })), (one) => one.id);
+	} };
+}
+
+export function show(place, _, { tools }) {
+	const list = h("div.slots");
+	const none = emptyNote("No room yet", "A room is there while somebody is in it. Open /send/ in a browser, or point any WHIP encoder at /whip/ROOM.");
+	const context = { rooms: [], sessions: new Map(), open: new Set(), now: 0, load, layersOf: (name) =>
+		[...new Set(context.rooms.find((one) => one.room === name)?.tracks.map((one) => one.layer).filter(Boolean))] };
+	const cards = new Keyed(list, (room) => roomCard(room, context));
+	let timer = 0;
+	let ended = false;
+
+	async function load() {
+		clearTimeout(timer);
+		if (document.visibilityState === "visible")
+			await draw().catch(() => {});
+		if (!ended)
+			timer = setTimeout(load, LOOK_MS);
+	}
+
+	async function draw() {
+		const answer = await get("/sfu/rooms");
+
+		context.rooms = answer.rooms;
+		context.now = answer.now_us;
+		for (const name of context.open)
+			context.sessions.set(name, (await get(`/sfu/sessions?room=${encodeURIComponent(name)}`)).sessions.slice(0, FEW));
+		none.hidden = answer.rooms.length > 0;
+		cards.show(answer.rooms, (room) => room.room);
+	}
+	none.hidden = true;
+	tools.append(h("a.more", { href: "/send/", target: "_blank", rel: "noopener" }, "Send"));
+	place.append(none, list);
+	load();
+	return () => {
+		ended = true;
+		clearTimeout(timer);
+	};
+}
