@@ -143,9 +143,10 @@ static void on_time_over(uv_timer_t *timer)
 static void on_fault(struct message *message)
 {
 	struct record_fault *fault = container_of(message, struct record_fault, message);
-	struct record *record = all.list;
+	struct record *record;
 
 	enter_control();
+	record = all.list;
 	while (record && record->id != fault->record)
 		record = record->next;
 	if (record) {

@@ -7,9 +7,9 @@
 #include "core/metric.h"
 #include "voice/proto/voice_ping.h"
 #include "voice/voice.h"
-#include "voice/voice_record.h"
 #include "voice/voice_conn.h"
 #include "voice/voice_hub.h"
+#include "voice/voice_record.h"
 #include "voice/voice_tx.h"
 
 #define DOORS_MAX   64u
