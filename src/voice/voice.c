@@ -10,6 +10,7 @@
 #include "voice/voice_door.h"
 #include "voice/voice_face.h"
 #include "voice/voice_part.h"
+#include "voice/voice_record.h"
 #include "voice/voice_relay.h"
 #include "voice/voice_rx.h"
 #include "voice/voice_tx.h"
@@ -96,6 +97,7 @@ static void prepare(const struct conf *conf)
 {
 	configure(conf);
 	api_add(voice_operations);
+	api_add(voice_record_operations);
 	ban_on_new(voice_send_away);
 	route_add(routes);
 }
@@ -126,6 +128,7 @@ static void stop(void)
 	if (!started)
 		return;
 	voice_door_stop();
+	voice_record_stop();
 	voice_hub_stop();
 }
 
@@ -135,6 +138,7 @@ static void fini(void)
 	voice_door_fini();
 	voice_hub_fini();
 	voice_relay_free();
+	voice_record_fini();
 	started = false;
 }
 

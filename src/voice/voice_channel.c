@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "voice/voice_part.h"
+#include "voice/voice_record.h"
 
 #define CHANNEL_IDS 65536u
 
@@ -128,6 +129,7 @@ void voice_channel_remove(struct voice_channel *channel)
 		voice_channel_unlink(channel, channel->links[0]);
 	while (channel->listen_count)
 		voice_listen_remove(channel->listens[0].user, channel);
+	voice_record_channel_gone(channel);
 	detach(channel);
 	voice_stage_touch(channel);
 	voice_hub.channels[channel->id] = NULL;

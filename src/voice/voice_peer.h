@@ -124,6 +124,7 @@ struct voice_peer {
 	_Atomic uint64_t place; /* hash of where a game has him; 0: nowhere */
 	_Atomic(struct voice_stage *) stage;
 	_Atomic(struct voice_aims *) aims;
+	_Atomic uint32_t record; /* what he says in his room is recorded; 0: it is not */
 	struct voice_counts counts;
 
 	struct voice_rx rx;

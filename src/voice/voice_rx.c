@@ -9,6 +9,7 @@
 #include "voice/voice.h"
 #include "voice/voice_conn.h"
 #include "voice/voice_hub.h"
+#include "voice/voice_record.h"
 #include "voice/voice_tx.h"
 
 #define DOORS_MAX   64u
@@ -266,6 +267,10 @@ bool voice_heard(struct voice_peer *peer, struct bytes plain, uint64_t *frame)
 		return true;
 	}
 	if (speech.packet.target == VOICE_TARGET_NORMAL) {
+		uint32_t record = atomic_load_explicit(&peer->record, memory_order_relaxed);
+
+		if (record)
+			voice_record_hear(record, &speech);
 		stage = atomic_load_explicit(&peer->stage, memory_order_acquire);
 		if (stage)
 			crowd = atomic_load_explicit(&stage->crowd, memory_order_acquire);

@@ -8,6 +8,7 @@
 #include "edge/edge_conf.h"
 #include "voice/voice.h"
 #include "voice/voice_part.h"
+#include "voice/voice_record.h"
 #include "voice/voice_rx.h"
 
 #define SESSIONS_MAX 65535u
@@ -84,6 +85,7 @@ void voice_user_enter(struct voice_user *user, struct voice_channel *channel)
 	voice_stage_touch(channel);
 	voice_stage_of(user);
 	voice_user_publish(user);
+	voice_record_follow(user);
 }
 
 void voice_user_recheck(struct voice_user *user)
@@ -486,6 +488,7 @@ RUNS_ON(on_control) static void admit(struct voice_user *user)
 	for (const struct voice_user *other = voice_hub.users; other; other = other->next)
 		if (other != user && other->channel && !other->leaving)
 			tell_user(other, user);
+	voice_record_tell(user);
 	tell_server(user);
 	memcpy(address.ip, peer->address.ip, sizeof address.ip);
 	log_info("voice", "user came", kv_str("name", user->name), kv_u64("session", peer->session),

@@ -1,0 +1,33 @@
+/* voice_record: what is said in a room, as a file for each who speaks, Opus as it came.
+ *
+ *   worker: voice_heard ─▶ its ring of packets ─┐
+ *   control: begin, end, who speaks ─ orders ───┴▶ a thread: DIRECTORY/ROOM-TIME/NAME-N.opus
+ *                          ◀── it cannot be written ──┘
+ *
+ * Files of a recording begin at the same moment and are padded with silence, so they lie beside each
+ * other in an editor. The packet path copies into a ring and goes on; when the disk is slow the ring
+ * is full and the recording loses sound, counted; when it is full the recording ends. Nobody else
+ * notices either.
+ *
+ * Everybody sees it: a user called "Recording" with Mumble's sign for it is in the room as long as it
+ * lasts, and the room is written to when it begins and ends. */
+#pragma once
+
+#include "edge/api.h"
+#include "voice/voice_part.h"
+
+extern const struct api_operation voice_record_operations[];
+
+/* What he says in his room; for peers whose record is not 0. */
+RUNS_ON(on_worker) void voice_record_hear(uint32_t record, const struct voice_speech *speech);
+
+/* He is in another channel, or was just let in. */
+RUNS_ON(on_control) void voice_record_follow(struct voice_user *user);
+/* He is told of what records. */
+RUNS_ON(on_control) void voice_record_tell(struct voice_user *to);
+RUNS_ON(on_control) void voice_record_channel_gone(const struct voice_channel *channel);
+
+/* Ends all; what was said until now is in the files when it returns. */
+RUNS_ON(on_control) void voice_record_stop(void);
+/* When the workers have stopped. */
+void voice_record_fini(void);
