@@ -51,6 +51,7 @@
 #include "families.h"
 #include "options.h"
 #include "radio/radio.h"
+#include "radio/radio_relay_own.h"
 #include "secrets.h"
 #include "store/store.h"
 #include "upgrade.h"
@@ -468,6 +469,7 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	route_add(api_routes);
 	ban_start(server->data);
 	hook_own_start(server->data);
+	relay_own_place(server->data);
 	geoip_open(edge_conf_of(server->conf)->geoip_file);
 }
 
