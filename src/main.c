@@ -38,6 +38,7 @@
 #include "edge/geoip.h"
 #include "edge/hook.h"
 #include "edge/hook_own.h"
+#include "edge/lockout.h"
 #include "edge/page.h"
 #include "edge/people.h"
 #include "edge/proto/address.h"
@@ -613,6 +614,7 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	page_add_metrics(store_metrics);
 	if (!error)
 		error = store_start(server->loop, store_conf_of(server->conf), server->data);
+	lockout_start();
 	if (!error)
 		error = workers_start(worker_number(server->conf), hooks, server->loop);
 	if (!error) {
