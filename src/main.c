@@ -38,6 +38,7 @@
 #include "edge/geoip.h"
 #include "edge/hook.h"
 #include "edge/hook_own.h"
+#include "edge/lockout.h"
 #include "edge/page.h"
 #include "edge/people.h"
 #include "edge/proto/address.h"
@@ -51,6 +52,7 @@
 #include "families.h"
 #include "options.h"
 #include "radio/radio.h"
+#include "radio/radio_relay_own.h"
 #include "secrets.h"
 #include "store/store.h"
 #include "upgrade.h"
@@ -468,6 +470,7 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	route_add(api_routes);
 	ban_start(server->data);
 	hook_own_start(server->data);
+	relay_own_place(server->data);
 	geoip_open(edge_conf_of(server->conf)->geoip_file);
 }
 
@@ -611,6 +614,7 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	page_add_metrics(store_metrics);
 	if (!error)
 		error = store_start(server->loop, store_conf_of(server->conf), server->data);
+	lockout_start();
 	if (!error)
 		error = workers_start(worker_number(server->conf), hooks, server->loop);
 	if (!error) {

@@ -13,7 +13,8 @@ struct digest {
 	uint8_t at[AUTH_DIGEST_SIZE];
 };
 
-static uint8_t secret[crypto_generichash_KEYBYTES];
+static uint8_t secret[AUTH_DIGEST_SIZE];
+static_assert(sizeof secret == crypto_generichash_KEYBYTES, "of the length it is made for");
 
 /* Digests of (stored, given) pairs that were found right, per loop. */
 static _Thread_local struct digest known[KNOWN_COUNT];
@@ -30,9 +31,20 @@ bool auth_init(void)
 
 void auth_digest(uint8_t out[AUTH_DIGEST_SIZE], const struct bytes *parts, size_t count)
 {
+	auth_digest_by(secret, out, parts, count);
+}
+
+void auth_random(void *out, size_t size)
+{
+	randombytes_buf(out, size);
+}
+
+void auth_digest_by(const uint8_t key[AUTH_DIGEST_SIZE], uint8_t out[AUTH_DIGEST_SIZE],
+		    const struct bytes *parts, size_t count)
+{
 	crypto_generichash_state state;
 
-	crypto_generichash_init(&state, secret, sizeof secret, AUTH_DIGEST_SIZE);
+	crypto_generichash_init(&state, key, AUTH_DIGEST_SIZE, AUTH_DIGEST_SIZE);
 	for (size_t i = 0; i < count; i++) {
 		uint64_t len = parts[i].len;
 

@@ -56,6 +56,11 @@ void auth_start(struct auth_check *check, uv_loop_t *loop, const char *stored, s
  * and for tables that nobody outside can aim at. Any thread. */
 void auth_digest(uint8_t out[AUTH_DIGEST_SIZE], const struct bytes *parts, size_t count);
 
+/* The same under another key, which must be random. */
+void auth_digest_by(const uint8_t key[AUTH_DIGEST_SIZE], uint8_t out[AUTH_DIGEST_SIZE],
+		    const struct bytes *parts, size_t count);
+void auth_random(void *out, size_t size);
+
 /* The same without a key, for what must be found again after a restart: tokens and cookies, which
  * are random enough not to be guessed from it. purpose keeps two uses of one secret apart. */
 void auth_hash(uint8_t out[AUTH_DIGEST_SIZE], const char *purpose, struct bytes secret);

@@ -14,6 +14,7 @@
 #include "core/tcp.h"
 #include "edge/ban.h"
 #include "edge/conn.h"
+#include "edge/lockout.h"
 #include "edge/route.h"
 #include "edge/tls.h"
 
@@ -511,6 +512,7 @@ void edge_know(void)
 		estate_know(&tls_kinds[i]);
 	estate_know(&door_kind);
 	estate_know(&conn_kind);
+	lockout_know();
 }
 
 static bool is_listening(int fd)

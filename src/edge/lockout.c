@@ -3,10 +3,13 @@
 #include <pthread.h>
 
 #include "core/check.h"
+#include "core/estate.h"
+#include "core/log.h"
 #include "edge/auth.h"
 
 #define WAYS        8u
 #define RECENT      4u
+#define LAYOUT      1u
 #define DOUBLES_MAX 7u /* the longest wait is 128 times the first */
 
 struct lock {
@@ -25,7 +28,52 @@ struct good {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct lock addresses[LOCKOUT_ADDRESSES]; /* under mutex, as all here */
 static struct lock accounts[LOCKOUT_ACCOUNTS];
-static struct good goods[LOCKOUT_GOOD];
+
+/* What the next server has too. */
+struct book {
+	uint64_t in_use;
+	uint8_t key[AUTH_DIGEST_SIZE];
+	uint8_t pad[24];
+	struct good goods[LOCKOUT_GOOD];
+};
+
+static_assert(sizeof(struct book) % 64 == 0, "rows are whole cache lines");
+
+static const struct estate_kind kind_of_book = {
+	.name = "lockout",
+	.layout = LAYOUT,
+	.row_size = sizeof(struct book),
+};
+
+static struct table books;
+static struct book *book; /* NULL: there is none, and goods are our own */
+static struct good own_goods[LOCKOUT_GOOD];
+static struct good *goods = own_goods;
+
+void lockout_know(void)
+{
+	estate_know(&kind_of_book);
+}
+
+void lockout_start(void)
+{
+	int error = estate_table(&books, &kind_of_book, 0, 1);
+	uint32_t number;
+
+	if (error) {
+		log_warn_code(error, "edge",
+			      "who was right lately is not kept for the next server");
+		return;
+	}
+	book = table_settled(&books, 0);
+	if (!book) {
+		book = table_take(&books, &number);
+		CHECK(book && number == 0);
+		auth_random(book->key, sizeof book->key);
+		table_settle(&books, number);
+	}
+	goods = book->goods;
+}
 
 /* --- keys ----------------------------------------------------------------------------------- */
 
@@ -34,7 +82,10 @@ static uint64_t key_of(const struct bytes *parts, size_t count)
 	uint8_t digest[AUTH_DIGEST_SIZE];
 	uint64_t key;
 
-	auth_digest(digest, parts, count);
+	if (book)
+		auth_digest_by(book->key, digest, parts, count);
+	else
+		auth_digest(digest, parts, count);
 	memcpy(&key, digest, sizeof key);
 	return key ? key : 1;
 }
@@ -251,6 +302,6 @@ void lockout_reset(void)
 	pthread_mutex_lock(&mutex);
 	memset(addresses, 0, sizeof addresses);
 	memset(accounts, 0, sizeof accounts);
-	memset(goods, 0, sizeof goods);
+	memset(goods, 0, sizeof own_goods);
 	pthread_mutex_unlock(&mutex);
 }

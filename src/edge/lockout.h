@@ -13,8 +13,9 @@
  * not another guess: an encoder with an old password locks nobody out, itself neither.
  *
  * Memory is fixed: in each table a new entry takes the place of the oldest of the eight it may lie
- * in. Where that is depends on a key of the process. Behind one mutex, taken once or twice a login;
- * never on the path of a stream. Thread: any. Time is an argument. */
+ * in. Where that is depends on a random key. Who was right outlives the process in the estate, and so
+ * does the key; guesses are counted anew. Behind one mutex, taken once or twice a login; never on the
+ * path of a stream. Thread: any. Time is an argument. */
 #pragma once
 
 #include "core/mono.h"
@@ -47,6 +48,11 @@ struct lockout_try {
 	uint64_t
 		pair; /* credentials, and what they are held against: new passwords make new pairs */
 };
+
+/* Announces the table that outlives the process; opens it, before there are workers. Without it, which
+ * is said, who was right is known to this process alone. */
+void lockout_know(void);
+void lockout_start(void);
 
 enum lockout_word { LOCKOUT_GO, LOCKOUT_WRONG, LOCKOUT_WAIT };
 

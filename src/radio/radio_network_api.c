@@ -7,6 +7,7 @@
 #include "radio/radio_login.h"
 #include "radio/radio_push.h"
 #include "radio/radio_relay.h"
+#include "radio/radio_relay_own.h"
 
 /* {name: list}; 503 when there is no memory for the list. */
 RUNS_ON(on_control) static void answer_list(struct call *call, const char *name, json_t *list)
@@ -41,30 +42,42 @@ static void answer_directory(struct call *call, const struct api_input *input)
 	answer_list(call, "listings", directory_tree());
 }
 
-/* What comes over the API may name no address of the inside: FETCH_OUTSIDE. */
+RUNS_ON(on_control) static void refuse_relay(struct call *call, const char *mount, int error)
+{
+	switch (error) {
+	case -EEXIST: api_fault(call, 409, "relay_exists", "%s is relayed already", mount); return;
+	case -ENOENT: api_fault(call, 404, "no_such_relay", "%s is not relayed", mount); return;
+	case -EPERM: api_fault(call, 409, "in_file", "this relay stands in the settings"); return;
+	case -EINVAL: api_fault(call, 400, "bad_url", "the url is none of a stream"); return;
+	case -EDQUOT:
+		api_fault(call, 507, "list_full", "there are as many relays as can be");
+		return;
+	case -EIO: api_fault(call, 507, "not_kept", "nothing was changed: see the log"); return;
+	default: api_fault(call, 503, "no_memory", "out of memory"); return;
+	}
+}
+
+RUNS_ON(on_control) static void on_added(struct call *call, const char *mount, int error)
+{
+	if (error) {
+		refuse_relay(call, mount, error);
+		return;
+	}
+	api_log_order(call, mount);
+	api_answer_as(call, 201, relay_tree(relay_find(bytes_str(mount))));
+}
+
 RUNS_ON(on_control)
 static void answer_add_relay(struct call *call, const struct api_input *input)
 {
 	const char *mount = api_text(input, "mount"), *url = api_text(input, "url");
 	bool on_demand = json_is_true(json_object_get(input->body, "on_demand"));
-	int error;
 
-	if (!mount || !url || !login_is_mount(bytes_str(mount))) {
+	if (!mount || !url || !login_is_mount(bytes_str(mount)))
 		api_fault(call, 400, "bad_relay",
 			  "expected mount, a name that one can have, and url");
-		return;
-	}
-	error = relay_add(mount, url, on_demand, FETCH_OUTSIDE);
-	switch (error) {
-	case 0: break;
-	case -EEXIST: api_fault(call, 409, "relay_exists", "%s is relayed already", mount); return;
-	case -EINVAL:
-		api_fault(call, 400, "bad_url", "the url is none of a stream: %.200s", url);
-		return;
-	default: api_fault(call, 503, "no_memory", "out of memory"); return;
-	}
-	api_log_order(call, mount);
-	api_done(call);
+	else
+		relay_own_add(call, mount, url, on_demand, on_added);
 }
 
 /* NULL after an answer. */
@@ -78,19 +91,20 @@ static struct relay *relay_wanted(struct call *call, const struct api_input *inp
 	return relay;
 }
 
+RUNS_ON(on_control) static void on_removed(struct call *call, const char *mount, int error)
+{
+	if (error) {
+		refuse_relay(call, mount, error);
+		return;
+	}
+	api_log_order(call, mount);
+	api_done(call);
+}
+
 RUNS_ON(on_control)
 static void answer_remove_relay(struct call *call, const struct api_input *input)
 {
-	struct relay *relay = relay_wanted(call, input);
-
-	if (!relay)
-		return;
-	if (relay_remove(relay) != 0) {
-		api_fault(call, 409, "in_file", "this relay stands in the settings");
-		return;
-	}
-	api_log_order(call, input->mount);
-	api_done(call);
+	relay_own_remove(call, input->mount, on_removed);
 }
 
 static bool order_named(const char *word, enum relay_order *order)
@@ -172,8 +186,8 @@ const struct api_operation network_operations[] = {
 	{"GET", API_ROOT "/relays", RANK_OPERATOR, answer_relays,
 	 "Streams that are pulled from other servers.", NULL, "Relays", NULL},
 	{"POST", API_ROOT "/relays", RANK_ADMIN, answer_add_relay,
-	 "Relays a stream, until it is removed or the server ends; only from addresses outside.",
-	 "NewRelay", NULL, NULL},
+	 "Relays a stream until it is removed; only from addresses outside.", "NewRelay", "Relay",
+	 NULL},
 	{"POST", API_ROOT "/relays/{mount}/order", RANK_OPERATOR, answer_order_relay,
 	 "Starts, stops or restarts a relay.", "Order", NULL, NULL},
 	{"DELETE", API_ROOT "/relays/{mount}", RANK_ADMIN, answer_remove_relay,

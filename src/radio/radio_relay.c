@@ -13,6 +13,7 @@
 #include "radio/radio_login.h"
 #include "radio/radio_master.h"
 #include "radio/radio_pull.h"
+#include "radio/radio_relay_own.h"
 
 #define TICK_MS   250
 #define HEAD_MS   15000    /* until an upstream must have answered */
@@ -532,6 +533,44 @@ int relay_remove(struct relay *relay)
 	return 0;
 }
 
+bool relay_is_of_file(const struct relay *relay)
+{
+	return relay->origin == RELAY_OF_FILE;
+}
+
+RUNS_ON(on_control) static bool is_own(const struct relay *relay)
+{
+	return relay->origin == RELAY_OF_API && !relay->leaving;
+}
+
+size_t relays_own_count(void)
+{
+	size_t count = 0;
+
+	for (const struct relay *relay = relays; relay; relay = relay->next)
+		count += is_own(relay);
+	return count;
+}
+
+json_t *relay_own_tree(const char *mount, const char *url, bool on_demand)
+{
+	return json_pack("{s:s s:s s:b}", "mount", mount, "url", url, "on_demand", on_demand);
+}
+
+json_t *relays_own_tree(const char *but)
+{
+	json_t *list = json_array();
+
+	for (const struct relay *relay = relays; list && relay; relay = relay->next)
+		if (is_own(relay) && strcmp(relay->mount->name, but) != 0 &&
+		    json_array_append_new(list, relay_own_tree(relay->mount->name, relay->own_url,
+							       relay->on_demand_said)) != 0) {
+			json_decref(list);
+			list = NULL;
+		}
+	return list;
+}
+
 /* --- the master's --------------------------------------------------------------------------- */
 
 RUNS_ON(on_control)
@@ -578,7 +617,7 @@ void relays_of_master(const char *base, struct bytes list, bool on_demand)
 
 /* --- what is said of them ------------------------------------------------------------------- */
 
-RUNS_ON(on_control) static json_t *relay_tree(const struct relay *relay)
+json_t *relay_tree(const struct relay *relay)
 {
 	static const char *const origins[] = {"file", "api", "master"};
 	const struct pull *pull = relay->pull;
@@ -685,6 +724,7 @@ int relays_start(uv_loop_t *loop, const struct conf *conf)
 		return error;
 	if (!relays_of_file(conf))
 		return -ENOMEM;
+	relay_own_start(loop);
 	uv_timer_start(&tick, on_tick, 0, TICK_MS);
 	master_start(loop);
 	return 0;
@@ -703,6 +743,7 @@ void relays_stop(void)
 	if (!tick.loop)
 		return;
 	stopping = true;
+	relay_own_stop();
 	master_stop();
 	uv_close((uv_handle_t *)&tick, NULL);
 	for (struct relay *relay = relays; relay; relay = relay->next)

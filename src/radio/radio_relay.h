@@ -34,7 +34,8 @@ RUNS_ON(on_control) void relays_fini(void);
 
 /* --- for the API and the dashboard -------------------------------------------------------------- */
 
-/* An array: mount, url, state, since, error, bytes, retries … of each. NULL: no memory. */
+/* mount, url, state, since, error, bytes, retries …; and an array of each. NULL: no memory. */
+RUNS_ON(on_control) json_t *relay_tree(const struct relay *relay);
 RUNS_ON(on_control) json_t *relays_tree(void);
 
 RUNS_ON(on_control) struct relay *relay_find(struct bytes mount);
@@ -48,6 +49,13 @@ MUST_CHECK int relay_add(const char *mount, const char *url, bool on_demand,
 			 enum fetch_reach reach);
 /* -EPERM: it stands in the file. */
 RUNS_ON(on_control) MUST_CHECK int relay_remove(struct relay *relay);
+RUNS_ON(on_control) bool relay_is_of_file(const struct relay *relay);
+
+/* Of those that relay_add() made: how many; and all of them but the one of a mount, as radio_relay_own.h
+ * keeps them; and one such. NULL: no memory. */
+RUNS_ON(on_control) size_t relays_own_count(void);
+RUNS_ON(on_control) json_t *relays_own_tree(const char *but);
+json_t *relay_own_tree(const char *mount, const char *url, bool on_demand);
 
 /* --- for others of the radio --------------------------------------------------------------------- */
 

@@ -445,7 +445,7 @@ def test_relays_pushes_listings_and_webhooks_are_seen_and_ordered(serve, crew):
     assert api("POST", "/relays/none/order", {"order": "stop"}).status == 404
     assert api("DELETE", "/relays/pulled").status == 409
     made = {"mount": "/new/one", "url": "http://198.51.100.1:9/x", "on_demand": True}
-    assert api("POST", "/relays", made).status == 204
+    assert api("POST", "/relays", made).status == 201
     assert api("POST", "/relays", made).status == 409
     assert api("POST", "/relays", {"mount": "/bad", "url": "file:///etc/passwd"}).status == 400
     assert {r["mount"] for r in api("GET", "/relays").json["relays"]} == {"/pulled", "/new/one"}

@@ -6,7 +6,7 @@ of an encoder is in test_handover_streams.py, what goes wrong in test_handover_f
 
 import pytest
 
-from fault_harness import (SANITIZED, Encoder, Listener, assert_never_back, assert_whole, await_,
+from fault_harness import (ADMIN, SANITIZED, SOURCE, Encoder, Listener, assert_never_back, assert_whole, await_, basic,
                            runs_of, swarm_report, swarm_start)
 from handover_harness import TIMES, Kept, all_hear, assert_still_live, disturb, swarm_over
 from test_tls import certificate, swarm_tls
@@ -120,3 +120,21 @@ def test_a_half_read_request_moves_and_is_answered():
             assert half.recv(65536).startswith(b"HTTP/1.1 200")
             idle.sendall(b"GET /api/v1/station HTTP/1.1\r\nHost: x\r\n\r\n")
             assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("how", ["upgrade", "kill"])
+def test_who_was_right_lately_is_known_to_the_next_server(how):
+    """Somebody guesses behind the encoder's own address, and goes on doing so."""
+    title = "/admin/metadata?mode=updinfo&mount=/live&song="
+    with Kept({"auth.attempts": "3", "auth.lockout": "1h"}) as server:
+        encoder = Encoder(server)
+        server.await_state("/live", "live")
+        assert server.get(title + "one", SOURCE).status == 200
+        assert server.get("/admin/stats", ADMIN).status == 200
+        for i in range(3):
+            disturb(server, how, 1)
+            guesses = [server.get(title + "x", basic("source", f"guess {i} {k}")).status for k in range(5)]
+            assert 429 in guesses
+            assert server.get(title + f"{i}", SOURCE).status == 200
+            assert server.get("/admin/stats", ADMIN).status == 200
+        assert_still_live(encoder)

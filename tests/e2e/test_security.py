@@ -584,7 +584,7 @@ def test_a_relay_given_by_the_api_does_not_reach_the_inside(serve):
         for number, url in enumerate(INSIDE):
             made = api(server, "POST", "/relays", {"mount": f"/r{number}", "on_demand": False,
                                                    "url": url.replace("PORT", str(inside.port))})
-            assert made.status in (204, 400), (url, made.body)
+            assert made.status in (201, 400), (url, made.body)
         for url in NO_URLS:
             made = api(server, "POST", "/relays", {"mount": "/none", "url": url, "on_demand": False})
             assert made.status == 400, (url, made.body)
@@ -608,7 +608,7 @@ def test_a_redirect_does_not_lead_to_the_inside(serve):
         threading.Thread(target=outside._accept, args=(listener,), daemon=True).start()
         made = api(server, "POST", "/relays", {"mount": "/r", "on_demand": False,
                                                "url": f"http://127.0.0.2:{outside.port}/live"})
-        assert made.status == 204
+        assert made.status == 201
         await_true(lambda: outside.requests, 10)
         await_true(lambda: "may not be called" in
                    (api(server, "GET", "/relays").json["relays"][0]["error"] or ""), 10,

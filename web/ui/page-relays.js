@@ -97,7 +97,7 @@ export function show(place, _, { tools }) {
 	}
 	if (me.may("admin") && can("POST", "/relays"))
 		tools.append(h("button.primary", { type: "button", onclick: async () => {
-			await ask({ title: "Relay a stream", button: "Relay", text: "It is pulled until you remove it or the server ends; what should last goes into the settings.",
+			await ask({ title: "Relay a stream", button: "Relay", text: "It is pulled until you remove it, also when the server begins anew; what needs more than an address goes into the settings.",
 				fields: [{ name: "url", label: "Address of the stream", type: "url", required: true, placeholder: "https://radio.example/live" },
 					{ name: "mount", label: "Mount here", required: true, value: "/" },
 					{ name: "on_demand", label: "Only while somebody listens", type: "checkbox" }],

@@ -2,6 +2,7 @@
  * an argument here, so hours pass at once. */
 #include "edge/lockout.h"
 
+#include "core/estate.h"
 #include "edge/auth.h"
 #include "expect.h"
 
@@ -243,6 +244,33 @@ static void kinds_of_credentials_do_not_know_of_each_other(void **state)
 	assert_false(lockout_forget(&(struct address){0}));
 }
 
+static void the_next_server_knows_who_was_right(void **state)
+{
+	struct address peer = address_of("192.0.2.1");
+	struct lockout_try good, other;
+	unsigned wait_s;
+	int left;
+
+	(void)state;
+	lockout_know();
+	assert_int_equal(estate_create(), 0);
+	lockout_start();
+	good = try_of(&peer, "source", "hackme");
+	lockout_right(&good, at_s(1));
+	left = estate_fd();
+	estate_forget();
+	/* Another process: its own key, and no memory but what was left. */
+	assert_true(auth_init());
+	lockout_know();
+	assert_int_equal(estate_adopt(left), 0);
+	lockout_start();
+	assert_int_equal(guess(&peer, "source", 10, 2), 5);
+	good = try_of(&peer, "source", "hackme");
+	other = try_of(&peer, "other", "hackme");
+	assert_int_equal(lockout_ask(&rules, &good, at_s(3), &wait_s), LOCKOUT_GO);
+	assert_int_equal(lockout_ask(&rules, &other, at_s(3), &wait_s), LOCKOUT_WAIT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +283,7 @@ int main(void)
 		cmocka_unit_test_setup(ten_thousand_addresses_guess_at_one_account, setup),
 		cmocka_unit_test_setup(full_tables_forget_the_oldest_and_not_who_is_right, setup),
 		cmocka_unit_test_setup(an_administrator_forgives, setup),
+		cmocka_unit_test_setup(the_next_server_knows_who_was_right, setup),
 		cmocka_unit_test_setup(without_a_number_of_attempts_nobody_waits, setup),
 	};
 
