@@ -20,6 +20,7 @@
 #define SAMPLE_BYTES 3u
 
 static struct {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): names and lists of types take none */
 #define POINTER(name, symbol, arguments) vm_result(*name) arguments;
 	VM_FUNCTIONS(POINTER)
 	VM_FUNCTIONS_AUDIO(POINTER)

@@ -451,7 +451,7 @@ static void source_read(struct ingest *in)
 
 		/* A picture without a time follows the one before. */
 		if (pts_us == INT64_MIN)
-			pts_us = last_us + 1000000ll * in->info.fps_den / in->info.fps_num;
+			pts_us = last_us + 1000000LL * in->info.fps_den / in->info.fps_num;
 		if (kind == INPUT_PICTURE)
 			last_us = pts_us;
 		if (!queue_put(queue, frame, pts_us))

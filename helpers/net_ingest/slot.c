@@ -115,7 +115,7 @@ static int make_by_service(const struct slot_order *order, bool replace)
 	message = json_string_value(json_object_get(error, "message"));
 	if (status == 409)
 		result = code && strcmp(code, "has_writer") == 0 ? EBUSY : EEXIST;
-	else if (status == 507 || status >= 500)
+	else if (status >= 500)
 		result = 1;
 	if (status != 409)
 		say("the service at %s makes no slot (%ld): %s", order->api, status,

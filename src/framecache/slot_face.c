@@ -43,9 +43,7 @@ RUNS_ON(on_worker) static void let_in(struct conn *conn, void (*then)(struct con
 {
 	const struct request *request = conn_request(conn);
 
-	if (access_is_local(request))
-		then(conn);
-	else if (has_token(request))
+	if (access_is_local(request) || has_token(request))
 		then(conn);
 	else
 		access_require(conn, RANK_OPERATOR, (struct bytes){0}, then);

@@ -105,6 +105,7 @@ static struct matrix matrix_of(const fc_info_t *info)
 
 static uint8_t byte_of(float value)
 {
+	/* NOLINTNEXTLINE(bugprone-incorrect-roundings): what is rounded is positive */
 	return value <= 0 ? 0 : value >= 255 ? 255 : (uint8_t)(value + .5f);
 }
 

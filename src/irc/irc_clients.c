@@ -129,9 +129,11 @@ void irc_client_show_channel(struct irc_client *client, struct irc_buffer *buffe
 
 /* --- all of a network ----------------------------------------------------------------------- */
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a variable that is declared takes none */
 #define EACH_SEAT(client, network)                                                                 \
 	for (struct irc_client *client = (network)->user->clients, *next_; client; client = next_) \
 		if (next_ = client->next, irc_client_seat(client, network) && client->registered)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 void irc_clients_joined(struct irc_buffer *buffer)
 {

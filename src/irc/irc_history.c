@@ -226,7 +226,8 @@ static uint64_t seq_of_own(const struct irc_buffer *buffer, const char *id)
 {
 	unsigned long long of = 0, seq = 0, at = 0;
 
-	if (sscanf(id, "rm-%llx-%llx-%llx", &of, &seq, &at) != 3 || of != buffer->id)
+	/* NOLINTNEXTLINE(cert-err34-c): sixteen digits are in range */
+	if (sscanf(id, "rm-%16llx-%16llx-%16llx", &of, &seq, &at) != 3 || of != buffer->id)
 		return 0;
 	return seq < buffer->ring.head ? seq : 0;
 }

@@ -41,12 +41,14 @@ static const struct field fields[] = {
 #include "irc/irc_network.def"
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): names of members take none */
 static const struct irc_network_conf presets = {
 #define TEXT(field, preset, help)              .field = preset,
 #define NUMBER(field, preset, low, high, help) .field = preset,
 #define FLAG(field, preset, help)              .field = preset,
 #include "irc/irc_network.def"
 };
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 const char *irc_network_field(unsigned i)
 {

@@ -87,9 +87,9 @@ WITH_AES static void native_expand(struct voice_key *key)
 #	define TWO(DO)   DO(0) DO(1)
 #	define ONE(DO)   DO(0)
 
-#	define BEGIN(n) __m128i b##n = _mm_xor_si128(_mm_loadu_si128(at + n), k[0]);
+#	define BEGIN(n) __m128i b##n = _mm_xor_si128(_mm_loadu_si128(at + (n)), k[0]);
 #	define ROUND(n) b##n = ROUND_OF(b##n, k[r]);
-#	define END(n)   _mm_storeu_si128(at + n, LAST_OF(b##n, k[ROUNDS]));
+#	define END(n)   _mm_storeu_si128(at + (n), LAST_OF(b##n, k[ROUNDS]));
 
 #	define ALL_ROUNDS(SOME)                           \
 		{                                          \

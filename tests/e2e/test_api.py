@@ -678,6 +678,20 @@ def test_a_picture_of_no_slot(api):
     assert api("GET", "/slots/-/thumbnail").status == 404
 
 
+def test_voice_rooms_are_recorded(serve, tmp_path):
+    (tmp_path / "recordings").mkdir()
+    api = Api(ringmain_voice(serve, {"voice.record_directory": str(tmp_path / "recordings")}).server)
+    begun = api("POST", "/voice/channels/0/recording")
+    assert begun.status in (200, 201), begun.body
+    assert len(api("GET", "/voice/recordings").json["recordings"]) == 1
+    assert api("POST", "/voice/channels/0/recording").status == 409
+    assert api("POST", "/voice/channels/77/recording").status == 404
+    assert api("DELETE", "/voice/channels/0/recording").status in (200, 204)
+    assert api("DELETE", "/voice/channels/0/recording").status == 404
+    assert api("GET", "/voice/recordings").json["recordings"] == []
+    Api.elsewhere |= api.called
+
+
 def test_voice_rooms_are_seen_and_ordered(serve):
     voice = ringmain_voice(serve)
     api = Api(voice.server)

@@ -43,7 +43,11 @@ done
 
 port=${look##*:}
 port=${port%/}
-timeout 60 "$root/run" --data "$room/data" --set "http.listen=127.0.0.1:$port" \
+timeout 60 "$root/run" --data "$room/data" >"$room/out2" 2>"$room/err2" &&
+	die "a second server starts on the same data"
+grep -q "another ringmain serves from the data directory $room/data" "$room/err2" ||
+	die "a taken data directory is not explained: $(cat "$room/err2")"
+timeout 60 "$root/run" --data "$room/data2" --set "http.listen=127.0.0.1:$port" \
 	>"$room/out2" 2>"$room/err2" && die "a second server starts on the same port"
 grep -q "another program serves 127.0.0.1:$port" "$room/err2" &&
 	grep -q 'http.listen=' "$room/err2" || die "a taken port is not explained: $(cat "$room/err2")"

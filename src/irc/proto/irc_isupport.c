@@ -40,15 +40,12 @@ static void take_prefix(struct irc_isupport *is, struct bytes value)
 
 static void take_casemap(struct irc_isupport *is, struct bytes value)
 {
-	if (bytes_equal_nocase(value, BYTES("ascii")))
-		is->casemap = IRC_ASCII;
-	else if (bytes_equal_nocase(value, BYTES("rfc1459-strict")) ||
-		 bytes_equal_nocase(value, BYTES("strict-rfc1459")))
+	is->casemap = IRC_ASCII;
+	if (bytes_equal_nocase(value, BYTES("rfc1459-strict")) ||
+	    bytes_equal_nocase(value, BYTES("strict-rfc1459")))
 		is->casemap = IRC_RFC1459_STRICT;
 	else if (bytes_equal_nocase(value, BYTES("rfc1459")))
 		is->casemap = IRC_RFC1459;
-	else
-		is->casemap = IRC_ASCII;
 }
 
 void irc_isupport_take(struct irc_isupport *is, struct bytes token)
