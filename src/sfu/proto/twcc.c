@@ -163,8 +163,8 @@ static unsigned symbol_at(uint16_t chunk, unsigned left)
 	if (!(chunk & 0x8000))
 		return chunk >> 13 & 3u;
 	if (chunk & 0x4000)
-		return chunk >> (2 * (left - 1)) & 3u;
-	return chunk >> (left - 1) & 1u;
+		return (unsigned)chunk >> (2 * (left - 1)) & 3u;
+	return (unsigned)chunk >> (left - 1) & 1u;
 }
 
 bool twcc_read(struct bytes entries, struct twcc_report *out)

@@ -21,7 +21,8 @@ static struct {
 	pthread_t thread;
 	int fds[MOST];
 	bool is_map[MOST];
-	int count;
+	_Atomic int
+		count; /* what lies below it is there: the main thread reads it behind a datagram's way */
 } keeping;
 
 static void take(const char *text, const int *fds, int count)
