@@ -28,6 +28,7 @@
 #include "edge/api_history.h"
 #include "edge/api_hooks.h"
 #include "edge/api_people.h"
+#include "edge/api_schema.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
 #include "edge/auth.h"
@@ -448,6 +449,8 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 {
 	settings_owner.file = server->options->config;
 	api_settings_own(&settings_owner);
+	if (!api_schema_start())
+		log_warnx("core", "members of orders are not judged: out of memory");
 	api_add(api_operations);
 	api_add(session_operations);
 	api_add(setup_operations);

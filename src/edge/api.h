@@ -21,6 +21,10 @@
 #define API_ROOT    "/api/v1"
 #define API_ARG_MAX 255u
 
+/* Of a member that an operation does not know. */
+#define API_FAULT_MAX 256u
+#define API_STRANGER  "the member \"%.200s\" is not known here"
+
 /* What was asked, for the duration of answer(). */
 struct api_input {
 	const char *mount; /* "/live"; "" when the path has no {mount} */
