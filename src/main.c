@@ -125,6 +125,19 @@ static struct conf *load(const struct options *options, const char *const *sets,
 	return conf;
 }
 
+/* What is good and will not work today. */
+static void say_doubts(const struct conf *conf, FILE *out)
+{
+	struct conf_errors doubts = {0};
+
+	radio_conf_doubt(conf, &doubts);
+	for (size_t i = 0; workers_count() && i < doubts.count; i++)
+		log_warnx("core", "settings doubtful", kv_str("doubt", doubts.at[i].text));
+	if (out)
+		conf_errors_print(out, &doubts);
+	conf_errors_fini(&doubts);
+}
+
 static bool is_unset(const struct conf *conf, const char *name)
 {
 	const char *value = strcmp(name, "admin.password") == 0
@@ -193,6 +206,8 @@ static bool print_and_end(const struct options *options, int *code)
 			conf_dump(stdout, conf, false);
 		else if (conf)
 			printf("The settings are good.\n");
+		if (conf)
+			say_doubts(conf, stderr);
 		conf_free(&conf);
 	} else {
 		return false;
@@ -391,6 +406,7 @@ RUNS_ON(on_control) static bool reload(struct server *server, FILE *faults)
 	retired->baton.home = retired_home;
 	baton_send(&retired->baton);
 	server->conf = conf;
+	say_doubts(conf, faults);
 	log_info("core", "reloaded");
 	return true;
 }
@@ -697,7 +713,7 @@ RUNS_ON(on_control) static void side_doors_open(struct server *server)
 		.outcome = control_outcome,
 	};
 	static const struct control_hooks control_hooks = {
-		.reload = reload_asked,
+		.reload = reload_over_api,
 		.upgrade = upgrade_ask,
 		.order = families_order,
 	};
