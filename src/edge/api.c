@@ -340,16 +340,16 @@ uint64_t api_number(const struct call *call, const char *name, uint64_t otherwis
 	return value < most ? value : most;
 }
 
-void api_log_order(const struct call *call, const char *mount)
+void api_log_order(const struct call *call, const char *target)
 {
 	char address[ADDRESS_TEXT_MAX + 1];
 
 	log_info("edge", "order",
 		 kv_bytes("method", call->request.method.at, call->request.method.len),
 		 kv_bytes("path", call->request.path.at, call->request.path.len),
-		 kv_str("mount", mount), kv_str("user", call->user),
+		 kv_str(target[0] == '/' ? "mount" : "target", target), kv_str("user", call->user),
 		 kv_str("address", address_text(&call->request.peer, address)));
-	audit_call(call, mount, "done");
+	audit_call(call, target, "done");
 }
 
 /* --- what there is -------------------------------------------------------------------------- */

@@ -15,8 +15,9 @@ import time
 
 import pytest
 
-from fault_harness import (ADMIN, CLIENTS, Encoder, Reply, Server, assert_whole, await_,
+from fault_harness import (ADMIN, CLIENTS, SANITIZED, Encoder, Reply, Server, assert_whole, await_,
                            free_port, frames_of, runs_of, swarm_report, read_all, serving)
+from handover_harness import Kept
 
 FAST = {"bitrate": 320, "speed": 4}
 SMALL = {"radio.ring": "64k", "radio.burst": "8k", "radio.send_buffer": "4608", "radio.turn": "50ms"}
@@ -620,6 +621,29 @@ def test_an_authority_that_is_not_there_is_asked_later_and_later(tmp_path):
         # Browsers are sent to https by a name that the certificate has; here it would only be a warning.
         assert server.get("/", f"Host: localhost:{server.port}\r\nAccept: text/html\r\n").status == 200
         assert get(server).status == 200
+
+
+def test_a_server_without_the_program_for_certificates_says_so_at_once():
+    """Kept runs a copy, with nothing beside it."""
+    if SANITIZED:
+        pytest.skip("a sanitizer does not bear clone(CLONE_FILES)")
+    settings = {"tls.acme.domains": "radio.test", "tls.acme.directory": f"https://127.0.0.1:{free_port()}/dir"}
+    with Kept(settings) as server:
+        server.await_log("error edge .*ringmain-acme-hook")
+    with Server(settings) as server:
+        server.await_log("core ready")
+        assert "ringmain-acme-hook" not in server.log()
+
+
+def test_the_welcome_names_addresses_that_need_no_redirect(tmp_path):
+    for settings, scheme in (({}, "http"), ({"tls.acme.domains": "radio.test", "tls.acme.directory":
+                                             f"https://127.0.0.1:{free_port()}/dir"}, "https")):
+        with Server(settings) as server:
+            await_("it welcomes", lambda s=server: "--help lists" in s.out())
+            for word in ("Look:", "Control:", "Then hear:", "State:"):
+                line, = [l for l in server.out().splitlines() if word in l]
+                assert f" {scheme}://localhost:{server.port}/" in line, line
+
 
 
 def test_a_program_that_is_missing_is_named():
