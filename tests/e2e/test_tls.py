@@ -15,9 +15,8 @@ import time
 
 import pytest
 
-from fault_harness import (ADMIN, CLIENTS, SANITIZED, Encoder, Reply, Server, assert_whole, await_,
+from fault_harness import (ADMIN, CLIENTS, SERVER, Encoder, Reply, Server, assert_whole, await_,
                            free_port, frames_of, runs_of, swarm_report, read_all, serving)
-from handover_harness import Kept
 
 FAST = {"bitrate": 320, "speed": 4}
 SMALL = {"radio.ring": "64k", "radio.burst": "8k", "radio.send_buffer": "4608", "radio.turn": "50ms"}
@@ -623,16 +622,16 @@ def test_an_authority_that_is_not_there_is_asked_later_and_later(tmp_path):
         assert get(server).status == 200
 
 
-def test_a_server_without_the_program_for_certificates_says_so_at_once():
-    """Kept runs a copy, with nothing beside it."""
-    if SANITIZED:
-        pytest.skip("a sanitizer does not bear clone(CLONE_FILES)")
-    settings = {"tls.acme.domains": "radio.test", "tls.acme.directory": f"https://127.0.0.1:{free_port()}/dir"}
-    with Kept(settings) as server:
-        server.await_log("error edge .*ringmain-acme-hook")
-    with Server(settings) as server:
-        server.await_log("core ready")
-        assert "ringmain-acme-hook" not in server.log()
+def test_a_server_without_the_program_for_certificates_says_so_at_once(tmp_path):
+    """A copy, with nothing beside it."""
+    alone = shutil.copy(SERVER, tmp_path / "ringmain")
+    args = [alone, "--no-keeper", "--data", tmp_path / "data"]
+    for setting in (f"http.listen=127.0.0.1:{free_port()}", "tls.acme.domains=radio.test",
+                    f"tls.acme.directory=https://127.0.0.1:{free_port()}/dir"):
+        args += ["--set", setting]
+    with open(tmp_path / "log", "wb") as log, subprocess.Popen(args, stderr=log, stdout=log) as server:
+        await_("it says so", lambda: b"program=ringmain-acme-hook" in (tmp_path / "log").read_bytes())
+        server.kill()
 
 
 def test_the_welcome_names_addresses_that_need_no_redirect(tmp_path):
