@@ -635,8 +635,7 @@ def test_a_server_without_the_program_for_certificates_says_so_at_once(tmp_path)
 
 
 def test_the_welcome_names_addresses_that_need_no_redirect(tmp_path):
-    for settings, scheme in (({}, "http"), ({"tls.acme.domains": "radio.test", "tls.acme.directory":
-                                             f"https://127.0.0.1:{free_port()}/dir"}, "https")):
+    for settings, scheme in (({}, "http"), (tls(certificate(tmp_path, "one")), "https")):
         with Server(settings) as server:
             await_("it welcomes", lambda s=server: "--help lists" in s.out())
             for word in ("Look:", "Control:", "Then hear:", "State:"):
