@@ -118,15 +118,33 @@ RUNS_ON(on_control) static void ask_family(struct caller *caller)
 	}
 }
 
+/* Faults and doubts of settings, each with its place, behind the word about all of them. */
+RUNS_ON(on_control) static void obey_reload(struct caller *caller)
+{
+	static const char doubted[] = "but:\n", refused[] = "the settings before stay in force:\n";
+	char *text = NULL;
+	size_t len = 0;
+	FILE *said = open_memstream(&text, &len);
+	bool done = hooks->reload(said), whole;
+	char *words = NULL;
+
+	whole = said && fclose(said) == 0;
+	if (whole && len &&
+	    asprintf(&words, "%s%.*s", done ? doubted : refused, (int)len - 1, text) == -1)
+		words = NULL;
+	answer(caller, done,
+	       words                 ? words
+	       : done                ? ""
+	       : handover_is_given() ? "another server takes over just now: ask again"
+				     : "the log says why");
+	free(words);
+	free(text);
+}
+
 RUNS_ON(on_control) static void obey(struct caller *caller)
 {
 	if (strcmp(caller->line, "reload") == 0) {
-		bool done = hooks->reload();
-
-		answer(caller, done,
-		       done                  ? ""
-		       : handover_is_given() ? "another server takes over just now: ask again"
-					     : "the log says why");
+		obey_reload(caller);
 	} else if (strcmp(caller->line, "upgrade") == 0) {
 		if (hooks->upgrade())
 			caller->waits = true;

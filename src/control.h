@@ -1,12 +1,13 @@
 /* control: a socket in the data directory for ringmainctl: one line in, an answer out.
  *
- *   "upgrade\n" "reload\n"  ─▶  "ok …\n" | "error …\n"
+ *   "upgrade\n" "reload\n"  ─▶  "ok …\n" | "error …\n"; what is wrong with settings in lines behind it
  *   "irc USER …\n"          ─▶  the same, of the family of that name; the answer may have many lines
  *
  * Only root and the user that the server runs as are heard (SO_PEERCRED). Thread: control. */
 #pragma once
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <uv.h>
 
 #include "core/check.h"
@@ -14,8 +15,8 @@
 #include "core/role.h"
 
 struct control_hooks {
-	bool (*reload)(void);
-	bool (*upgrade)(void); /* false: it cannot begin; else control_outcome() follows */
+	bool (*reload)(FILE *said); /* what is wrong is written there, a line each */
+	bool (*upgrade)(void);      /* false: it cannot begin; else control_outcome() follows */
 	bool (*order)(const char *family, struct family_order *order); /* false: there is none */
 };
 

@@ -28,6 +28,7 @@
 #include "edge/api_history.h"
 #include "edge/api_hooks.h"
 #include "edge/api_people.h"
+#include "edge/api_schema.h"
 #include "edge/api_server.h"
 #include "edge/api_settings.h"
 #include "edge/auth.h"
@@ -46,6 +47,7 @@
 #include "edge/session.h"
 #include "edge/setup.h"
 #include "edge/tls_crypto.h"
+#include "edge/tls_identity.h"
 #include "edge/tls_room.h"
 #include "edge/tls_ticket.h"
 #include "edge/trend.h"
@@ -124,6 +126,19 @@ static struct conf *load(const struct options *options, const char *const *sets,
 	return conf;
 }
 
+/* What is good and will not work today. */
+static void say_doubts(const struct conf *conf, FILE *out)
+{
+	struct conf_errors doubts = {0};
+
+	radio_conf_doubt(conf, &doubts);
+	for (size_t i = 0; workers_count() && i < doubts.count; i++)
+		log_warnx("core", "settings doubtful", kv_str("doubt", doubts.at[i].text));
+	if (out)
+		conf_errors_print(out, &doubts);
+	conf_errors_fini(&doubts);
+}
+
 static bool is_unset(const struct conf *conf, const char *name)
 {
 	const char *value = strcmp(name, "admin.password") == 0
@@ -192,6 +207,8 @@ static bool print_and_end(const struct options *options, int *code)
 			conf_dump(stdout, conf, false);
 		else if (conf)
 			printf("The settings are good.\n");
+		if (conf)
+			say_doubts(conf, stderr);
 		conf_free(&conf);
 	} else {
 		return false;
@@ -210,7 +227,7 @@ static void print_secret(const char *what, const char *user, const char *passwor
 }
 
 /* A line that works as it stands, with no music at hand; what a URL cannot hold is encoded. */
-static void print_publish(const char *user, const char *password, unsigned port)
+static void print_publish(const char *user, const char *password, const char *scheme, unsigned port)
 {
 	char buf[1024];
 	struct writer w = writer_of(buf, sizeof buf - 1);
@@ -225,7 +242,7 @@ static void print_publish(const char *user, const char *password, unsigned port)
 	       "-content_type audio/mpeg -f mp3 icecast://%s@localhost:%u/live\n",
 	       buf, port);
 	printf("               (-i music.mp3 in place of -f lavfi -i sine=220 sends music)\n");
-	printf("  Then hear:   http://localhost:%u/live\n", port);
+	printf("  Then hear:   %s://localhost:%u/live\n", scheme, port);
 }
 
 RUNS_ON(on_control) static void welcome(const struct server *server, bool show)
@@ -233,25 +250,29 @@ RUNS_ON(on_control) static void welcome(const struct server *server, bool show)
 	const struct edge_conf *edge = edge_conf_of(server->conf);
 	const struct radio_conf *radio = radio_conf_of(server->conf);
 	const char *user = radio->source_user[0] ? radio->source_user : "source";
+	bool secure = tls_identity_in_force();
+	const char *scheme = secure ? "https" : "http";
 	unsigned port = edge_port();
 
 	printf("\nringmain %s is ready.\n\n", RINGMAIN_VERSION);
-	printf("  Look:        http://localhost:%u/\n", port);
-	printf("  Control:     http://localhost:%u/admin\n", port);
+	printf("  Look:        %s://localhost:%u/\n", scheme, port);
+	printf("  Control:     %s://localhost:%u/admin\n", scheme, port);
 	if (server->demo)
-		printf("  Listen:      http://localhost:%u/demo (a browser, mpv, VLC, a radio)\n",
-		       port);
+		printf("  Listen:      %s://localhost:%u/demo (a browser, mpv, VLC, a radio)\n",
+		       scheme, port);
 	if (setup_code()[0])
-		printf("  Set up:      http://localhost:%u/admin/login with the code %s\n", port,
-		       setup_code());
-	print_publish(user, show ? radio->source_password : "PASSWORD", port);
+		printf("  Set up:      %s://localhost:%u/admin/login with the code %s\n", scheme,
+		       port, setup_code());
+	print_publish(user, show ? radio->source_password : "PASSWORD", scheme, port);
 	printf("\n");
 	if (show) {
 		print_secret("Encoders:", user, radio->source_password);
 		print_secret("Admin:", edge->admin_user, edge->admin_password);
 	}
-	printf("  State:       curl -u %s:%s http://localhost:%u/admin/stats\n", edge->admin_user,
-	       show ? edge->admin_password : "PASSWORD", port);
+	/* The certificate is hardly localhost's. */
+	printf("  State:       curl %s-u %s:%s %s://localhost:%u/admin/stats\n",
+	       secure ? "-k " : "", edge->admin_user, show ? edge->admin_password : "PASSWORD",
+	       scheme, port);
 	if (server->unkept)
 		printf("  The passwords could NOT be kept in %s: the next start invents others.\n",
 		       server->data);
@@ -390,6 +411,7 @@ RUNS_ON(on_control) static bool reload(struct server *server, FILE *faults)
 	retired->baton.home = retired_home;
 	baton_send(&retired->baton);
 	server->conf = conf;
+	say_doubts(conf, faults);
 	log_info("core", "reloaded");
 	return true;
 }
@@ -448,6 +470,8 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 {
 	settings_owner.file = server->options->config;
 	api_settings_own(&settings_owner);
+	if (!api_schema_start())
+		log_warnx("core", "members of orders are not judged: out of memory");
 	api_add(api_operations);
 	api_add(session_operations);
 	api_add(setup_operations);
@@ -694,7 +718,7 @@ RUNS_ON(on_control) static void side_doors_open(struct server *server)
 		.outcome = control_outcome,
 	};
 	static const struct control_hooks control_hooks = {
-		.reload = reload_asked,
+		.reload = reload_over_api,
 		.upgrade = upgrade_ask,
 		.order = families_order,
 	};

@@ -530,6 +530,9 @@ void acme_reload(void)
 		acme.state = (struct acme_state){.phase = ACME_OFF};
 		return;
 	}
+	if (!acme.hook[0])
+		log_error("edge", "certificates cannot be had: a program is not there",
+			  kv_str("program", "ringmain-acme-hook"));
 	snprintf(acme.domain, sizeof acme.domain, "%s", conf->acme_domains.at[0]);
 	if (!acme.runs)
 		acme.state.phase = ACME_WAITING;

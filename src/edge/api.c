@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/log.h"
+#include "edge/api_schema.h"
 #include "edge/audit.h"
 #include "edge/document.h"
 
@@ -232,6 +233,7 @@ RUNS_ON(on_control)
 static bool body_read(struct call *call, const struct api_operation *operation, json_t **body)
 {
 	struct bytes type = http1_header_get(&call->request.head, BYTES("Content-Type"));
+	const char *stranger;
 	json_error_t error;
 
 	*body = NULL;
@@ -248,7 +250,12 @@ static bool body_read(struct call *call, const struct api_operation *operation, 
 			  "the body is no JSON object: %s, line %d column %d",
 			  *body ? "another type" : error.text, error.line, error.column);
 		json_decref(*body);
-		*body = NULL;
+		return false;
+	}
+	stranger = api_schema_stranger(operation->request, *body);
+	if (stranger) {
+		api_fault(call, 400, "bad_body", API_STRANGER, stranger);
+		json_decref(*body);
 		return false;
 	}
 	return true;
@@ -333,16 +340,16 @@ uint64_t api_number(const struct call *call, const char *name, uint64_t otherwis
 	return value < most ? value : most;
 }
 
-void api_log_order(const struct call *call, const char *mount)
+void api_log_order(const struct call *call, const char *target)
 {
 	char address[ADDRESS_TEXT_MAX + 1];
 
 	log_info("edge", "order",
 		 kv_bytes("method", call->request.method.at, call->request.method.len),
 		 kv_bytes("path", call->request.path.at, call->request.path.len),
-		 kv_str("mount", mount), kv_str("user", call->user),
+		 kv_str(target[0] == '/' ? "mount" : "target", target), kv_str("user", call->user),
 		 kv_str("address", address_text(&call->request.peer, address)));
-	audit_call(call, mount, "done");
+	audit_call(call, target, "done");
 }
 
 /* --- what there is -------------------------------------------------------------------------- */

@@ -21,6 +21,10 @@
 #define API_ROOT    "/api/v1"
 #define API_ARG_MAX 255u
 
+/* Of a member that an operation does not know. */
+#define API_FAULT_MAX 256u
+#define API_STRANGER  "the member \"%.200s\" is not known here"
+
 /* What was asked, for the duration of answer(). */
 struct api_input {
 	const char *mount; /* "/live"; "" when the path has no {mount} */
@@ -76,5 +80,5 @@ const char *api_text(const struct api_input *input, const char *name);
 /* A number of the query, or otherwise; what is no number counts as not said. */
 uint64_t api_number(const struct call *call, const char *name, uint64_t otherwise, uint64_t most);
 
-/* For the log and the audit log: who did what, to what. */
-RUNS_ON(on_control) void api_log_order(const struct call *call, const char *mount);
+/* For the log and the audit log: who did what, to what: a mount or something else. */
+RUNS_ON(on_control) void api_log_order(const struct call *call, const char *target);

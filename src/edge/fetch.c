@@ -351,7 +351,7 @@ static void say_error(struct fetch *fetch, CURLcode code)
 
 	switch (fetch->result) {
 	case FETCH_OK: words = ""; break;
-	case FETCH_BLOCKED: words = "this address may not be called"; break;
+	case FETCH_BLOCKED: words = "this address may not be called (outgoing.internal)"; break;
 	case FETCH_TOO_BIG: words = "the answer is too large"; break;
 	case FETCH_TIMEOUT: words = "no answer in time"; break;
 	case FETCH_STOPPED: words = "the server stops"; break;

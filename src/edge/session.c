@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "edge/api_schema.h"
 #include "edge/audit.h"
 #include "edge/call.h"
 #include "edge/document.h"
@@ -117,14 +118,18 @@ RUNS_ON(on_worker) static void on_login(struct conn *conn, enum verdict verdict)
 
 /* {"user": …, "password": …}; RFC 8259. */
 static bool login_read(struct bytes body, char user[ACCOUNT_NAME_SIZE],
-		       char password[AUTH_PASSWORD_MAX])
+		       char password[AUTH_PASSWORD_MAX], char fault[API_FAULT_MAX])
 {
 	json_t *tree = json_loadb((const char *)body.at, body.len, JSON_REJECT_DUPLICATES, NULL);
 	const char *name = json_string_value(json_object_get(tree, "user"));
 	const char *secret = json_string_value(json_object_get(tree, "password"));
-	bool good = name && secret && strlen(name) < ACCOUNT_NAME_SIZE &&
+	const char *stranger = tree ? api_schema_stranger("Login", tree) : NULL;
+	bool good = !stranger && name && secret && strlen(name) < ACCOUNT_NAME_SIZE &&
 		    strlen(secret) < AUTH_PASSWORD_MAX;
 
+	fault[0] = '\0';
+	if (stranger)
+		snprintf(fault, API_FAULT_MAX, API_STRANGER, stranger);
 	if (good) {
 		bytes_to_str(bytes_str(name), user, ACCOUNT_NAME_SIZE);
 		bytes_to_str(bytes_str(secret), password, AUTH_PASSWORD_MAX);
@@ -136,12 +141,13 @@ static bool login_read(struct bytes body, char user[ACCOUNT_NAME_SIZE],
 /* What the browser sends with it (a cookie, Basic credentials) does not count: only the body does. */
 RUNS_ON(on_worker) static void serve_login(struct conn *conn)
 {
-	char user[ACCOUNT_NAME_SIZE], password[AUTH_PASSWORD_MAX];
+	char user[ACCOUNT_NAME_SIZE], password[AUTH_PASSWORD_MAX], fault[API_FAULT_MAX];
 
 	if (conn_body(conn))
 		return;
-	if (!login_read(conn_request(conn)->body, user, password)) {
-		api_refuse(conn, 400, "bad_login", "expected {\"user\": …, \"password\": …}");
+	if (!login_read(conn_request(conn)->body, user, password, fault)) {
+		api_refuse(conn, 400, fault[0] ? "bad_body" : "bad_login",
+			   fault[0] ? fault : "expected {\"user\": …, \"password\": …}");
 		return;
 	}
 	access_judge_login(conn, bytes_str(user), bytes_str(password), on_login);

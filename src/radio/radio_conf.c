@@ -1,6 +1,8 @@
 #include "radio/radio_conf.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/conf_net.h"
 #include "edge/proto/url.h"
@@ -166,6 +168,36 @@ static void check(const struct conf *conf, struct conf_errors *errors)
 	check_names(conf, errors);
 	for (size_t i = 0; i < conf_entry_count(conf, &mount_conf_section); i++)
 		check_mount(conf, i, errors);
+}
+
+/* A directory whose name is only known when the file is made is not looked for. */
+static void doubt_directory(const struct conf *conf, size_t i, const char *item, const char *path,
+			    struct conf_errors *errors)
+{
+	const char *end = strrchr(path, '/');
+	char directory[4096];
+	struct stat st;
+
+	if (!end || end == path ||
+	    !conf_entry_says(conf, &mount_conf_section, name_at(conf, i), item) ||
+	    (size_t)(end - path) >= sizeof directory)
+		return;
+	memcpy(directory, path, (size_t)(end - path));
+	directory[end - path] = '\0';
+	if (strpbrk(directory, "{%"))
+		return;
+	if (stat(directory, &st) != 0 || !S_ISDIR(st.st_mode))
+		conf_fault(errors, conf, values_at(conf, i), item,
+			   "there is no directory \"%s\" now", directory);
+}
+
+void radio_conf_doubt(const struct conf *conf, struct conf_errors *errors)
+{
+	for (size_t i = 0; i < conf_entry_count(conf, &mount_conf_section); i++) {
+		doubt_directory(conf, i, "dump", values_at(conf, i)->dump, errors);
+		doubt_directory(conf, i, "htpasswd", values_at(conf, i)->htpasswd, errors);
+	}
+	conf_errors_sort(errors);
 }
 
 const struct conf_room radio_conf_room = {

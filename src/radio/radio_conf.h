@@ -34,6 +34,9 @@ enum auth_down {
 };
 
 extern const struct conf_room radio_conf_room;
+
+/* What is good and will not work today: files in directories that are not there. After the load. */
+void radio_conf_doubt(const struct conf *conf, struct conf_errors *errors);
 extern const struct conf_section mount_conf_section;
 
 static inline const struct radio_conf *radio_conf_of(const struct conf *conf)

@@ -520,6 +520,33 @@ def test_bodies_that_are_no_json_object_are_refused(server):
     assert send(json.dumps({"network": "x" * 70000})).status == 413
 
 
+TAKES = sorted((method, path, said["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+                .rsplit("/", 1)[1]) for method, path, said in documented() if "requestBody" in said)
+
+
+@pytest.mark.parametrize("method,path,schema", TAKES, ids=[f"{m} {p}" for m, p, _ in TAKES])
+def test_a_member_that_is_not_known_is_refused_by_name(server, method, path, schema):
+    """One that is misspelt must not pass for one that was left out."""
+    real = re.sub(r"\{\w+\}", "1", path.replace("{mount}", "live"))
+
+    def send(body):
+        return server.get(real, auth=ADMIN, method=method, body=json.dumps(body),
+                          headers={"Content-Type": "application/json"})
+    rules = DOCUMENT["components"]["schemas"][schema]
+    assert rules["additionalProperties"] is False
+    # Flat, all of them: no member of a member goes unseen.
+    assert not any("properties" in one or "properties" in one.get("items", {})
+                   for one in rules["properties"].values())
+    first = next(iter(rules["properties"]))
+    for odd in ("odd one", first + "s", first.upper(), "", "<b>\u00e9"):
+        refused = send({odd: 1})
+        assert (refused.status, refused.json["error"]["code"]) == (400, "bad_body"), odd
+        assert f'"{odd}"' in refused.json["error"]["message"]
+        validate(refused.json, {"$ref": "#/components/schemas/Error"})
+    known = send({first: []})
+    assert "is not known" not in known.text
+
+
 def test_a_session_needs_the_word_against_other_sites(server):
     login = server.get("/api/v1/login", method="POST", headers={"Content-Type": "application/json"},
                        body=json.dumps({"user": "admin", "password": ADMIN_PASSWORD}))

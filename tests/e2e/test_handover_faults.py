@@ -302,3 +302,23 @@ def test_nothing_grows():
             assert not listener.ended
             assert len(runs_of(listener.frames())) == 1
         assert_still_live(encoder)
+
+
+def test_a_reload_over_ringmainctl_says_what_is_wrong_and_where():
+    with Kept(config="server:\n  name: x\n") as server:
+        path = server.config_path
+        write(path, "server:\n  name: y\nmount:\n  /live: {burst: lots}\n  /b: {colour: red}\n")
+        said = server.ctl("reload")
+        assert said.returncode == 1 and said.stdout.startswith("error ")
+        assert f"{path}:4:18: " in said.stdout and f"{path}:5:8: " in said.stdout and "colour" in said.stdout
+        write(path, "mount:\n  /live: {dump: /nowhere/at/all/x.mp3}\n")
+        said = server.ctl("reload")
+        assert said.returncode == 0 and said.stdout.startswith("ok ")
+        assert f"{path}:2:" in said.stdout and "/nowhere/at/all" in said.stdout
+        write(path, "server:\n  name: z\n")
+        assert server.ctl("reload").stdout == "ok\n"
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)

@@ -654,6 +654,17 @@ def test_faults_of_settings_are_said(line, fault, tmp_path):
     assert said.returncode == 1 and f"{path}:2:" in said.stderr and fault in said.stderr, said.stderr
 
 
+@pytest.mark.parametrize("item", ["dump", "htpasswd"])
+def test_directories_that_are_not_there_are_said(item, tmp_path):
+    """They may be there tomorrow: the settings are good all the same."""
+    path = tmp_path / "ringmain.conf"
+    path.write_text(f"mount:\n  /a:\n    {item}: {tmp_path}/none/file\n  /b:\n    {item}: {tmp_path}/file\n"
+                    "  /c:\n    dump: /nowhere/{mount}/x.mp3\n")
+    said = run("--check", "--config", str(path))
+    assert said.returncode == 0 and said.stderr.count("\n") == 1, said.stderr
+    assert f"{path}:3:" in said.stderr and item in said.stderr and f'"{tmp_path}/none"' in said.stderr
+
+
 def test_orders_are_followed(frames):
     radio = Radio(frames, speed=1)
     with Outside(radio) as outside, Server({**of(outside.url("/live"), enabled="no")}) as server:

@@ -141,4 +141,14 @@ def test_an_address_of_the_inside_stays_one_after_a_restart(tmp_path):
                 if first:
                     make(server, "/r", inside.url("/live"))
                 await_("it says why", lambda s=server: "may not be called" in (relay(s, "/r")["error"] or ""))
+                # And what would let it.
+                assert "outgoing.internal" in relay(server, "/r")["error"]
         assert not inside.requests
+
+
+def test_the_log_names_what_an_order_was_for():
+    with Server(NEAR) as server:
+        make(server, "/a", NOBODY)
+        assert call(server, "POST", "/bans", {"network": "192.0.2.0/24"}).status == 201
+        server.await_log("edge order method=POST path=/api/v1/relays mount=/a user=admin")
+        server.await_log("edge order method=POST path=/api/v1/bans target=192.0.2.0/24 user=admin")

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from fault_harness import (ADMIN, CLIENTS, Encoder, Reply, Server, assert_whole, await_,
+from fault_harness import (ADMIN, CLIENTS, SERVER, Encoder, Reply, Server, assert_whole, await_,
                            free_port, frames_of, runs_of, swarm_report, read_all, serving)
 
 FAST = {"bitrate": 320, "speed": 4}
@@ -620,6 +620,28 @@ def test_an_authority_that_is_not_there_is_asked_later_and_later(tmp_path):
         # Browsers are sent to https by a name that the certificate has; here it would only be a warning.
         assert server.get("/", f"Host: localhost:{server.port}\r\nAccept: text/html\r\n").status == 200
         assert get(server).status == 200
+
+
+def test_a_server_without_the_program_for_certificates_says_so_at_once(tmp_path):
+    """A copy, with nothing beside it."""
+    alone = shutil.copy(SERVER, tmp_path / "ringmain")
+    args = [alone, "--no-keeper", "--data", tmp_path / "data"]
+    for setting in (f"http.listen=127.0.0.1:{free_port()}", "tls.acme.domains=radio.test",
+                    f"tls.acme.directory=https://127.0.0.1:{free_port()}/dir"):
+        args += ["--set", setting]
+    with open(tmp_path / "log", "wb") as log, subprocess.Popen(args, stderr=log, stdout=log) as server:
+        await_("it says so", lambda: b"program=ringmain-acme-hook" in (tmp_path / "log").read_bytes())
+        server.kill()
+
+
+def test_the_welcome_names_addresses_that_need_no_redirect(tmp_path):
+    for settings, scheme in (({}, "http"), (tls(certificate(tmp_path, "one")), "https")):
+        with Server(settings) as server:
+            await_("it welcomes", lambda s=server: "--help lists" in s.out())
+            for word in ("Look:", "Control:", "Then hear:", "State:"):
+                line, = [l for l in server.out().splitlines() if word in l]
+                assert f" {scheme}://localhost:{server.port}/" in line, line
+
 
 
 def test_a_program_that_is_missing_is_named():
