@@ -85,7 +85,7 @@ async function sendAway(context, user) {
 }
 
 async function ban(context, user) {
-	await ask({ title: `Ban ${user.name}?`, danger: true, button: "Ban", text: `From ${user.address}${user.registration >= 0 ? ", and by his certificate" : ""}.`, fields: [
+	await ask({ title: `Ban ${user.name}?`, danger: true, button: "Ban", text: `All from ${user.address}, and his certificate, if he has one.`, fields: [
 		{ name: "reason", label: "Why", maxlength: 200, hint: "He is told." }, { name: "seconds", label: "For", options: lengths, value: "86400" }],
 	submit: ({ reason, seconds }) => post(`/voice/users/${user.id}/ban`, { reason, seconds: Number(seconds) }) });
 	await context.load();
