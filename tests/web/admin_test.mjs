@@ -186,6 +186,7 @@ test("all listeners are moved and sent away", async () => {
 	const crowd = [await studio.listen("/live", "198.51.100.21"), await studio.listen("/live", "198.51.100.22")];
 	const page = await visit("/admin#/mounts/live");
 
+	await live(page); // where to is known from then on
 	await page.click("button:text-is('Move all')");
 	await page.selectOption("#ask-to", "/night");
 	await page.click("dialog[open] .primary");
