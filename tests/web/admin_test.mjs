@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, beforeEach, test } from "node:test";
 import { openBrowser } from "./stage.mjs";
-import { PASSWORD, Studio, until } from "./studio.mjs";
+import { freePort, PASSWORD, Studio, until } from "./studio.mjs";
 import { expectWhole, heading, leave, live, sizes, turnTo, visit as visitAt } from "./visit.mjs";
 
 const hostile = "<script>window.pwned=1</script> - <img src=x onerror=window.pwned=1>";
@@ -14,6 +14,7 @@ let studio, browser;
 
 before(async () => {
 	studio = new Studio({
+		"voice.listen": `127.0.0.1:${await freePort()}`, "irc.listen": `127.0.0.1:${await freePort()}`,
 		"server.name": "Harbour <i>Radio</i>", "mount./live.fallback": "/night", "mount./event.name": "Weekend Special",
 		"relay./pulled.url": "http://127.0.0.1:9/none", "hook.chat.url": "http://127.0.0.1:9/hook",
 	});
@@ -185,6 +186,7 @@ test("all listeners are moved and sent away", async () => {
 	const crowd = [await studio.listen("/live", "198.51.100.21"), await studio.listen("/live", "198.51.100.22")];
 	const page = await visit("/admin#/mounts/live");
 
+	await live(page); // where to is known from then on
 	await page.click("button:text-is('Move all')");
 	await page.selectOption("#ask-to", "/night");
 	await page.click("dialog[open] .primary");

@@ -5,12 +5,13 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { accessSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { openBrowser } from "./stage.mjs";
-import { PASSWORD, Studio, until } from "./studio.mjs";
+import { freePort, PASSWORD, Studio, until } from "./studio.mjs";
 import { expectWhole, heading, leave, live, sizes, turnTo, visit as visitAt } from "./visit.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -23,7 +24,7 @@ const shared = (() => {
 		return tmpdir();
 	}
 })();
-let studio, browser, frames;
+let studio, browser, frames, voicePort, ircPort;
 
 const visit = (path, options) => visitAt(browser, studio.url, path, options);
 
@@ -32,7 +33,9 @@ before(async () => {
 	const countries = join(frames, "countries.mmdb");
 
 	execFileSync("python3", [join(here, "../e2e/countries.py"), countries, "198.51.100.0/24=DE", "203.0.113.0/24=JP", "192.0.2.0/24=MT"]);
+	[voicePort, ircPort] = [await freePort(), await freePort()];
 	studio = new Studio({
+		"voice.listen": `127.0.0.1:${voicePort}`, "voice.name": "Quay", "voice.record_directory": frames, "irc.listen": `127.0.0.1:${ircPort}`,
 		"server.name": "Harbour", "geoip.file": countries, "framecache.listen": "127.0.0.1:0", "framecache.dir": join(frames, "slots"),
 		"push.mirror.url": "http://source:secret@127.0.0.1:9/mirror", "push.mirror.mount": "/live",
 		"relay./far.url": "http://127.0.0.1:9/far", "relay./far.on_demand": "yes", "mount./live.fallback": "/night",
@@ -168,7 +171,7 @@ test("users come, change and go; a DJ sees his mounts and nothing else", async (
 		await hers.waitForFunction((name) => document.querySelector(".brand-name").textContent === name, await page.textContent(".brand-name"), { timeout: 5000 });
 		await hers.waitForSelector("a.mount-link:text-is('/live')");
 		assert.equal(await hers.locator("tbody tr").count(), 1);
-		assert.deepEqual(await hers.locator(".side .nav-link").allTextContents(), ["Mounts", "History", "You", "About"].filter((word) => word !== "History"));
+		assert.deepEqual(await hers.locator(".side .nav-link").allTextContents(), ["Mounts", "IRC", "History", "You", "About"].filter((word) => word !== "History"));
 		await expectWhole(hers, `DJ ${size} mounts`);
 		await turnTo(hers, "#/mounts/live");
 		await hers.fill(".title-form input", `Mara - ${size}`);
@@ -348,6 +351,212 @@ test("a webhook is made, told of a test, changed and removed; one of the setting
 	await page.waitForSelector(row("chat"), { state: "detached" });
 	assert.ok(!await hook());
 	await leave(page, /40[0-9]/);
+});
+
+// Somebody in the voice rooms, until he is sent away.
+const joins = (user, channel) => studio.run("clients/voice/voicecat", ["--user", user, ...(channel ? ["--channel", channel] : []), `127.0.0.1:${voicePort}`]);
+const talkers = async () => (await studio.api("GET", "/voice/users")).users;
+
+test("voice: channels are made, recorded and removed; who is in them is moved, silenced and sent away", async () => {
+	const page = await visit("/admin#/voice");
+	const channels = async () => (await studio.api("GET", "/voice/channels")).channels;
+	const channel = (name) => `table[aria-label=Channels] ${row(name)}`;
+	const user = (name) => `table[aria-label=Users] ${row(name)}`;
+	const submit = (kind = "primary") => page.click(`dialog[open] .${kind}`);
+
+	await page.click("button:text-is('Make a channel')");
+	await page.fill("#ask-name", "Studio");
+	await page.fill("#ask-description", hostile);
+	await page.fill("#ask-position", "3");
+	await page.fill("#ask-max_users", "12");
+	await submit();
+	await page.waitForSelector(channel("Studio"));
+	await page.click("button[aria-label='Make below Studio']");
+	await page.fill("#ask-name", "Left <b>ear</b>");
+	await submit();
+	await page.waitForSelector(channel("Left <b>ear</b>"));
+	const [quay, studioRoom, left] = await channels();
+
+	assert.deepEqual([quay.name, studioRoom.position, studioRoom.max_users, studioRoom.description, left.parent], ["Quay", 3, 12, hostile, studioRoom.id]);
+	assert.equal(await page.locator("button[aria-label='Remove Quay']:visible").count(), 0, "the uppermost channel stays");
+
+	const ada = joins("ada", "Studio"), otto = joins("otto", "");
+
+	await page.waitForSelector(`${channel("Studio")} .chip:text-is('ada')`);
+	await page.waitForSelector(`${channel("Quay")} .chip:text-is('otto')`);
+	await page.click("button[aria-label='Change otto']");
+	await page.selectOption("#ask-channel", { label: "Studio / Left <b>ear</b>" });
+	await page.check("#ask-mute");
+	await page.check("#ask-deaf");
+	await page.check("#ask-priority");
+	await submit();
+	await page.waitForSelector(`${channel("Left")} .chip:has-text('otto · deafened · silenced · speaks first')`);
+	await page.waitForSelector(`${user("otto")}:has-text('Studio / Left')`);
+	const [changed] = (await talkers()).filter((one) => one.name === "otto");
+
+	assert.deepEqual([changed.channel, changed.mute, changed.deaf, changed.priority], [left.id, true, true, true]);
+	await page.fill("input[aria-label='Find a user']", "ADA");
+	await page.waitForSelector(user("otto"), { state: "detached" });
+	await page.fill("input[aria-label='Find a user']", "");
+
+	await page.click("button[aria-label='Record Studio']");
+	await page.waitForSelector(`${channel("Studio")} .state-word:text-is('Recorded')`);
+	await page.waitForSelector(`table[aria-label=Recordings] ${row(frames)}`);
+	assert.deepEqual((await studio.api("GET", "/voice/recordings")).recordings.map((one) => one.channel), [studioRoom.id]);
+	for (const [size, viewport] of Object.entries(sizes)) {
+		await page.setViewportSize(viewport);
+		await expectWhole(page, `voice ${size}`);
+		if (process.env.SHOTS)
+			await page.screenshot({ path: `${process.env.SHOTS}/voice-${size}.png`, fullPage: true });
+	}
+	await page.click("button[aria-label='Stop Studio']");
+	await page.waitForSelector(`${channel("Studio")} .state-word:text-is('No')`);
+	await page.click("button[aria-label='Record Studio']");
+	await page.click("button[aria-label='End the recording of Studio']");
+	await page.waitForSelector(".empty:text-is('No channel is recorded.')");
+	assert.deepEqual((await studio.api("GET", "/voice/recordings")).recordings, []);
+
+	await page.click("button[aria-label='Send away ada']");
+	await page.fill("#ask-reason", "good night & sleep?");
+	await submit("danger");
+	await until(() => ada.exitCode !== null, "ada is away");
+	assert.match(ada.said, /good night & sleep\?/);
+	await page.click("button[aria-label='Ban otto']");
+	await page.fill("#ask-reason", hostile);
+	await page.selectOption("#ask-seconds", "0");
+	await submit("danger");
+	await until(() => otto.exitCode !== null, "otto is away");
+	await page.waitForSelector(`table[aria-label=Bans] ${row("For ever")}`);
+	await page.click("button[aria-label='Lift the ban of otto']");
+	await page.waitForSelector(".empty:text-is('Nobody is banned from the voice rooms.')");
+	assert.deepEqual((await studio.api("GET", "/voice/bans")).bans, []);
+	await page.click("button[aria-label='Remove Studio']");
+	await submit("danger");
+	await page.waitForSelector(channel("Left"), { state: "detached" });
+	assert.deepEqual((await channels()).map((one) => one.name), ["Quay"]);
+	await leave(page);
+});
+
+test("voice: who is registered is seen and forgotten", async () => {
+	const list = { registrations: [{ id: 7, name: "<i>mona</i>", hash: "0123456789abcdef0123456789abcdef01234567", last_channel: 0, seen_ms: Date.now() }] };
+	const page = await visit("/admin");
+	let forgotten = "";
+
+	await page.route("**/api/v1/voice/registrations", (route) => route.fulfill({ json: list }));
+	await page.route("**/api/v1/voice/registrations/*", (route) => {
+		forgotten = `${route.request().method()} ${new URL(route.request().url()).pathname}`;
+		list.registrations = [];
+		return route.fulfill({ status: 204 });
+	});
+	await turnTo(page, "#/voice");
+	await page.waitForSelector(`table[aria-label=Registered] ${row("<i>mona</i>")}:has-text('0123456789abcdef…')`);
+	await page.click("button[aria-label='Forget <i>mona</i>']");
+	await page.click("dialog[open] .danger");
+	await page.waitForSelector(".empty:text-is('Nobody is registered.')");
+	assert.equal(forgotten, "DELETE /api/v1/voice/registrations/7");
+	await leave(page);
+});
+
+// A server that lets everybody in, and answers what keeps a connection.
+async function ircServer() {
+	const sockets = new Set();
+	const server = createServer((socket) => {
+		let rest = "";
+
+		sockets.add(socket);
+		socket.on("error", () => {});
+		socket.on("data", (data) => {
+			const lines = (rest + data).split("\r\n");
+
+			rest = lines.pop();
+			for (const line of lines) {
+				if (line.startsWith("CAP LS"))
+					socket.write(":far 421 * CAP :Unknown command\r\n");
+				else if (line.startsWith("USER"))
+					socket.write(":far 001 ann :Welcome\r\n:far 005 ann CASEMAPPING=ascii CHANTYPES=# PREFIX=(ov)@+ :are supported\r\n:far 422 ann :no motto\r\n");
+				else if (line.startsWith("PING"))
+					socket.write(`:far PONG far ${line.slice(5)}\r\n`);
+			}
+		});
+	});
+
+	await new Promise((resolve) => { server.listen(0, "127.0.0.1", resolve); });
+	return { port: server.address().port, stop() {
+		server.close();
+		sockets.forEach((socket) => socket.destroy());
+	} };
+}
+
+test("IRC: networks are added, turned off and removed, clients are seen, BouncerServ obeys; each for himself", async () => {
+	const far = await ircServer();
+	const network = async (user) => (await studio.api("GET", `/irc/users/${user}`).catch(() => null))?.networks[0];
+	const client = connect(ircPort, "127.0.0.1");
+
+	try {
+		await studio.api("POST", "/users", { name: "ira", password: "a line to the harbour", rank: "dj" });
+		const page = await visit("/admin#/irc");
+
+		await heading(page, "IRC · admin");
+		await page.waitForSelector("h2:text-is('Not on IRC yet')");
+		await page.click("button:text-is('Add a network')");
+		await page.fill("#ask-addr", "nonsense://x");
+		await page.click("dialog[open] .primary");
+		await page.waitForSelector("dialog[open] .fault:has-text('-addr')");
+		await page.fill("#ask-addr", `irc+insecure://127.0.0.1:${far.port}`);
+		await page.fill("#ask-name", "harbour");
+		await page.fill("#ask-nick", "ann");
+		await page.click("dialog[open] .primary");
+		await page.waitForSelector(`table[aria-label=Networks] ${row("harbour")} .state-word:text-is('Connected')`);
+		assert.equal((await network("admin")).nick, "ann");
+		client.on("error", () => {});
+		client.on("data", () => {});
+		client.write(`PASS :${PASSWORD}\r\nNICK ann\r\nUSER admin/harbour@phone 0 * :Ann\r\n`);
+		await page.waitForSelector(`table[aria-label=Clients] ${row("phone")}:has-text('harbour')`);
+		await page.fill("input[aria-label='An order to BouncerServ']", "network status");
+		await page.keyboard.press("Enter");
+		await page.waitForSelector(".answers:has-text('harbour (irc+insecure')");
+		await page.fill("input[aria-label='An order to BouncerServ']", hostile);
+		await page.keyboard.press("Enter");
+		await page.waitForSelector(`.answers:has-text("unknown command")`);
+		for (const [size, viewport] of Object.entries(sizes)) {
+			await page.setViewportSize(viewport);
+			await expectWhole(page, `irc ${size}`);
+			if (process.env.SHOTS)
+				await page.screenshot({ path: `${process.env.SHOTS}/irc-${size}.png`, fullPage: true });
+		}
+		await page.click("button[aria-label='Turn off harbour']");
+		await page.waitForSelector(`${row("harbour")} .state-word:text-is('Off')`);
+		await page.click("button[aria-label='Turn on harbour']");
+		await page.waitForSelector(`${row("harbour")} .state-word:text-is('Connected')`);
+		await page.click("button[aria-label='Remove harbour']");
+		await page.click("dialog[open] .danger");
+		await page.waitForSelector(".empty:text-is('No network.')");
+		assert.equal(await network("admin"), undefined);
+
+		// A DJ orders for himself and sees nobody else; the administrator orders for him.
+		const hers = await visit("/admin#/irc", { user: "ira", password: "a line to the harbour", viewport: sizes.phone });
+
+		await hers.waitForSelector("h2:text-is('Not on IRC yet')");
+		await hers.fill("input[aria-label='An order to BouncerServ']", "user status");
+		await hers.click("button:text-is('Order')");
+		await hers.waitForSelector(".answers:has-text('ira:')");
+		await hers.waitForSelector(".empty:text-is('No network.')");
+		assert.equal(await hers.locator("table[aria-label=Users]").count(), 0);
+		await page.click("table[aria-label=Users] a:text-is('ira')");
+		await heading(page, "IRC · ira");
+		await page.fill("input[aria-label='An order to BouncerServ']", "network create -addr irc+insecure://127.0.0.1:9 -name pier");
+		await page.keyboard.press("Enter");
+		await page.waitForSelector(`table[aria-label=Networks] ${row("pier")}`);
+		await hers.waitForSelector(`table[aria-label=Networks] ${row("pier")}`);
+		assert.equal((await network("ira")).name, "pier");
+		await expectWhole(hers, "irc of a DJ");
+		await leave(hers, /404|403/);
+		await leave(page);
+	} finally {
+		client.destroy();
+		far.stop();
+		await studio.api("DELETE", "/users/ira").catch(() => {});
+	}
 });
 
 test("health names what is not well", async () => {

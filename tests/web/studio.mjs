@@ -11,7 +11,7 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 export const PASSWORD = "hand on the desk";
 const SOURCE = "source-of-sound";
 
-function freePort() {
+export function freePort() {
 	return new Promise((resolve) => {
 		const server = createServer().listen(0, "127.0.0.1", () => {
 			const { port } = server.address();

@@ -13,6 +13,7 @@ import * as certificate from "./page-certificate.js";
 import * as health from "./page-health.js";
 import * as history from "./page-history.js";
 import * as hooks from "./page-hooks.js";
+import * as irc from "./page-irc.js";
 import * as listeners from "./page-listeners.js";
 import * as log from "./page-log.js";
 import * as mount from "./page-mount.js";
@@ -23,10 +24,12 @@ import * as relays from "./page-relays.js";
 import * as settings from "./page-settings.js";
 import * as rooms from "./page-rooms.js";
 import * as slots from "./page-slots.js";
+import * as voice from "./page-voice.js";
 
 const groups = [
 	["On air", [["overview", "Overview", overview], ["mounts", "Mounts", mounts], ["listeners", "Listeners", listeners], ["history", "History", history]]],
 	["Video", [["rooms", "Rooms", rooms], ["slots", "Frame cache", slots]]],
+	["Talk", [["voice", "Voice", voice], ["irc", "IRC", irc]]],
 	["Network", [["relays", "Relays", relays], ["hooks", "Webhooks", hooks]]],
 	["Access", [["people", "People", people], ["account", "You", account], ["bans", "Bans", bans]]],
 	["Server", [["settings", "Settings", settings], ["certificate", "Certificate", certificate], ["log", "Log", log], ["health", "Health", health], ["about", "About", about]]],

@@ -3,7 +3,7 @@
 import { h, setText } from "./dom.js";
 
 // Children of each room, in the order that Mumble shows them in.
-function tree(channels) {
+export function tree(channels) {
 	const below = new Map();
 
 	for (const channel of channels.values()) {
@@ -16,7 +16,7 @@ function tree(channels) {
 	return below;
 }
 
-const states = [["recording", "records"], ["self_deaf", "deaf"], ["deaf", "deafened"], ["self_mute", "muted"], ["mute", "silenced"], ["suppress", "may not speak"]];
+export const states = [["recording", "records"], ["self_deaf", "deaf"], ["deaf", "deafened"], ["self_mute", "muted"], ["mute", "silenced"], ["suppress", "may not speak"]];
 
 export function roomList({ enter, volume, volumeOf }) {
 	const root = h("ul.voice-tree", {});
