@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -365,6 +366,8 @@ static void *feed_main(void *context)
 	struct feed *feed = context;
 	fc_slot_t *slot;
 
+	/* By this name the server's list of readers knows it: cut off after 15 characters. */
+	prctl(PR_SET_NAME, feed->name);
 	while ((slot = slot_await(feed))) {
 		enum outcome outcome = slot_serve(feed, slot);
 
