@@ -19,10 +19,12 @@
 #include "y4m.h"
 
 static const char usage[] = "usage: framecat [options] SLOT\n"
+			    "A slot of the frame cache (FC_DIR) as y4m on standard output.\n\n"
 			    "  --frames N     ends after so many\n"
 			    "  --wait S       for the slot, and for a writer that died (10)\n"
 			    "  --oldest       begins with the oldest frame, not the newest\n"
-			    "  --skip         leaves out what was lost, instead of repeating\n";
+			    "  --skip         leaves out what was lost, instead of repeating\n"
+			    "  --help         prints this\n";
 
 static const char frame_line[] = "FRAME\n";
 
@@ -128,7 +130,9 @@ static int framecat(const struct options *options)
 	int result;
 
 	if (!cat.slot) {
-		fprintf(stderr, "framecat: %s: %s\n", options->slot, strerror(errno));
+		fprintf(stderr, "framecat: %s: %s\n", options->slot,
+			errno == ETIMEDOUT ? "there is no slot of this name (FC_DIR says where)"
+					   : strerror(errno));
 		return 1;
 	}
 	fc_info(cat.slot, &cat.info);
@@ -159,7 +163,7 @@ int main(int argc, char **argv)
 {
 	static const struct option known[] = {
 		{"frames", 1, NULL, 'n'}, {"wait", 1, NULL, 'w'}, {"oldest", 0, NULL, 'o'},
-		{"skip", 0, NULL, 's'},   {NULL, 0, NULL, 0},
+		{"skip", 0, NULL, 's'},   {"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0},
 	};
 	struct options options = {.frames = UINT64_MAX, .wait_ms = 10000};
 	int letter;
@@ -170,6 +174,7 @@ int main(int argc, char **argv)
 		case 'w': options.wait_ms = strtoull(optarg, NULL, 10) * 1000; break;
 		case 'o': options.oldest = true; break;
 		case 's': options.skip = true; break;
+		case 'h': fputs(usage, stdout); return 0;
 		default: fputs(usage, stderr); return 2;
 		}
 	if (optind + 1 != argc) {

@@ -65,8 +65,8 @@ static void usage(FILE *out, const char *card)
 
 static bool wrong(const char *what, const char *value)
 {
-	fprintf(stderr, "%s: %s makes no sense for %s; --help says what there is\n", said_by,
-		value ? value : "nothing", what);
+	fprintf(stderr, "%s: %s makes no sense for %s; --help says what there is\n", said_by, value,
+		what);
 	return false;
 }
 
@@ -134,8 +134,10 @@ static bool fill_in(struct options *options)
 
 	if (options->list)
 		return true;
-	if (!options->slot)
-		return wrong("--slot", NULL);
+	if (!options->slot) {
+		fprintf(stderr, "%s: --slot is missing; --help says what there is\n", said_by);
+		return false;
+	}
 	said_of = options->slot;
 	snprintf(video, sizeof video, "/tmp/%s.video", options->slot);
 	snprintf(audio, sizeof audio, "/tmp/%s.audio", options->slot);

@@ -1,5 +1,6 @@
 #include "feed.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -364,6 +366,8 @@ static void *feed_main(void *context)
 	struct feed *feed = context;
 	fc_slot_t *slot;
 
+	/* By this name the server's list of readers knows it: cut off after 15 characters. */
+	prctl(PR_SET_NAME, feed->name);
 	while ((slot = slot_await(feed))) {
 		enum outcome outcome = slot_serve(feed, slot);
 
@@ -375,8 +379,34 @@ static void *feed_main(void *context)
 	return NULL;
 }
 
+/* The highest run of this feed that has left a file in OUT, SLOT-NAME-RUN…; 0: none has. A manager that is
+ * started again goes on behind it, as ffmpeg is told to write over what is there. */
+static unsigned last_run(const struct feed *feed)
+{
+	char begin[FC_SLOT_ID_MAX + FEED_NAME_MAX + 8];
+	const size_t len =
+		(size_t)snprintf(begin, sizeof begin, "%s-%s-", feed->all->slot, feed->name);
+	DIR *directory = opendir(feed->all->out);
+	unsigned long last = 0;
+
+	for (struct dirent *at; directory && (at = readdir(directory));) {
+		const char *digits = at->d_name + len;
+		unsigned long run;
+
+		if (strncmp(at->d_name, begin, len) != 0 || *digits < '0' || *digits > '9')
+			continue;
+		run = strtoul(digits, NULL, 10);
+		if (run > last && run < UINT32_MAX)
+			last = run;
+	}
+	if (directory)
+		closedir(directory);
+	return (unsigned)last;
+}
+
 bool feed_start(struct feed *feed)
 {
+	atomic_store(&feed->run, last_run(feed));
 	return pthread_create(&feed->thread, NULL, feed_main, feed) == 0;
 }
 

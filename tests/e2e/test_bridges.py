@@ -292,6 +292,12 @@ def test_options_that_make_no_sense_are_refused(slots, bridge, options):  # noqa
     assert "makes no sense" in card.said()
 
 
+def test_a_slot_must_be_named(bridge):
+    card = bridge("720p50:0", slot=None)
+    assert card.popen.wait(20) == 2
+    assert card.said() == "decklink-bridge: --slot is missing; --help says what there is\n"
+
+
 def test_cards_are_listed_and_chosen_by_name(cache, bridge):
     card = bridge("720p50:0", "--list", slot=None, FAKE_CARDS=2)
     assert card.popen.communicate(timeout=20)[0] == "0\tDeckLink Fake (1)\n1\tDeckLink Fake (2)\n"

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import time
 
 import pytest
@@ -203,6 +204,39 @@ def test_a_writer_that_dies_is_waited_for_and_one_of_another_shape_begins_a_new_
     assert numbers_in("-i", out / "a-2.mkv") == list(range(30))
     assert terminate(process) == 0, process.said()
     assert status(out)["a"]["state"] == "done"
+
+
+def test_readers_are_known_by_the_names_of_their_feeds(crew, slots, out):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(slots / ".readers"))
+        server.settimeout(20)
+        process = manager(crew, out, *only(f"first={KEEP}", f"second={KEEP}"))
+        await_waiting(out, 2)
+        card(crew)
+        names, end = {b"first\0", b"second\0"}, time.monotonic() + 20
+        said = b""
+        while not all(name in said for name in names):
+            assert time.monotonic() < end, said
+            said += server.recv(4096)
+    assert terminate(process) == 0, process.said()
+
+
+def test_a_manager_that_is_started_again_writes_over_nothing(crew, slots, out):
+    """Numbers of runs go on from the files that are there, for each feed by itself."""
+    keep = ENCODE + "-c:v ffv1 -f matroska {out}/{slot}-{name}-{run}.mkv"
+    (out / "s-keep-7-00002.ts").write_bytes(b"a segment")
+    (out / "s-keeper-90.mkv").write_bytes(b"another's")
+    made = []
+    for wanted in (8, 9):
+        process = manager(crew, out, "--once", *only(f"keep={keep}", f"new={keep}"))
+        await_waiting(out, 2)
+        assert card(crew, "--frames", 20, "--depth", 100).wait(30) == 0
+        assert process.wait(30) == 0, process.said()
+        assert [f["run"] for f in status(out).values()] == [wanted, wanted - 7]
+        assert all(path.read_bytes() == before for path, before in made)
+        made = [(path, path.read_bytes()) for path in out.glob("*.mkv")]
+    assert {path.name for path, _ in made} == {"s-keep-8.mkv", "s-keep-9.mkv", "s-new-1.mkv", "s-new-2.mkv",
+                                               "s-keeper-90.mkv"}
 
 
 def test_told_to_end_it_leaves_whole_files(crew, slots, out):

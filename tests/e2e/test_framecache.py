@@ -160,9 +160,11 @@ def test_a_killed_writer_is_waited_for_and_followed(slots):
 
 def test_framecat_says_why_it_has_nothing(slots):
     done = run(FRAMECAT, "--wait", 0, "nobody")
-    assert done.returncode == 1 and b"nobody" in done.stderr
+    assert done.returncode == 1 and b"nobody: there is no slot of this name" in done.stderr
     assert run(FRAMECAT, "--wait", 0, "../etc").returncode == 1
     assert run(FRAMECAT).returncode == 2
+    told = run(FRAMECAT, "--help")
+    assert told.returncode == 0 and told.stdout.startswith(b"usage: framecat") and not told.stderr
     (slots / "rubbish").write_bytes(b"x" * 10000)
     assert run(FRAMECAT, "rubbish").returncode == 1
 

@@ -111,7 +111,7 @@ test("slots are shown with what is in them, who reads them and how far behind", 
 	await page.waitForSelector(`.slot-readers ${row("frametest")}`);
 	await page.waitForFunction(() => /2[3-7](\.\d)? of 25 fps/.test(document.querySelector(".slot .facts").textContent));
 	reader.kill("SIGSTOP");
-	await page.waitForFunction(() => /silent for/.test(document.querySelector(".slot-readers").textContent), null, { timeout: 20000 });
+	await page.waitForFunction(() => /[\d,]+ frames · [\d,]+\u00a0ms · silent for/.test(document.querySelector(".slot-readers").textContent), null, { timeout: 20000 });
 	reader.kill("SIGKILL");
 	for (const viewport of Object.values(sizes)) {
 		await page.setViewportSize(viewport);

@@ -25,9 +25,9 @@ function rateOf(past) {
 }
 
 function behind(reader, slot) {
-	if (reader.silent_ms > 5000)
-		return `silent for ${duration(reader.silent_ms / 1000)}`;
-	return reader.lag ? `${number(reader.lag)} ${reader.lag === 1 ? "frame" : "frames"} · ${Math.round(1000 * reader.lag / nominal(slot))}\u00a0ms` : "none";
+	const lag = reader.lag ? `${number(reader.lag)} ${reader.lag === 1 ? "frame" : "frames"} · ${Math.round(1000 * reader.lag / nominal(slot))}\u00a0ms` : "none";
+
+	return reader.silent_ms > 5000 ? `${lag} · silent for ${duration(reader.silent_ms / 1000)}` : lag;
 }
 
 function readerTable(name) {
