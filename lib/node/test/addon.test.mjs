@@ -327,6 +327,28 @@ for (const [how, last] of [["process.exit", "process.exit(7)"], ["an exception",
 		assert.equal(done.status, how === "an exception" ? 1 : 7, done.stderr);
 	});
 
+for (const [how, last] of [["process.exit", "process.exit(7)"], ["close", "slot.close(); await reading; process.exitCode = 7"],
+	["the end of a worker", "await worker.terminate(); process.exitCode = 7"]])
+	test(`a read that waits for long holds up no ${how}`, async () => {
+		write("a", ...SMALL, "--frames", "3");
+		const slot = await framecache.openWait("a");
+		await until(() => slot.info().state === "closed", "the writer ends");
+		slot.close();
+		const read = `for (slot.seek("next"); await slot.readFrameCopy(0).catch(() => null););
+			const reading = slot.readFrameCopy(3600000).catch((error) => error.code);`;
+		const inside = `const framecache = require(${JSON.stringify(path.join(here, "../index.js"))});
+			(async () => { const slot = framecache.open("a"); ${read} require("node:worker_threads").parentPort.postMessage(1); })();`;
+		const begun = Date.now();
+		const done = run(`import { Worker } from "node:worker_threads";
+			const slot = framecache.open("a");
+			${how.includes("worker") ? `const worker = new Worker(${JSON.stringify(inside)}, { eval: true });
+				await new Promise((resolve) => worker.on("message", resolve));` : read}
+			await new Promise((resolve) => setTimeout(resolve, 300));
+			${last};`);
+		assert.equal(done.signal, null, `${Date.now() - begun} ms: ${done.stderr}`);
+		assert.equal(done.status, 7, done.stderr);
+	});
+
 test("workers have their own, and may be ended at any time", async () => {
 	write("a", ...SMALL);
 	(await framecache.openWait("a")).close();
