@@ -277,6 +277,8 @@ static bool put_silence(struct outlet *outlet, uint64_t count)
 		if (!put_samples(outlet, outlet->silence, piece))
 			return false;
 		count -= piece;
+		if (count > 0 && atomic_load(outlet->stop))
+			return false;
 	}
 	return true;
 }
@@ -320,8 +322,9 @@ bool outlet_frame(struct outlet *outlet, fc_slot_t *slot, const fc_frame_t *fram
 	n = frame->index - outlet->base;
 	if (outlet->nut)
 		outlet->next = n;
+	/* It may be hours that are missing, and a process that takes all of them at once. */
 	for (; outlet->next < n; outlet->repeated++)
-		if (!put_picture(outlet, before ? before : pixels))
+		if (atomic_load(outlet->stop) || !put_picture(outlet, before ? before : pixels))
 			return false;
 	return put_picture(outlet, pixels) && put_sound(outlet, slot, frame, n);
 }

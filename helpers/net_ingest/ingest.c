@@ -393,21 +393,22 @@ static fc_config_t shape_of(const struct ingest *in)
 	return config;
 }
 
-/* The slot, and what fills it. 0; 1: later; -1: never. */
+/* The slot, and what fills it. 0; 1: later; SLOT_NEVER; SLOT_SHAPE. */
 static int slot_ready(struct ingest *in)
 {
 	const struct slot_order order = {.id = in->options->slot,
 					 .api = in->options->api,
 					 .token = in->options->token,
 					 .config = shape_of(in)};
-	const fc_writer_t *before = in->writer;
+	uint64_t before = in->info.generation;
 	uint64_t now = input_now_ns();
 	int error = slot_open(&order, &in->writer);
 
 	if (error)
 		return error;
-	if (before != in->writer) {
-		in->last = NULL;
+	in->last = NULL;
+	fc_writer_info(in->writer, &in->info);
+	if (before != in->info.generation) {
 		in->offset_us = 0;
 	} else if (in->last_ns) {
 		/* The time without a source has passed in the slot too. */
@@ -417,7 +418,6 @@ static int slot_ready(struct ingest *in)
 	in->no_signal = false;
 	in->taken = false;
 	in->fresh = true;
-	fc_writer_info(in->writer, &in->info);
 	in->line = (struct timeline){.fps_num = in->info.fps_num, .fps_den = in->info.fps_den};
 	if (!picture_start(&in->picture, &in->info) ||
 	    !sound_start(&in->sound, in->info.audio_rate, in->info.audio_channels)) {
@@ -481,7 +481,8 @@ static bool source_run(struct ingest *in)
 	input_close(&in->input);
 	picture_stop(&in->picture);
 	sound_stop(&in->sound);
-	return slot >= 0;
+	/* One publisher's shape is no reason to shut the door to the next. */
+	return slot >= 0 || (slot == SLOT_SHAPE && in->input.door);
 }
 
 /* --- one after the other -------------------------------------------------------------------------- */

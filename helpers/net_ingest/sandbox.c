@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -116,9 +118,11 @@ static const int allowed[] = {
 	SCMP_SYS(sigaltstack),
 	SCMP_SYS(tgkill),
 	SCMP_SYS(arch_prctl),
-	/* asked of sockets (FIONREAD) and of standard error */
-	SCMP_SYS(ioctl),
 };
+
+/* Of ioctl() what is asked of sockets, and of standard error whether it is a terminal. Into a terminal one can
+ * type (TIOCSTI): who started us by hand has a shell there. */
+static const unsigned long ioctls[] = {FIONREAD, FIONBIO, TCGETS, TIOCGWINSZ, SIOCGIFINDEX};
 
 /* No decoder has any business here: whoever tries is not a decoder any more. */
 static const int deadly[] = {
@@ -154,6 +158,9 @@ static int rules_add(scmp_filter_ctx filter, bool makes_slots)
 
 	if (!error && makes_slots)
 		error = allow(filter, making, sizeof making / sizeof *making);
+	for (size_t i = 0; i < sizeof ioctls / sizeof *ioctls && !error; i++)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+					 SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
 	for (size_t i = 0; i < sizeof deadly / sizeof *deadly && !error; i++)
 		error = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
 	/* Threads, not processes. The C library asks for clone3 first and takes "not there" for an

@@ -98,14 +98,14 @@ static long post(const struct slot_order *order, bool replace, struct answer *an
 	return status;
 }
 
-/* 0; EEXIST; EBUSY; 1: later; -1: never. */
+/* 0; EEXIST; EBUSY; 1: later; SLOT_NEVER; SLOT_SHAPE. */
 static int make_by_service(const struct slot_order *order, bool replace)
 {
 	struct answer answer = {.len = 0};
 	long status = post(order, replace, &answer);
 	json_t *tree, *error;
 	const char *code, *message;
-	int result = -1;
+	int result = SLOT_NEVER;
 
 	if (status == 201 || status == 0)
 		return status ? 0 : 1;
@@ -115,6 +115,8 @@ static int make_by_service(const struct slot_order *order, bool replace)
 	message = json_string_value(json_object_get(error, "message"));
 	if (status == 409)
 		result = code && strcmp(code, "has_writer") == 0 ? EBUSY : EEXIST;
+	else if (status == 400)
+		result = SLOT_SHAPE;
 	else if (status >= 500)
 		result = 1;
 	if (status != 409)
@@ -131,7 +133,7 @@ static int make_alone(const struct slot_order *order, bool replace)
 	if (errno == EEXIST || errno == EBUSY)
 		return errno;
 	say("no slot can be made: %s", strerror(errno));
-	return errno == EINVAL ? -1 : 1;
+	return errno == EINVAL ? SLOT_SHAPE : 1;
 }
 
 static int make(const struct slot_order *order, bool replace)
@@ -169,7 +171,7 @@ int slot_open(const struct slot_order *order, fc_writer_t **writer)
 	if (made == EBUSY || made == EEXIST)
 		say("somebody else writes to this slot");
 	if (made != 0)
-		return made < 0 ? -1 : 1;
+		return made < 0 ? made : 1;
 	*writer = fc_writer_open(order->id);
 	if (*writer)
 		return 0;

@@ -15,7 +15,9 @@ struct slot_order {
 	fc_config_t config;
 };
 
-/* Opens *writer, which is NULL or the one we had. 0; 1: later perhaps; -1: never. It was said why. */
+enum { SLOT_NEVER = -1, SLOT_SHAPE = -2 /* no slot is like that */ };
+
+/* Opens *writer, which is NULL or the one we had. 0; 1: later perhaps; or SLOT_…. It was said why. */
 int slot_open(const struct slot_order *order, fc_writer_t **writer);
 
 /* Whether a slot is as it was ordered. */

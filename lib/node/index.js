@@ -8,6 +8,7 @@ const native = require(process.env.FRAMECACHE_ADDON || path.join(__dirname, "bui
 const KINDS = { rawvideo: 0, pcm: 1, none: 2 };
 const STARTS = { newest: 0, next: 1, oldest: 2 };
 const FLAGS = Object.freeze({ NO_SIGNAL: 1, REPEATED: 2, DISCONTINUITY: 4 });
+const STEP_MS = 100; // a read waits in steps: who ends, closes or wants libuv's pool waits for one at most
 const ENDS = new Set(["superseded", "broken"]);
 
 // A native thread from a slot to a descriptor. "stats" once a second, "state", "lost", then "end" once.
@@ -70,6 +71,7 @@ class Slot extends EventEmitter {
 	#watch = null;
 	#position = null;
 	#lost = 0;
+	#reading = false;
 
 	constructor(slotId) {
 		super();
@@ -102,15 +104,33 @@ class Slot extends EventEmitter {
 	// The next frame as a copy, or null when there is none in time. Rejects where the slot is over.
 	async readFrameCopy(timeoutMs = 1000) {
 		this.#open();
-		const frame = await native.read(this.#reader, timeoutMs);
-		if (typeof frame !== "string") {
-			this.#position = frame.index + 1;
-			this.#lost += frame.lost;
-			return frame;
+		if (!(timeoutMs >= 0 && timeoutMs <= 3600000))
+			throw Object.assign(new Error("timeout: 0 to 3600000 milliseconds"), { code: "EINVAL" });
+		if (this.#reading)
+			throw Object.assign(new Error("a read is under way"), { code: "EBUSY" });
+		this.#reading = true;
+		try {
+			return await this.#read(performance.now() + timeoutMs);
+		} finally {
+			this.#reading = false;
 		}
-		if (ENDS.has(frame) || frame === "closed")
-			throw Object.assign(new Error(`the slot is ${frame}`), { code: frame.toUpperCase() });
-		return null;
+	}
+
+	async #read(end) {
+		const buffer = Buffer.allocUnsafeSlow(native.info(this.#reader).frameSize);
+		for (;;) {
+			const left = Math.ceil(Math.max(0, end - performance.now()));
+			const frame = await native.read(this.#reader, Math.min(left, STEP_MS), buffer);
+			if (typeof frame !== "string") {
+				this.#position = frame.index + 1;
+				this.#lost += frame.lost;
+				return frame;
+			}
+			if (ENDS.has(frame) || frame === "closed")
+				throw Object.assign(new Error(`the slot is ${frame}`), { code: frame.toUpperCase() });
+			if (performance.now() >= end || !this.#looker)
+				return null;
+		}
 	}
 
 	seek(where, index = 0) {

@@ -1,10 +1,12 @@
 """net_ingest, with ffmpeg as the encoder at the other end and as the judge: every picture in the slot is the
 one that ffmpeg decodes of the same stream."""
 
+import http.server
 import json
 import os
 import re
 import signal
+import threading
 import time
 
 import pytest
@@ -230,8 +232,47 @@ def test_another_shape_is_another_slot_of_the_same_name(crew, slots, secret, cli
         assert int.from_bytes(readers_own.read(64)[60:64], "little") == 4, "superseded"
     new = Slot(slots / "s")
     assert (new.width, new.height, new.fps_num, new.fps_den) == (160, 90, 25, 1)
+    assert new.pts(0) == 0, "a new slot has a clock of its own"
     assert new.hashes() == frame_hashes(other, *UYVY)
     assert terminate(process) == 0
+
+
+def test_a_publisher_whom_no_slot_fits_ends_his_own_stream_only(crew, slots, secret, tmp_path):
+    process, url = rtmp(crew, secret)
+    tiny = make_clip(tmp_path / "tiny.flv", size="8x8", fps=25, seconds=1)
+    publish(crew, tiny, url + "/live/a-good-key", "-f", "flv").wait(30)
+    await_said(process, "no slot can be made: Invalid")
+    good = make_clip(tmp_path / "good.flv", size="160x90", fps=25, seconds=1)
+    assert publish(crew, good, url + "/live/a-good-key", "-f", "flv").wait(30) == 0, process.said()
+    await_true(lambda: (slots / "s").exists() and Slot(slots / "s").cursor >= 25, 20, process.said)
+    assert terminate(process) == 0
+
+
+class Refuses(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("status", [400, 401])
+def test_a_refused_shape_is_the_publishers_and_a_refused_token_is_ours(crew, slots, secret, clip, status):
+    with http.server.HTTPServer(("127.0.0.1", 0), Refuses) as service:
+        service.status = status
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        process, url = rtmp(crew, secret, api=f"http://127.0.0.1:{service.server_address[1]}")
+        for _ in range(2 if status == 400 else 1):
+            publish(crew, clip, url + "/live/a-good-key", "-f", "flv").wait(30)
+        await_true(lambda: process.said().count(f"makes no slot ({status})") == (2 if status == 400 else 1), 20,
+                   process.said)
+        if status == 401:
+            assert process.wait(20) == 1
+        else:
+            assert terminate(process) == 0
+        service.shutdown()
 
 
 def test_a_slot_of_somebody_else_is_left_alone(crew, slots, clip):

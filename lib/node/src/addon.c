@@ -18,6 +18,7 @@
 #include "pump.h"
 
 #define UNDERWAY_MAX    16u
+#define READ_MS_MAX     100 /* what an environment that ends, and others that want the pool, wait for */
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* --- help --------------------------------------------------------------------------------------- */
@@ -317,35 +318,40 @@ static void read_done(napi_env env, napi_status status, void *data)
 	free(read);
 }
 
+/* read(slot, milliseconds, buffer) */
 static napi_value js_read(napi_env env, napi_callback_info info)
 {
-	napi_value given[2], buffer, promise, name;
+	napi_value given[3], promise, name;
 	struct handle *handle;
 	struct read *read;
 	fc_info_t slot;
 	double timeout = 0;
+	bool is_buffer;
+	size_t size;
 	void *data;
 
-	arguments(env, info, given, 2);
+	arguments(env, info, given, 3);
 	handle = handle_of(env, given[0]);
 	if (!handle)
 		return NULL;
 	if (napi_get_value_double(env, given[1], &timeout) != napi_ok || !(timeout >= 0) ||
-	    timeout > 3600000)
+	    timeout > READ_MS_MAX)
 		return fail(env, EINVAL, "timeout");
+	/* Of the caller, as one wait may be many calls. */
 	fc_info(handle->slot, &slot);
+	if (napi_is_buffer(env, given[2], &is_buffer) != napi_ok || !is_buffer ||
+	    napi_get_buffer_info(env, given[2], &data, &size) != napi_ok || size < slot.frame_size)
+		return fail(env, EINVAL, "buffer");
 	read = calloc(1, sizeof *read);
-	if (!read || napi_create_buffer(env, slot.frame_size, &data, &buffer) != napi_ok) {
-		free(read);
+	if (!read)
 		return fail(env, ENOMEM, "frame");
-	}
 	read->handle = handle;
 	read->data = data;
 	read->size = slot.frame_size;
 	read->timeout_ms = (uint64_t)timeout;
 	handle->busy = true;
 	napi_create_reference(env, given[0], 1, &read->handle_ref);
-	napi_create_reference(env, buffer, 1, &read->buffer_ref);
+	napi_create_reference(env, given[2], 1, &read->buffer_ref);
 	napi_create_promise(env, &read->deferred, &promise);
 	napi_create_string_utf8(env, "framecache read", NAPI_AUTO_LENGTH, &name);
 	napi_create_async_work(env, NULL, name, read_work, read_done, read, &read->work);

@@ -54,6 +54,9 @@ static bool put(struct pump *pump, const void *data, size_t len)
 {
 	const uint8_t *at = data;
 
+	/* Also where the other end takes all at once: what was missed may be hours. */
+	if (atomic_load(&pump->stopping))
+		return false;
 	while (len) {
 		struct pollfd ready = {.fd = pump->fd, .events = POLLOUT};
 		ssize_t n = write(pump->fd, at, len);

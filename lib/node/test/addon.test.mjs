@@ -327,6 +327,56 @@ for (const [how, last] of [["process.exit", "process.exit(7)"], ["an exception",
 		assert.equal(done.status, how === "an exception" ? 1 : 7, done.stderr);
 	});
 
+for (const [how, last] of [["process.exit", "process.exit(7)"], ["close", "slot.close(); await reading; process.exitCode = 7"],
+	["the end of a worker", "await worker.terminate(); process.exitCode = 7"]])
+	test(`a read that waits for long holds up no ${how}`, async () => {
+		write("a", ...SMALL, "--frames", "3");
+		const slot = await framecache.openWait("a");
+		await until(() => slot.info().state === "closed", "the writer ends");
+		slot.close();
+		const read = `for (slot.seek("next"); await slot.readFrameCopy(0).catch(() => null););
+			const reading = slot.readFrameCopy(3600000).catch((error) => error.code);`;
+		const inside = `const framecache = require(${JSON.stringify(path.join(here, "../index.js"))});
+			(async () => { const slot = framecache.open("a"); ${read} require("node:worker_threads").parentPort.postMessage(1); })();`;
+		const begun = Date.now();
+		const done = run(`import { Worker } from "node:worker_threads";
+			const slot = framecache.open("a");
+			${how.includes("worker") ? `const worker = new Worker(${JSON.stringify(inside)}, { eval: true });
+				await new Promise((resolve) => worker.on("message", resolve));` : read}
+			await new Promise((resolve) => setTimeout(resolve, 300));
+			${last};`);
+		assert.equal(done.signal, null, `${Date.now() - begun} ms: ${done.stderr}`);
+		assert.equal(done.status, 7, done.stderr);
+	});
+
+test("a pump that is far behind stops all the same", async () => {
+	write("a", ...SMALL, "--frames", "3");
+	const slot = await framecache.openWait("a");
+	await until(() => slot.info().state === "closed", "the writer ends");
+	slot.close();
+	// A frame whose sound begins in a thousand years; in a process of its own, as to wait for it would stop us.
+	const done = run(`import fs from "node:fs";
+		const slot = framecache.open("a");
+		const pump = slot.pump({ fd: fs.openSync("/dev/null", "w"), format: "pcm", start: "oldest" });
+		while (pump.stats?.frames !== 3) await new Promise((resolve) => setTimeout(resolve, 20));
+		const fd = fs.openSync(process.env.FC_DIR + "/a", "r+"), header = Buffer.alloc(4096);
+		fs.readSync(fd, header, 0, 4096, 0);
+		const put = (value, at) => { const word = Buffer.alloc(8); word.writeBigUInt64LE(value); fs.writeSync(fd, word, 0, 8, at); };
+		const record = Number(header.readBigUInt64LE(88)) + 3 * Number(header.readBigUInt64LE(96));
+		put(1n << 50n, record + 48);
+		put(8n, record + 24);
+		put(4n, 72);
+		put(4n, 40);
+		const written = () => Number(/wchar: (\\d+)/.exec(fs.readFileSync("/proc/self/io", "utf8"))[1]);
+		const before = written();
+		while (written() < before + 1e7) await new Promise((resolve) => setTimeout(resolve, 20));
+		await pump.stop();
+		slot.close();
+		process.exitCode = 7;`);
+	assert.equal(done.signal, null, done.stderr);
+	assert.equal(done.status, 7, done.stderr);
+});
+
 test("workers have their own, and may be ended at any time", async () => {
 	write("a", ...SMALL);
 	(await framecache.openWait("a")).close();

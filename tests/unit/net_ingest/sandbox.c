@@ -7,9 +7,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -84,6 +86,25 @@ static int write_what_runs(void)
 	return at == MAP_FAILED ? errno : 0;
 }
 
+/* On a terminal that is how to type into the shell which started us. */
+static int type_for_somebody(void)
+{
+	return ioctl(STDIN_FILENO, TIOCSTI, "x") == -1 ? errno : 0;
+}
+
+/* TIOCSTI to the kernel, and another number to a filter that looks at all 64 bits. */
+static int type_with_more_bits(void)
+{
+	return syscall(SYS_ioctl, STDIN_FILENO, TIOCSTI | 1ul << 32, "x") == -1 ? errno : 0;
+}
+
+static int ask_how_much_is_there(void)
+{
+	int fds[2], count = -1;
+
+	return pipe2(fds, O_CLOEXEC) == -1 || ioctl(fds[0], FIONREAD, &count) == -1 || count != 0;
+}
+
 static void *nothing(void *context)
 {
 	return context;
@@ -107,6 +128,7 @@ static void what_decoding_needs_is_there(void **state)
 	assert_int_equal(asked_inside(read_a_file, false), 0);
 	assert_int_equal(asked_inside(start_a_thread, false), 0);
 	assert_int_equal(asked_inside(open_a_socket, false), 0);
+	assert_int_equal(asked_inside(ask_how_much_is_there, false), 0);
 }
 
 static void all_else_is_not(void **state)
@@ -119,6 +141,8 @@ static void all_else_is_not(void **state)
 	assert_int_equal(asked_inside(change_a_mode, false), EPERM);
 	assert_int_equal(asked_inside(become_somebody, false), EPERM);
 	assert_int_equal(asked_inside(write_what_runs, false), EPERM);
+	assert_int_equal(asked_inside(type_for_somebody, false), EPERM);
+	assert_int_equal(asked_inside(type_with_more_bits, false), EPERM);
 }
 
 static void who_makes_slots_may_make_files_and_no_more(void **state)
