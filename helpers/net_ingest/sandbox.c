@@ -160,7 +160,7 @@ static int rules_add(scmp_filter_ctx filter, bool makes_slots)
 		error = allow(filter, making, sizeof making / sizeof *making);
 	for (size_t i = 0; i < sizeof ioctls / sizeof *ioctls && !error; i++)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-					 SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+					 SCMP_A1(SCMP_CMP_EQ, ioctls[i], 0));
 	for (size_t i = 0; i < sizeof deadly / sizeof *deadly && !error; i++)
 		error = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
 	/* Threads, not processes. The C library asks for clone3 first and takes "not there" for an
