@@ -210,14 +210,16 @@ RUNS_ON(on_control) static void acme_ended(void)
 {
 	const struct tls_conf *conf = tls_settings();
 	int64_t now = wall_now_us() / 1000000;
-	uint64_t later = conf->acme_retry;
+	uint64_t later;
 
 	acme.runs = false;
+	/* The settings, the timer and the challenges have gone before uacme has. */
+	if (acme.stopping)
+		return;
+	later = conf->acme_retry;
 	uv_timer_stop(&acme.patience);
 	memset(acme.tokens, 0, sizeof acme.tokens);
 	tls_challenge_end_all();
-	if (acme.stopping)
-		return;
 	if (acme.again) {
 		acme.again = false;
 		acme_retry();

@@ -644,6 +644,13 @@ def test_the_welcome_names_addresses_that_need_no_redirect(tmp_path):
 
 
 
+def test_an_end_while_the_authority_is_asked_is_an_orderly_one():
+    for i in range(24):
+        with Server({"tls.acme.domains": "radio.test", "tls.acme.directory":
+                     f"https://127.0.0.1:{free_port()}/dir"}):
+            time.sleep(0.002 * i)  # any of these moments: uacme lives for some thirty milliseconds
+
+
 def test_a_program_that_is_missing_is_named():
     with Server({"tls.acme.domains": "radio.test", "tls.acme.program": "/no/such/uacme"}) as server:
         server.await_log("certificate not obtained.*no/such/uacme: no such file")
