@@ -18,7 +18,8 @@ static bool on_message(void *user, struct bytes message, bool text)
 	struct ear *ear = user;
 
 	assert_true(ear->len + message.len + 1 <= sizeof ear->heard);
-	memcpy(ear->heard + ear->len, message.at, message.len);
+	if (message.len)
+		memcpy(ear->heard + ear->len, message.at, message.len);
 	ear->len += message.len;
 	ear->heard[ear->len++] = '|';
 	ear->text = text;
