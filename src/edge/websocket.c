@@ -48,16 +48,25 @@ static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *at, size_
 	return -1;
 }
 
+/* All that libwslay has to say goes to the family's buffer at once. */
+static bool push(struct websocket *websocket)
+{
+	if (!websocket->failed && wslay_event_send(websocket->context) != 0)
+		websocket->failed = true;
+	return !websocket->failed;
+}
+
 static void on_message(wslay_event_context_ptr context,
 		       const struct wslay_event_on_msg_recv_arg *arg, void *user)
 {
 	struct websocket *websocket = user;
 
 	(void)context;
+	/* A ping's answer goes out now: a fault later in the same bytes would swallow it. */
 	if (wslay_is_ctrl_frame(arg->opcode) || websocket->failed)
-		return;
-	if (!websocket->use->message(websocket->user, bytes_of(arg->msg, arg->msg_length),
-				     arg->opcode == WSLAY_TEXT_FRAME))
+		(void)push(websocket);
+	else if (!websocket->use->message(websocket->user, bytes_of(arg->msg, arg->msg_length),
+					  arg->opcode == WSLAY_TEXT_FRAME))
 		websocket->failed = true;
 }
 
@@ -90,14 +99,6 @@ void websocket_destroy(struct websocket **websocket)
 	wslay_event_context_free((*websocket)->context);
 	free(*websocket);
 	*websocket = NULL;
-}
-
-/* All that libwslay has to say goes to the family's buffer at once. */
-static bool push(struct websocket *websocket)
-{
-	if (!websocket->failed && wslay_event_send(websocket->context) != 0)
-		websocket->failed = true;
-	return !websocket->failed;
 }
 
 /* A head that libwslay cannot read: it would say goodbye without a code. */
