@@ -284,10 +284,12 @@ static void errand_send(struct call *call, struct family_order *order, struct by
 	if (errand && text)
 		errand->text = irc_copy(bytes_str(text));
 	if (!errand || (text && !errand->text) || user.len >= IRC_USER_SIZE || !user.len) {
+		if (errand)
+			free(errand->text);
 		free(errand);
 		if (call)
 			api_fault(call, 404, "no_such_user", "nobody of this name is known on IRC");
-		else
+		if (order)
 			order->done(order, false, "there is no user of this name");
 		return;
 	}
