@@ -78,6 +78,13 @@ static void web_serve(struct conn *conn)
 		conn_reply(conn, &reply);
 		return;
 	}
+	if (!voice_hub_is_open()) {
+		struct reply reply = {0};
+
+		reply_text(&reply, 503, "the voice rooms are not open yet");
+		conn_reply(conn, &reply);
+		return;
+	}
 	websocket_accept(conn, NULL, web_take);
 }
 

@@ -157,6 +157,9 @@ RUNS_ON(on_control) int voice_hub_start(uv_loop_t *loop);
 RUNS_ON(on_control) void voice_hub_stop(void);
 void voice_hub_fini(void); /* when all workers have stopped */
 
+/* What was kept is known: see voice_hub_is_open. */
+RUNS_ON(on_control) void voice_hub_open(void);
+
 /* Freed when a baton has been everywhere twice. */
 RUNS_ON(on_control) void voice_retire(struct voice_retired *what);
 

@@ -12,12 +12,15 @@
 
 #define SAVE_MS  100
 #define AGAIN_MS 5000
+#define LOAD_MS  1000 /* between two attempts to read what was kept */
 
 static struct {
 	uv_timer_t timer;
 	bool runs;
+	bool loaded; /* before that nothing is written: it would be in the place of what is not known */
 	struct store_voice *next; /* what was removed, and goes with the next save */
 	bool bans;                /* are other than what is kept */
+	bool said;                /* that it cannot be read */
 } keep OWNED_BY(on_control);
 
 /* --- as text ----------------------------------------------------------------------------------- */
@@ -189,9 +192,13 @@ static void on_saved(struct store_ask *ask)
 
 RUNS_ON(on_control) static void save(void)
 {
-	struct store_voice *to = order();
-	bool whole = to != NULL;
+	struct store_voice *to;
+	bool whole;
 
+	if (!keep.loaded)
+		return;
+	to = order();
+	whole = to != NULL;
 	for (size_t i = 0; whole && i < voice_hub.channel_room; i++) {
 		struct voice_channel *channel = voice_hub.channels[i];
 
@@ -222,16 +229,9 @@ RUNS_ON(on_control) static void save(void)
 	store_ask(&to->ask);
 }
 
-static void on_due(uv_timer_t *timer)
-{
-	(void)timer;
-	enter_control();
-	save();
-}
-
 void voice_registry_changed(void)
 {
-	if (keep.runs && !uv_is_active((uv_handle_t *)&keep.timer))
+	if (keep.runs && keep.loaded && !uv_is_active((uv_handle_t *)&keep.timer))
 		uv_timer_start(&keep.timer, on_due, SAVE_MS, 0);
 }
 
@@ -412,6 +412,7 @@ RUNS_ON(on_control) static void read_bans(const json_t *tree)
 {
 	const json_t *list = json_object_get(tree, "bans");
 
+	voice_hub.ban_count = 0; /* an attempt before may have come so far */
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *from = json_array_get(list, i);
 		struct voice_ban ban = {
@@ -427,27 +428,51 @@ RUNS_ON(on_control) static void read_bans(const json_t *tree)
 	}
 }
 
-RUNS_ON(on_control) static void read_rows(const struct store_voice *from, bool places)
+/* NULL: it is none, which is said, or there is no memory. */
+static json_t *body_of(const struct store_voice_row *row, bool *out_of_memory)
+{
+	json_error_t fault;
+	json_t *tree = json_loads(row->body, 0, &fault);
+
+	*out_of_memory = !tree && json_error_code(&fault) == json_error_out_of_memory;
+	if (!tree && !*out_of_memory)
+		log_warnx("voice", "row not read", kv_str("kind", row->kind),
+			  kv_i64("id", row->id));
+	return tree;
+}
+
+/* False: no memory. */
+RUNS_ON(on_control) static bool read_rows(const struct store_voice *from, bool places)
 {
 	for (size_t i = 0; i < from->count; i++) {
 		const struct store_voice_row *row = &from->rows[i];
-		json_t *tree = json_loads(row->body, 0, NULL);
+		bool out_of_memory;
+		json_t *tree = body_of(row, &out_of_memory);
 
+		if (out_of_memory)
+			return false;
 		if (!tree)
-			log_warnx("voice", "row not read", kv_str("kind", row->kind),
-				  kv_i64("id", row->id));
-		else if (places && strcmp(row->kind, "channel") == 0)
-			place_channel(row->id, tree);
-		else if (places)
-			;
-		else if (strcmp(row->kind, "channel") == 0)
-			read_channel(row->id, tree);
-		else if (strcmp(row->kind, "user") == 0)
+			continue;
+		if (strcmp(row->kind, "channel") == 0)
+			places ? place_channel(row->id, tree) : read_channel(row->id, tree);
+		else if (!places && strcmp(row->kind, "user") == 0)
 			read_user(row->id, tree);
-		else if (strcmp(row->kind, "bans") == 0)
+		else if (!places && strcmp(row->kind, "bans") == 0)
 			read_bans(tree);
 		json_decref(tree);
 	}
+	return true;
+}
+
+/* The rooms stay closed: open ones would know no bans and no rules, and what came to be in them would be
+ * written over what cannot be read now. */
+RUNS_ON(on_control) static void try_again(const char *why)
+{
+	if (!keep.said)
+		log_warnx("voice", "rooms stay closed: what was kept of them cannot be read",
+			  kv_str("why", why));
+	keep.said = true;
+	uv_timer_start(&keep.timer, on_due, LOAD_MS, 0);
 }
 
 static void on_loaded(struct store_ask *ask)
@@ -455,35 +480,55 @@ static void on_loaded(struct store_ask *ask)
 	struct store_voice *loaded = container_of(ask, struct store_voice, ask);
 
 	enter_control();
-	if (ask->fault || loaded->out_of_memory)
-		log_warnx("voice", "nothing known of before",
-			  kv_str("why", store_fault_text(ask->fault)));
-	if (voice_hub.running) {
-		read_rows(loaded, false);
-		read_rows(loaded, true);
+	if (!voice_hub.running)
+		;
+	else if (ask->fault && ask->fault != STORE_OFF)
+		try_again(store_fault_text(ask->fault));
+	else if (loaded->out_of_memory || !read_rows(loaded, false) || !read_rows(loaded, true))
+		try_again("out of memory");
+	else {
 		for (size_t i = 0; i < voice_hub.channel_room; i++)
 			if (voice_hub.channels[i])
 				voice_hub.channels[i]->unsaved = false;
+		keep.loaded = true;
+		voice_hub_open();
 		voice_door_go();
 	}
 	store_voice_fini(loaded);
 	free(loaded);
 }
 
-int voice_store_start(uv_loop_t *loop)
+RUNS_ON(on_control) static int load(void)
 {
 	struct store_voice *load = calloc(1, sizeof *load);
-	int error = load ? uv_timer_init(loop, &keep.timer) : -ENOMEM;
 
-	if (error) {
-		free(load);
-		return error;
-	}
-	keep.runs = true;
+	if (!load)
+		return -ENOMEM;
 	load->ask.run = store_voice_load;
 	load->ask.done = on_loaded;
 	store_ask(&load->ask);
 	return 0;
+}
+
+static void on_due(uv_timer_t *timer)
+{
+	(void)timer;
+	enter_control();
+	if (keep.loaded)
+		save();
+	else if (load() != 0)
+		try_again("out of memory");
+}
+
+int voice_store_start(uv_loop_t *loop)
+{
+	int error = uv_timer_init(loop, &keep.timer);
+
+	if (error)
+		return error;
+	keep.runs = true;
+	keep.loaded = false;
+	return load();
 }
 
 void voice_store_stop(void)
