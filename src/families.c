@@ -110,6 +110,39 @@ bool families_order(const char *name, struct family_order *order)
 	return false;
 }
 
+void families_hush(void)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->hush)
+			families[i]->hush();
+	}
+}
+
+bool families_are_hushed(void)
+{
+	bool hushed = true;
+
+	for (size_t i = 0; i < COUNT_OF(families); i++)
+		hushed &= !families[i]->is_hushed || families[i]->is_hushed();
+	return hushed;
+}
+
+void families_leave(void)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->leave)
+			families[i]->leave();
+	}
+}
+
+void families_stay(void)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->stay)
+			families[i]->stay();
+	}
+}
+
 void families_part(void)
 {
 	for (size_t i = 0; i < COUNT_OF(families); i++) {

@@ -336,6 +336,14 @@ void voice_hub_stop(void)
 	post.has_turn = false;
 }
 
+/* Another server has all: nothing is said and nothing kept any more. */
+void voice_hub_part(void)
+{
+	voice_hub.running = false;
+	uv_prepare_stop(&post.turn_ends);
+	voice_store_part();
+}
+
 static void parcels_free(void)
 {
 	enter_control();

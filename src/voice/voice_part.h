@@ -155,6 +155,7 @@ extern struct voice_hub voice_hub OWNED_BY(on_control);
 
 RUNS_ON(on_control) int voice_hub_start(uv_loop_t *loop);
 RUNS_ON(on_control) void voice_hub_stop(void);
+RUNS_ON(on_control) void voice_hub_part(void);
 void voice_hub_fini(void); /* when all workers have stopped */
 
 /* What was kept is known: see voice_hub_is_open. */
@@ -226,7 +227,15 @@ void voice_channel_tell(const struct voice_channel *channel, bool links, struct 
 RUNS_ON(on_control) struct voice_user *voice_user_find(uint32_t session);
 RUNS_ON(on_control)
 uint32_t voice_may(const struct voice_user *user, const struct voice_channel *in);
+/* A peer that nobody knows yet, not outside; NULL: no memory. Any thread. */
+struct voice_peer *voice_peer_make(struct worker *worker);
+void voice_peer_free(struct voice_peer *peer);
 RUNS_ON(on_control) void voice_user_came(struct voice_peer *peer);
+/* One who was here before, with the session that stands in peer. False: it is another's, or no memory. */
+RUNS_ON(on_control) bool voice_user_back(struct voice_peer *peer);
+/* He is in, and counts. */
+RUNS_ON(on_control)
+void voice_user_admitted(struct voice_user *user, struct voice_channel *channel);
 RUNS_ON(on_control) void voice_user_gone(struct voice_peer *peer);
 /* Out of all lists, with a word to the others; actor, reason, ban may be there. */
 RUNS_ON(on_control)
@@ -247,6 +256,8 @@ void voice_listen_remove(struct voice_user *user, struct voice_channel *channel)
 RUNS_ON(on_control)
 bool voice_tokens_set(struct voice_user *user, const struct bytes *tokens, size_t count);
 RUNS_ON(on_control) void voice_user_free(struct voice_user *user);
+/* A temporary channel lives as long as somebody is in it. */
+RUNS_ON(on_control) void voice_channel_drop_empty(struct voice_channel *channel);
 RUNS_ON(on_control) bool voice_channel_is_full(const struct voice_channel *channel);
 /* A UserState with all that others are told. */
 void voice_user_describe(const struct voice_user *user, struct mumble_user_state *state,
@@ -291,6 +302,8 @@ RUNS_ON(on_control)
 void voice_on_request_blob(struct voice_user *user, const struct mumble_message *message);
 RUNS_ON(on_control)
 void voice_on_voice_target(struct voice_user *user, const struct mumble_message *message);
+/* There is room for the crowds of his targets; false: no memory. */
+RUNS_ON(on_control) bool voice_aims_room(struct voice_peer *peer);
 RUNS_ON(on_control)
 void voice_on_plugin_data(struct voice_user *user, const struct mumble_message *message);
 
@@ -319,5 +332,10 @@ void voice_store_fini(void);
 RUNS_ON(on_control) void voice_registry_changed(void);
 RUNS_ON(on_control) void voice_bans_changed(void);
 RUNS_ON(on_control) void voice_store_all_unsaved(void);
+/* What is unsaved is written now; whether nothing is on its way any more. */
+RUNS_ON(on_control) void voice_store_now(void);
+RUNS_ON(on_control) bool voice_store_is_kept(void);
+/* Another server writes from now on. */
+RUNS_ON(on_control) void voice_store_part(void);
 /* A channel or a user is no more. */
 RUNS_ON(on_control) void voice_store_drop(const char *kind, int64_t id);

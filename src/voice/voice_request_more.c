@@ -669,7 +669,7 @@ static bool target_of(const struct mumble_target *from, struct voice_target *to)
 	return true;
 }
 
-RUNS_ON(on_control) static bool has_aims(struct voice_peer *peer)
+bool voice_aims_room(struct voice_peer *peer)
 {
 	struct voice_aims *aims = atomic_load_explicit(&peer->aims, memory_order_relaxed);
 
@@ -686,7 +686,7 @@ void voice_on_voice_target(struct voice_user *user, const struct mumble_message 
 	const struct mumble_voice_target *said = &message->voice_target;
 	struct voice_aim *aim, made = {0};
 
-	if (said->id < 1 || said->id > VOICE_AIMS || !has_aims(user->peer))
+	if (said->id < 1 || said->id > VOICE_AIMS || !voice_aims_room(user->peer))
 		return;
 	aim = &user->aims[said->id - 1];
 	made.targets = calloc(said->targets.count + 1, sizeof *made.targets);

@@ -104,8 +104,7 @@ void voice_user_recheck(struct voice_user *user)
 	voice_send_all(&message, NULL);
 }
 
-/* A temporary channel lives as long as somebody is in it. */
-RUNS_ON(on_control) static void drop_if_empty(struct voice_channel *channel)
+void voice_channel_drop_empty(struct voice_channel *channel)
 {
 	struct mumble_message message;
 
@@ -144,7 +143,7 @@ void voice_move(struct voice_user *user, struct voice_channel *to, const struct 
 		}
 		voice_registry_changed();
 	}
-	drop_if_empty(from);
+	voice_channel_drop_empty(from);
 }
 
 /* --- listening --------------------------------------------------------------------------------- */
@@ -322,14 +321,25 @@ RUNS_ON(on_control) static void tell_crypt(struct voice_user *to)
 
 /* --- coming ------------------------------------------------------------------------------------ */
 
-void voice_user_came(struct voice_peer *peer)
+struct voice_peer *voice_peer_make(struct worker *worker)
+{
+	struct voice_peer *peer = aligned_alloc(64, (sizeof *peer + 63) & ~(size_t)63);
+
+	if (!peer)
+		return NULL;
+	memset(peer, 0, sizeof *peer);
+	peer->worker = worker;
+	atomic_init(&peer->silent, true);
+	return peer;
+}
+
+RUNS_ON(on_control) static struct voice_user *user_make(struct voice_peer *peer)
 {
 	struct voice_user *user = calloc(1, sizeof *user);
-	struct mumble_message message;
 
 	if (!user) {
 		metric_add(METRIC_voice_out_of_memory, 1);
-		return; /* the peer's connection runs into its deadline; the peer is freed then */
+		return NULL;
 	}
 	peer->user = user;
 	user->peer = peer;
@@ -339,7 +349,16 @@ void voice_user_came(struct voice_peer *peer)
 	if (user->next)
 		user->next->prev = user;
 	voice_hub.users = user;
-	if (!voice_hub.running)
+	return user;
+}
+
+void voice_user_came(struct voice_peer *peer)
+{
+	struct voice_user *user = user_make(peer);
+	struct mumble_message message;
+
+	/* Without one the connection runs into its deadline, and the peer is freed then. */
+	if (!user || !voice_hub.running)
 		return;
 	message_init(&message, MUMBLE_VERSION);
 	MUMBLE_SET(&message.version, version, version_v1, mumble_version_v1(1, 5, 0));
@@ -379,22 +398,31 @@ static bool is_name(struct bytes name)
 	return true;
 }
 
+RUNS_ON(on_control) static bool sessions_room(size_t most)
+{
+	size_t room = voice_hub.session_room;
+	struct voice_peer **larger;
+
+	if (room > most)
+		return true;
+	larger = realloc(voice_hub.sessions, (most + 1) * sizeof(struct voice_peer *));
+	if (!larger)
+		return false;
+	memset(larger + room, 0, (most + 1 - room) * sizeof(struct voice_peer *));
+	voice_hub.sessions = larger;
+	voice_hub.session_room = most + 1;
+	return true;
+}
+
 RUNS_ON(on_control) static bool take_session(struct voice_peer *peer)
 {
-	size_t most = voice_conf()->users + 1, room = voice_hub.session_room;
-	struct voice_peer **larger;
+	size_t most = voice_conf()->users + 1;
 
 	/* A number is not used again at once: what is on its way to the one who had it before would
 	 * be taken for the new one's. */
 	most = 2 * most < SESSIONS_MAX ? 2 * most : SESSIONS_MAX;
-	if (room <= most) {
-		larger = realloc(voice_hub.sessions, (most + 1) * sizeof(struct voice_peer *));
-		if (!larger)
-			return false;
-		memset(larger + room, 0, (most + 1 - room) * sizeof(struct voice_peer *));
-		voice_hub.sessions = larger;
-		voice_hub.session_room = most + 1;
-	}
+	if (!sessions_room(most))
+		return false;
 	for (size_t i = 0; i < most; i++) {
 		uint32_t n = voice_hub.session_next++;
 
@@ -407,6 +435,15 @@ RUNS_ON(on_control) static bool take_session(struct voice_peer *peer)
 		return true;
 	}
 	return false;
+}
+
+bool voice_user_back(struct voice_peer *peer)
+{
+	if (peer->session == 0 || peer->session > SESSIONS_MAX || !sessions_room(peer->session) ||
+	    voice_hub.sessions[peer->session] || !user_make(peer))
+		return false;
+	voice_hub.sessions[peer->session] = peer;
+	return true;
 }
 
 RUNS_ON(on_control) static bool take_keys(struct voice_peer *peer)
@@ -454,6 +491,14 @@ RUNS_ON(on_control) static struct voice_channel *first_channel(const struct voic
 	return channel ? channel : voice_channel_find(VOICE_ROOT);
 }
 
+void voice_user_admitted(struct voice_user *user, struct voice_channel *channel)
+{
+	voice_user_enter(user, channel);
+	voice_hub.admitted++;
+	atomic_store_explicit(&voice_users_now, (uint32_t)voice_hub.admitted, memory_order_relaxed);
+	metric_add(METRIC_voice_users, 1);
+}
+
 RUNS_ON(on_control) static void admit(struct voice_user *user)
 {
 	struct voice_peer *peer = user->peer;
@@ -477,11 +522,8 @@ RUNS_ON(on_control) static void admit(struct voice_user *user)
 	tell_channels(voice_channel_find(VOICE_ROOT), false, user);
 	tell_channels(voice_channel_find(VOICE_ROOT), true, user);
 	atomic_store_explicit(&peer->outside, false, memory_order_release);
-	voice_user_enter(user, first_channel(user));
-	voice_hub.admitted++;
-	atomic_store_explicit(&voice_users_now, (uint32_t)voice_hub.admitted, memory_order_relaxed);
+	voice_user_admitted(user, first_channel(user));
 	voice_rx_expect(peer);
-	metric_add(METRIC_voice_users, 1);
 	metric_add(METRIC_voice_users_come, 1);
 	tell_user(user, NULL);
 	tell_user(user, user);
@@ -603,9 +645,8 @@ void voice_authenticate(struct voice_user *user, const struct mumble_message *me
 
 /* --- going ------------------------------------------------------------------------------------- */
 
-static void peer_free(struct voice_retired *retired)
+void voice_peer_free(struct voice_peer *peer)
 {
-	struct voice_peer *peer = container_of(retired, struct voice_peer, retired);
 	struct voice_aims *aims = atomic_load_explicit(&peer->aims, memory_order_relaxed);
 
 	for (size_t i = 0; aims && i < VOICE_AIMS; i++)
@@ -614,6 +655,11 @@ static void peer_free(struct voice_retired *retired)
 	OPENSSL_cleanse(&peer->key, sizeof peer->key);
 	free(peer->certificate);
 	free(peer);
+}
+
+static void peer_free(struct voice_retired *retired)
+{
+	voice_peer_free(container_of(retired, struct voice_peer, retired));
 }
 
 void voice_user_remove(struct voice_user *user, const struct voice_user *actor, struct bytes reason,
@@ -651,7 +697,7 @@ void voice_user_remove(struct voice_user *user, const struct voice_user *actor, 
 	voice_send_all(&message, user);
 	log_info("voice", "user gone", kv_str("name", user->name),
 		 kv_u64("session", user->peer->session), kv_bytes("why", reason.at, reason.len));
-	drop_if_empty(from);
+	voice_channel_drop_empty(from);
 }
 
 /* With his peer, which nobody sends to any more at the next settling. */
@@ -676,6 +722,8 @@ void voice_user_free(struct voice_user *user)
 		}
 		free(user->aims[i].targets);
 	}
+	if (user->peer->session && voice_hub.sessions[user->peer->session] == user->peer)
+		voice_hub.sessions[user->peer->session] = NULL;
 	user->peer->user = NULL;
 	user->peer->retired.free = peer_free;
 	voice_retire(&user->peer->retired);

@@ -2,8 +2,9 @@
 could not be read."""
 import signal
 import sqlite3
+import time
 
-from mumble_peer import message
+from mumble_peer import certificate, message
 from stage import Server, await_true, free_ports
 from voice_stage import SUPER, Voice, ringmain_voice
 
@@ -61,4 +62,72 @@ def test_rooms_are_open_after_an_upgrade(serve):
     b, c = voice.join(), voice.join()
     b.speak(b"hello")
     c.hear(lambda v: v.payload == b"hello")
+    voice.dismiss()
+
+
+def test_nobody_in_the_rooms_notices_an_upgrade(serve, tmp_path):
+    """TLS, keys, numbers, rooms, targets and all else go on; datagrams and texts of the very moment arrive."""
+    voice = ringmain_voice(serve, {"workers": "2", "voice.timeout": "20s"})
+    hash_of = certificate(tmp_path, "resident")
+    boss = voice.boss()
+    a, b = voice.join(version=(1, 5, 0), cert=hash_of), voice.join(version=(1, 3, 4))
+    tunnel, muted = voice.join(udp=False), voice.join()
+    everybody = [boss, a, b, tunnel, muted]
+    a.send("user_state", session=a.session, user_id=0)
+    a.until(lambda: a.users[a.session].user_id > 0)
+    fleeting = boss.make_channel("fleeting", temporary=True)
+    for peer in (a, b, tunnel, muted):
+        peer.until(lambda p=peer: fleeting in p.channels)
+        peer.move(fleeting)
+    boss.send("user_state", session=muted.session, mute=True)
+    whisper = message("voice_target", id=3, targets=[message("target", session=[b.session])])
+    a.send_raw(19, whisper.SerializeToString())
+    b.send("user_state", comment="nobody knows me " * 20)
+    voice.settle(*everybody)
+
+    # Both speak and write all the time.
+    words, texts = [], []
+    for round in range(60):
+        if round == 20:
+            before = voice.server.log().count("info core ready")
+            voice.server.process.popen.send_signal(signal.SIGUSR2)
+        word = b"word %03d" % round
+        a.speak(word)
+        tunnel.speak(b"tunnelled " + word)
+        words.append(word)
+        texts.append(f"text {round}")
+        a.send("text_message", channel_id=[fleeting], message=texts[-1])
+        muted.speak(b"hush")
+        time.sleep(0.02)
+        for peer in everybody:
+            peer.poll()
+    await_true(lambda: voice.server.log().count("info core ready") > before, 30, voice.server.log)
+    b.hear(lambda v: v.payload == words[-1], 20)
+    b.hear(lambda v: v.payload == b"tunnelled " + words[-1], 20)
+    assert [v.payload for v in b.heard if v.session == a.session] == words
+    assert [v.payload for v in b.heard if v.session == tunnel.session] == [b"tunnelled " + w for w in words]
+    assert all(v.over == "udp" for v in b.heard)
+    b.got("text_message", lambda m: m.message == texts[-1])
+    assert [m.message for n, m in b.messages if n == "text_message"] == texts
+    assert not any(v.session == muted.session for v in b.heard)
+
+    # And what they had set up holds.
+    a.speak(b"for you", target=3)
+    b.hear(lambda v: v.payload == b"for you")
+    assert not any(v.payload == b"for you" for v in boss.heard)
+    b.speak(b"and back")
+    a.hear(lambda v: v.payload == b"and back")
+    late = voice.join()
+    assert late.users[a.session].user_id == a.users[a.session].user_id
+    assert late.users[muted.session].mute and late.users[a.session].channel_id == fleeting
+    late.send("request_blob", session_comment=[b.session])
+    assert late.got("user_state", lambda m: m.comment).comment.startswith("nobody knows me")
+    assert late.session not in [p.session for p in everybody]
+    assert f"info voice went on users={len(everybody)} lost=0" in voice.server.log()
+    for peer in everybody:  # the room goes with the last of them
+        peer.close()
+    late.until(lambda: fleeting not in late.channels)
+    voice.dismiss()
+    upgrade(voice.server)
+    voice.join()
     voice.dismiss()
