@@ -2,7 +2,6 @@
 
 #include <errno.h>
 
-#include "core/estate.h"
 #include "core/log.h"
 #include "edge/ban.h"
 #include "edge/route.h"
@@ -145,9 +144,9 @@ static int listen_at(uv_loop_t *loop, const struct conf *conf, char *at, size_t 
 
 	enter_control();
 	error = voice_door_listen(loop, &voice_conf_of(conf)->listen, at, size);
-	/* A server that did not know how to leave its doors has them until it ends. */
-	if (error == -EADDRINUSE && !later && estate_is_adopted())
-		error = uv_timer_start(&again, on_again, AGAIN_MS, AGAIN_MS);
+	/* At a start that is an upgrade: a server that could not leave its doors has them until it ends. */
+	if (error == -EADDRINUSE && !later)
+		uv_timer_start(&again, on_again, AGAIN_MS, AGAIN_MS);
 	later = true;
 	return error;
 }
@@ -170,6 +169,12 @@ static void hush(void)
 {
 	enter_control();
 	voice_left_hush();
+}
+
+static bool is_idle(void)
+{
+	enter_control();
+	return voice_hub.admitted == 0;
 }
 
 static bool is_hushed(void)
@@ -247,6 +252,7 @@ const struct family voice_family = {
 	.stay = stay,
 	.part = part,
 	.part_worker = part_worker,
+	.is_idle = is_idle,
 	.stop = stop,
 	.fini = fini,
 };

@@ -1,12 +1,20 @@
 """What voice rooms keep: over an upgrade all of it, and of the store nothing is ever written over that
 could not be read."""
+import pathlib
 import signal
 import sqlite3
+import subprocess
 import time
 
-from mumble_peer import certificate, message
+import pytest
+
+from fault_harness import SANITIZED, SERVER
+from handover_harness import Kept
+from mumble_peer import Gone, Peer, certificate, message
 from stage import Server, await_true, free_ports
 from voice_stage import SUPER, Voice, ringmain_voice
+
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 # -- a store that cannot be read -------------------------------------------------------------------
@@ -131,3 +139,99 @@ def test_nobody_in_the_rooms_notices_an_upgrade(serve, tmp_path):
     upgrade(voice.server)
     voice.join()
     voice.dismiss()
+
+
+class House:
+    """A kept server with rooms, and two who talk there."""
+
+    def __init__(self, **settings):
+        self.port = free_ports()
+        self.server = Kept({"voice.listen": f"127.0.0.1:{self.port}", "workers": 2, **settings})
+        self.pair, self.words = [], 0
+
+    def __enter__(self):
+        self.server.__enter__()
+        self.join()
+        return self
+
+    def __exit__(self, *what):
+        self.server.__exit__(*what)
+
+    def join(self):
+        for peer in self.pair:
+            peer.close()
+        self.pair = [Peer(self.port, "one").join(), Peer(self.port, "two").join()]
+
+    def talk(self):
+        """False: they are both gone, and come again."""
+        self.words += 1
+        word = b"word %d" % self.words
+        try:
+            self.pair[0].speak(word)
+            self.pair[1].hear(lambda v: v.payload == word)
+            self.pair[1].speak(word)
+            self.pair[0].hear(lambda v: v.payload == word)
+            return True
+        except Gone:
+            self.join()
+            return False
+
+
+needs_keeper = pytest.mark.skipif(SANITIZED, reason="a sanitizer does not bear clone(CLONE_FILES)")
+
+
+@needs_keeper
+def test_a_next_server_that_dies_at_any_step_ends_no_conversation_of_the_old_one(tmp_path):
+    fault = tmp_path / "fault.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", fault, HERE / "handover_fault.c", "-ldl"],
+                   check=True)
+    with House() as house:
+        step, kept = 1, 0
+        while True:
+            mark = tmp_path / f"mark{step}"
+            house.server.wrap(LD_PRELOAD=fault, FAULT_STEP=step, FAULT_MARK=mark)
+            answer = house.server.ctl("upgrade")
+            if not mark.exists():
+                assert answer.returncode == 0
+                break
+            # If it died when all was its own, they come again; else they have not noticed.
+            assert house.talk() or answer.returncode == 0
+            kept += answer.returncode != 0
+            step += 1
+            assert step < 60
+        assert house.talk() or house.talk()  # that one may still have died
+        assert kept > 3
+        house.server.restore()
+        house.server.upgrade()
+        assert house.talk()
+
+
+@needs_keeper
+def test_after_a_crash_the_rooms_are_open_at_once():
+    with House() as house:
+        for _ in range(2):
+            house.server.kill()
+            with pytest.raises(Gone):
+                house.pair[0].until(lambda: False)
+            house.join()
+            assert house.talk()
+
+
+@needs_keeper
+def test_a_server_of_other_tables_leaves_those_who_talk_with_the_old_one():
+    with House() as house:
+        with open(SERVER, "rb") as f:
+            program = f.read()
+        assert b"voice.left\0" in program
+        house.server.replace(program.replace(b"voice.left\0", b"voice.gone\0"))
+        old = house.server.pid()
+        answer = house.server.ctl("upgrade")
+        assert answer.stdout == "ok the old server drains\n", answer
+        for _ in range(3):
+            assert house.talk()
+        for peer in house.pair:
+            peer.close()
+        await_true(lambda: old not in house.server.tree(), 30)
+        await_true(lambda: house.server.log().count("info voice ready") == 2, 10, house.server.log)
+        house.join()
+        assert house.talk()
