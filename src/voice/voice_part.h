@@ -265,7 +265,7 @@ void voice_user_describe(const struct voice_user *user, struct mumble_user_state
 RUNS_ON(on_control)
 void voice_move(struct voice_user *user, struct voice_channel *to, const struct voice_user *actor);
 
-/* --- voice_request.c, voice_request_more.c --------------------------------------------------- */
+/* --- voice_request*.c --------------------------------------------------------------------------- */
 
 RUNS_ON(on_control)
 void voice_request(struct voice_user *user, uint32_t type, struct bytes body);
@@ -273,7 +273,18 @@ RUNS_ON(on_control)
 void voice_deny(struct voice_user *user, uint32_t permission, const struct voice_channel *channel);
 RUNS_ON(on_control)
 void voice_deny_why(struct voice_user *user, enum deny_reason why, struct bytes name);
+/* True: he may all of these in the channel; else he is told. */
+RUNS_ON(on_control)
+bool voice_require(struct voice_user *user, uint32_t permission,
+		   const struct voice_channel *channel);
+/* Whether the text is as long as the settings allow; else he is told. */
+RUNS_ON(on_control) bool voice_text_fits(struct voice_user *user, struct bytes text);
 RUNS_ON(on_control) void voice_flush_permissions(void);
+/* Rules or links are others now: what all may do where they are. */
+RUNS_ON(on_control) void voice_recheck_all(void);
+/* The names of these registrations. */
+RUNS_ON(on_control)
+void voice_tell_names(struct voice_user *to, const uint32_t *ids, size_t count);
 /* Made where it may be, and told to nobody; NULL: the name is none or taken, too many, too deep. */
 RUNS_ON(on_control)
 struct voice_channel *voice_channel_add(struct voice_channel *parent, struct bytes name);
@@ -288,6 +299,14 @@ RUNS_ON(on_control)
 void voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t seconds);
 RUNS_ON(on_control) void voice_forget_registration(int32_t id);
 
+RUNS_ON(on_control)
+void voice_on_user_state(struct voice_user *actor, const struct mumble_message *message);
+RUNS_ON(on_control)
+void voice_on_user_remove(struct voice_user *actor, const struct mumble_message *message);
+RUNS_ON(on_control)
+void voice_on_channel_state(struct voice_user *user, const struct mumble_message *message);
+RUNS_ON(on_control)
+void voice_on_channel_remove(struct voice_user *user, const struct mumble_message *message);
 RUNS_ON(on_control)
 void voice_on_acl(struct voice_user *user, const struct mumble_message *message);
 RUNS_ON(on_control)
