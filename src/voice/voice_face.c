@@ -287,7 +287,7 @@ static void answer_ban(struct call *call, const struct api_input *input)
 		return;
 	}
 	api_log_order(call, user->name);
-	voice_ban_user(user, bytes_str(reason), seconds);
+	voice_ban_user(user, bytes_str(reason), seconds, VOICE_BAN_ALL);
 	voice_user_remove(user, NULL, bytes_str(reason), true);
 	api_done(call);
 }

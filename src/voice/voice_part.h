@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "edge/auth.h"
+#include "edge/lockout.h"
 #include "edge/proto/address.h"
 #include "voice/proto/acl.h"
 #include "voice/proto/message.h"
@@ -107,6 +108,7 @@ struct voice_user {
 	struct voice_aim aims[VOICE_AIMS];
 	uint32_t mark;
 	struct auth_check check;
+	struct lockout_try attempt;
 	bool check_super;
 };
 
@@ -294,9 +296,11 @@ RUNS_ON(on_control) void voice_channel_drop(struct voice_channel *channel);
 /* Told to all. */
 RUNS_ON(on_control)
 void voice_user_flag(struct voice_user *user, bool mute, bool deaf, bool priority);
-/* seconds: 0 is for ever. */
+/* seconds: 0 is for ever. What of him is banned: his network (an address, or a /64), his certificate. */
+enum voice_ban_what { VOICE_BAN_NETWORK = 1, VOICE_BAN_CERTIFICATE = 2, VOICE_BAN_ALL = 3 };
 RUNS_ON(on_control)
-void voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t seconds);
+void voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t seconds,
+		    unsigned what);
 RUNS_ON(on_control) void voice_forget_registration(int32_t id);
 
 RUNS_ON(on_control)
@@ -337,6 +341,8 @@ struct voice_registration *voice_register(const char *name, const char *hash, in
 RUNS_ON(on_control) void voice_unregister(int32_t id);
 RUNS_ON(on_control)
 const struct voice_ban *voice_is_banned(const uint8_t ip[16], const char *hash);
+/* Of one customer, as far as addresses say: the same IPv4 address, the same /64. */
+bool voice_same_network(const uint8_t a[16], const uint8_t b[16]);
 RUNS_ON(on_control) bool voice_ban_add(const struct voice_ban *ban);
 RUNS_ON(on_control) void voice_registry_fini(void);
 

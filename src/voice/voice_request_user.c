@@ -340,18 +340,34 @@ void voice_on_user_state(struct voice_user *actor, const struct mumble_message *
 		move_user(actor, user, said->channel_id);
 }
 
-void voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t seconds)
+void voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t seconds,
+		    unsigned what)
 {
-	struct voice_ban ban = {
-		.has_network = true, .start_s = wall_now_us() / 1000000, .duration_s = seconds};
+	struct voice_ban ban = {.start_s = wall_now_us() / 1000000, .duration_s = seconds};
+	struct address address = {0};
 
-	memcpy(ban.network.ip, user->peer->address.ip, 16);
-	ban.network.bits = 128;
-	bytes_to_str(bytes_str(user->peer->hash), ban.hash, sizeof ban.hash);
+	memcpy(address.ip, user->peer->address.ip, sizeof address.ip);
+	/* Who has no certificate has nothing else to be known by. */
+	ban.has_network = what & VOICE_BAN_NETWORK || !user->peer->hash[0];
+	if (ban.has_network) {
+		ban.network.bits = address_is_v4(&address) ? 128 : 64;
+		memcpy(ban.network.ip, address.ip, ban.network.bits / 8);
+	}
+	if (what & VOICE_BAN_CERTIFICATE)
+		bytes_to_str(bytes_str(user->peer->hash), ban.hash, sizeof ban.hash);
 	bytes_to_str(bytes_str(user->name), ban.name, sizeof ban.name);
 	bytes_to_str(reason, ban.reason, sizeof ban.reason);
 	if (voice_ban_add(&ban))
 		voice_bans_changed();
+}
+
+/* 1.6 says which; who says neither, or is older, means both. */
+static unsigned what_to_ban(const struct mumble_user_remove *said)
+{
+	unsigned what = (said->ban_ip ? VOICE_BAN_NETWORK : 0) |
+			(said->ban_certificate ? VOICE_BAN_CERTIFICATE : 0);
+
+	return what ? what : VOICE_BAN_ALL;
 }
 
 void voice_on_user_remove(struct voice_user *actor, const struct mumble_message *message)
@@ -368,7 +384,7 @@ void voice_on_user_remove(struct voice_user *actor, const struct mumble_message 
 	if (!voice_require(actor, said->ban ? MAY_BAN : MAY_KICK, voice_channel_find(VOICE_ROOT)))
 		return;
 	if (said->ban)
-		voice_ban_user(user, said->reason, 0);
+		voice_ban_user(user, said->reason, 0, what_to_ban(said));
 	log_info("voice", "user sent away", kv_str("name", user->name), kv_str("by", actor->name),
 		 kv_bool("ban", said->ban));
 	voice_user_remove(user, actor, said->reason, said->ban);

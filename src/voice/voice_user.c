@@ -4,6 +4,8 @@
 
 #include "core/log.h"
 #include "core/metric.h"
+#include "edge/access.h"
+#include "edge/ban.h"
 #include "edge/edge.h"
 #include "edge/edge_conf.h"
 #include "voice/voice.h"
@@ -475,7 +477,7 @@ RUNS_ON(on_control) static bool from_too_full_address(const struct voice_user *u
 
 	for (const struct voice_user *other = voice_hub.users; most && other; other = other->next)
 		count += other->channel &&
-			 memcmp(other->peer->address.ip, user->peer->address.ip, 16) == 0;
+			 voice_same_network(other->peer->address.ip, user->peer->address.ip);
 	return most && count >= most;
 }
 
@@ -537,11 +539,25 @@ RUNS_ON(on_control) static void admit(struct voice_user *user)
 		 kv_str("peer", address_text(&address, ip)), kv_str("client", user->release));
 }
 
-/* All that needs no password has been looked at. */
+/* By the rooms' own bans or by the server's, which may be younger than his connection. */
+RUNS_ON(on_control) static bool is_shut_out(const struct voice_user *user)
+{
+	struct address address = {0};
+
+	memcpy(address.ip, user->peer->address.ip, sizeof address.ip);
+	return voice_is_banned(user->peer->address.ip, user->peer->hash) || ban_holds(&address) ||
+	       cidr_list_holds(edge_settings()->deny, &address);
+}
+
+/* All that needs no password has been looked at, and maybe a while ago. */
 RUNS_ON(on_control) static void admit_if_room(struct voice_user *user)
 {
 	struct voice_user *twin = find_twin(user);
 
+	if (is_shut_out(user)) {
+		reject(user, REJECT_NONE, "You are banned");
+		return;
+	}
 	if (twin && user->id == ACL_NOBODY &&
 	    memcmp(twin->peer->address.ip, user->peer->address.ip, 16) != 0 &&
 	    (!user->peer->hash[0] || strcmp(twin->peer->hash, user->peer->hash) != 0)) {
@@ -559,6 +575,31 @@ RUNS_ON(on_control) static void admit_if_room(struct voice_user *user)
 		admit(user);
 }
 
+RUNS_ON(on_control) static void reject_password(struct voice_user *user)
+{
+	if (user->check_super)
+		reject(user, REJECT_WRONG_USER_PASSWORD,
+		       "Wrong certificate or password for existing user");
+	else
+		reject(user, REJECT_WRONG_SERVER_PASSWORD, "Invalid server password");
+}
+
+RUNS_ON(on_control) static void count_wrong(const struct voice_user *user)
+{
+	struct lockout_rules rules = access_lockout_rules();
+	uint64_t wait_ms = lockout_wrong(&rules, &user->attempt, mono_now());
+	struct address address = {0};
+	char text[ADDRESS_TEXT_MAX + 1];
+
+	metric_add(METRIC_edge_auth_failures, 1);
+	if (!wait_ms)
+		return;
+	memcpy(address.ip, user->peer->address.ip, sizeof address.ip);
+	metric_add(METRIC_edge_lockouts, 1);
+	log_warnx("voice", "locked out", kv_str("address", address_text(&address, text)),
+		  kv_str("user", user->name), kv_ms("wait", wait_ms));
+}
+
 static void on_checked(struct auth_check *check, enum auth_result result)
 {
 	struct voice_user *user = container_of(check, struct voice_user, check);
@@ -572,20 +613,42 @@ static void on_checked(struct auth_check *check, enum auth_result result)
 	}
 	if (user->leaving || !voice_hub.running)
 		return;
-	if (result == AUTH_YES)
+	if (result == AUTH_BUSY) {
+		reject(user, REJECT_NONE, "Too many logins at once, try again");
+	} else if (result == AUTH_NO) {
+		count_wrong(user);
+		reject_password(user);
+	} else {
+		lockout_right(&user->attempt, mono_now());
 		admit_if_room(user);
-	else if (user->check_super)
-		reject(user, REJECT_WRONG_USER_PASSWORD,
-		       "Wrong certificate or password for existing user");
-	else
-		reject(user, REJECT_WRONG_SERVER_PASSWORD, "Invalid server password");
+	}
 }
 
 RUNS_ON(on_control)
 static void check(struct voice_user *user, const char *stored, struct bytes given, bool super)
 {
-	user->checking = true;
+	const struct edge_conf *edge = &edge_settings()->conf;
+	struct lockout_rules rules = access_lockout_rules();
+	struct bytes parts[] = {BYTES("voice"), given, bytes_str(stored)};
+	/* Where it is the administrator's, guesses at it count together with those over HTTP. */
+	bool admins = super && stored == edge->admin_password;
+	struct address address = {0};
+	unsigned wait_s;
+
+	memcpy(address.ip, user->peer->address.ip, sizeof address.ip);
 	user->check_super = super;
+	user->attempt = lockout_try_of(super ? LOCKOUT_PEOPLE : LOCKOUT_LISTENER, &address,
+				       bytes_str(admins ? edge->admin_user : user->name), parts,
+				       COUNT_OF(parts));
+	switch (lockout_ask(&rules, &user->attempt, mono_now(), &wait_s)) {
+	case LOCKOUT_GO: break;
+	case LOCKOUT_WRONG: reject_password(user); return;
+	case LOCKOUT_WAIT:
+		metric_add(METRIC_edge_lockout_refusals, 1);
+		reject(user, REJECT_NONE, "Too many wrong passwords, try again later");
+		return;
+	}
+	user->checking = true;
 	auth_start(&user->check, voice_hub.loop, stored, given, on_checked);
 }
 
@@ -607,7 +670,7 @@ void voice_authenticate(struct voice_user *user, const struct mumble_message *me
 		return;
 	bytes_to_str(bytes_first(said->username, VOICE_NAME_MAX), user->name, sizeof user->name);
 	user->opus = said->opus;
-	if (voice_is_banned(user->peer->address.ip, user->peer->hash)) {
+	if (is_shut_out(user)) {
 		reject(user, REJECT_NONE, "You are banned");
 		return;
 	}
