@@ -30,6 +30,7 @@
 
 struct port {
 	struct udp udp;
+	uint64_t trips; /* of udp's, those that are in the metric */
 	unsigned door;
 	struct rx *rx;
 };
@@ -619,9 +620,15 @@ struct udp *voice_rx_socket(unsigned door)
 
 void voice_rx_flush(void)
 {
-	for (unsigned i = 0; rx && i < DOORS_MAX; i++)
-		if (rx->ports[i])
-			(void)udp_flush(&rx->ports[i]->udp);
+	for (unsigned i = 0; rx && i < DOORS_MAX; i++) {
+		struct port *port = rx->ports[i];
+
+		if (!port)
+			continue;
+		(void)udp_flush(&port->udp);
+		metric_add(METRIC_voice_trips, port->udp.counts.trips - port->trips);
+		port->trips = port->udp.counts.trips;
+	}
 }
 
 static void on_sweep_closed(uv_handle_t *handle)
