@@ -79,10 +79,9 @@ static void resume_paused(void)
 	struct irc_named *named;
 	uint32_t at = 0;
 
-	while (!irc_here.store_full && irc_here.paused &&
-	       (named = irc_index_next(&irc_here.users, &at)))
+	while (irc_here.paused && (named = irc_index_next(&irc_here.users, &at)))
 		for (struct irc_network *n = container_of(named, struct irc_user, named)->networks;
-		     n && !irc_here.store_full; n = n->next)
+		     n; n = n->next)
 			if (n->up)
 				irc_upstream_resume(n->up);
 	uv_timer_set_repeat(&irc_here.tick, irc_here.paused ? PAUSED_MS : TICK_MS);

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "edge/auth.h"
 #include "irc/irc_buffer.h"
+#include "irc/irc_client.h"
 #include "irc/irc_cursors.h"
 #include "irc/irc_network.h"
 #include "store/store_irc.h"
@@ -153,19 +154,30 @@ void irc_device_drop(struct irc_user *user, unsigned place)
 	*device = (struct irc_device){0};
 }
 
-/* A place that is free: a new one, or that of the one seen least lately of those not here. */
+static bool device_is_here(const struct irc_user *user, uint32_t place)
+{
+	for (const struct irc_client *client = user->clients; client; client = client->next)
+		if (client->device == (int)place)
+			return true;
+	return false;
+}
+
+/* A place that is free: a new one, or that of the one seen least lately of those not here. When all are
+ * here there are more for a while. */
 static int device_place(struct irc_user *user)
 {
-	uint32_t most = (uint32_t)irc_conf_now()->devices, oldest = 0;
+	uint32_t most = (uint32_t)irc_conf_now()->devices, oldest = UINT32_MAX;
 	struct irc_device *larger;
 
 	for (uint32_t i = 0; i < user->device_count; i++) {
 		if (!user->devices[i].id)
 			return (int)i;
-		if (user->devices[i].seen_ms < user->devices[oldest].seen_ms)
+		if ((oldest == UINT32_MAX ||
+		     user->devices[i].seen_ms < user->devices[oldest].seen_ms) &&
+		    !device_is_here(user, i))
 			oldest = i;
 	}
-	if (user->device_count >= most && user->device_count) {
+	if (user->device_count >= most && oldest != UINT32_MAX) {
 		irc_device_drop(user, oldest);
 		return (int)oldest;
 	}
