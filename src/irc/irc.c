@@ -16,6 +16,7 @@
 #include "irc/irc_route.h"
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
+#include "irc/irc_web.h"
 #include "store/store_irc.h"
 #include "store/store_port.h"
 
@@ -167,16 +168,17 @@ static enum route_first look(struct bytes first)
 
 static void serve(struct conn *conn)
 {
-	struct address peer;
+	struct irc_arrival arrival = {0};
 	struct worker *worker;
 	struct bytes early;
 	struct link link;
 
 	enter_worker();
-	peer = conn_request(conn)->peer;
+	arrival.peer = conn_request(conn)->peer;
 	worker = conn_worker(conn);
 	link = conn_take(conn, &early);
-	irc_client_start(worker, link, &peer, early);
+	arrival.secure = link.tls != 0;
+	irc_client_arrive(worker, link, &arrival, early);
 }
 
 static const struct protocol irc_protocol = {look, serve};
@@ -187,6 +189,7 @@ static void configure(const struct conf *conf)
 	site = route_site();
 	protocol_add_at(site, &irc_protocol);
 	api_add(irc_operations);
+	irc_web_prepare();
 }
 
 static int start(uv_loop_t *loop, const struct conf *conf)

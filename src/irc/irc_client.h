@@ -60,6 +60,8 @@ struct irc_client {
 	struct worker *worker;
 	struct link link;
 	struct address peer;
+	struct websocket *web; /* irc_web.h; NULL: it came otherwise */
+	bool web_text, web_over, secure;
 	enum irc_client_state state;
 	uint32_t number; /* of the process; what it says is known by it */
 	struct irc_user *user;
@@ -92,10 +94,17 @@ struct irc_client {
 	uint32_t monitor_count;
 };
 
+/* How somebody came. */
+struct irc_arrival {
+	struct address peer;
+	bool secure;        /* over TLS, to us or to a proxy that we trust */
+	bool web, web_text; /* irc_web.h; what its messages are */
+};
+
 /* A connection at one of our doors. */
 RUNS_ON(on_worker)
-void irc_client_start(struct worker *worker, struct link link, const struct address *peer,
-		      struct bytes early);
+void irc_client_arrive(struct worker *worker, struct link link, const struct irc_arrival *arrival,
+		       struct bytes early);
 
 /* For irc_login.c: when nothing holds it any more. */
 void irc_client_free(struct irc_client *client);

@@ -85,7 +85,7 @@ static json_t *client_tree(const struct irc_client *client)
 
 	json_object_set_new(tree, "id", json_integer(client->number));
 	json_object_set_new(tree, "address", json_string(address_text(&client->peer, address)));
-	json_object_set_new(tree, "tls", json_boolean(client->link.tls));
+	json_object_set_new(tree, "tls", json_boolean(client->secure));
 	json_object_set_new(tree, "client",
 			    text_of(client->device >= 0 ? client->user->devices[client->device].name
 							: ""));

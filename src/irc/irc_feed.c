@@ -8,6 +8,7 @@
 #include "irc/irc_network.h"
 #include "irc/irc_store.h"
 #include "irc/irc_user.h"
+#include "irc/irc_web.h"
 
 #define FULL       65536u /* what waits to go out before more is taken from rings */
 #define PAGE_LINES 500u
@@ -201,40 +202,68 @@ static struct irc_echo *take_echo(struct irc_client *client, const struct irc_bu
 	return NULL;
 }
 
-void irc_client_record(struct irc_client *client, const struct irc_buffer *buffer,
-		       const struct irc_record *record, const char *batch)
+static void put_record(struct writer *w, struct irc_client *client, const struct irc_buffer *buffer,
+		       const struct irc_record *record, const char *batch, struct irc_echo *echo)
 {
 	struct bytes line = record->line;
-	size_t most = record->tags.len + line.len + 256;
 	char join[1024];
-	struct irc_echo *echo = client->echoes ? take_echo(client, buffer, record->seq) : NULL;
-	struct writer w;
-	uint8_t *room;
 
 	if ((record->kind & (IRC_KIND_EVENT | IRC_KIND_WORD)) == (IRC_KIND_EVENT | IRC_JOIN) &&
 	    !(client->caps & IRC_CAP(EXTENDED_JOIN)))
 		line = plain_join(line, join, sizeof join);
+	if (client->caps & (IRC_CAP(SERVER_TIME) | IRC_CAP(MESSAGE_TAGS) | IRC_CAP(ACCOUNT_TAG)) ||
+	    batch[0] || echo)
+		put_tags(w, client, buffer, record, batch, echo);
+	if (client->multi)
+		put_line_multi(w, client, buffer->network, line);
+	else
+		writer_put(w, line);
+}
+
+/* The frame's head says how long the line is, so the line is made first. */
+static void record_web(struct irc_client *client, const struct irc_buffer *buffer,
+		       const struct irc_record *record, const char *batch, struct irc_echo *echo)
+{
+	uint8_t whole[IRC_LINE_ROOM + 2048];
+	struct writer w = writer_of(whole, sizeof whole);
+
+	put_record(&w, client, buffer, record, batch, echo);
+	if (writer_ok(&w))
+		irc_web_line(client, writer_done(&w));
+}
+
+static void record_plain(struct irc_client *client, const struct irc_buffer *buffer,
+			 const struct irc_record *record, const char *batch, struct irc_echo *echo)
+{
+	size_t most = record->tags.len + record->line.len + 256;
+	struct writer w;
+	uint8_t *room;
+
 	if (client->multi)
 		most += IRC_PARAMS_MAX * 80;
 	room = irc_client_room(client, (uint32_t)most);
-	w = writer_of(room, room ? most : 0);
-	if (client->caps & (IRC_CAP(SERVER_TIME) | IRC_CAP(MESSAGE_TAGS) | IRC_CAP(ACCOUNT_TAG)) ||
-	    batch[0] || echo)
-		put_tags(&w, client, buffer, record, batch, echo);
+	if (!room)
+		return;
+	w = writer_of(room, most);
+	put_record(&w, client, buffer, record, batch, echo);
+	writer_put(&w, BYTES("\r\n"));
+	if (writer_ok(&w))
+		irc_client_add(client, (uint32_t)w.len);
+}
+
+void irc_client_record(struct irc_client *client, const struct irc_buffer *buffer,
+		       const struct irc_record *record, const char *batch)
+{
+	struct irc_echo *echo = client->echoes ? take_echo(client, buffer, record->seq) : NULL;
+
+	if (client->web)
+		record_web(client, buffer, record, batch, echo);
+	else
+		record_plain(client, buffer, record, batch, echo);
 	if (echo) {
 		free(echo->label);
 		free(echo);
 	}
-	if (!room)
-		return;
-	if (client->multi)
-		put_line_multi(&w, client, buffer->network, line);
-	else
-		writer_put(&w, line);
-	writer_put(&w, BYTES("\r\n"));
-	if (!writer_ok(&w))
-		return;
-	irc_client_add(client, (uint32_t)w.len);
 	client->lines_out++;
 	metric_add(METRIC_irc_deliveries, 1);
 }
