@@ -154,7 +154,15 @@ static void worker_stop(struct worker *worker)
 	tls_outgoing_fini();
 }
 
-static const struct worker_hooks irc_hooks = {worker_start, worker_stop, NULL};
+/* Orders wait for the pool or for another thread, which comes back here. */
+static bool worker_busy(struct worker *worker)
+{
+	(void)worker;
+	enter_worker();
+	return irc_here.orders;
+}
+
+static const struct worker_hooks irc_hooks = {worker_start, worker_stop, worker_busy};
 
 /* --- the door ------------------------------------------------------------------------------- */
 

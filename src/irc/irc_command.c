@@ -190,6 +190,10 @@ static void message(struct irc_client *client, const struct irc_line *line, stru
 			irc_service_message(client, irc_client_network(client), text);
 		return;
 	}
+	if (target.len > 1 && target.at[0] == '$' && irc_is_admin(client->user->name)) {
+		irc_service_broadcast(text);
+		return;
+	}
 	network = network_up(client, &name, line);
 	if (!network)
 		return;

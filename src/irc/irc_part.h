@@ -177,6 +177,7 @@ struct irc_user {
 	struct irc_network *networks;
 	struct irc_client *clients;
 	uint32_t client_count, network_count;
+	uint32_t networks_most; /* one more than he may have; 0: as the settings say */
 	struct irc_device *devices;
 	uint32_t device_count;
 	struct irc_password *passwords;
@@ -194,6 +195,7 @@ struct irc_worker {
 	uint64_t ticks;
 	unsigned connects; /* begun in this second */
 	int64_t connects_at;
+	uint32_t orders; /* of BouncerServ, that wait for something (irc_order.h) */
 	bool stopping;
 	bool runs;
 	bool store_full; /* the store is behind: who floods us waits */

@@ -14,6 +14,7 @@
 #include "edge/tls_outgoing.h"
 #include "irc/irc_network.h"
 #include "irc/irc_proxy.h"
+#include "irc/irc_service.h"
 
 #define READS_A_TURN  4
 #define PAUSE_MOST_MS 5000
@@ -322,6 +323,10 @@ static void hear_line(struct irc_upstream *up, struct bytes text)
 		return;
 	}
 	up->network->user->lines_in++;
+	if (irc_service_debugs())
+		log_info("irc", "heard", kv_str("user", up->network->user->name),
+			 kv_str("network", up->network->name),
+			 kv_bytes("line", line.rest.at, line.rest.len));
 	if (!irc_register_hear(up, &line))
 		irc_hear(up, &line);
 }

@@ -93,12 +93,34 @@ void irc_user_keep(const struct irc_user *user)
 {
 	json_t *tree = json_pack("{s:s, s:s, s:s*}", "nick", user->nick, "realname", user->realname,
 				 "away", user->away);
-	char *text = tree ? json_dumps(tree, JSON_COMPACT) : NULL;
+	char *text;
+
+	if (user->networks_most)
+		json_object_set_new(tree, "networks_most", json_integer(user->networks_most));
+	text = tree ? json_dumps(tree, JSON_COMPACT) : NULL;
 
 	if (text)
 		store_irc_user(user->name, text);
 	free(text);
 	json_decref(tree);
+}
+
+void irc_user_take(struct irc_user *user, const char *settings)
+{
+	json_t *tree = json_loads(settings, 0, NULL);
+	const char *away = json_string_value(json_object_get(tree, "away"));
+
+	irc_set(&user->nick, irc_str(json_string_value(json_object_get(tree, "nick"))));
+	irc_set(&user->realname, irc_str(json_string_value(json_object_get(tree, "realname"))));
+	if (away)
+		user->away = irc_copy(bytes_str(away));
+	user->networks_most = (uint32_t)json_integer_value(json_object_get(tree, "networks_most"));
+	json_decref(tree);
+}
+
+uint32_t irc_user_networks_most(const struct irc_user *user)
+{
+	return user->networks_most ? user->networks_most - 1 : (uint32_t)irc_conf_now()->networks;
 }
 
 static void password_free(struct irc_password *password)
@@ -131,6 +153,16 @@ void irc_user_drop(struct irc_user *user, bool keep)
 	free(user->realname);
 	free(user->away);
 	free(user);
+}
+
+void irc_user_erase(struct irc_user *user)
+{
+	while (user->clients)
+		irc_client_end(user->clients, "This account is no more");
+	for (unsigned i = 0; i < user->device_count; i++)
+		if (user->devices[i].id)
+			irc_device_drop(user, i);
+	irc_user_drop(user, false);
 }
 
 /* --- devices -------------------------------------------------------------------------------- */
