@@ -16,6 +16,7 @@
 #include "irc/irc_route.h"
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
+#include "irc/irc_web.h"
 #include "store/store_irc.h"
 #include "store/store_port.h"
 
@@ -79,10 +80,9 @@ static void resume_paused(void)
 	struct irc_named *named;
 	uint32_t at = 0;
 
-	while (!irc_here.store_full && irc_here.paused &&
-	       (named = irc_index_next(&irc_here.users, &at)))
+	while (irc_here.paused && (named = irc_index_next(&irc_here.users, &at)))
 		for (struct irc_network *n = container_of(named, struct irc_user, named)->networks;
-		     n && !irc_here.store_full; n = n->next)
+		     n; n = n->next)
 			if (n->up)
 				irc_upstream_resume(n->up);
 	uv_timer_set_repeat(&irc_here.tick, irc_here.paused ? PAUSED_MS : TICK_MS);
@@ -154,7 +154,15 @@ static void worker_stop(struct worker *worker)
 	tls_outgoing_fini();
 }
 
-static const struct worker_hooks irc_hooks = {worker_start, worker_stop, NULL};
+/* Orders wait for the pool or for another thread, which comes back here. */
+static bool worker_busy(struct worker *worker)
+{
+	(void)worker;
+	enter_worker();
+	return irc_here.orders;
+}
+
+static const struct worker_hooks irc_hooks = {worker_start, worker_stop, worker_busy};
 
 /* --- the door ------------------------------------------------------------------------------- */
 
@@ -168,16 +176,17 @@ static enum route_first look(struct bytes first)
 
 static void serve(struct conn *conn)
 {
-	struct address peer;
+	struct irc_arrival arrival = {0};
 	struct worker *worker;
 	struct bytes early;
 	struct link link;
 
 	enter_worker();
-	peer = conn_request(conn)->peer;
+	arrival.peer = conn_request(conn)->peer;
 	worker = conn_worker(conn);
 	link = conn_take(conn, &early);
-	irc_client_start(worker, link, &peer, early);
+	arrival.secure = link.tls != 0;
+	irc_client_arrive(worker, link, &arrival, early);
 }
 
 static const struct protocol irc_protocol = {look, serve};
@@ -188,6 +197,7 @@ static void configure(const struct conf *conf)
 	site = route_site();
 	protocol_add_at(site, &irc_protocol);
 	api_add(irc_operations);
+	irc_web_prepare();
 }
 
 static int start(uv_loop_t *loop, const struct conf *conf)

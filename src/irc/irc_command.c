@@ -138,6 +138,9 @@ static void echo(struct irc_client *client, struct irc_network *network,
 		record.kind |= IRC_KIND_LIVE;
 	if (!buffer && !is_channel && !(record.kind & IRC_KIND_LIVE))
 		buffer = irc_buffer_make(network, target);
+	/* A ring of a channel holds what the store has, line for line. */
+	if (record.kind & IRC_KIND_LIVE)
+		buffer = buffer && buffer->detached ? NULL : network->status;
 	if (!buffer)
 		return;
 	if (!is_channel)
@@ -185,6 +188,10 @@ static void message(struct irc_client *client, const struct irc_line *line, stru
 	if (bytes_equal_nocase(target, BYTES(IRC_SERVICE))) {
 		if (irc_verb_is(line, "PRIVMSG"))
 			irc_service_message(client, irc_client_network(client), text);
+		return;
+	}
+	if (target.len > 1 && target.at[0] == '$' && irc_is_admin(client->user->name)) {
+		irc_service_broadcast(text);
 		return;
 	}
 	network = network_up(client, &name, line);

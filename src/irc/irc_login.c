@@ -426,7 +426,7 @@ static bool refuse_plain(const struct irc_client *client)
 {
 	struct cidr local[2];
 
-	if (client->link.tls || irc_conf_now()->plain == IRC_PLAIN_YES)
+	if (client->secure || irc_conf_now()->plain == IRC_PLAIN_YES)
 		return false;
 	CHECK(cidr_parse(BYTES("127.0.0.0/8"), &local[0]) && cidr_parse(BYTES("::1"), &local[1]));
 	return irc_conf_now()->plain == IRC_PLAIN_NO ||
@@ -550,7 +550,7 @@ static void login_finish(struct irc_client *client)
 	log_info("irc", "client in", kv_str("user", user->name),
 		 kv_str("network", network ? network->name : "*"), kv_str("client", login->device),
 		 kv_str("address", address_text(&client->peer, text)),
-		 kv_bool("tls", client->link.tls != 0));
+		 kv_bool("tls", client->secure));
 	irc_client_welcome(client);
 	irc_login_free(client);
 	if (client->state == IRC_CLIENT_HERE)

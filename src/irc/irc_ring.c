@@ -164,6 +164,13 @@ bool irc_ring_get(const struct irc_ring *ring, uint64_t seq, struct irc_record *
 	return true;
 }
 
+uint64_t irc_ring_bytes_from(const struct irc_ring *ring, uint64_t seq)
+{
+	if (seq < ring->kept)
+		seq = ring->kept;
+	return seq < ring->head ? ring->head_pos - entry_of(ring, seq)->pos : 0;
+}
+
 size_t irc_ring_memory(const struct irc_ring *ring)
 {
 	return ring->size + ring->count * sizeof(struct irc_entry);
