@@ -164,6 +164,12 @@ bool irc_ring_get(const struct irc_ring *ring, uint64_t seq, struct irc_record *
 	return true;
 }
 
+void irc_ring_forget(struct irc_ring *ring, uint64_t before)
+{
+	while (ring->kept < before && ring->kept < ring->head)
+		drop_oldest(ring);
+}
+
 size_t irc_ring_memory(const struct irc_ring *ring)
 {
 	return ring->size + ring->count * sizeof(struct irc_entry);

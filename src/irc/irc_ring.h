@@ -43,5 +43,8 @@ MUST_CHECK bool irc_ring_put(struct irc_ring *ring, struct irc_record *record, u
 /* The line of that seq; false: it is not kept, or not there yet. Holds until the next put. */
 bool irc_ring_get(const struct irc_ring *ring, uint64_t seq, struct irc_record *record);
 
+/* Lets go of all lines before that seq. */
+void irc_ring_forget(struct irc_ring *ring, uint64_t before);
+
 /* Bytes of memory. */
 size_t irc_ring_memory(const struct irc_ring *ring);
