@@ -122,6 +122,8 @@ RUNS_ON(on_control) static void stow(void)
 	workers_halt(leave_worker);
 	count = estate_descriptors(&fds);
 	error = count < 0 ? count : stow_put(estate_fd(), fds, (size_t)count);
+	if (count >= 0)
+		free(fds);
 	if (error) {
 		workers_go_on(stay_worker);
 		log_warn_code(error, "core", "systemd does not keep the connections: they end");
@@ -130,7 +132,6 @@ RUNS_ON(on_control) static void stow(void)
 		hooks->ended();
 		return;
 	}
-	free(fds);
 	handover_say_given();
 	edge_part();
 	families_part();
