@@ -11,10 +11,10 @@
 
 #define PATH_US    10000000 /* until there is a path, and keys after that */
 #define SILENCE_US 30000000 /* RFC 7675 5.1 */
-#define LINGER_US  5000000  /* the handshake is kept: its last words may have been lost */
 
 /* --- begin and end ---------------------------------------------------------------------------------- */
 
+/* Of DTLS, as it is. */
 static void send_handshake(void *owner, struct bytes datagram)
 {
 	struct sfu_peer *peer = owner;
@@ -56,8 +56,10 @@ void peer_end(struct sfu_peer *peer, const char *why)
 	if (peer->state == PEER_GONE)
 		return;
 	peer->why = why;
-	/* The peer hears of it at once, not by silence. */
 	start_free(peer);
+	/* The peer hears of it at once, not by silence. */
+	if (peer_is_up(peer) && peer->rest.farewell_len)
+		send_handshake(peer, bytes_of(peer->rest.farewell, peer->rest.farewell_len));
 	if (peer->role == PEER_VIEWER)
 		stage_viewer_remove(peer);
 	else
@@ -202,8 +204,10 @@ RUNS_ON(on_worker) static void up(struct sfu_peer *peer)
 		peer_end(peer, "out of memory");
 		return;
 	}
+	dtls_finish(peer->start->dtls, &peer->rest);
+	free(peer->start);
+	peer->start = NULL;
 	peer->state = PEER_UP;
-	peer->up = mono_now();
 	metric_add(METRIC_sfu_handshakes, 1);
 	room_peer_up(peer->session);
 	if (peer->role == PEER_VIEWER)
@@ -226,10 +230,25 @@ RUNS_ON(on_worker) static void handshake(struct sfu_peer *peer, enum dtls_state 
 	}
 }
 
+/* What comes when the keys are there. */
+RUNS_ON(on_worker) static void arrived_late(struct sfu_peer *peer, struct bytes datagram)
+{
+	switch (dtls_rest_read(&peer->rest, datagram)) {
+	case DTLS_SAID_NOTHING: break;
+	case DTLS_SAID_AGAIN: /* RFC 6347 4.2.4 */
+		if (peer->rest.flight_len)
+			send_handshake(peer, bytes_of(peer->rest.flight, peer->rest.flight_len));
+		break;
+	case DTLS_SAID_FAREWELL: peer_end(peer, "closed"); break;
+	}
+}
+
 void peer_dtls(struct sfu_peer *peer, struct bytes datagram)
 {
 	struct peer_start *start = peer->start;
 
+	if (peer_is_up(peer))
+		arrived_late(peer, datagram);
 	if (!start)
 		return;
 	if (!start->dtls)
@@ -242,19 +261,10 @@ void peer_dtls(struct sfu_peer *peer, struct bytes datagram)
 	handshake(peer, dtls_input(start->dtls, datagram));
 }
 
-RUNS_ON(on_worker) static void start_tick(struct sfu_peer *peer, mono_t now)
+RUNS_ON(on_worker) static void start_tick(struct sfu_peer *peer)
 {
 	enum dtls_state state;
 
-	if (peer->state == PEER_UP) {
-		if (mono_since_us(now, peer->up) > LINGER_US && peer->role == PEER_VIEWER) {
-			/* No farewell: that would end the session for the peer. */
-			dtls_forget(peer->start->dtls);
-			free(peer->start);
-			peer->start = NULL;
-		}
-		return;
-	}
 	if (!peer->start->dtls)
 		return;
 	(void)dtls_tick(peer->start->dtls, &state);
@@ -264,7 +274,7 @@ RUNS_ON(on_worker) static void start_tick(struct sfu_peer *peer, mono_t now)
 void peer_tick(struct sfu_peer *peer, mono_t now)
 {
 	if (peer->start)
-		start_tick(peer, now);
+		start_tick(peer);
 	if (peer->state == PEER_NEW && mono_since_us(now, peer->born) > PATH_US)
 		peer_end(peer, "no path");
 	else if (peer->state == PEER_CHECKED && mono_since_us(now, peer->checked) > PATH_US)

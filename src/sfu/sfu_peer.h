@@ -68,8 +68,9 @@ struct sfu_peer {
 	struct peer_path paths[PEER_PATHS_MAX];
 	const struct peer_path *active; /* NULL: none yet */
 	struct peer_start *start;       /* NULL: done */
+	struct dtls_rest rest;          /* UP: of the handshake */
 	struct srtp in, out;
-	mono_t born, heard, checked, up;
+	mono_t born, heard, checked;
 	const char *why;           /* GONE: in a word */
 	struct sfu_source *source; /* of a publisher */
 	unsigned sender_count;     /* of a viewer */
