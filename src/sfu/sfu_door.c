@@ -12,15 +12,18 @@
 #include "edge/proto/address.h"
 
 #define BUCKETS    4096u
-#define FOREIGN    8192u /* paths of other workers' peers, four to a set */
-#define SET_SIZE   4u
 #define PUBLIC_MAX 16u
 
-/* Where datagrams of a peer of another worker are to go. */
-struct foreign {
+/* To a worker: this path's datagrams are that one's, and here is an answer for it; or not any more.
+ * Kept there for as long as the path is one. */
+struct notice {
+	struct message message;
+	struct notice *next; /* in its bucket */
 	struct udp_path path;
-	unsigned worker;
-	bool used;
+	unsigned owner;
+	bool gone;
+	size_t len;
+	uint8_t data[];
 };
 
 struct door {
@@ -28,8 +31,7 @@ struct door {
 	struct udp udp;
 	struct peer_name *named[BUCKETS];
 	struct peer_path *paths[BUCKETS];
-	struct foreign foreign[FOREIGN];
-	unsigned oldest; /* of a full set, counted round */
+	struct notice *foreign[BUCKETS]; /* paths of other workers' peers */
 };
 
 static struct {
@@ -262,59 +264,54 @@ static struct peer_path *find_path(const struct udp_path *path)
 	return at;
 }
 
-static struct foreign *find_foreign(const struct udp_path *path)
+/* Where it hangs; or where the bucket ends. */
+static struct notice **find_foreign(const struct udp_path *path)
 {
-	struct foreign *set = &here->foreign[hash_of_path(path) % (FOREIGN / SET_SIZE) * SET_SIZE];
+	struct notice **at = &here->foreign[hash_of_path(path) % BUCKETS];
 
-	for (unsigned i = 0; i < SET_SIZE; i++)
-		if (set[i].used && path_is(&set[i].path, path))
-			return &set[i];
-	return NULL;
+	while (*at && !path_is(&(*at)->path, path))
+		at = &(*at)->next;
+	return at;
 }
 
 /* --- between workers ------------------------------------------------------------------------------------- */
 
-/* To a worker: this path's datagrams are that one's, or not any more. */
-struct notice {
-	struct message message;
-	struct udp_path path;
-	unsigned owner;
-	bool gone;
-};
-
 static void deliver_notice(struct message *message)
 {
-	struct notice *notice = container_of(message, struct notice, message);
-	struct foreign *foreign;
+	struct notice *notice = container_of(message, struct notice, message), **at;
 
 	enter_worker();
-	foreign = here ? find_foreign(&notice->path) : NULL;
-	if (here && !foreign && !notice->gone) {
-		struct foreign *set = &here->foreign[hash_of_path(&notice->path) %
-						     (FOREIGN / SET_SIZE) * SET_SIZE];
+	at = here ? find_foreign(&notice->path) : NULL;
+	if (at && *at && (!notice->gone || (*at)->owner == notice->owner)) {
+		struct notice *before = *at;
 
-		foreign = &set[here->oldest++ % SET_SIZE];
-		for (unsigned i = 0; i < SET_SIZE; i++)
-			if (!set[i].used)
-				foreign = &set[i];
+		*at = before->next;
+		free(before);
 	}
-	if (foreign)
-		*foreign = (struct foreign){notice->path, notice->owner, !notice->gone};
-	free(notice);
+	if (!at || notice->gone) {
+		free(notice);
+		return;
+	}
+	notice->next = *at;
+	*at = notice;
+	memcpy(udp_room(&here->udp, notice->len), notice->data, notice->len);
+	udp_put(&here->udp, &notice->path, notice->len);
+	udp_flush(&here->udp);
 }
 
-RUNS_ON(on_worker) static void notify(const struct peer_path *path, bool gone)
+RUNS_ON(on_worker)
+static void notify(const struct udp_path *path, unsigned landed, struct bytes answer, bool gone)
 {
-	struct notice *notice;
+	struct notice *notice = malloc(sizeof *notice + answer.len);
 
-	if (path->landed == here->worker->id)
-		return;
-	notice = malloc(sizeof *notice);
 	if (!notice)
-		return; /* its next check brings another */
-	*notice = (struct notice){.path = path->path, .owner = here->worker->id, .gone = gone};
+		return; /* as if the answer were lost: another will be asked for */
+	*notice = (struct notice){
+		.path = *path, .owner = here->worker->id, .gone = gone, .len = answer.len};
+	if (answer.len)
+		memcpy(notice->data, answer.at, answer.len);
 	notice->message.deliver = deliver_notice;
-	worker_post(worker_of(path->landed), &notice->message);
+	worker_post(worker_of(landed), &notice->message);
 }
 
 void door_path_add(struct peer_path *path)
@@ -323,7 +320,6 @@ void door_path_add(struct peer_path *path)
 
 	path->next = *bucket;
 	*bucket = path;
-	notify(path, false);
 }
 
 void door_path_remove(struct peer_path *path)
@@ -334,7 +330,19 @@ void door_path_remove(struct peer_path *path)
 		at = &(*at)->next;
 	if (*at)
 		*at = path->next;
-	notify(path, true);
+	/* Another peer of ours may have come from there since. */
+	if (path->landed != here->worker->id && !find_path(&path->path))
+		notify(&path->path, path->landed, (struct bytes){NULL, 0}, true);
+}
+
+void door_answer(const struct peer_path *path, struct bytes answer)
+{
+	if (path->landed != here->worker->id) {
+		notify(&path->path, path->landed, answer, false);
+		return;
+	}
+	memcpy(udp_room(&here->udp, answer.len), answer.at, answer.len);
+	udp_put(&here->udp, &path->path, answer.len);
 }
 
 /* A datagram on its way to the worker whose it is. */
@@ -347,15 +355,19 @@ struct passed {
 };
 
 RUNS_ON(on_worker)
-static void arrived_one(struct bytes data, const struct udp_path *path, unsigned landed);
+static void arrived_one(struct bytes data, const struct udp_path *path, unsigned landed,
+			bool passed);
 
 static void deliver_passed(struct message *message)
 {
 	struct passed *passed = container_of(message, struct passed, message);
 
 	enter_worker();
-	if (here)
-		arrived_one(bytes_of(passed->data, passed->len), &passed->path, passed->landed);
+	if (here) {
+		arrived_one(bytes_of(passed->data, passed->len), &passed->path, passed->landed,
+			    true);
+		udp_flush(&here->udp);
+	}
 	free(passed);
 }
 
@@ -366,7 +378,7 @@ static void pass(struct bytes data, const struct udp_path *path, unsigned to)
 
 	if (!passed)
 		return; /* lost as on any wire */
-	metric_add(METRIC_sfu_passed, 1);
+	metric_add(METRIC_sfu_passed, to != here->worker->id);
 	passed->message.deliver = deliver_passed;
 	passed->path = *path;
 	passed->landed = here->worker->id;
@@ -386,8 +398,10 @@ void door_hmac(struct bytes key, struct bytes in, uint8_t out[20])
 }
 
 RUNS_ON(on_worker)
-static void arrived_stun(struct bytes data, const struct udp_path *path, unsigned landed)
+static void arrived_stun(struct bytes data, const struct udp_path *path, unsigned landed,
+			 bool passed)
 {
+	struct peer_name *name;
 	struct stun stun;
 	struct bytes ufrag;
 	unsigned owner;
@@ -402,23 +416,29 @@ static void arrived_stun(struct bytes data, const struct udp_path *path, unsigne
 		metric_add(METRIC_sfu_refused, 1);
 		return;
 	}
-	if (owner != here->worker->id && landed == here->worker->id) {
+	if (owner != here->worker->id && passed)
+		return;
+	name = owner == here->worker->id ? find_named(ufrag) : NULL;
+	if (!name && !passed) {
+		/* Of a peer of ours that is not known yet: its answer was quicker than the message
+		 * that brings it to us, so this goes behind that one. */
 		pass(data, path, owner);
 		return;
 	}
-	peer_stun(find_named(ufrag), &stun, path, landed);
+	peer_stun(name, &stun, path, landed);
 }
 
 /* RFC 7983 7: the first byte says what it is. */
-static void arrived_one(struct bytes data, const struct udp_path *path, unsigned landed)
+static void arrived_one(struct bytes data, const struct udp_path *path, unsigned landed,
+			bool passed)
 {
 	struct peer_path *known;
-	struct foreign *foreign;
+	const struct notice *foreign;
 
 	if (data.len == 0)
 		return;
 	if (data.at[0] < 4) {
-		arrived_stun(data, path, landed);
+		arrived_stun(data, path, landed, passed);
 		return;
 	}
 	known = find_path(path);
@@ -429,9 +449,9 @@ static void arrived_one(struct bytes data, const struct udp_path *path, unsigned
 			peer_media(known->peer, data);
 		return;
 	}
-	foreign = landed == here->worker->id ? find_foreign(path) : NULL;
+	foreign = !passed ? *find_foreign(path) : NULL;
 	if (foreign)
-		pass(data, path, foreign->worker);
+		pass(data, path, foreign->owner);
 	else
 		metric_add(METRIC_sfu_refused, 1);
 }
@@ -442,7 +462,7 @@ static void on_arrived(struct udp *udp, const struct udp_packet *packets, size_t
 	enter_worker();
 	for (size_t i = 0; i < count; i++)
 		if (!packets[i].cut)
-			arrived_one(packets[i].data, &packets[i].path, here->worker->id);
+			arrived_one(packets[i].data, &packets[i].path, here->worker->id, false);
 }
 
 /* --- a worker's part ------------------------------------------------------------------------------------------ */
@@ -472,11 +492,21 @@ static void on_stopped(struct udp *udp)
 	free(container_of(udp, struct door, udp));
 }
 
+static void forget_foreign(void)
+{
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (struct notice *notice; (notice = here->foreign[i]);) {
+			here->foreign[i] = notice->next;
+			free(notice);
+		}
+}
+
 void door_worker_stop(struct worker *worker)
 {
 	(void)worker;
 	if (!here)
 		return;
+	forget_foreign();
 	udp_stop(&here->udp, on_stopped);
 	here = NULL;
 }

@@ -5,7 +5,8 @@
  *
  * With one port for all, the kernel deals datagrams out by their ends, and the worker of a peer may
  * be another: the first letter of our ufrag says which. Its path is then noted in the table of
- * the worker where it lands, once the owner has found it authentic. What is sent leaves from the
+ * the worker where it lands, once the owner has found it authentic, and the answer to its check goes
+ * the same way: what the peer sends when it has that finds the path known. All else leaves from the
  * owner's own socket, which has the same port. With a port for each worker there is no such way.
  *
  * Thread: control to open; everything else the worker's. */
@@ -42,6 +43,9 @@ RUNS_ON(on_worker) void door_name_add(struct peer_name *name);
 RUNS_ON(on_worker) void door_name_remove(struct peer_name *name);
 RUNS_ON(on_worker) void door_path_add(struct peer_path *path);
 RUNS_ON(on_worker) void door_path_remove(struct peer_path *path);
+
+/* The answer to an authentic check, which makes the path known where its datagrams come out. */
+RUNS_ON(on_worker) void door_answer(const struct peer_path *path, struct bytes answer);
 
 /* HMAC-SHA1 by OpenSSL, for STUN. */
 void door_hmac(struct bytes key, struct bytes in, uint8_t out[20]);

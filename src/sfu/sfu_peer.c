@@ -123,22 +123,16 @@ static struct peer_path *path_add(struct sfu_peer *peer, const struct udp_path *
 }
 
 RUNS_ON(on_worker)
-static void checked(struct sfu_peer *peer, const struct ice_check *check,
-		    const struct udp_path *path, unsigned landed)
+static const struct peer_path *checked(struct sfu_peer *peer, const struct ice_check *check,
+				       const struct udp_path *path, unsigned landed)
 {
 	struct peer_path *at = path_of(peer, path);
 
 	peer->heard = mono_now();
-	if (!at) {
+	if (!at)
 		at = path_add(peer, path, landed);
-	} else {
-		at->path = *path;
-		if (landed != peer->worker->id) {
-			/* Where it lands may have forgotten. */
-			door_path_remove(at);
-			door_path_add(at);
-		}
-	}
+	at->path = *path;
+	at->landed = landed;
 	/* RFC 8445 8.2: the pair that was nominated last; before any was, one that is valid. */
 	if (!peer->active || check->nominated)
 		peer->active = at;
@@ -146,6 +140,7 @@ static void checked(struct sfu_peer *peer, const struct ice_check *check,
 		peer->state = PEER_CHECKED;
 		peer->checked = peer->heard;
 	}
+	return at;
 }
 
 /* RFC 8445 9: the names of before are good until the first check with the new ones. */
@@ -176,24 +171,25 @@ void peer_stun(struct peer_name *name, const struct stun *stun, const struct udp
 	       unsigned landed)
 {
 	struct address from = {.port = path->peer.port};
-	struct udp *udp = door_udp();
 	struct ice_check check;
-	struct writer w;
+	uint8_t answer[256];
+	struct writer w = writer_of(answer, sizeof answer);
+	struct peer_path stranger = {.path = *path, .landed = worker_here()->id};
+	const struct peer_path *at = &stranger;
 
 	memcpy(from.ip, path->peer.ip, sizeof from.ip);
-	w = writer_of(udp_room(udp, 256), 256);
 	ice_answer(name ? &name->names : NULL, stun, &from, door_hmac, &w, &check);
-	if (writer_ok(&w) && w.len)
-		udp_put(udp, path, w.len);
 	if (check.authentic) {
 		struct sfu_peer *peer = name->peer;
 
 		if (name == peer->next_name)
 			renamed(peer);
-		checked(peer, &check, path, landed);
+		at = checked(peer, &check, path, landed);
 	} else {
 		metric_add(METRIC_sfu_refused, 1);
 	}
+	if (writer_ok(&w) && w.len)
+		door_answer(at, writer_done(&w));
 }
 
 /* --- keys ------------------------------------------------------------------------------------------- */
