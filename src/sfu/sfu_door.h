@@ -1,4 +1,4 @@
-/* sfu_door: the sockets of the media, and whose each datagram is.
+/* sfu_door: the sockets of the media, and whose each datagram is. What comes over TCP: sfu_stream.h.
  *
  *   socket of worker j ─▶ STUN ─────────▶ name: whose? ─┬─ ours ─▶ peer_stun
  *                     └─▶ DTLS, RTP, RTCP ─▶ path: whose? ─┴─ worker i's ─ message ─▶ port of worker i
@@ -32,8 +32,14 @@ uint16_t door_number(unsigned worker);
 RUNS_ON(on_worker) MUST_CHECK int door_worker_start(struct worker *worker);
 RUNS_ON(on_worker) void door_worker_stop(struct worker *worker);
 
-/* This worker's socket. */
-RUNS_ON(on_worker) struct udp *door_udp(void);
+/* Room for len bytes that go somewhere; NULL: the doors are closed. Then, when they are written, where,
+ * with the next flush. */
+RUNS_ON(on_worker) uint8_t *door_room(size_t len);
+RUNS_ON(on_worker) void door_put(const struct peer_path *to, const uint8_t *room, size_t len);
+RUNS_ON(on_worker) void door_flush(void);
+
+/* A packet that came over TCP. False: the stream has gone to another worker, and the packet with it. */
+RUNS_ON(on_worker) bool door_arrived_in(struct sfu_stream *stream, struct bytes packet);
 
 /* The first letter of a ufrag of that worker's. */
 char door_letter(unsigned worker);

@@ -18,16 +18,14 @@
 static void send_handshake(void *owner, struct bytes datagram)
 {
 	struct sfu_peer *peer = owner;
-	struct udp *udp;
 	uint8_t *room;
 
 	enter_worker();
-	udp = door_udp();
-	if (!peer->active || !udp)
+	room = peer->active ? door_room(datagram.len) : NULL;
+	if (!room)
 		return;
-	room = udp_room(udp, datagram.len);
 	memcpy(room, datagram.at, datagram.len);
-	udp_put(udp, &peer->active->path, datagram.len);
+	door_put(peer->active, room, datagram.len);
 }
 
 void peer_begin(struct sfu_peer *peer)
@@ -66,7 +64,8 @@ void peer_end(struct sfu_peer *peer, const char *why)
 		source_end(peer->source);
 	peer->state = PEER_GONE;
 	for (unsigned i = 0; i < peer->path_count; i++)
-		door_path_remove(&peer->paths[i]);
+		if (!peer->paths[i].lost)
+			door_path_remove(&peer->paths[i]);
 	door_name_remove(peer->name);
 	if (peer->next_name)
 		door_name_remove(peer->next_name);
@@ -95,42 +94,71 @@ void peer_free(struct sfu_peer *peer)
 
 /* --- paths ------------------------------------------------------------------------------------------ */
 
-static struct peer_path *path_of(struct sfu_peer *peer, const struct udp_path *path)
+static struct peer_path *path_of(struct sfu_peer *peer, const struct udp_path *path,
+				 const struct sfu_stream *stream)
 {
-	for (unsigned i = 0; i < peer->path_count; i++)
-		if (peer->paths[i].path.peer.port == path->peer.port &&
-		    memcmp(peer->paths[i].path.peer.ip, path->peer.ip, 16) == 0)
-			return &peer->paths[i];
+	for (unsigned i = 0; i < peer->path_count; i++) {
+		struct peer_path *at = &peer->paths[i];
+
+		if (!at->lost && at->stream == stream &&
+		    (stream || (at->path.peer.port == path->peer.port &&
+				memcmp(at->path.peer.ip, path->peer.ip, 16) == 0)))
+			return at;
+	}
 	return NULL;
 }
 
 /* Of too many, one that is not used goes. */
-RUNS_ON(on_worker)
-static struct peer_path *path_add(struct sfu_peer *peer, const struct udp_path *path,
-				  unsigned landed)
+RUNS_ON(on_worker) static struct peer_path *path_place(struct sfu_peer *peer)
 {
-	struct peer_path *at = &peer->paths[peer->path_count];
+	struct peer_path *at;
 
-	if (peer->path_count == PEER_PATHS_MAX) {
-		at = peer->active == &peer->paths[0] ? &peer->paths[1] : &peer->paths[0];
-		door_path_remove(at);
-	} else {
-		peer->path_count++;
-	}
-	*at = (struct peer_path){.path = *path, .peer = peer, .landed = landed};
-	door_path_add(at);
+	for (unsigned i = 0; i < peer->path_count; i++)
+		if (peer->paths[i].lost)
+			return &peer->paths[i];
+	if (peer->path_count < PEER_PATHS_MAX)
+		return &peer->paths[peer->path_count++];
+	at = peer->active == &peer->paths[0] ? &peer->paths[1] : &peer->paths[0];
+	door_path_remove(at);
 	return at;
 }
 
 RUNS_ON(on_worker)
-static const struct peer_path *checked(struct sfu_peer *peer, const struct ice_check *check,
-				       const struct udp_path *path, unsigned landed)
+static struct peer_path *path_add(struct sfu_peer *peer, const struct udp_path *path,
+				  unsigned landed, struct sfu_stream *stream)
 {
-	struct peer_path *at = path_of(peer, path);
+	struct peer_path *at = path_place(peer);
+
+	*at = (struct peer_path){.path = *path, .peer = peer, .landed = landed, .stream = stream};
+	door_path_add(at);
+	return at;
+}
+
+void peer_path_lost(struct sfu_peer *peer, const struct sfu_stream *stream)
+{
+	struct peer_path *at = path_of(peer, NULL, stream);
+
+	if (!at)
+		return;
+	*at = (struct peer_path){.lost = true};
+	if (peer->active != at)
+		return;
+	peer->active = NULL;
+	for (unsigned i = 0; i < peer->path_count && !peer->active; i++)
+		if (!peer->paths[i].lost)
+			peer->active = &peer->paths[i];
+}
+
+RUNS_ON(on_worker)
+static const struct peer_path *checked(struct sfu_peer *peer, const struct ice_check *check,
+				       const struct udp_path *path, unsigned landed,
+				       struct sfu_stream *stream)
+{
+	struct peer_path *at = path_of(peer, path, stream);
 
 	peer->heard = mono_now();
 	if (!at)
-		at = path_add(peer, path, landed);
+		at = path_add(peer, path, landed, stream);
 	at->path = *path;
 	at->landed = landed;
 	/* RFC 8445 8.2: the pair that was nominated last; before any was, one that is valid. */
@@ -168,13 +196,13 @@ void peer_restart(struct sfu_peer *peer, struct peer_name *name)
 }
 
 void peer_stun(struct peer_name *name, const struct stun *stun, const struct udp_path *path,
-	       unsigned landed)
+	       unsigned landed, struct sfu_stream *stream)
 {
 	struct address from = {.port = path->peer.port};
 	struct ice_check check;
 	uint8_t answer[256];
 	struct writer w = writer_of(answer, sizeof answer);
-	struct peer_path stranger = {.path = *path, .landed = worker_here()->id};
+	struct peer_path stranger = {.path = *path, .landed = worker_here()->id, .stream = stream};
 	const struct peer_path *at = &stranger;
 
 	memcpy(from.ip, path->peer.ip, sizeof from.ip);
@@ -184,7 +212,7 @@ void peer_stun(struct peer_name *name, const struct stun *stun, const struct udp
 
 		if (name == peer->next_name)
 			renamed(peer);
-		at = checked(peer, &check, path, landed);
+		at = checked(peer, &check, path, landed, stream);
 	} else {
 		metric_add(METRIC_sfu_refused, 1);
 	}
@@ -328,16 +356,12 @@ void peer_media(struct sfu_peer *peer, struct bytes datagram)
 
 void peer_send_rtcp(struct sfu_peer *peer, struct bytes compound)
 {
-	struct udp *udp = door_udp();
-	uint8_t *room;
-	size_t len;
+	uint8_t *room =
+		peer_is_up(peer) && peer->active ? door_room(compound.len + SRTCP_MORE) : NULL;
+	size_t len = room ? srtcp_seal(&peer->out, compound, room) : 0;
 
-	if (!peer_is_up(peer) || !peer->active || !udp)
-		return;
-	room = udp_room(udp, compound.len + SRTCP_MORE);
-	len = srtcp_seal(&peer->out, compound, room);
 	if (!len)
 		return;
 	peer->bytes_out += len;
-	udp_put(udp, &peer->active->path, len);
+	door_put(peer->active, room, len);
 }
