@@ -15,7 +15,7 @@ TOKEN = "who may publish"
 @pytest.fixture(scope="module")
 def server(shared_serve):
     return shared_serve({"sfu.udp": f"127.0.0.1:{free_ports()}", "sfu.publish_token": TOKEN,
-                         "workers": "2"})
+                         "workers": "2", "sfu.idle": "no"})
 
 
 class Load:
