@@ -18,12 +18,12 @@ import re
 import socket
 import sqlite3
 import ssl
-import statistics
 import subprocess
 import tempfile
 import time
 import wave
 
+from envelope import likeness_of_pieces
 from stage import await_true, need, run
 
 RATE = 48000
@@ -186,21 +186,8 @@ def envelope(samples, ms=10):
             for at in range(0, len(samples) - step, step)]
 
 
-def correlation(x, y):
-    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
-    top = sum((p - mean_x) * (q - mean_y) for p, q in zip(x, y))
-    bottom = math.sqrt(sum((p - mean_x) ** 2 for p in x) * sum((q - mean_y) ** 2 for q in y))
-    return top / bottom if bottom else 0.0
-
-
-def likeness(said, heard, piece=80):
-    """Of the envelopes, piece by piece of 0.8 s, each where it fits best; the median. A client that does
-    not get its time from a busy machine makes pauses between words: what comes behind them is later."""
-    a, b = envelope(said), envelope(heard)
-    best = [max((correlation(a[at:at + piece], b[to:to + piece])
-                 for to in range(at, len(b) - piece + 1)), default=0.0)
-            for at in range(0, len(a) - piece + 1, piece)]
-    return statistics.median(best)
+def likeness(said, heard):
+    return likeness_of_pieces(envelope(said), envelope(heard))
 
 
 def seconds_of_sound(heard):
