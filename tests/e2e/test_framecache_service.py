@@ -436,9 +436,26 @@ def test_a_registry_that_cannot_be_written_is_said_once(cache, slots):
         assert cache.get("/slots") == []
     said = [line for line in cache.server.log().splitlines() if "registry not written" in line]
     assert len(said) == 1 and f"directory={slots}" in said[0], said
+    status, health = cache.ask("GET", "/health")
+    assert status == 503 and health["status"] == "failing" and health["why"] == f"{slots}/registry.json: Is a directory"
     (slots / ".registry.json.next").rmdir()
     cache.server.await_log("registry written again")
     assert json.loads((slots / "registry.json").read_text())["slots"] == []
+    assert cache.get("/health")["status"] == "ok"
+
+
+def test_health_says_when_the_directory_is_gone(cache, slots, frametest):
+    cache = cache()
+    frametest("--size", "64x64", "--seconds", 30, "a").send_signal(0)
+    cache.await_slot("a", state="live")
+    assert (lambda it: (it["slots"], it["live"], it["stalled_or_dead"]))(cache.get("/health")) == (1, 1, 0)
+    slots.rename(slots.with_suffix(".moved"))
+    try:
+        status, health = cache.ask("GET", "/health")
+        assert status == 503 and health["why"] == f"{slots}: No such file or directory", health
+    finally:
+        slots.with_suffix(".moved").rename(slots)
+    assert cache.get("/health")["status"] == "ok"
 
 
 def test_a_short_token_is_refused(crew, tmp_path):
