@@ -256,6 +256,15 @@ def test_the_budget_is_that_of_the_environment_where_none_is_set(slots, serve, m
     assert (slots / "there").exists(), "FC_DIR too"
 
 
+@pytest.mark.parametrize("size", ["60gb", "-1", "1e9", "0x100", "99999999999999999999"])
+def test_a_budget_of_the_environment_that_is_no_number_is_refused(monkeypatch, size):
+    monkeypatch.setenv("FC_SHM_SIZE", size)
+    done = subprocess.run([PROGRAM, "--check", "--set", "framecache.listen=127.0.0.1:0"], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 1 and f'FC_SHM_SIZE is no number of bytes: "{size}"' in done.stdout + done.stderr, done
+    assert subprocess.run([PROGRAM, "--check"], capture_output=True, timeout=60).returncode == 0, "nobody asks for it"
+
+
 def test_a_page_of_another_site_may_nothing(one_cache):
     cache, _ = one_cache
     for headers in ({"Host": "evil.example"}, {"Host": "evil.example:7435"}, {"Origin": "http://evil.example"},
@@ -634,7 +643,7 @@ def test_nothing_is_left_of_slots_that_come_and_go(cache, frametest):
         cache.make("churn")
         assert cache.ask("DELETE", "/slots/churn")[0] == 204
     descriptors, maps = held()
-    for i in range(1000):
+    for i in range(1000 * int(os.environ.get("RINGMAIN_ROUNDS", "1"))):
         cache.make(f"churn{i % 5}", replace=True)
         if i % 2:
             assert cache.ask("DELETE", f"/slots/churn{i % 5}")[0] == 204
