@@ -218,7 +218,7 @@ static bool name_of(const struct call *call, char name[FC_SLOT_ID_MAX + 1])
 	return fc_slot_id_ok(name);
 }
 
-static void answer_none(struct call *call)
+RUNS_ON(on_control) static void answer_none(struct call *call)
 {
 	char name[FC_SLOT_ID_MAX + 1];
 
