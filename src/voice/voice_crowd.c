@@ -4,6 +4,8 @@
 #include "core/metric.h"
 #include "voice/voice_part.h"
 
+#define VISITS_MAX 2048u /* channels that one target of a user reaches, twice named twice counted */
+
 static void crowd_free(struct voice_retired *retired)
 {
 	free(container_of(retired, struct voice_crowd, retired));
@@ -23,6 +25,7 @@ static void stage_free(struct voice_retired *retired)
 struct collection {
 	struct voice_crowd *crowd;
 	size_t room;
+	size_t visits; /* channels that a target led to */
 	bool failed;
 };
 
@@ -230,7 +233,8 @@ RUNS_ON(on_control)
 static void shout_into(struct collection *to, const struct voice_user *from,
 		       struct voice_channel *channel, const char *group)
 {
-	if (!(voice_may(from, channel) & MAY_WHISPER))
+	/* Somebody may name the whole tree many times over; it is walked whenever anybody moves. */
+	if (to->visits++ >= VISITS_MAX || !(voice_may(from, channel) & MAY_WHISPER))
 		return;
 	for (struct voice_user *user = channel->users; user; user = user->next_here)
 		if (is_of_group(channel, user, group))
@@ -245,7 +249,8 @@ RUNS_ON(on_control)
 static void shout_below(struct collection *to, const struct voice_user *from,
 			struct voice_channel *channel, const char *group)
 {
-	for (struct voice_channel *child = channel->first; child; child = child->next) {
+	for (struct voice_channel *child = channel->first; child && to->visits < VISITS_MAX;
+	     child = child->next) {
 		shout_into(to, from, child, group);
 		shout_below(to, from, child, group);
 	}

@@ -213,6 +213,9 @@ bool voice_channel_has(const struct voice_channel *parent, struct bytes name,
 		       const struct voice_channel *except);
 RUNS_ON(on_control) void voice_channels_fini(void);
 void voice_rules_fini(struct voice_rules *rules);
+/* No rule and no group speaks of this registration any more: its number may be another's one day. */
+RUNS_ON(on_control) void voice_rules_forget(struct voice_channel *channel, int32_t id);
+void voice_rules_sort(int32_t *ids, size_t count); /* as groups list their members */
 /* Takes rules, whose texts and lists are allocations of their own. */
 void voice_rules_set(struct voice_channel *channel, struct voice_rules *rules);
 /* What a new server has: administrators may all, who is registered makes temporary channels. */
@@ -224,7 +227,14 @@ bool voice_rules_add(struct voice_channel *channel, const struct acl_rule *rule)
 RUNS_ON(on_control)
 void voice_channel_tell(const struct voice_channel *channel, bool links, struct voice_user *to);
 
+/* Whether he may come in there, and whether all may. */
+RUNS_ON(on_control)
+void voice_channel_tell_door(const struct voice_channel *channel, struct voice_user *to);
+
 /* --- voice_user.c --------------------------------------------------------------------------- */
+
+/* What others see, and type: no blanks at the ends, nothing that cannot be seen, not the superuser's. */
+bool voice_is_name(struct bytes name);
 
 RUNS_ON(on_control) struct voice_user *voice_user_find(uint32_t session);
 RUNS_ON(on_control)

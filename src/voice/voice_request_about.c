@@ -6,6 +6,8 @@
 #include "voice/voice.h"
 #include "voice/voice_part.h"
 
+#define BLOBS_MAX (4u << 20) /* bytes of one answer */
+
 /* --- statistics -------------------------------------------------------------------------------- */
 
 static float bits_float(uint32_t bits)
@@ -102,15 +104,28 @@ void voice_on_user_stats(struct voice_user *user, const struct mumble_message *m
 
 /* --- long texts and pictures ------------------------------------------------------------------- */
 
+/* One of those that are asked for: each once, and so many bytes together. */
+static bool may_have(const struct voice_blob *blob, uint32_t *mark, uint32_t now, size_t *room)
+{
+	if (!blob->len || blob->len > *room || *mark == now)
+		return false;
+	*mark = now;
+	*room -= blob->len;
+	return true;
+}
+
 void voice_on_request_blob(struct voice_user *user, const struct mumble_message *message)
 {
 	const struct mumble_request_blob *said = &message->request_blob;
 	struct mumble_message answer;
+	size_t room = BLOBS_MAX;
 
+	voice_hub.mark++;
+	voice_hub.channel_mark++;
 	for (size_t i = 0; i < said->session_texture.count; i++) {
-		const struct voice_user *about = voice_user_find(said->session_texture.at[i]);
+		struct voice_user *about = voice_user_find(said->session_texture.at[i]);
 
-		if (!about || !about->texture.len)
+		if (!about || !may_have(&about->texture, &about->mark, voice_hub.mark, &room))
 			continue;
 		message_init(&answer, MUMBLE_USER_STATE);
 		MUMBLE_SET(&answer.user_state, user_state, session, about->peer->session);
@@ -118,10 +133,11 @@ void voice_on_request_blob(struct voice_user *user, const struct mumble_message 
 			   voice_blob_bytes(&about->texture));
 		voice_send(user, &answer);
 	}
+	voice_hub.mark++;
 	for (size_t i = 0; i < said->session_comment.count; i++) {
-		const struct voice_user *about = voice_user_find(said->session_comment.at[i]);
+		struct voice_user *about = voice_user_find(said->session_comment.at[i]);
 
-		if (!about || !about->comment.len)
+		if (!about || !may_have(&about->comment, &about->mark, voice_hub.mark, &room))
 			continue;
 		message_init(&answer, MUMBLE_USER_STATE);
 		MUMBLE_SET(&answer.user_state, user_state, session, about->peer->session);
@@ -130,10 +146,10 @@ void voice_on_request_blob(struct voice_user *user, const struct mumble_message 
 		voice_send(user, &answer);
 	}
 	for (size_t i = 0; i < said->channel_description.count; i++) {
-		const struct voice_channel *channel =
-			voice_channel_find(said->channel_description.at[i]);
+		struct voice_channel *channel = voice_channel_find(said->channel_description.at[i]);
 
-		if (!channel || !channel->description.len)
+		if (!channel ||
+		    !may_have(&channel->description, &channel->mark, voice_hub.channel_mark, &room))
 			continue;
 		message_init(&answer, MUMBLE_CHANNEL_STATE);
 		MUMBLE_SET(&answer.channel_state, channel_state, channel_id, channel->id);

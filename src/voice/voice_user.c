@@ -90,12 +90,32 @@ void voice_user_enter(struct voice_user *user, struct voice_channel *channel)
 	voice_record_follow(user);
 }
 
+/* Where he may not listen any more. */
+RUNS_ON(on_control) static void listen_no_more(struct voice_user *user)
+{
+	for (size_t i = user->listen_count; i-- > 0;) {
+		struct voice_channel *channel = user->listens[i];
+		struct mumble_message message;
+
+		if (voice_may(user, channel) & MAY_LISTEN)
+			continue;
+		voice_listen_remove(user, channel);
+		message_init(&message, MUMBLE_USER_STATE);
+		MUMBLE_SET(&message.user_state, user_state, session, user->peer->session);
+		message.user_state.listening_channel_remove.at = &channel->id;
+		message.user_state.listening_channel_remove.count = 1;
+		voice_send_all(&message, NULL);
+	}
+}
+
 void voice_user_recheck(struct voice_user *user)
 {
 	bool suppress = !(voice_may(user, user->channel) & MAY_SPEAK);
 	struct mumble_message message;
 
 	voice_stage_of(user);
+	voice_hub.aims_dirty = true;
+	listen_no_more(user);
 	if (suppress == user->suppress)
 		return;
 	user->suppress = suppress;
@@ -389,9 +409,10 @@ static void reject(struct voice_user *user, enum reject_reason why, const char *
 	voice_end(user);
 }
 
-/* What others see, and type: no blanks at the ends, nothing that cannot be seen. */
-static bool is_name(struct bytes name)
+bool voice_is_name(struct bytes name)
 {
+	if (bytes_equal_nocase(name, BYTES("SuperUser")))
+		return false;
 	if (name.len == 0 || name.len > 128 || !bytes_equal(bytes_trim(name), name))
 		return false;
 	for (size_t i = 0; i < name.len; i++)
@@ -658,6 +679,7 @@ void voice_authenticate(struct voice_user *user, const struct mumble_message *me
 	const struct voice_conf *conf = voice_conf();
 	const struct voice_registration *row = voice_registered_hash(user->peer->hash);
 	const struct voice_registration *named = voice_registered_name(said->username);
+	bool super = bytes_equal_nocase(said->username, BYTES("SuperUser"));
 
 	if (user->channel) { /* later ones bring new tokens alone */
 		if (!voice_tokens_set(user, said->tokens.at, said->tokens.count))
@@ -675,11 +697,11 @@ void voice_authenticate(struct voice_user *user, const struct mumble_message *me
 		return;
 	}
 	if (!voice_tokens_set(user, said->tokens.at, said->tokens.count) ||
-	    !is_name(said->username)) {
+	    (!super && !voice_is_name(said->username))) {
 		reject(user, REJECT_INVALID_USERNAME, "Invalid username");
 		return;
 	}
-	if (bytes_equal_nocase(said->username, BYTES("SuperUser"))) {
+	if (super) {
 		user->id = ACL_SUPER_USER;
 		bytes_to_str(BYTES("SuperUser"), user->name, sizeof user->name);
 		check(user,
