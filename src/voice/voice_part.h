@@ -84,6 +84,18 @@ struct voice_aim {
 	size_t count;
 };
 
+/* Datagrams of one direction. */
+struct voice_quality {
+	uint32_t good, late, lost, resync;
+};
+
+struct voice_sample {
+	int64_t at_us;                    /* mono */
+	struct voice_quality here, there; /* his, as they came here; ours, as he says */
+};
+
+#define VOICE_SAMPLES 10u /* half a minute apart */
+
 struct voice_user {
 	struct voice_peer *peer;
 	struct voice_user *prev, *next; /* hub.users: all that are connected */
@@ -109,6 +121,9 @@ struct voice_user {
 	uint32_t mark;
 	struct auth_check check;
 	struct lockout_try attempt;
+	struct voice_sample samples[VOICE_SAMPLES]; /* in turn */
+	uint32_t sample_count;
+	bool may_record; /* and was told how */
 	bool check_super;
 };
 
@@ -355,6 +370,14 @@ const struct voice_ban *voice_is_banned(const uint8_t ip[16], const char *hash);
 bool voice_same_network(const uint8_t a[16], const uint8_t b[16]);
 RUNS_ON(on_control) bool voice_ban_add(const struct voice_ban *ban);
 RUNS_ON(on_control) void voice_registry_fini(void);
+
+/* --- voice_window.c --------------------------------------------------------------------------- */
+
+RUNS_ON(on_control) MUST_CHECK int voice_window_start(uv_loop_t *loop);
+RUNS_ON(on_control) void voice_window_stop(void);
+/* What has come and gone in the last five minutes, or in the seconds since he came. */
+RUNS_ON(on_control)
+struct voice_sample voice_window_of(const struct voice_user *user, uint32_t *seconds);
 
 /* --- voice_store.c ---------------------------------------------------------------------------- */
 

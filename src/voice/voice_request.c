@@ -5,6 +5,7 @@
 #include "core/metric.h"
 #include "voice/voice.h"
 #include "voice/voice_part.h"
+#include "voice/voice_record.h"
 #include "voice/voice_rx.h"
 
 #define ROOM_MAX (4u << 20) /* memory of one message's arrays at most */
@@ -238,6 +239,7 @@ static void dispatch(struct voice_user *user, const struct mumble_message *messa
 	case MUMBLE_USER_STATS: voice_on_user_stats(user, message); break;
 	case MUMBLE_REQUEST_BLOB: voice_on_request_blob(user, message); break;
 	case MUMBLE_VOICE_TARGET: voice_on_voice_target(user, message); break;
+	case MUMBLE_CONTEXT_ACTION: voice_record_asked(user, &message->context_action); break;
 	case MUMBLE_PLUGIN_DATA: voice_on_plugin_data(user, message); break;
 	/* Handled elsewhere, or a server's to send: nothing happens. */
 	case MUMBLE_VERSION:
@@ -248,7 +250,6 @@ static void dispatch(struct voice_user *user, const struct mumble_message *messa
 	case MUMBLE_SERVER_SYNC:
 	case MUMBLE_PERMISSION_DENIED:
 	case MUMBLE_CONTEXT_ACTION_MODIFY:
-	case MUMBLE_CONTEXT_ACTION:
 	case MUMBLE_CODEC_VERSION:
 	case MUMBLE_SERVER_CONFIG:
 	case MUMBLE_SUGGEST_CONFIG: break;

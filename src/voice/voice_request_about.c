@@ -35,6 +35,30 @@ static void describe_traffic(const struct voice_user *about, struct mumble_user_
 	stats->has |= MUMBLE_HAS(user_stats, from_client) | MUMBLE_HAS(user_stats, from_server);
 }
 
+static void set_quality(struct mumble_stats *to, const struct voice_quality *from)
+{
+	MUMBLE_SET(to, stats, good, from->good);
+	MUMBLE_SET(to, stats, late, from->late);
+	MUMBLE_SET(to, stats, lost, from->lost);
+	MUMBLE_SET(to, stats, resync, from->resync);
+}
+
+/* 1.5 shows how it has been lately. */
+RUNS_ON(on_control)
+static void describe_window(const struct voice_user *about, struct mumble_user_stats *stats)
+{
+	struct mumble_rolling_stats *rolling = &stats->rolling_stats;
+	uint32_t seconds;
+	struct voice_sample window = voice_window_of(about, &seconds);
+
+	MUMBLE_SET(rolling, rolling_stats, time_window, seconds);
+	set_quality(&rolling->from_client, &window.here);
+	set_quality(&rolling->from_server, &window.there);
+	rolling->has |=
+		MUMBLE_HAS(rolling_stats, from_client) | MUMBLE_HAS(rolling_stats, from_server);
+	stats->has |= MUMBLE_HAS(user_stats, rolling_stats);
+}
+
 static void describe_pings(const struct voice_user *about, struct mumble_user_stats *stats)
 {
 	const struct voice_counts *counts = &about->peer->counts;
@@ -91,8 +115,10 @@ void voice_on_user_stats(struct voice_user *user, const struct mumble_message *m
 	message_init(&answer, MUMBLE_USER_STATS);
 	MUMBLE_SET(stats, user_stats, session, about->peer->session);
 	describe_pings(about, stats);
-	if (local)
+	if (local) {
 		describe_traffic(about, stats);
+		describe_window(about, stats);
+	}
 	if (all && !message->user_stats.stats_only) {
 		describe_client(about, stats);
 		certificate = bytes_of(about->peer->certificate, about->peer->certificate_len);

@@ -116,6 +116,7 @@ void voice_user_recheck(struct voice_user *user)
 	voice_stage_of(user);
 	voice_hub.aims_dirty = true;
 	listen_no_more(user);
+	voice_record_offer(user);
 	if (suppress == user->suppress)
 		return;
 	user->suppress = suppress;
@@ -156,6 +157,7 @@ void voice_move(struct voice_user *user, struct voice_channel *to, const struct 
 		MUMBLE_SET(&message.user_state, user_state, suppress, user->suppress);
 	voice_settle();
 	voice_send_all(&message, NULL);
+	voice_record_warn(user);
 	if (user->id > 0 && !to->temporary) {
 		struct voice_registration *row = voice_registered(user->id);
 
@@ -317,6 +319,56 @@ RUNS_ON(on_control) static void tell_server(struct voice_user *to)
 	MUMBLE_SET(config, server_config, image_message_length, (uint32_t)conf->image_length);
 	MUMBLE_SET(config, server_config, max_users, (uint32_t)conf->users);
 	MUMBLE_SET(config, server_config, recording_allowed, conf->recording);
+	voice_send(to, &message);
+}
+
+/* "1.4.2"; what is left out is 0. The settings were checked. */
+static uint64_t version_of(const char *text)
+{
+	struct bytes rest = bytes_str(text);
+	uint64_t parts[3] = {0};
+
+	for (size_t i = 0; i < COUNT_OF(parts) && rest.len; i++)
+		(void)bytes_to_u64(bytes_cut(&rest, '.'), UINT16_MAX, &parts[i]);
+	return mumble_version_v2((uint32_t)parts[0], (uint32_t)parts[1], (uint32_t)parts[2]);
+}
+
+RUNS_ON(on_control) static void tell_suggestions(struct voice_user *to)
+{
+	const struct voice_conf *conf = voice_conf();
+	struct mumble_message message;
+	struct mumble_suggest_config *suggest = &message.suggest_config;
+	uint64_t version = version_of(conf->suggest_version);
+
+	message_init(&message, MUMBLE_SUGGEST_CONFIG);
+	if (conf->suggest_version[0]) {
+		MUMBLE_SET(suggest, suggest_config, version_v2, version);
+		MUMBLE_SET(suggest, suggest_config, version_v1,
+			   mumble_version_v1((uint32_t)(version >> 48),
+					     (uint32_t)(version >> 32) & 0xffff,
+					     (uint32_t)(version >> 16) & 0xffff));
+	}
+	if (conf->suggest_positional != VOICE_SUGGEST_ANY)
+		MUMBLE_SET(suggest, suggest_config, positional,
+			   conf->suggest_positional == VOICE_SUGGEST_YES);
+	if (conf->suggest_push_to_talk != VOICE_SUGGEST_ANY)
+		MUMBLE_SET(suggest, suggest_config, push_to_talk,
+			   conf->suggest_push_to_talk == VOICE_SUGGEST_YES);
+	if (suggest->has)
+		voice_send(to, &message);
+}
+
+/* Clients before 1.2.4 speak CELT, which nobody does any more. */
+RUNS_ON(on_control) static void tell_of_opus(struct voice_user *to)
+{
+	struct mumble_message message;
+
+	message_init(&message, MUMBLE_TEXT_MESSAGE);
+	message.text_message.session.at = &to->peer->session;
+	message.text_message.session.count = 1;
+	MUMBLE_SET(&message.text_message, text_message, message,
+		   BYTES("Your client does not know the codec Opus: nobody here will hear you, nor "
+			 "you them."));
 	voice_send(to, &message);
 }
 
@@ -555,6 +607,11 @@ RUNS_ON(on_control) static void admit(struct voice_user *user)
 			tell_user(other, user);
 	voice_record_tell(user);
 	tell_server(user);
+	tell_suggestions(user);
+	if (!user->opus)
+		tell_of_opus(user);
+	voice_record_offer(user);
+	voice_record_warn(user);
 	memcpy(address.ip, peer->address.ip, sizeof address.ip);
 	log_info("voice", "user came", kv_str("name", user->name), kv_u64("session", peer->session),
 		 kv_str("peer", address_text(&address, ip)), kv_str("client", user->release));
