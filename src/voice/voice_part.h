@@ -160,6 +160,7 @@ struct voice_hub {
 	struct voice_stage *stages;
 	uint32_t mark, channel_mark;
 	bool aims_dirty;
+	bool stage_wanted; /* somebody has none who should */
 	struct voice_registration **registrations;
 	size_t registration_count;
 	struct voice_ban *bans;
