@@ -4,9 +4,9 @@
 #include "property.h"
 #include "tests/unit/voice/ogg_pages.h"
 
-#define PACKETS_MAX 4096u
+#define PACKETS_MAX 512u
 
-static uint8_t out[4u << 20];
+static uint8_t out[96u << 10];
 static struct ogg_opus ogg;
 static struct bytes put[PACKETS_MAX];
 
@@ -73,7 +73,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		PROPERTY(writer_ok(&w) && w.len - before <= OGG_OPUS_PAGE);
 	}
-	check(writer_done(&w), count, false);
+	/* As it lies there when the program dies now, or when it ends in order. */
+	if (count & 1)
+		check(writer_done(&w), count, false);
 	ogg_opus_end(&ogg, &w);
 	PROPERTY(writer_ok(&w));
 	check(writer_done(&w), count, true);
