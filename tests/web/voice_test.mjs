@@ -149,6 +149,20 @@ test("texts go both ways and are words, whatever they say", async () => {
 	await leave(page);
 });
 
+test("who loses the connection comes in again, muted as before", async () => {
+	const page = await visit({ permissions: ["microphone"] });
+
+	await comeIn(page, "back");
+	await page.click("button:text-is('Mute')");
+	await page.waitForSelector(".voice-state:text-is('muted')");
+	studio.server.kill("SIGUSR2"); // an upgrade: pages are not handed on
+	await page.waitForSelector(".voice-status:text-is('You are in again as back.')", said);
+	await page.waitForSelector(".voice-person:has(.voice-name:text-is('back (you)')) .voice-state:text-is('muted')", said);
+	await page.click("button:text-is('Leave')");
+	await page.waitForSelector(".voice-status:text-is('You have left.')");
+	await leave(page);
+});
+
 test("muted, deaf, by the keyboard alone, and away", async () => {
 	const page = await visit({ permissions: ["microphone"] });
 
