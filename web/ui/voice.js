@@ -82,7 +82,7 @@ function connect(was) {
 	client.addEventListener("left", ({ detail }) => detail && sound?.forget(detail.session));
 	client.addEventListener("text", ({ detail }) => chatLine(detail.from, wordsOf(detail.html)));
 	client.addEventListener("denied", ({ detail }) => onDenied(detail));
-	client.addEventListener("recording", ({ detail }) => chatLine(null, `${detail.user.name} ${detail.recording ? "records" : "does not record any more"}.`));
+	client.addEventListener("recording", ({ detail }) => detail.user.session < 0x40000000 && chatLine(null, `${detail.user.name} ${detail.recording ? "records" : "does not record any more"}.`));
 	client.join(nameField.value.trim(), passwordField.value);
 }
 
