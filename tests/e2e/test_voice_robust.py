@@ -299,6 +299,18 @@ def test_limits(serve):
     voice.dismiss()
 
 
+def test_what_users_are_advised(serve):
+    voice = ringmain_voice(serve, {"voice.suggest_version": "1.4", "voice.suggest_push_to_talk": "yes"})
+    advice = voice.join().got("suggest_config")
+    assert (advice.version_v1, advice.version_v2) == (0x10400, 0x1000400000000)
+    assert advice.push_to_talk and not advice.HasField("positional")
+    deaf = voice.peer()
+    deaf.send("version", version_v1=0x10203, release="1.2.3")
+    deaf.send("authenticate", username="old", opus=False)
+    assert "Opus" in deaf.got("text_message").message
+    voice.dismiss()
+
+
 def test_guesses_at_a_password_are_counted(serve):
     """The superuser's is the administrator's here: guesses over either door count for both."""
     voice = ringmain_voice(serve, {"voice.superuser_password": None, "auth.attempts": "3",
