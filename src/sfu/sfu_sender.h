@@ -52,8 +52,10 @@ struct sfu_sender {
 	uint32_t ssrc, rtx_ssrc;
 	int64_t rtx_next;
 	struct splice splice;
-	struct ring_cursor cursor; /* BEHIND */
-	unsigned from;             /* index of the first packet of this turn's that is for it */
+	struct picture_count pictures; /* numbered so far */
+	bool follows;                  /* the shift of this piece is set */
+	struct ring_cursor cursor;     /* BEHIND */
+	unsigned from;                 /* index of the first packet of this turn's that is for it */
 	mono_t reported, joined, begun;
 	uint64_t packets, octets, lost_records;
 	int64_t resend_budget;
@@ -75,6 +77,8 @@ struct sender_packet {
 	int64_t seq, ts;
 	uint32_t flags;
 	struct bytes payload; /* with padding */
+	uint8_t *room;        /* the same, to be written to: numbers are a viewer's own */
+	struct picture picture;
 	bool padded;
 };
 

@@ -447,7 +447,9 @@ static enum ring_status read_one(const struct track_here *track, struct ring_cur
 		.ts = (int64_t)record.word[1],
 		.flags = record.flags,
 		.payload = bytes_of(here->bytes[at] + RTP_HEADER, record.len - RTP_HEADER),
+		.room = here->bytes[at] + RTP_HEADER,
 	};
+	here->packet[at].picture = picture_read(track->track->codec, here->packet[at].payload);
 	return RING_RECORD;
 }
 
