@@ -12,6 +12,7 @@
 #include "core/ring.h"
 #include "core/role.h"
 #include "sfu/proto/codec.h"
+#include "sfu/proto/pace.h"
 #include "sfu/proto/rtcp.h"
 #include "sfu/proto/splice.h"
 
@@ -55,6 +56,7 @@ struct sfu_sender {
 	struct picture_count pictures; /* numbered so far */
 	bool follows;                  /* the shift of this piece is set */
 	struct ring_cursor cursor;     /* BEHIND */
+	struct pace pace;              /* BEHIND */
 	unsigned from;                 /* index of the first packet of this turn's that is for it */
 	mono_t reported, joined, begun;
 	uint64_t packets, octets, lost_records;

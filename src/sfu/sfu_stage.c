@@ -17,8 +17,12 @@
 #define BATCH_SIZE   2048u /* bytes kept for each */
 #define QUIET_TURNS  50u   /* then the worker sleeps */
 #define TICK_MS      20u
-#define TICKS        50u /* of a round: each peer is looked at once in it */
-#define BEHIND_BURST 48u /* packets of the past for one viewer in one turn */
+#define TICKS        50u      /* of a round: each peer is looked at once in it */
+#define BEHIND_BURST 48u      /* packets of the past for one viewer in one turn */
+#define LIVE_RATE    8000000u /* bytes of a track a second, at least, and ... */
+#define LIVE_TIMES   4u       /* ... so many times as fast as it is by itself */
+#define LIVE_BATCH   16u      /* packets that may always leave in one turn */
+#define MEAN_PACKET  1200u
 
 struct stage {
 	struct worker *worker;
@@ -520,18 +524,47 @@ static unsigned serve_live(struct track_here *track, unsigned count, mono_t now)
 	return sent;
 }
 
+/* A key picture that is there at once leaves in pieces: how many packets may go now. The longer the last
+ * turn is ago the more, so nobody falls behind. */
+static unsigned live_max(struct track_here *track, mono_t now)
+{
+	int64_t us = mono_since_us(now, track->served);
+	uint64_t rate = bits_of(track->track) / 8 * LIVE_TIMES, packets;
+
+	track->served = now;
+	if (us > 1000000)
+		us = 1000000;
+	packets = (rate > LIVE_RATE ? rate : LIVE_RATE) * (uint64_t)us / 1000000 / MEAN_PACKET;
+	return packets < LIVE_BATCH  ? LIVE_BATCH
+	       : packets > BATCH_MAX ? BATCH_MAX
+				     : (unsigned)packets;
+}
+
+/* As much of the past as may leave now: as fast as sfu.burst says, and faster than more comes. */
+static unsigned behind_max(const struct track_here *track, struct sfu_sender *sender, mono_t now)
+{
+	uint64_t rate = (uint64_t)sfu_conf()->burst * 1000, least = bits_of(track->track) * 2;
+	int64_t bytes = pace_left(&sender->pace, now, rate > least ? rate : least);
+
+	return bytes <= 0                            ? 0
+	       : bytes / MEAN_PACKET >= BEHIND_BURST ? BEHIND_BURST
+						     : (unsigned)(bytes / MEAN_PACKET) + 1;
+}
+
 /* A piece of the past; who has no more of it is live. */
 RUNS_ON(on_worker)
 static unsigned serve_behind(struct track_here *track, struct sfu_sender *sender, mono_t now)
 {
 	struct ring_cursor cursor = sender->cursor;
 	uint64_t left = track->cursor.seq > cursor.seq ? track->cursor.seq - cursor.seq : 0;
-	unsigned max = left < BEHIND_BURST ? (unsigned)left : BEHIND_BURST;
-	unsigned count = read_batch(track, &cursor, max);
+	unsigned max = behind_max(track, sender, now);
+	unsigned count = read_batch(track, &cursor, left < max ? (unsigned)left : max);
 	uint32_t send_time = send_time_of(now);
 
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		sender_send(sender, &here->packet[i], send_time, now);
+		pace_spend(&sender->pace, here->packet[i].payload.len);
+	}
 	sender->cursor = cursor;
 	if (cursor.seq >= track->cursor.seq) {
 		list_remove(&track->behind, sender);
@@ -544,7 +577,7 @@ static unsigned serve_behind(struct track_here *track, struct sfu_sender *sender
 
 RUNS_ON(on_worker) static unsigned serve(struct track_here *track, mono_t now)
 {
-	unsigned count = read_batch(track, &track->cursor, BATCH_MAX), sent = 0;
+	unsigned count = read_batch(track, &track->cursor, live_max(track, now)), sent = 0;
 
 	if (count) {
 		if (track->pending)
