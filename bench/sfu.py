@@ -69,7 +69,7 @@ class Ringmain(Server):
         self.url = f"http://127.0.0.1:{args.port}"
         command = [str(args.build / "ringmain"), "--data", f"{self.folder}/data"]
         for setting in (f"http.listen=127.0.0.1:{args.port}", f"sfu.udp=127.0.0.1:{args.port + 1}",
-                        f"sfu.publish_token={TOKEN}", f"workers={workers}", "log.level=warning",
+                        f"sfu.publish_token={TOKEN}", f"workers={workers}", "log.level=warning", "sfu.idle=no",
                         "admin.password=bench-admin", "radio.source_password=x", *args.set, *settings):
             command += ["--set", setting]
         os.mkdir(f"{self.folder}/data")
