@@ -34,6 +34,7 @@ struct stage {
 	uint64_t turn_ms;
 	struct track_here *tracks; /* that somebody here is shown or waits for */
 	struct sfu_peer *peers;
+	struct sfu_peer *busy; /* publishers, and who is in its handshake */
 	struct sfu_peer *look; /* the next whose deadlines are looked at */
 	uint64_t peer_count;
 	struct sender_packet packet[BATCH_MAX];
@@ -377,8 +378,24 @@ struct sfu_peer *stage_peers(void)
 	return here ? here->peers : NULL;
 }
 
+static void busy_remove(struct sfu_peer *peer)
+{
+	if (!peer->busy)
+		return;
+	peer->busy = false;
+	*(peer->prev_busy ? &peer->prev_busy->next_busy : &here->busy) = peer->next_busy;
+	if (peer->next_busy)
+		peer->next_busy->prev_busy = peer->prev_busy;
+}
+
 void stage_peer_add(struct sfu_peer *peer)
 {
+	peer->busy = true;
+	peer->prev_busy = NULL;
+	peer->next_busy = here->busy;
+	if (here->busy)
+		here->busy->prev_busy = peer;
+	here->busy = peer;
 	peer->prev = NULL;
 	peer->next = here->peers;
 	if (here->peers)
@@ -389,6 +406,7 @@ void stage_peer_add(struct sfu_peer *peer)
 
 void stage_peer_remove(struct sfu_peer *peer)
 {
+	busy_remove(peer);
 	if (here->look == peer)
 		here->look = peer->next;
 	if (peer->prev)
@@ -710,12 +728,14 @@ static void on_tick(uv_timer_t *timer)
 
 	(void)timer;
 	enter_worker();
-	for (struct sfu_peer *peer = here->peers, *next; peer; peer = next) {
-		next = peer->next;
+	for (struct sfu_peer *peer = here->busy, *next; peer; peer = next) {
+		next = peer->next_busy;
 		if (peer->role == PEER_PUBLISHER)
 			source_tick(peer->source, now, key_wait_us);
 		if (peer->start)
 			peer_tick(peer, now);
+		else if (peer->role == PEER_VIEWER)
+			busy_remove(peer);
 	}
 	if (++here->ticks % 5 == 0)
 		look_at_tracks(now);
