@@ -12,6 +12,7 @@
 #include "sfu/sfu_room.h"
 #include "sfu/sfu_stage.h"
 #include "sfu/sfu_whip.h"
+#include "sfu/srtp_fast.h"
 
 #define AGAIN_MS 200u
 
@@ -81,8 +82,10 @@ static int listen_at(uv_loop_t *loop, const struct conf *conf, char *at, size_t 
 	enter_control();
 	if (door_is_open() || sfu_conf_of(conf)->udp.count == 0)
 		return 0;
-	if (!ready)
+	if (!ready) {
 		error = dtls_init();
+		log_info("sfu", "sealing", kv_str("by", fast_open() ? "libipsec-mb" : "openssl"));
+	}
 	ready |= !error;
 	if (!error)
 		error = open_doors(sfu_conf_of(conf), at, size);

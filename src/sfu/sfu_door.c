@@ -547,7 +547,7 @@ static void on_arrived(struct udp *udp, const struct udp_packet *packets, size_t
 int door_worker_start(struct worker *worker)
 {
 	static const struct udp_shape shape = {
-		.out_count = 1024, .out_size = 2u << 20, .segments = true};
+		.out_count = 1024, .out_size = 256u << 10, .segments = true};
 	int error;
 
 	if (!doors.open)

@@ -142,8 +142,11 @@ static struct peer_path *path_add(struct sfu_peer *peer, const struct udp_path *
 
 void peer_path_lost(struct sfu_peer *peer, const struct sfu_stream *stream)
 {
-	struct peer_path *at = path_of(peer, &stream->path, stream);
+	struct peer_path *at = NULL;
 
+	for (unsigned i = 0; i < peer->path_count && !at; i++)
+		if (!peer->paths[i].lost && peer->paths[i].stream == stream)
+			at = &peer->paths[i];
 	if (!at)
 		return;
 	*at = (struct peer_path){.lost = true};

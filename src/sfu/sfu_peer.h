@@ -65,8 +65,10 @@ struct sfu_peer {
 	enum peer_role role;
 	enum peer_state state;
 	struct peer_name *name;
-	struct peer_name *next_name;  /* of a restart, until it is used */
-	struct sfu_peer *prev, *next; /* of its worker's */
+	struct peer_name *next_name;            /* of a restart, until it is used */
+	struct sfu_peer *prev, *next;           /* of its worker's */
+	struct sfu_peer *prev_busy, *next_busy; /* of those that are looked at in each tick */
+	bool busy;
 	unsigned path_count;
 	struct peer_path paths[PEER_PATHS_MAX];
 	const struct peer_path *active; /* NULL: none yet */
