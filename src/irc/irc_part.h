@@ -146,7 +146,7 @@ struct irc_network {
 	struct irc_journal journal;
 	uint32_t slots;           /* rings; that of the status buffer is the first */
 	uint32_t attached;        /* clients */
-	uint64_t fresh;  /* bytes in rings since clients had their turn */
+	uint64_t fresh;           /* bytes in rings since clients had their turn */
 	bool is_tight;            /* a ring is about to lose what the store has not had */
 	struct irc_route *routes; /* answers that clients wait for */
 	uint32_t monitors_wanted;

@@ -9,6 +9,7 @@
 #include "sfu/sfu_door.h"
 #include "sfu/sfu_room.h"
 #include "sfu/sfu_stage.h"
+#include "sfu/sfu_stream.h"
 
 #define PATH_US    10000000 /* until there is a path, and keys after that */
 #define SILENCE_US 30000000 /* RFC 7675 5.1 */
@@ -103,6 +104,12 @@ void peer_free(struct sfu_peer *peer)
 
 /* --- paths ------------------------------------------------------------------------------------------ */
 
+static bool is_end(const struct tcp_end *a, const struct tcp_end *b)
+{
+	return a->port == b->port && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
+}
+
+/* A stream alone says what path it is. */
 static struct peer_path *path_of(struct sfu_peer *peer, const struct udp_path *path,
 				 const struct sfu_stream *stream)
 {
@@ -110,8 +117,7 @@ static struct peer_path *path_of(struct sfu_peer *peer, const struct udp_path *p
 		struct peer_path *at = &peer->paths[i];
 
 		if (!at->lost && at->stream == stream &&
-		    (stream || (at->path.peer.port == path->peer.port &&
-				memcmp(at->path.peer.ip, path->peer.ip, 16) == 0)))
+		    (stream || is_end(&at->path.peer, &path->peer)))
 			return at;
 	}
 	return NULL;
@@ -145,7 +151,7 @@ static struct peer_path *path_add(struct sfu_peer *peer, const struct udp_path *
 
 void peer_path_lost(struct sfu_peer *peer, const struct sfu_stream *stream)
 {
-	struct peer_path *at = path_of(peer, NULL, stream);
+	struct peer_path *at = path_of(peer, &stream->path, stream);
 
 	if (!at)
 		return;
