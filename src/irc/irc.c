@@ -183,6 +183,7 @@ static void serve(struct conn *conn)
 
 	enter_worker();
 	arrival.peer = conn_request(conn)->peer;
+	arrival.certificate = conn_certificate(conn);
 	worker = conn_worker(conn);
 	link = conn_take(conn, &early);
 	arrival.secure = link.tls != 0;
@@ -196,6 +197,7 @@ static void configure(const struct conf *conf)
 	atomic_store_explicit(&settings, irc_conf_of(conf), memory_order_release);
 	site = route_site();
 	protocol_add_at(site, &irc_protocol);
+	route_site_ask(site);
 	api_add(irc_operations);
 	irc_web_prepare();
 }

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "edge/conn.h"
 #include "edge/edge.h"
 #include "edge/websocket.h"
 #include "irc/irc_buffer.h"
@@ -155,6 +157,7 @@ void irc_client_free(struct irc_client *client)
 	free(client->nick);
 	free(client->seats);
 	websocket_destroy(&client->web);
+	free(client->fingerprint);
 	free(client);
 }
 
@@ -234,6 +237,9 @@ void irc_client_arrive(struct worker *worker, struct link link, const struct irc
 	client->link = link;
 	client->peer = arrival->peer;
 	client->secure = arrival->secure;
+	if (arrival->certificate && (client->fingerprint = malloc(2 * CONN_CERTIFICATE_LEN + 1)))
+		sodium_bin2hex(client->fingerprint, 2 * CONN_CERTIFICATE_LEN + 1,
+			       arrival->certificate, CONN_CERTIFICATE_LEN);
 	client->number =
 		1 + (atomic_fetch_add_explicit(&numbers, 1, memory_order_relaxed) & 0x7fffffff);
 	client->device = -1;

@@ -174,6 +174,7 @@ struct irc_user {
 	char name[IRC_USER_SIZE];
 	char *nick, *realname; /* for networks that have none of their own; "" */
 	char *away;            /* what a client said; NULL: nobody did */
+	char *scram;           /* irc_verifier.h; NULL */
 	struct irc_network *networks;
 	struct irc_client *clients;
 	uint32_t client_count, network_count;
