@@ -82,7 +82,7 @@ def test_scram(serve):
     client.send("CAP END")
     client.expect(" 001 ")
     # Another password since: the old one does not open by this door either.
-    made = bouncer.server.get("/api/v1/users/eve", auth=("admin", ADMIN_PASSWORD), method="PATCH",
+    made = bouncer.server.get("/api/v1/users/eve", auth=("admin", ADMIN_PASSWORD), method="PUT",
                               headers={"Content-Type": "application/json"}, body='{"password": "yet another long one"}')
     assert made.status in (200, 204), made.text
     other = bouncer.client(None)
