@@ -11,6 +11,7 @@
 #include "irc/irc_cursors.h"
 #include "irc/irc_detach.h"
 #include "irc/irc_face.h"
+#include "irc/irc_gap.h"
 #include "irc/irc_load.h"
 #include "irc/irc_network.h"
 #include "irc/irc_route.h"
@@ -111,6 +112,8 @@ static void on_tick(uv_timer_t *timer)
 		for (struct irc_network *network = user->networks; network;
 		     network = network->next) {
 			irc_routes_tick(network, now);
+			if (network->up)
+				irc_gaps_tick(network->up, now);
 			irc_detach_tick(network, now);
 			if (irc_here.ticks % 3600 == 0)
 				prune(network);

@@ -449,6 +449,8 @@ void irc_network_lost(struct irc_network *network, bool again, const char *why)
 		wait *= 2;
 	if (wait > conf->reconnect_most)
 		wait = conf->reconnect_most;
+	if (network->state == IRC_STATE_UP)
+		network->lost_ms = wall_now_us() / 1000;
 	network->failures++;
 	network->server++;
 	irc_set(&network->why, bytes_str(why));

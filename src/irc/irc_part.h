@@ -98,7 +98,7 @@ struct irc_buffer {
 	mono_t detach_at;
 	uint64_t saved;    /* the next seq that the store wants */
 	int64_t marker_ms; /* read up to here */
-	int64_t last_ms;   /* of the newest line */
+	int64_t last_ms;   /* when somebody said something last; 0: nobody did */
 	struct irc_buffer *next_dirty;
 };
 
@@ -121,8 +121,8 @@ struct irc_network {
 	char *certificate, *key; /* PEM; "" */
 
 	enum irc_state state;
-	char *why; /* why it is not up, for people */
-	int64_t since_ms;
+	char *why;                 /* why it is not up, for people */
+	int64_t since_ms, lost_ms; /* when the server went last; 0: it did not */
 	unsigned failures, server; /* which of the addresses is tried */
 	bool has_timer, is_gone;
 	uv_timer_t timer; /* the next attempt */
@@ -145,7 +145,7 @@ struct irc_network {
 	struct irc_journal journal;
 	uint32_t slots;           /* rings; that of the status buffer is the first */
 	uint32_t attached;        /* clients */
-	uint64_t fresh;  /* bytes in rings since clients had their turn */
+	uint64_t fresh;           /* bytes in rings since clients had their turn */
 	bool is_tight;            /* a ring is about to lose what the store has not had */
 	struct irc_route *routes; /* answers that clients wait for */
 	uint32_t monitors_wanted;

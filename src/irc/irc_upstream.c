@@ -12,6 +12,7 @@
 #include "edge/edge.h"
 #include "edge/proto/reach.h"
 #include "edge/tls_outgoing.h"
+#include "irc/irc_gap.h"
 #include "irc/irc_network.h"
 #include "irc/irc_proxy.h"
 #include "irc/irc_service.h"
@@ -108,6 +109,7 @@ static void up_free(struct irc_upstream *up)
 	irc_pipe_fini(&up->out);
 	irc_pipe_fini(&up->queue);
 	irc_pipe_fini(&up->challenge);
+	irc_gaps_drop(up);
 	free(up->sasl);
 	free(up->sasl_offer);
 	free(up->wants_nick);
@@ -165,6 +167,7 @@ static void up_end(struct irc_upstream *up)
 		irc_here.paused--;
 	up->paused = false;
 	up->phase = IRC_PHASE_CLOSED;
+	irc_gaps_drop(up);
 	up->network->up = NULL;
 	if (up->resolving)
 		uv_cancel((uv_req_t *)&up->dns);

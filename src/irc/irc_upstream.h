@@ -71,7 +71,9 @@ struct irc_upstream {
 	mono_t ping_at;
 	char *fault; /* what the server said last that may be why it closes */
 	bool fatal;  /* trying again would not help */
-	char batch_kind[32], batch_ref[64], batch_target[128], batch_label[64];
+	char batch_ref[64], batch_label[64];
+	struct irc_gap *gaps; /* irc_gap.h */
+	struct irc_pipe held; /* lines that wait for these */
 };
 
 /* Whether a list of addresses is one; the n-th of them (modulo how many there are). */
@@ -112,3 +114,5 @@ void irc_register_tick(struct irc_upstream *up, mono_t now);
 /* --- irc_hear.c ----------------------------------------------------------------------------- */
 
 void irc_hear(struct irc_upstream *up, const struct irc_line *line);
+/* A line of the server's history, into this buffer. */
+void irc_hear_past(struct irc_upstream *up, struct irc_buffer *buffer, const struct irc_line *line);
