@@ -68,6 +68,7 @@ static void leave_worker(struct worker *worker)
 {
 	(void)worker;
 	enter_worker();
+	families_leave_worker();
 	edge_leave_worker();
 }
 
@@ -75,6 +76,7 @@ static void stay_worker(struct worker *worker)
 {
 	(void)worker;
 	enter_worker();
+	families_stay_worker();
 	edge_stay_worker();
 }
 

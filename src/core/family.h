@@ -38,6 +38,10 @@ struct family {
 	/* Does what ringmainctl asks. */
 	void (*order)(struct family_order *order);
 
+	/* On each worker, at the moment when all else stands still: puts into the estate what another
+	 * server is to go on with; and takes it out again when that did not take it. */
+	void (*leave_worker)(void);
+	void (*stay_worker)(void);
 	/* Another server has what the estate holds: lets go of it without a word to anybody; on
 	 * control, and then on each worker. */
 	void (*part)(void);

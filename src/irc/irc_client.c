@@ -114,7 +114,8 @@ static bool device_is_shared(const struct irc_client *client)
 /* The connection is over: what did not arrive is told to the next one of this name. */
 static void marks_end(struct irc_client *client)
 {
-	uint64_t until = acknowledged(client);
+	uint64_t until = client->delivers ? client->queued - irc_pipe_len(&client->out)
+					  : acknowledged(client);
 
 	marks_settle(client);
 	for (uint32_t i = client->mark_to;

@@ -72,7 +72,8 @@ struct irc_client {
 	bool multi, bound, registered;
 	bool in_turn; /* what is said goes out at its end */
 	bool away, pinged, login_new_device;
-	bool orphan; /* its handle is closed, and a check of its password is still under way */
+	bool delivers; /* what the kernel has taken arrives: it is us who end it */
+	bool orphan;   /* its handle is closed, and a check of its password is still under way */
 	irc_caps caps, offered;
 	int cap_version;
 	struct irc_login *login; /* until it is logged in */

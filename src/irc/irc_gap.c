@@ -401,6 +401,12 @@ void irc_gaps_tick(struct irc_upstream *up, mono_t now)
 	}
 }
 
+void irc_gaps_finish(struct irc_upstream *up)
+{
+	while (up->gaps && up->phase == IRC_PHASE_TALKS)
+		gap_close(up, up->gaps);
+}
+
 void irc_gaps_drop(struct irc_upstream *up)
 {
 	while (up->gaps) {

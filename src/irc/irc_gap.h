@@ -25,5 +25,7 @@ bool irc_gap_hear(struct irc_upstream *up, const struct irc_line *line);
 
 /* Gives up what is late. */
 void irc_gaps_tick(struct irc_upstream *up, mono_t now);
+/* Gives up all: what waits is heard. */
+void irc_gaps_finish(struct irc_upstream *up);
 void irc_gaps_drop(struct irc_upstream *up);
 void irc_gap_forget(struct irc_upstream *up, const struct irc_buffer *buffer);

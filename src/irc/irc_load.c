@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_cursors.h"
+#include "irc/irc_leave.h"
 #include "irc/irc_network.h"
 #include "irc/irc_user.h"
 #include "store/store_irc.h"
@@ -132,15 +133,17 @@ static void buffers_take(void)
 
 	for (size_t i = 0; i < rows->count && count; i++) {
 		struct irc_network key = {.id = (uint64_t)number_at(rows, i, 1)}, *wanted = &key;
+		uint64_t id = (uint64_t)number_at(rows, i, 0), left = irc_leave_head(id);
+		uint64_t head = (uint64_t)number_at(rows, i, 5) + 1;
 		struct irc_buffer *buffer;
 
 		found = bsearch(&wanted, networks, count, sizeof *networks, by_id);
-		buffer = found ? irc_buffer_add(*found, (uint64_t)number_at(rows, i, 0),
-						bytes_str(text_at(rows, i, 2)),
-						(uint64_t)number_at(rows, i, 5) + 1)
+		buffer = found ? irc_buffer_add(*found, id, bytes_str(text_at(rows, i, 2)),
+						left > head ? left : head)
 			       : NULL;
 		if (!buffer)
 			continue;
+		buffer->inherited = left;
 		irc_buffer_take(buffer, bytes_str(text_at(rows, i, 3)));
 		buffer->marker_ms = number_at(rows, i, 4);
 		buffer->last_ms = number_at(rows, i, 6);
@@ -251,6 +254,7 @@ static void on_visit(struct baton *baton, struct worker *worker)
 	devices_take(worker);
 	passwords_take(worker);
 	cursors_take();
+	irc_leave_adopt();
 	while ((named = irc_index_next(&irc_here.users, &at)))
 		for (struct irc_network *n = container_of(named, struct irc_user, named)->networks;
 		     n; n = n->next)

@@ -96,9 +96,10 @@ struct irc_buffer {
 	uint8_t relay_detached, reattach_on, detach_on; /* enum irc_filter */
 	uint32_t detach_after_s;
 	mono_t detach_at;
-	uint64_t saved;    /* the next seq that the store wants */
-	int64_t marker_ms; /* read up to here */
-	int64_t last_ms;   /* when somebody said something last; 0: nobody did */
+	uint64_t saved;     /* the next seq that the store wants */
+	uint64_t inherited; /* lines below may still be written by the last server */
+	int64_t marker_ms;  /* read up to here */
+	int64_t last_ms;    /* when somebody said something last; 0: nobody did */
 	struct irc_buffer *next_dirty;
 };
 
@@ -125,6 +126,8 @@ struct irc_network {
 	int64_t since_ms, lost_ms; /* when the server went last; 0: it did not */
 	unsigned failures, server; /* which of the addresses is tried */
 	bool has_timer, is_gone;
+	bool is_left; /* the next server has its connection: irc_leave.h */
+	uint32_t left;
 	uv_timer_t timer; /* the next attempt */
 	struct irc_upstream *up;
 

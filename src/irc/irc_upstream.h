@@ -90,6 +90,23 @@ void irc_upstream_fail(struct irc_upstream *up, bool again, const char *why);
 /* Channels are joined in a while. */
 void irc_upstream_join_later(struct irc_upstream *up, int64_t ms);
 
+/* What another server had of a connection; the texts are copied. */
+struct irc_upstream_left {
+	struct link link;
+	struct irc_place place;
+	irc_caps caps;
+	uint64_t label;
+	uint32_t queued;
+	struct bytes in, out, queue;
+};
+
+/* Goes on with it; the network is up. False: no memory, and the link is the caller's. */
+RUNS_ON(on_worker)
+MUST_CHECK bool irc_upstream_adopt(struct irc_network *network,
+				   const struct irc_upstream_left *left);
+/* Another server has it: gone, without a word. */
+RUNS_ON(on_worker) void irc_upstream_part(struct irc_upstream *up);
+
 /* Reads on, when the store has caught up. */
 void irc_upstream_resume(struct irc_upstream *up);
 
