@@ -25,16 +25,13 @@ struct cursor {
 /* All of it; read by each worker for its own users, in turn, and then freed. */
 static struct load {
 	struct baton baton;
+	struct store_irc_ask ask;
 	struct store_rows rows[COUNT_OF(tables)];
 	struct cursor *cursors;
 	size_t cursor_count, cursor_size;
 	unsigned at;
 	bool done;
 } load;
-
-struct load_ask {
-	struct store_irc_ask store;
-};
 
 static const char *text_at(const struct store_rows *rows, size_t row, unsigned column)
 {
@@ -325,14 +322,11 @@ static void on_rows(struct store_ask *base)
 	if (base->fault)
 		log_warnx("irc", "not loaded", kv_str("why", store_fault_text(base->fault)));
 	load.rows[load.at++] = ask->rows;
-	free(ask);
 	ask_next();
 }
 
 static void ask_next(void)
 {
-	struct store_irc_ask *ask;
-
 	enter_control();
 	if (load.at == COUNT_OF(tables)) {
 		ids_take();
@@ -344,12 +338,11 @@ static void ask_next(void)
 		baton_send(&load.baton);
 		return;
 	}
-	ask = calloc(1, sizeof *ask);
-	CHECK(ask); /* at the start there is memory */
-	ask->ask.run = store_irc_run;
-	ask->ask.done = on_rows;
-	ask->query = tables[load.at];
-	store_ask(&ask->ask);
+	load.ask = (struct store_irc_ask){
+		.ask = {.run = store_irc_run, .done = on_rows},
+		.query = tables[load.at],
+	};
+	store_ask(&load.ask.ask);
 }
 
 bool irc_loaded(void)

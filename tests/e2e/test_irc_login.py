@@ -93,6 +93,15 @@ def test_scram(serve):
     assert scram(other, "eve", "yet another long one").verb == "903"
 
 
+def test_more_users_than_may_be(serve):
+    bouncer = Bouncer(serve, {"auth.users": "1"})
+    for name, status in (("eve", 201), ("bob", 507)):
+        made = bouncer.server.get("/api/v1/users", auth=("admin", ADMIN_PASSWORD), method="POST",
+                                  headers={"Content-Type": "application/json"},
+                                  body=f'{{"name": "{name}", "password": "a long enough one", "rank": "dj"}}')
+        assert made.status == status, made.text
+
+
 def test_scram_is_not_offered_unasked(serve):
     bouncer = Bouncer(serve)
     client = bouncer.client(None)
