@@ -65,15 +65,20 @@ static void look_at_clients(struct irc_client *first, mono_t now)
 	}
 }
 
+/* What is too old, in the ring and the store. */
 static void prune(struct irc_network *network)
 {
-	uint64_t keep_ms = irc_conf_now()->retention;
+	int64_t now_ms = wall_now_us() / 1000;
 	struct irc_named *named;
 	uint32_t at = 0;
 
-	while (keep_ms && (named = irc_index_next(&network->buffers, &at)))
-		store_irc_prune(container_of(named, struct irc_buffer, named)->id,
-				wall_now_us() / 1000 - (int64_t)keep_ms);
+	while ((named = irc_index_next(&network->buffers, &at))) {
+		struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
+		uint64_t keep_ms = irc_buffer_retention_ms(buffer);
+
+		if (keep_ms)
+			irc_buffer_forget(buffer, now_ms - (int64_t)keep_ms);
+	}
 }
 
 /* Servers that had to wait for the store; and looks more often while there are such. */

@@ -150,13 +150,13 @@ void irc_buffer_rename(struct irc_buffer *buffer, struct bytes name)
 
 void irc_buffer_keep(const struct irc_buffer *buffer)
 {
-	json_t *tree =
-		json_pack("{s:b, s:b, s:s*, s:i, s:i, s:i, s:i, s:b, s:b, s:b}", "joined",
-			  buffer->wanted, "detached", buffer->detached, "key", buffer->key,
-			  "relay_detached", buffer->relay_detached, "reattach_on",
-			  buffer->reattach_on, "detach_on", buffer->detach_on, "detach_after",
-			  (int)buffer->detach_after_s, "muted", buffer->muted, "blocked",
-			  buffer->blocked, "pinned", buffer->pinned);
+	json_t *tree = json_pack("{s:b, s:b, s:s*, s:i, s:i, s:i, s:i, s:i, s:b, s:b, s:b}",
+				 "joined", buffer->wanted, "detached", buffer->detached, "key",
+				 buffer->key, "relay_detached", buffer->relay_detached,
+				 "reattach_on", buffer->reattach_on, "detach_on", buffer->detach_on,
+				 "detach_after", (int)buffer->detach_after_s, "retention_days",
+				 (int)buffer->retention_days, "muted", buffer->muted, "blocked",
+				 buffer->blocked, "pinned", buffer->pinned);
 	char *text = tree ? json_dumps(tree, JSON_COMPACT) : NULL;
 
 	if (text && buffer->id)
@@ -188,6 +188,8 @@ void irc_buffer_take(struct irc_buffer *buffer, struct bytes settings)
 	buffer->detach_on = filter_of(tree, "detach_on");
 	buffer->detach_after_s =
 		(uint32_t)json_integer_value(json_object_get(tree, "detach_after"));
+	buffer->retention_days =
+		(uint32_t)json_integer_value(json_object_get(tree, "retention_days"));
 	if (key)
 		irc_set(&buffer->key, bytes_str(key));
 	json_decref(tree);
@@ -296,6 +298,28 @@ void irc_buffer_put(struct irc_buffer *buffer, struct irc_record *record)
 	/* Half of it is what may still come before who says it is stopped. */
 	if (buffer->id && irc_ring_bytes_from(&buffer->ring, buffer->saved) > limit / 2)
 		network->is_tight = true;
+}
+
+void irc_buffer_forget(struct irc_buffer *buffer, int64_t before_ms)
+{
+	struct irc_record record;
+
+	/* What has still to be written would come back otherwise. */
+	irc_buffers_save();
+	while (buffer->ring.kept < buffer->saved &&
+	       irc_ring_get(&buffer->ring, buffer->ring.kept, &record) && record.at_ms < before_ms)
+		irc_ring_forget(&buffer->ring, record.seq + 1);
+	if (buffer->id)
+		store_irc_prune(buffer->id, before_ms);
+}
+
+uint64_t irc_buffer_retention_ms(const struct irc_buffer *buffer)
+{
+	uint64_t most = irc_conf_now()->retention, days = buffer->retention_days;
+
+	if (!days)
+		days = (uint64_t)buffer->network->conf.retention_days;
+	return days && (!most || days * 86400000 < most) ? days * 86400000 : most;
 }
 
 /* --- places --------------------------------------------------------------------------------- */

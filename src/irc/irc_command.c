@@ -11,6 +11,7 @@
 #include "irc/irc_history.h"
 #include "irc/irc_network.h"
 #include "irc/irc_route.h"
+#include "irc/irc_search.h"
 #include "irc/irc_service.h"
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
@@ -730,13 +731,7 @@ static void do_markread(struct irc_client *client, const struct irc_line *line)
 
 static void do_search(struct irc_client *client, const struct irc_line *line)
 {
-	struct irc_network *network = irc_client_network(client);
-
-	if (network)
-		irc_search(client, network, line);
-	else
-		irc_client_fail(client, "SEARCH", "INVALID_PARAMS", "",
-				"This connection is on no network");
+	irc_search(client, irc_client_network(client), line);
 }
 
 static void do_isupport(struct irc_client *client, const struct irc_line *line)

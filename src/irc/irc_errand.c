@@ -67,6 +67,7 @@ static void on_done(struct irc_order *order, bool good)
 	struct irc_errand *errand = container_of(order, struct irc_errand, order);
 
 	errand->good = good;
+	errand->tree = order->data;
 	go_home(errand);
 }
 
@@ -86,7 +87,8 @@ static void deliver_there(struct message *message)
 		errand->order = (struct irc_order){.user = user,
 						   .is_admin = errand->is_admin,
 						   .say = on_said,
-						   .done = on_done};
+						   .done = on_done,
+						   .wants_data = errand->wants_data};
 		irc_service(&errand->order, bytes_str(errand->text));
 		return;
 	}

@@ -16,8 +16,9 @@ struct irc_errand {
 	struct irc_order order;
 	struct worker *home; /* NULL: control */
 	char user[IRC_USER_SIZE];
-	char *text;    /* what is ordered; NULL: look() is called */
-	bool is_admin; /* for whom a user begins here who has no account */
+	char *text;      /* what is ordered; NULL: look() is called */
+	bool wants_data; /* its order does: the tree then */
+	bool is_admin;   /* for whom a user begins here who has no account */
 	void (*look)(struct irc_errand *errand, struct irc_user *user);
 	void (*back)(struct irc_errand *errand);
 	json_t *lines; /* what was answered */

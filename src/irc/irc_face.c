@@ -237,7 +237,7 @@ static void errand_send(struct call *call, struct family_order *order, struct by
 		free(asker);
 		if (call)
 			api_fault(call, 404, "no_such_user", "nobody of this name is known on IRC");
-		else
+		if (order)
 			order->done(order, false, "there is no user of this name");
 		return;
 	}
@@ -289,6 +289,85 @@ static void answer_my_command(struct call *call, const struct api_input *input)
 		call->access.of_settings || call->access.rights.rank == RANK_ADMIN);
 }
 
+/* --- what was said -------------------------------------------------------------------------- */
+
+/* An order's option, quoted, of the query's parameter of that name. */
+RUNS_ON(on_control)
+static void put_option(struct writer *w, const struct call *call, const char *name)
+{
+	char value[600];
+
+	if (!call_param(call, name, value, sizeof value) || !value[0])
+		return;
+	writer_str(w, " -");
+	writer_str(w, name);
+	irc_words_quote(w, value);
+}
+
+static void on_data(struct irc_errand *errand)
+{
+	struct call *call = errand->context;
+	const char *why = json_string_value(json_array_get(errand->lines, 0));
+
+	enter_control();
+	if (!errand->found)
+		api_fault(call, 404, "no_such_user", "nobody of this name is known on IRC");
+	else if (!errand->good)
+		api_fault(call, 400, "refused", "%s", why ? why : "it was refused");
+	else
+		api_answer(call, json_incref(errand->tree));
+	irc_errand_free(errand);
+}
+
+/* Orders of BouncerServ whose answer is a tree too. */
+RUNS_ON(on_control)
+static void answer_data(struct call *call, const char *order, const char *const *options,
+			const char *words)
+{
+	char text[3600], value[600];
+	struct writer w = writer_of(text, sizeof text - 1);
+	struct irc_errand *errand;
+
+	writer_str(&w, order);
+	for (; *options; options++)
+		put_option(&w, call, *options);
+	if (words && call_param(call, words, value, sizeof value) && value[0])
+		irc_words_quote(&w, value);
+	if (!writer_ok(&w)) {
+		api_fault(call, 400, "too_long", "that is too long");
+		return;
+	}
+	text[w.len] = '\0';
+	errand = irc_errand_new(bytes_str(call->access.name), text);
+	if (!errand) {
+		api_fault(call, 404, "no_such_user", "nobody of this name is known on IRC");
+		return;
+	}
+	errand->wants_data = true;
+	errand->context = call;
+	errand->back = on_data;
+	irc_errand_send(errand);
+}
+
+static void answer_search(struct call *call, const struct api_input *input)
+{
+	static const char *const options[] = {"network", "in",    "from", "after",
+					      "before",  "limit", NULL};
+
+	(void)input;
+	enter_control();
+	answer_data(call, "search", options, "text");
+}
+
+static void answer_export(struct call *call, const struct api_input *input)
+{
+	static const char *const options[] = {"network", "from", "limit", NULL};
+
+	(void)input;
+	enter_control();
+	answer_data(call, "data export", options, NULL);
+}
+
 const struct api_operation irc_operations[] = {
 	{"GET", API_ROOT "/irc/users", RANK_ADMIN, answer_users,
 	 "Who is known on IRC, with networks and clients.", NULL, "IrcUsers", NULL},
@@ -299,6 +378,10 @@ const struct api_operation irc_operations[] = {
 	{"GET", API_ROOT "/irc/me", RANK_DJ, answer_me, "Oneself on IRC.", NULL, "IrcUser", NULL},
 	{"POST", API_ROOT "/irc/command", RANK_DJ, answer_my_command, "Gives BouncerServ an order.",
 	 "IrcCommand", "IrcAnswer", NULL},
+	{"GET", API_ROOT "/irc/search", RANK_DJ, answer_search,
+	 "What was said to oneself on IRC, by word.", NULL, "IrcLines", NULL},
+	{"GET", API_ROOT "/irc/export", RANK_DJ, answer_export,
+	 "All that is kept of oneself on IRC, page by page.", NULL, "IrcExport", NULL},
 	{0},
 };
 

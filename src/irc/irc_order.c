@@ -44,6 +44,17 @@ bool irc_words_split(struct irc_words *words, struct bytes text)
 	return true;
 }
 
+void irc_words_quote(struct writer *w, const char *word)
+{
+	writer_str(w, " \"");
+	for (; *word; word++) {
+		if (*word == '"' || *word == '\\')
+			writer_u8(w, '\\');
+		writer_u8(w, (uint8_t)*word);
+	}
+	writer_u8(w, '"');
+}
+
 static int place_of(const struct irc_words *words, unsigned from, const char *name)
 {
 	for (unsigned i = from; i + 1 < words->count; i++)

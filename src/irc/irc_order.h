@@ -8,6 +8,8 @@
  * Runs on the worker of the user. */
 #pragma once
 
+#include <jansson.h>
+
 #include "irc/irc_part.h"
 
 #define IRC_WORDS_MAX 64u
@@ -18,6 +20,8 @@ struct irc_order {
 	bool is_admin;
 	void (*say)(struct irc_order *order, const char *line);
 	void (*done)(struct irc_order *order, bool good); /* false: it was refused */
+	bool wants_data;                                  /* for programs: */
+	json_t *data; /* what was found, beside what is said of it; the giver's */
 
 	/* irc_order.c's */
 	bool waits;
@@ -35,6 +39,9 @@ struct irc_words {
 
 /* False: a quotation has no end, or there are too many. */
 bool irc_words_split(struct irc_words *words, struct bytes text);
+
+/* A blank and the word, quoted so that it is one word again. */
+void irc_words_quote(struct writer *w, const char *word);
 
 /* The value behind "-name"; NULL: it is not said. irc_words_take: both are taken out of the words. */
 const char *irc_words_take(struct irc_words *words, unsigned from, const char *name);

@@ -95,6 +95,7 @@ struct irc_buffer {
 	bool muted, blocked, pinned;
 	uint8_t relay_detached, reattach_on, detach_on; /* enum irc_filter */
 	uint32_t detach_after_s;
+	uint32_t retention_days; /* 0: as of the network */
 	mono_t detach_at;
 	uint64_t saved;     /* the next seq that the store wants */
 	uint64_t inherited; /* lines below may still be written by the last server */

@@ -171,6 +171,12 @@ uint64_t irc_ring_bytes_from(const struct irc_ring *ring, uint64_t seq)
 	return seq < ring->head ? ring->head_pos - entry_of(ring, seq)->pos : 0;
 }
 
+void irc_ring_forget(struct irc_ring *ring, uint64_t before)
+{
+	while (ring->kept < before && ring->kept < ring->head)
+		drop_oldest(ring);
+}
+
 size_t irc_ring_memory(const struct irc_ring *ring)
 {
 	return ring->size + ring->count * sizeof(struct irc_entry);

@@ -47,5 +47,8 @@ bool irc_ring_get(const struct irc_ring *ring, uint64_t seq, struct irc_record *
 /* Bytes of data from the line of that seq on. */
 uint64_t irc_ring_bytes_from(const struct irc_ring *ring, uint64_t seq);
 
+/* Lets go of all lines before that seq. */
+void irc_ring_forget(struct irc_ring *ring, uint64_t before);
+
 /* Bytes of memory. */
 size_t irc_ring_memory(const struct irc_ring *ring);

@@ -94,15 +94,33 @@ static struct irc_network *network_named(struct irc_words *words, unsigned *from
 	return network;
 }
 
+/* Of attributes that count without a new connection. */
+static bool quiet(const char *option)
+{
+	static const char *const names[] = {"-name",           "-highlights",  "-auto-away",
+					    "-burst",          "-interval-ms", "-retention-days",
+					    "-connect-command"};
+
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (strcmp(option, names[i]) == 0)
+			return true;
+	return false;
+}
+
 bool service_network_update(struct irc_words *words, unsigned from)
 {
 	struct irc_network *network = network_named(words, &from);
+	bool is_quiet = from < words->count;
 
+	for (unsigned i = from; i < words->count; i += 2)
+		is_quiet &= quiet(words->at[i]);
 	if (!network || !attributes_take(words, from, network))
 		return false;
 	irc_network_keep(network);
-	irc_network_stop(network, "Settings changed");
-	irc_network_start(network);
+	if (!is_quiet) {
+		irc_network_stop(network, "Settings changed");
+		irc_network_start(network);
+	}
 	irc_bouncer_tell(network, false);
 	return irc_say(words, "network %s was changed", network->name);
 }
@@ -226,10 +244,15 @@ static bool filter_take(struct irc_words *words, const char *name, uint8_t *filt
 static bool channel_settings(struct irc_words *words, struct irc_buffer *buffer)
 {
 	const char *detached = irc_words_take(words, 3, "detached"),
+		   *days = irc_words_take(words, 3, "retention-days"),
 		   *key = irc_words_take(words, 3, "key");
-	uint64_t seconds = 0;
+	uint64_t seconds = 0, retention;
 	bool has_time;
 
+	if (days && !bytes_to_u64(bytes_str(days), 36500, &retention))
+		return irc_refuse(words, "-retention-days is a number; 0: as of the network");
+	if (days)
+		buffer->retention_days = (uint32_t)retention;
 	if (key)
 		irc_set(&buffer->key, bytes_str(key));
 	if (!filter_take(words, "relay-detached", &buffer->relay_detached) ||

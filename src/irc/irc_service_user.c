@@ -187,15 +187,8 @@ static char *rest_take(struct irc_words *words, unsigned from, const char *first
 	struct writer w = writer_of(text, sizeof text - 1);
 
 	writer_str(&w, first);
-	for (unsigned i = from; i < words->count; i++) {
-		writer_str(&w, " \"");
-		for (const char *c = words->at[i]; *c; c++) {
-			if (*c == '"' || *c == '\\')
-				writer_u8(&w, '\\');
-			writer_u8(&w, (uint8_t)*c);
-		}
-		writer_u8(&w, '"');
-	}
+	for (unsigned i = from; i < words->count; i++)
+		irc_words_quote(&w, words->at[i]);
 	return writer_ok(&w) ? irc_copy(writer_done(&w)) : NULL;
 }
 

@@ -1,42 +1,11 @@
 """BouncerServ: every command, by a client, over the admin API and by ringmainctl."""
-import json
 import re
 
 import pytest
 
-from irc import Client, FakeServer
-from stage import ADMIN_PASSWORD, await_true, free_ports
-
-ADMIN = ("admin", ADMIN_PASSWORD)
-
-
-class Bouncer:
-    def __init__(self, serve, settings=None):
-        self.port = free_ports()
-        self.server = serve({"irc.listen": f"127.0.0.1:{self.port}", "irc.reconnect_first": "50ms",
-                             "irc.reconnect_most": "200ms", "workers": "2", "radio.shoutcast_port": "no",
-                             **(settings or {})})
-
-    def client(self, login="admin", **options):
-        return Client(self.port, login, **options)
-
-    def order(self, text, user="admin"):
-        """(good, lines) of an order over the API."""
-        answer = self.server.get(f"/api/v1/irc/users/{user}/command", auth=ADMIN, method="POST",
-                                 headers={"Content-Type": "application/json"}, body=json.dumps({"command": text}))
-        assert answer.status == 200, answer.body
-        return answer.json["good"], answer.json["lines"]
-
-    def good(self, text, user="admin"):
-        good, lines = self.order(text, user)
-        assert good, lines
-        return lines
-
-    def bad(self, text, user="admin"):
-        good, lines = self.order(text, user)
-        assert not good, lines
-        return lines[0]
-
+from irc import FakeServer
+from irc_service import ADMIN, Bouncer
+from stage import await_true
 
 @pytest.fixture
 def bouncer(serve):
