@@ -287,7 +287,7 @@ static void errand_send(struct call *call, struct family_order *order, struct by
 		free(errand);
 		if (call)
 			api_fault(call, 404, "no_such_user", "nobody of this name is known on IRC");
-		else
+		else if (order)
 			order->done(order, false, "there is no user of this name");
 		return;
 	}
