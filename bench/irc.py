@@ -35,7 +35,7 @@ import sys
 import tempfile
 import time
 
-from radio import ROOT, all_descriptors, emit, median, ratio, shown, table
+from radio import ROOT, all_descriptors, emit, median, ratio, shown, table, tree_use
 from voice import Window
 
 PASSWORD = "bench-bouncer"
@@ -44,7 +44,8 @@ READ = 1 << 18
 
 
 def rss(pid):
-    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) * 1024
+    """Of the server and the keeper that started it."""
+    return tree_use(pid)[1]
 
 
 # -- the far server --------------------------------------------------------------------------------
@@ -211,9 +212,6 @@ class Ringmain(Bouncer):
                         "irc.clients=1000", "irc.devices=1000", *args.set, *settings):
             command += ["--set", setting]
         self.start(command)
-        # Started by the keeper: the server is its child.
-        children = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        self.pid = int(children[0]) if children else self.pid
         self.secrets = {}
         self.api = http.client.HTTPConnection("127.0.0.1", self.port + 1, timeout=60)
         self.head = {"Authorization": "Basic " + base64.b64encode(b"admin:bench").decode(),
@@ -245,7 +243,7 @@ class Ringmain(Bouncer):
 
     def rows(self):
         with sqlite3.connect(f"file:{next((self.folder / 'data').glob('*.db'))}?mode=ro", uri=True) as store:
-            return store.execute("SELECT count(*) FROM irc_line").fetchone()[0]
+            return store.execute("SELECT count(*) FROM irc_lines").fetchone()[0]
 
 
 class Znc(Bouncer):
@@ -364,10 +362,9 @@ CHANNELS = [f"#channel-{i}" for i in range(5)]
 
 def measure_memory(args, kind):
     users = [f"user{i:04}" for i in range(args.users if kind is Ringmain else args.znc_users)]
-    extra = {} if kind is Znc else {}
     with_far = Far(args.port + 2)
     try:
-        bouncer = kind(args, [], [], *([] if kind is Znc else ["irc.ring=1m"])) if kind is Ringmain else kind(args, users, CHANNELS)
+        bouncer = Ringmain(args, [], []) if kind is Ringmain else Znc(args, users, CHANNELS, args.lines)
         with bouncer:
             if kind is Ringmain:
                 settle(with_far, None, 1)
@@ -397,13 +394,13 @@ def measure_memory(args, kind):
     count = len(users)
     return emit("memory", subject=bouncer.label, users=count, idle_mib=round(idle / 2 ** 20, 1),
                 user_kib=round((here - idle) / count / 1024, 2), client_kib=round((clients - here) / count / 1024, 2),
-                line_bytes=round((lines - clients) / count / args.lines), line_size=args.size, **extra)
+                line_bytes=round((lines - clients) / count / args.lines), line_size=args.size)
 
 
 def bench_memory(args):
-    # What znc has with nobody, taken off what it has with all.
+    # What znc has with one who is on no channel (it wants one), taken off what it has with all.
     far = Far(args.port + 2)
-    with Znc(args, [], []) as znc:
+    with Znc(args, ["nobody"], []) as znc:
         time.sleep(1)
         args.znc_idle = rss(znc.pid)
     far.close()

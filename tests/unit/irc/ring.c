@@ -44,6 +44,16 @@ static void test_grows_and_keeps_all(void **state)
 		whole(&ring, i, i % 100);
 	irc_ring_fini(&ring);
 	assert_int_equal(ring.kept, ring.head);
+	/* However much longer a line is than what there was. */
+	for (size_t size = 1; size < 300; size++) {
+		irc_ring_init(&ring, 1);
+		for (uint64_t i = 1; i <= 20; i++)
+			put(&ring, i, size + i % 3 * 50, 1 << 20);
+		assert_int_equal(ring.kept, 1);
+		for (uint64_t i = 1; i <= 20; i++)
+			whole(&ring, i, size + i % 3 * 50);
+		irc_ring_fini(&ring);
+	}
 }
 
 static void test_laps_at_its_limit(void **state)
