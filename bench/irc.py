@@ -12,7 +12,7 @@ Each prints JSON lines on stdout and a table on stderr.
           on their way, so that nobody is lapped; each client counts what it gets.
   store   lines of one channel into the SQLite store, until all are in it
   crowd   so many users with one network each: connected and idle; and a server that is heard by another
-          user all the while asks PING and takes the time
+          user all the while asks PING and takes the time, beside a bare echo
 
 Server, clients and the far server share the machine; the driver is slower than ringmain, so that only
 processor time says what the server could do. Order alternates from round to round; figures are medians.
@@ -483,9 +483,20 @@ def bench_store(args):
           [["ringmain", shown(total), shown(row["lines_per_second"]), row["cpu_s"]]])
 
 
+def echo_process(listener):
+    """What the machine itself takes: whoever sends a byte gets it back."""
+    connection, _ = listener.accept()
+    while data := connection.recv(64):
+        connection.sendall(data)
+
+
 def probe_process(port, seconds, pipe):
-    """A server that asks PING every 20 ms, and how long each PONG took."""
+    """A server that asks PING every 20 ms, and how long each PONG took; beside it a bare echo."""
     far = Far(port)
+    listener = socket.create_server(("127.0.0.1", 0))
+    multiprocessing.get_context("fork").Process(target=echo_process, args=(listener,), daemon=True).start()
+    echo = socket.create_connection(listener.getsockname())
+    echoes = []
     pipe.send("ready")
     far.until(lambda: any(peer["in"] for peer in far.peers.values()), 60, "the probe is in")
     peer = next(iter(far.peers.values()))
@@ -502,8 +513,13 @@ def probe_process(port, seconds, pipe):
         for token, at in far.pongs:
             if token in asked:
                 took.append(at - asked.pop(token))
+                begin = time.monotonic()
+                echo.sendall(b"x")
+                echo.recv(1)
+                echoes.append(time.monotonic() - begin)
         far.pongs.clear()
-    pipe.send((took, len(asked)))
+    pipe.send((took, len(asked), echoes))
+    echo.close()
     far.close()
 
 
@@ -538,7 +554,7 @@ def bench_crowd(args):
             time.sleep(args.idle)
             full = rss(bouncer.pid)
             probe_ours.send("end")
-            took, unanswered = probe_ours.recv()
+            took, unanswered, echoes = probe_ours.recv()
     finally:
         for process, pipe in ((far, ours), (probe, probe_ours)):
             try:
@@ -549,13 +565,17 @@ def bench_crowd(args):
             if process.is_alive():
                 process.terminate()
     took.sort()
+    echoes.sort()
     row = emit("crowd", subject="ringmain", users=args.crowd, rss_mib=round(full / 2 ** 20, 1),
                user_kib=round((full - idle) / args.crowd / 1024, 2), made_s=round(made, 1), connected_s=round(up, 1),
                pings=len(took) + unanswered, pong_unanswered=unanswered,
                pong_ms_p50=round(took[len(took) // 2] * 1000, 2), pong_ms_p99=round(took[int(len(took) * 0.99)] * 1000, 2),
-               pong_ms_max=round(took[-1] * 1000, 2), **window.fields())
-    table(f"{args.crowd} users with a network each", ["MiB", "KiB a user", "s to connect", "PONG ms p50", "p99", "max"],
-          [[row["rss_mib"], row["user_kib"], row["connected_s"], row["pong_ms_p50"], row["pong_ms_p99"], row["pong_ms_max"]]])
+               pong_ms_max=round(took[-1] * 1000, 2), pong_over_10_ms=sum(t > 0.01 for t in took),
+               echo_ms_p99=round(echoes[int(len(echoes) * 0.99)] * 1000, 2), echo_ms_max=round(echoes[-1] * 1000, 2),
+               echo_over_10_ms=sum(t > 0.01 for t in echoes), **window.fields())
+    table(f"{args.crowd} users with a network each", ["MiB", "KiB a user", "s to connect", "PONG ms p50", "p99", "max", "echo p99", "max"],
+          [[row["rss_mib"], row["user_kib"], row["connected_s"], row["pong_ms_p50"], row["pong_ms_p99"], row["pong_ms_max"],
+            row["echo_ms_p99"], row["echo_ms_max"]]])
 
 
 BENCHES = {"memory": bench_memory, "fanout": bench_fanout, "store": bench_store, "crowd": bench_crowd}
@@ -571,7 +591,7 @@ def main():
     add("--port", type=int, default=19300)
     add("--users", type=int, default=300, help="of memory")
     add("--znc-users", type=int, default=100)
-    add("--lines", type=int, default=100, help="that each user's channel is told")
+    add("--lines", type=int, default=400, help="that each user's channel is told")
     add("--size", type=int, default=110, help="bytes of a line")
     add("--clients", type=int, default=50, help="of fanout")
     add("--fan-lines", type=int, default=100000, help="of ringmain; znc is told a tenth")
