@@ -384,7 +384,10 @@ def measure_memory(args, kind):
                 if peer["channels"]:
                     say(with_far, peer, 0, args.lines, args.size)
                     crowd.turn()
-            settle(with_far, crowd, 3)
+            until = time.monotonic() + 120
+            while sum(crowd.counts.values()) < len(users) * args.lines and time.monotonic() < until:
+                settle(with_far, crowd, 0.1)
+            settle(with_far, crowd, 2)
             if sum(crowd.counts.values()) < len(users) * args.lines:
                 raise RuntimeError(f"told {sum(crowd.counts.values())} of {len(users) * args.lines} lines")
             lines = rss(bouncer.pid)

@@ -21,7 +21,7 @@ static struct {
 	bool known;  /* the format */
 	bool signal; /* as it was said last */
 	bool broken; /* the next frame does not go on from the one before */
-	bool said;   /* why there is no slot */
+	bool said;   /* why there is no slot, or no frame in it */
 	fc_writer_t *writer;
 	fc_info_t info;
 	int ring;          /* a descriptor of what the writer writes */
@@ -198,6 +198,15 @@ static void commit(const fc_frame_meta_t *meta)
 		give_up("the slot was taken away");
 }
 
+/* Whether there are pixels for the whole width in each of the card's rows. */
+static bool has_rows(const struct feed_frame *frame)
+{
+	uint32_t width = feed.info.width;
+	uint32_t least = feed.info.pixel_format == FC_PIX_V210 ? (width + 5) / 6 * 16 : width * 2;
+
+	return frame->row_bytes >= (long)least;
+}
+
 static void copy_rows(uint8_t *to, const struct feed_frame *frame)
 {
 	size_t row = feed.info.plane_row_bytes[0];
@@ -297,6 +306,12 @@ void feed_frame(const struct feed_frame *frame)
 	pthread_mutex_lock(&feed.mutex);
 	if (!ring_open())
 		goto out;
+	if (!has_rows(frame)) {
+		if (!feed.said)
+			say("the card's frames have rows of %ld bytes: left out", frame->row_bytes);
+		feed.said = true;
+		goto out;
+	}
 	if (!feed.signal)
 		feed.broken = fc_writer_position(feed.writer) > 0;
 	set_signal(true);

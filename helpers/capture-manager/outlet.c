@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #define IO_SIZE       65536
+#define OWED_S        10 /* of bare sound that its pipe does not take: then nobody reads it */
 #define OWED_MAX      (64u << 20)
+#define PAY_MS        1000
 #define SLACK_DIVISOR 50
 #define LOOK_MS       200
 
@@ -136,6 +138,9 @@ bool outlet_open(struct outlet *outlet, const fc_info_t *info, int video, int so
 		 const atomic_bool *stop)
 {
 	*outlet = (struct outlet){.info = info, .stop = stop, .video = video, .sound = sound};
+	outlet->owed_most = (size_t)OWED_S * info->audio_rate * info->audio_channels * 4;
+	if (outlet->owed_most > OWED_MAX)
+		outlet->owed_most = OWED_MAX;
 	/* A second of silence at a time, and whatever one frame may have. */
 	outlet->silence_len = info->audio_rate;
 	outlet->sound_len = info->audio_capacity;
@@ -244,9 +249,11 @@ static bool put_picture(struct outlet *outlet, const uint8_t *pixels)
 /* Bare sound waits here until its pipe takes it. */
 static bool owe(struct outlet *outlet, const void *data, size_t size)
 {
-	if (outlet->owed_len + size > outlet->owed_size) {
-		size_t grown = 2 * (outlet->owed_len + size);
-		uint8_t *at = grown <= OWED_MAX ? realloc(outlet->owed, grown) : NULL;
+	size_t need = outlet->owed_len + size;
+
+	if (need > outlet->owed_size) {
+		size_t grown = 2 * need < outlet->owed_most ? 2 * need : outlet->owed_most;
+		uint8_t *at = need <= grown ? realloc(outlet->owed, grown) : NULL;
 
 		if (!at)
 			return false;
@@ -256,6 +263,19 @@ static bool owe(struct outlet *outlet, const void *data, size_t size)
 	memcpy(outlet->owed + outlet->owed_len, data, size);
 	outlet->owed_len += size;
 	return owed_pay(outlet);
+}
+
+/* Of what is owed most is taken, if anybody takes it: much silence comes at once. Who wants pictures first gets
+ * them. */
+static bool owed_wait(struct outlet *outlet)
+{
+	struct pollfd room = {.fd = outlet->sound, .events = POLLOUT};
+
+	while (outlet->owed_len > outlet->owed_most / OWED_S && !atomic_load(outlet->stop) &&
+	       poll(&room, 1, PAY_MS) > 0)
+		if (!owed_pay(outlet))
+			return false;
+	return true;
 }
 
 static bool put_samples(struct outlet *outlet, const int32_t *samples, uint64_t count)
@@ -277,6 +297,8 @@ static bool put_silence(struct outlet *outlet, uint64_t count)
 		if (!put_samples(outlet, outlet->silence, piece))
 			return false;
 		count -= piece;
+		if (!outlet->nut && !owed_wait(outlet))
+			return false;
 		if (count > 0 && atomic_load(outlet->stop))
 			return false;
 	}
@@ -292,6 +314,16 @@ static uint64_t samples_before(const fc_info_t *info, uint64_t n)
 			  info->fps_num);
 }
 
+/* What is missing before our frame n. */
+static bool put_silence_until(struct outlet *outlet, uint64_t n)
+{
+	const fc_info_t *info = outlet->info;
+	uint64_t slack = info->audio_rate / SLACK_DIVISOR, due = samples_before(info, n);
+
+	return info->audio_channels == 0 || outlet->samples + slack >= due ||
+	       put_silence(outlet, due - outlet->samples);
+}
+
 /* The samples of our frame n. */
 static bool put_sound(struct outlet *outlet, fc_slot_t *slot, const fc_frame_t *frame, uint64_t n)
 {
@@ -301,7 +333,7 @@ static bool put_sound(struct outlet *outlet, fc_slot_t *slot, const fc_frame_t *
 
 	if (info->audio_channels == 0)
 		return true;
-	if (outlet->samples + slack < due && !put_silence(outlet, due - outlet->samples))
+	if (!put_silence_until(outlet, n))
 		return false;
 	if (count > outlet->sound_len ||
 	    fc_frame_audio(slot, frame, outlet->heard,
@@ -322,9 +354,11 @@ bool outlet_frame(struct outlet *outlet, fc_slot_t *slot, const fc_frame_t *fram
 	n = frame->index - outlet->base;
 	if (outlet->nut)
 		outlet->next = n;
-	/* It may be hours that are missing, and a process that takes all of them at once. */
+	/* It may be hours that are missing, and a process that takes all of them at once. Pictures and silence
+	 * go side by side: who waits for the one has not too much of the other. */
 	for (; outlet->next < n; outlet->repeated++)
-		if (atomic_load(outlet->stop) || !put_picture(outlet, before ? before : pixels))
+		if (atomic_load(outlet->stop) || !put_picture(outlet, before ? before : pixels) ||
+		    !put_silence_until(outlet, outlet->next))
 			return false;
 	return put_picture(outlet, pixels) && put_sound(outlet, slot, frame, n);
 }

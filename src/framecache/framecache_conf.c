@@ -23,6 +23,11 @@ static void framecache_check(const struct conf *conf, struct conf_errors *errors
 			conf_fault_member(errors, conf, values, "framecache.listen", i,
 					  "expected ADDRESS:PORT such as 127.0.0.1:7435, or "
 					  "unix:/PATH of at most 107 bytes");
+	for (size_t i = 1; i < values->listen.count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(values->listen.at[i], values->listen.at[j]) == 0)
+				conf_fault_member(errors, conf, values, "framecache.listen", i,
+						  "is there twice");
 	if (values->token[0] && strlen(values->token) < TOKEN_MIN)
 		conf_fault(errors, conf, values, "framecache.token",
 			   "expected at least 16 characters");

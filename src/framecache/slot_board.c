@@ -27,6 +27,7 @@ static struct {
 	unsigned pending_count; /* and how many there are */
 	uint64_t revision;      /* of the registry */
 	bool changed;           /* since it was written */
+	int untold;             /* why the registry was not written, as it was said; 0 */
 	bool open;              /* the timer is there */
 } board OWNED_BY(on_control);
 
@@ -132,8 +133,14 @@ RUNS_ON(on_control) static void registry_write(void)
 	if (dir != -1 && text)
 		error = registry_replace(dir, text);
 	board.changed = error != 0;
-	if (error)
-		log_warn_code(-error, "framecache", "registry not written");
+	/* It is tried again at each look: to say it once is enough. */
+	if (error && error != board.untold)
+		log_warn_code(-error, "framecache", "registry not written",
+			      kv_str("directory", board_directory()));
+	else if (!error && board.untold)
+		log_info("framecache", "registry written again",
+			 kv_str("directory", board_directory()));
+	board.untold = error;
 	free(text);
 	json_decref(tree);
 	if (dir != -1)

@@ -63,15 +63,20 @@ static void look_at_clients(struct irc_client *first, mono_t now)
 	}
 }
 
+/* What is too old, in the ring and the store. */
 static void prune(struct irc_network *network)
 {
-	uint64_t keep_ms = irc_conf_now()->retention;
+	int64_t now_ms = wall_now_us() / 1000;
 	struct irc_named *named;
 	uint32_t at = 0;
 
-	while (keep_ms && (named = irc_index_next(&network->buffers, &at)))
-		store_irc_prune(container_of(named, struct irc_buffer, named)->id,
-				wall_now_us() / 1000 - (int64_t)keep_ms);
+	while ((named = irc_index_next(&network->buffers, &at))) {
+		struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
+		uint64_t keep_ms = irc_buffer_retention_ms(buffer);
+
+		if (keep_ms)
+			irc_buffer_forget(buffer, now_ms - (int64_t)keep_ms);
+	}
 }
 
 /* Servers that had to wait for the store; and looks more often while there are such. */
@@ -80,10 +85,9 @@ static void resume_paused(void)
 	struct irc_named *named;
 	uint32_t at = 0;
 
-	while (!irc_here.store_full && irc_here.paused &&
-	       (named = irc_index_next(&irc_here.users, &at)))
+	while (irc_here.paused && (named = irc_index_next(&irc_here.users, &at)))
 		for (struct irc_network *n = container_of(named, struct irc_user, named)->networks;
-		     n && !irc_here.store_full; n = n->next)
+		     n; n = n->next)
 			if (n->up)
 				irc_upstream_resume(n->up);
 	uv_timer_set_repeat(&irc_here.tick, irc_here.paused ? PAUSED_MS : TICK_MS);
@@ -155,7 +159,15 @@ static void worker_stop(struct worker *worker)
 	tls_outgoing_fini();
 }
 
-static const struct worker_hooks irc_hooks = {worker_start, worker_stop, NULL};
+/* Orders wait for the pool or for another thread, which comes back here. */
+static bool worker_busy(struct worker *worker)
+{
+	(void)worker;
+	enter_worker();
+	return irc_here.orders;
+}
+
+static const struct worker_hooks irc_hooks = {worker_start, worker_stop, worker_busy};
 
 /* --- the door ------------------------------------------------------------------------------- */
 

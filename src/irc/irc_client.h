@@ -15,11 +15,14 @@
 struct irc_missed {
 	struct irc_buffer *buffer; /* NULL: it is gone */
 	uint64_t seq, to;
+	uint64_t lost;  /* neither ring nor store has them */
+	uint64_t older; /* more than is repeated */
+	bool is_late; /* it was there and too slow: as if they were said now; else they are repeated */
 };
 
 struct irc_seat {
 	struct irc_network *network;
-	uint64_t note;             /* the next of the journal */
+	struct irc_reader reader;
 	bool waits;                /* for a page of the store */
 	struct irc_missed *missed; /* what it has to be told first; the journal goes on behind it */
 	uint32_t missed_count, missed_at;
@@ -195,7 +198,9 @@ struct bytes irc_client_name(const struct irc_client *client, const struct irc_n
 
 /* --- irc_clients.c: all of a network -------------------------------------------------------- */
 
+void irc_clients_new_buffer(struct irc_buffer *buffer);
 void irc_clients_forget_buffer(struct irc_buffer *buffer);
+void irc_clients_move_slot(struct irc_network *network, uint32_t from, uint32_t to);
 void irc_clients_part(struct irc_network *network);    /* the network is dropped */
 void irc_clients_lost(struct irc_network *network);    /* its server is gone */
 void irc_clients_welcome(struct irc_network *network); /* and is there (again) */

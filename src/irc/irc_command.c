@@ -11,6 +11,7 @@
 #include "irc/irc_history.h"
 #include "irc/irc_network.h"
 #include "irc/irc_route.h"
+#include "irc/irc_search.h"
 #include "irc/irc_service.h"
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
@@ -138,6 +139,9 @@ static void echo(struct irc_client *client, struct irc_network *network,
 		record.kind |= IRC_KIND_LIVE;
 	if (!buffer && !is_channel && !(record.kind & IRC_KIND_LIVE))
 		buffer = irc_buffer_make(network, target);
+	/* A ring of a channel holds what the store has, line for line. */
+	if (record.kind & IRC_KIND_LIVE)
+		buffer = buffer && buffer->detached ? NULL : network->status;
 	if (!buffer)
 		return;
 	if (!is_channel)
@@ -185,6 +189,10 @@ static void message(struct irc_client *client, const struct irc_line *line, stru
 	if (bytes_equal_nocase(target, BYTES(IRC_SERVICE))) {
 		if (irc_verb_is(line, "PRIVMSG"))
 			irc_service_message(client, irc_client_network(client), text);
+		return;
+	}
+	if (target.len > 1 && target.at[0] == '$' && irc_is_admin(client->user->name)) {
+		irc_service_broadcast(text);
 		return;
 	}
 	network = network_up(client, &name, line);
@@ -723,13 +731,7 @@ static void do_markread(struct irc_client *client, const struct irc_line *line)
 
 static void do_search(struct irc_client *client, const struct irc_line *line)
 {
-	struct irc_network *network = irc_client_network(client);
-
-	if (network)
-		irc_search(client, network, line);
-	else
-		irc_client_fail(client, "SEARCH", "INVALID_PARAMS", "",
-				"This connection is on no network");
+	irc_search(client, irc_client_network(client), line);
 }
 
 static void do_isupport(struct irc_client *client, const struct irc_line *line)

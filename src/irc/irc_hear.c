@@ -162,7 +162,6 @@ static bool is_ctcp(const struct irc_line *line, const char *but)
 
 static void hear_message(struct heard *heard, uint32_t kind)
 {
-	struct irc_network *network = heard->network;
 	const struct irc_line *line = heard->line;
 	struct bytes target = irc_param(line, 0);
 	bool is_service = bytes_equal_nocase(heard->source.nick, BYTES("NickServ")) ||
@@ -181,10 +180,13 @@ static void hear_message(struct heard *heard, uint32_t kind)
 	}
 	if (!buffer->is_channel)
 		kind |= IRC_KIND_PRIVATE;
-	put(heard, buffer, kind | (passing ? IRC_KIND_LIVE : 0));
-	if (!passing)
+	if (!passing) {
+		put(heard, buffer, kind);
 		irc_notice_message(buffer, line, heard->self);
-	(void)network;
+	} else if (!buffer->detached && heard->network->attached) {
+		/* A ring of a channel holds what the store has, line for line. */
+		put(heard, heard->network->status, kind | IRC_KIND_LIVE);
+	}
 }
 
 /* --- joining and leaving -------------------------------------------------------------------- */
@@ -512,7 +514,7 @@ static void ready(struct heard *heard)
 			metric_add(METRIC_irc_refused, 1);
 		/* What identifies us should be heard before channels are joined. */
 		if (first)
-			up->join_at = mono_add_ms(mono_now(), 3000);
+			irc_upstream_join_later(up, 3000);
 	}
 	irc_network_away(network);
 	irc_network_monitor(network);

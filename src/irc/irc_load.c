@@ -1,6 +1,5 @@
 #include "irc/irc_load.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 
 #include "core/log.h"
@@ -61,17 +60,9 @@ static void users_take(const struct worker *worker)
 		const char *name = text_at(rows, i, 0);
 		struct irc_user *user =
 			is_ours(name, worker) ? irc_user_make(bytes_str(name)) : NULL;
-		json_t *tree = user ? json_loads(text_at(rows, i, 1), 0, NULL) : NULL;
-		const char *away = json_string_value(json_object_get(tree, "away"));
 
-		if (!user)
-			continue;
-		irc_set(&user->nick, irc_str(json_string_value(json_object_get(tree, "nick"))));
-		irc_set(&user->realname,
-			irc_str(json_string_value(json_object_get(tree, "realname"))));
-		if (away)
-			user->away = irc_copy(bytes_str(away));
-		json_decref(tree);
+		if (user)
+			irc_user_take(user, text_at(rows, i, 1));
 	}
 }
 

@@ -292,7 +292,7 @@ static void network_free(struct irc_network *network)
 	free(network->account);
 	free(network->isupport);
 	free(network->sasl_offer);
-	free(network->journal);
+	irc_journal_fini(&network->journal);
 	free(network);
 }
 
@@ -485,6 +485,7 @@ void irc_network_turn(struct irc_network *network)
 {
 	struct irc_client *next;
 
+	network->fresh = 0;
 	if (!network->attached)
 		return;
 	for (struct irc_client *client = network->user->clients; client; client = next) {

@@ -23,6 +23,7 @@
 #include "edge/tls_handshake.h"
 #include "irc/irc_conf.h"
 #include "irc/irc_index.h"
+#include "irc/irc_journal.h"
 #include "irc/irc_kind.h"
 #include "irc/irc_ring.h"
 #include "irc/proto/irc_cap.h"
@@ -33,7 +34,6 @@
 
 #define IRC_USER_SIZE    64u
 #define IRC_LINE_ROOM    (IRC_TAGS_MAX + 8192u) /* of a line that is read: with LINELEN of 8191 */
-#define IRC_JOURNAL_MAX  4096u
 #define IRC_ISUPPORT_MAX 4096u
 
 struct irc_user;
@@ -95,6 +95,7 @@ struct irc_buffer {
 	bool muted, blocked, pinned;
 	uint8_t relay_detached, reattach_on, detach_on; /* enum irc_filter */
 	uint32_t detach_after_s;
+	uint32_t retention_days; /* 0: as of the network */
 	mono_t detach_at;
 	uint64_t saved;    /* the next seq that the store wants */
 	int64_t marker_ms; /* read up to here */
@@ -110,11 +111,6 @@ enum irc_state {
 	IRC_STATE_CONNECTS,
 	IRC_STATE_REGISTERS,
 	IRC_STATE_UP
-};
-
-struct irc_note {
-	struct irc_buffer *buffer;
-	uint64_t seq;
 };
 
 struct irc_network {
@@ -147,10 +143,11 @@ struct irc_network {
 	struct irc_index buffers;  /* irc_buffer.named */
 	struct irc_index nicks;    /* irc_nick.named */
 	struct irc_buffer *status; /* lines for all who are there, of no channel */
-	struct irc_note *journal;
-	uint32_t journal_size; /* a power of two, or 0 */
-	uint64_t journal_head;
+	struct irc_journal journal;
+	uint32_t slots;           /* rings; that of the status buffer is the first */
 	uint32_t attached;        /* clients */
+	uint64_t fresh;  /* bytes in rings since clients had their turn */
+	bool is_tight;            /* a ring is about to lose what the store has not had */
 	struct irc_route *routes; /* answers that clients wait for */
 	uint32_t monitors_wanted;
 };
@@ -181,6 +178,7 @@ struct irc_user {
 	struct irc_network *networks;
 	struct irc_client *clients;
 	uint32_t client_count, network_count;
+	uint32_t networks_most; /* one more than he may have; 0: as the settings say */
 	struct irc_device *devices;
 	uint32_t device_count;
 	struct irc_password *passwords;
@@ -198,6 +196,7 @@ struct irc_worker {
 	uint64_t ticks;
 	unsigned connects; /* begun in this second */
 	int64_t connects_at;
+	uint32_t orders; /* of BouncerServ, that wait for something (irc_order.h) */
 	bool stopping;
 	bool runs;
 	bool store_full; /* the store is behind: who floods us waits */

@@ -175,6 +175,25 @@ bool irc_ring_get(const struct irc_ring *ring, uint64_t seq, struct irc_record *
 	return true;
 }
 
+uint64_t irc_ring_bytes_from(const struct irc_ring *ring, uint64_t seq)
+{
+	uint32_t from, to;
+
+	if (seq >= ring->head)
+		return 0;
+	if (seq <= ring->kept)
+		return ring->head_pos - ring->kept_pos;
+	from = entry_of(ring, seq)->off;
+	to = (uint32_t)(ring->head_pos % ring->size);
+	return to >= from ? to - from : ring->size - from + to;
+}
+
+void irc_ring_forget(struct irc_ring *ring, uint64_t before)
+{
+	while (ring->kept < before && ring->kept < ring->head)
+		drop_oldest(ring);
+}
+
 size_t irc_ring_memory(const struct irc_ring *ring)
 {
 	return ring->size + ring->count * sizeof(struct irc_entry);

@@ -14,9 +14,10 @@
 #include "edge/tls_outgoing.h"
 #include "irc/irc_network.h"
 #include "irc/irc_proxy.h"
+#include "irc/irc_service.h"
 
-#define READS_A_TURN 4
-#define TICK_MS      1000
+#define READS_A_TURN  4
+#define PAUSE_MOST_MS 5000
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 static void try_next(struct irc_upstream *up, const char *why);
@@ -103,6 +104,7 @@ static void up_free(struct irc_upstream *up)
 	if (up->handles || up->resolving)
 		return;
 	irc_pipe_fini(&up->in);
+	irc_pipe_fini(&up->unheard);
 	irc_pipe_fini(&up->out);
 	irc_pipe_fini(&up->queue);
 	irc_pipe_fini(&up->challenge);
@@ -146,7 +148,13 @@ void irc_upstream_resume(struct irc_upstream *up)
 {
 	if (!up->paused)
 		return;
+	/* A disk that hangs costs history, in the end, and no connection. */
+	if (irc_here.store_full &&
+	    mono_since_us(mono_now(), up->paused_at) < PAUSE_MOST_MS * INT64_C(1000))
+		return;
+	up->is_let = irc_here.store_full;
 	up->paused = false;
+	up->network->is_tight = false;
 	irc_here.paused--;
 	read_some(up);
 }
@@ -315,18 +323,42 @@ static void hear_line(struct irc_upstream *up, struct bytes text)
 		return;
 	}
 	up->network->user->lines_in++;
+	if (irc_service_debugs())
+		log_info("irc", "heard", kv_str("user", up->network->user->name),
+			 kv_str("network", up->network->name),
+			 kv_bytes("line", line.rest.at, line.rest.len));
 	if (!irc_register_hear(up, &line))
 		irc_hear(up, &line);
+}
+
+static void hear_later(struct irc_upstream *up, struct bytes unheard)
+{
+	if (!irc_pipe_put(&up->unheard, unheard)) {
+		irc_upstream_fail(up, true, "out of memory");
+		return;
+	}
+	up->paused = true;
+	up->paused_at = mono_now();
+	irc_here.paused++;
 }
 
 /* All whole lines of a run; the rest waits. A line that is too long is passed over to its end. */
 static void hear_bytes(struct irc_upstream *up, struct bytes in)
 {
 	while (in.len && up->phase == IRC_PHASE_TALKS) {
-		size_t end = bytes_find(in, '\n');
-		struct bytes part = bytes_first(in, end);
-		bool whole = end < in.len;
+		struct bytes part;
+		size_t end;
+		bool whole;
 
+		/* More would push lines out of a ring that the store has not had. */
+		up->is_let &= irc_here.store_full;
+		if (up->network->is_tight && irc_here.store_full && !up->is_let) {
+			hear_later(up, in);
+			return;
+		}
+		end = bytes_find(in, '\n');
+		part = bytes_first(in, end);
+		whole = end < in.len;
 		in = bytes_skip(in, end + 1);
 		if (up->skips) {
 			up->skips = !whole;
@@ -349,6 +381,9 @@ static void hear_bytes(struct irc_upstream *up, struct bytes in)
 		} else {
 			hear_line(up, part);
 		}
+		/* One turn of ours must not lap who reads as fast as he can. */
+		if (up->network->fresh > irc_conf_now()->ring / 4)
+			irc_network_turn(up->network);
 	}
 }
 
@@ -359,18 +394,20 @@ static void read_some(struct irc_upstream *up)
 
 	enter_worker();
 	up->in_turn = true;
-	for (int i = 0; i < READS_A_TURN && up->phase == IRC_PHASE_TALKS; i++) {
+	if (irc_pipe_len(&up->unheard)) {
+		struct irc_pipe unheard = up->unheard;
+
+		up->unheard = (struct irc_pipe){0};
+		hear_bytes(up, irc_pipe_bytes(&unheard));
+		irc_pipe_fini(&unheard);
+	}
+	for (int i = 0; i < READS_A_TURN && up->phase == IRC_PHASE_TALKS && !up->paused; i++) {
 		n = link_recv(up->link, irc_here.scratch, sizeof irc_here.scratch);
 		if (n <= 0)
 			break;
 		up->heard = mono_now();
 		up->pinged = false;
 		hear_bytes(up, bytes_of(irc_here.scratch, (size_t)n));
-		if (irc_here.store_full && up->phase == IRC_PHASE_TALKS) {
-			up->paused = true;
-			irc_here.paused++;
-			break;
-		}
 		if ((size_t)n < sizeof irc_here.scratch && !link_ready(up->link))
 			break;
 	}
@@ -434,11 +471,19 @@ static void timer_set(struct irc_upstream *up)
 		wait = mono_since_us(up->deadline, now);
 	else if (up->queued && mono_since_us(up->queue_at, now) < wait)
 		wait = mono_since_us(up->queue_at, now);
+	if (up->join_at.us && mono_since_us(up->join_at, now) < wait)
+		wait = mono_since_us(up->join_at, now);
 	if (wait > 15000000)
 		wait = 15000000;
 	if (wait < 1000)
 		wait = 1000;
 	uv_timer_start(&up->timer, on_timer, (uint64_t)wait / 1000 + 1, 0);
+}
+
+void irc_upstream_join_later(struct irc_upstream *up, int64_t ms)
+{
+	up->join_at = mono_add_ms(mono_now(), ms);
+	timer_set(up);
 }
 
 /* --- connecting ----------------------------------------------------------------------------- */

@@ -50,6 +50,9 @@ struct irc_upstream {
 	bool skips;      /* the rest of a line that is too long */
 	bool in_turn;    /* what is sent goes out at its end */
 	bool paused;     /* not read from while the store is behind */
+	bool is_let;     /* goes on all the same */
+	mono_t paused_at;
+	struct irc_pipe unheard; /* what had come when it was paused */
 	struct irc_rate rate;
 	mono_t heard, queue_at, deadline;
 	bool pinged;
@@ -81,6 +84,9 @@ void irc_upstream_open(struct irc_network *network);
 void irc_upstream_close(struct irc_upstream *up, const char *text);
 /* It is over, and the network is told. */
 void irc_upstream_fail(struct irc_upstream *up, bool again, const char *why);
+
+/* Channels are joined in a while. */
+void irc_upstream_join_later(struct irc_upstream *up, int64_t ms);
 
 /* Reads on, when the store has caught up. */
 void irc_upstream_resume(struct irc_upstream *up);

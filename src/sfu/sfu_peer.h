@@ -26,6 +26,7 @@ enum peer_role { PEER_PUBLISHER, PEER_VIEWER };
 enum peer_state { PEER_NEW, PEER_CHECKED, PEER_UP, PEER_GONE };
 
 struct sfu_peer;
+struct sfu_stream;
 struct sfu_session;
 struct sfu_room;
 
@@ -35,7 +36,9 @@ struct peer_path {
 	struct peer_path *next; /* in its bucket */
 	struct udp_path path;
 	struct sfu_peer *peer;
-	unsigned landed; /* the worker where they come out */
+	unsigned landed;           /* the worker where they come out */
+	struct sfu_stream *stream; /* NULL: UDP; else it alone says what path it is */
+	bool lost;                 /* its stream has ended: the place is free */
 };
 
 /* Under which names it is known. */
@@ -68,8 +71,9 @@ struct sfu_peer {
 	struct peer_path paths[PEER_PATHS_MAX];
 	const struct peer_path *active; /* NULL: none yet */
 	struct peer_start *start;       /* NULL: done */
+	struct dtls_rest rest;          /* UP: of the handshake */
 	struct srtp in, out;
-	mono_t born, heard, checked, up;
+	mono_t born, heard, checked;
 	const char *why;           /* GONE: in a word */
 	struct sfu_source *source; /* of a publisher */
 	unsigned sender_count;     /* of a viewer */
@@ -79,12 +83,16 @@ struct sfu_peer {
 
 /* --- datagrams: called by sfu_door ------------------------------------------------------------------ */
 
-/* name NULL: nobody's. */
+/* name NULL: nobody's. stream NULL: over UDP. */
 RUNS_ON(on_worker)
 void peer_stun(struct peer_name *name, const struct stun *stun, const struct udp_path *path,
-	       unsigned landed);
+	       unsigned landed, struct sfu_stream *stream);
 RUNS_ON(on_worker) void peer_dtls(struct sfu_peer *peer, struct bytes datagram);
 RUNS_ON(on_worker) void peer_media(struct sfu_peer *peer, struct bytes datagram);
+
+/* That one ends. */
+RUNS_ON(on_worker)
+void peer_path_lost(struct sfu_peer *peer, const struct sfu_stream *stream);
 
 /* --- for source and sender -------------------------------------------------------------------------- */
 

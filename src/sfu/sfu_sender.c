@@ -117,8 +117,7 @@ static void put_packet(struct sfu_sender *sender, const struct rtp *rtp, bool pa
 		       uint32_t flags, uint32_t send_time, uint64_t index, struct bytes payload)
 {
 	struct sfu_peer *peer = sender->peer;
-	struct udp *udp = door_udp();
-	uint8_t *room = udp_room(udp, HEADER_MAX + payload.len + SRTP_TAG_MAX);
+	uint8_t *room = door_room(HEADER_MAX + payload.len + SRTP_TAG_MAX);
 	bool extended = sender->mid_ext || sender->time_ext;
 	struct writer w = writer_of(room, HEADER_MAX);
 	size_t len;
@@ -132,7 +131,7 @@ static void put_packet(struct sfu_sender *sender, const struct rtp *rtp, bool pa
 	if (!writer_ok(&w) || !len)
 		return;
 	peer->bytes_out += len;
-	udp_put(udp, &peer->active->path, len);
+	door_put(peer->active, room, len);
 }
 
 void sender_send(struct sfu_sender *sender, const struct sender_packet *packet, uint32_t send_time,

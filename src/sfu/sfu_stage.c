@@ -11,6 +11,7 @@
 #include "sfu/sfu_idle.h"
 #include "sfu/sfu_peer.h"
 #include "sfu/sfu_room.h"
+#include "sfu/sfu_stream.h"
 
 #define BATCH_MAX    256u  /* packets of a track in one turn */
 #define BATCH_SIZE   2048u /* bytes kept for each */
@@ -579,7 +580,7 @@ static void on_turn(uv_timer_t *timer)
 	}
 	if (done) {
 		here->quiet = 0;
-		udp_flush(door_udp());
+		door_flush();
 		return;
 	}
 	if (++here->quiet < QUIET_TURNS || !sleep_on_rings())
@@ -689,8 +690,9 @@ static void on_tick(uv_timer_t *timer)
 		here->look = peer->next;
 		look_after(peer, now);
 	}
-	if (door_udp())
-		udp_flush(door_udp());
+	if (here->ticks % TICKS == 0)
+		stream_tick(now);
+	door_flush();
 }
 
 /* --- a worker's part ------------------------------------------------------------------------------------------ */
@@ -754,7 +756,7 @@ static void worker_stop(struct worker *worker)
 	if (here) {
 		while (here->peers)
 			peer_end(here->peers, "the server stops");
-		udp_flush(door_udp());
+		door_flush();
 		idle_worker_stop(worker);
 		close_one((uv_handle_t *)&here->bell);
 		close_one((uv_handle_t *)&here->turn);

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -15,6 +16,7 @@
 #include "voice/voice.h"
 #include "voice/voice_door.h"
 #include "voice/voice_hub.h"
+#include "voice/voice_part.h"
 #include "voice/voice_rx.h"
 #include "voice/voice_tx.h"
 
@@ -30,7 +32,8 @@
 #define WEB_READ        8192u
 #define WEB_MESSAGE_MAX (256u << 10)
 #define WEB_UNSENT      4096u /* bytes that the kernel may hold for a page: what is live must not wait */
-#define BURST_S         10 /* requests that may come at once, in seconds of the rate */
+#define LEFT_MAX        (1u << 20) /* bytes of either direction that are handed to another server */
+#define BURST_S         10         /* requests that may come at once, in seconds of the rate */
 
 enum state { HANDSHAKE, OPEN, ENDING, GONE };
 
@@ -64,6 +67,7 @@ struct list {
 	uv_timer_t sweep;
 	unsigned open_handles;
 	bool stopping;
+	bool hushed; /* nothing is read of those who are in */
 };
 
 static _Thread_local struct list list;
@@ -115,6 +119,8 @@ RUNS_ON(on_worker) static void conn_close(struct voice_conn *conn)
 
 RUNS_ON(on_worker) static void watch(struct voice_conn *conn, int events)
 {
+	if (list.hushed && conn->state != HANDSHAKE)
+		events &= ~UV_READABLE;
 	uv_poll_start(&conn->poll, events, on_ready);
 }
 
@@ -550,18 +556,15 @@ static void hash_certificate(struct voice_peer *peer)
 
 RUNS_ON(on_worker) static struct voice_peer *peer_make(struct voice_conn *conn)
 {
-	struct voice_peer *peer = aligned_alloc(64, (sizeof *peer + 63) & ~(size_t)63);
+	struct voice_peer *peer = voice_peer_make(conn->worker);
 	uint8_t der[CERTIFICATE_MAX];
 	size_t len;
 
 	if (!peer)
 		return NULL;
-	memset(peer, 0, sizeof *peer);
-	peer->worker = conn->worker;
 	peer->address = conn->address;
 	peer->conn = conn;
 	atomic_init(&peer->outside, true);
-	atomic_init(&peer->silent, true);
 	len = conn->handshake ? handshake_certificate(conn->handshake, der, sizeof der) : 0;
 	peer->certificate = len ? malloc(len) : NULL;
 	if (peer->certificate) {
@@ -687,6 +690,125 @@ void voice_conn_start(struct worker *worker, int fd, const struct tcp_end *peer)
 	conn->address = *peer;
 	list_put(conn);
 	watch(conn, UV_READABLE);
+}
+
+/* --- another server takes over ----------------------------------------------------------------- */
+
+static int events_of(const struct voice_conn *conn)
+{
+	int events = conn->state == ENDING ? UV_WRITABLE : UV_READABLE;
+
+	return conn->full ? events | UV_WRITABLE : events;
+}
+
+void voice_conn_worker_hush(bool hushed)
+{
+	list.hushed = hushed;
+	for (struct voice_conn *conn = list.first; conn; conn = conn->next)
+		if (conn->state == OPEN || conn->state == ENDING)
+			watch(conn, events_of(conn));
+}
+
+bool voice_conn_left(const struct voice_peer *peer, struct voice_conn_left *left)
+{
+	const struct voice_conn *conn = peer->conn;
+
+	/* A page's websocket may be in the middle of a message, and does not say so: it comes again. */
+	if (!conn || conn->state != OPEN || conn->web || conn->out_len - conn->out_at > LEFT_MAX ||
+	    conn->in_len > LEFT_MAX)
+		return false;
+	*left = (struct voice_conn_left){
+		.link = conn->link,
+		.in = bytes_of(conn->in, conn->in_len),
+		.out = bytes_of(conn->out + conn->out_at, conn->out_len - conn->out_at),
+		.began_us = conn->began.us,
+		.tunnelled_us = conn->tunnelled.us,
+		.sealed = conn->sealed,
+		.far_good = conn->far_good,
+	};
+	return true;
+}
+
+RUNS_ON(on_worker) static void part(struct voice_conn *conn)
+{
+	/* The record layers are the other server's: not a word more from this one. */
+	if (conn->state == HANDSHAKE || conn->link.tls == 0)
+		conn_close(conn);
+	if (conn->state == GONE)
+		return;
+	conn->state = GONE;
+	uv_close((uv_handle_t *)&conn->poll, on_closed);
+	close(conn->link.fd);
+	edge_left(conn->worker);
+	conn->peer->conn = NULL;
+	conn->peer = NULL;
+}
+
+void voice_conn_worker_part(void)
+{
+	list.stopping = true;
+	list.dirty = NULL;
+	while (list.first) {
+		struct voice_conn *conn = list.first;
+
+		if (conn->web && conn->link.tls == 0 && conn->state == OPEN) {
+			websocket_close(conn->web, WEBSOCKET_GOING_AWAY, "the server is renewed");
+			if (conn->state == OPEN)
+				flush(conn);
+		}
+		part(conn);
+		if (list.first == conn) {
+			list.first = conn->next;
+			if (conn->next)
+				conn->next->prev = NULL;
+		}
+	}
+}
+
+void voice_conn_resume(struct voice_peer *peer, const struct voice_conn_left *left)
+{
+	struct voice_conn *conn = list.stopping ? NULL : calloc(1, sizeof *conn);
+	size_t in_size = left->in.len > IN_FIRST ? left->in.len : IN_FIRST;
+
+	if (conn)
+		conn->in = malloc(in_size);
+	if (!conn || !conn->in || uv_poll_init(&peer->worker->loop, &conn->poll, left->link.fd)) {
+		metric_add(METRIC_voice_out_of_memory, 1);
+		if (conn)
+			free(conn->in);
+		free(conn);
+		link_close(left->link);
+		voice_hub_post(peer, VOICE_LETTER_GONE, 0, (struct bytes){0});
+		return;
+	}
+	edge_joined(peer->worker);
+	conn->worker = peer->worker;
+	conn->link = left->link;
+	conn->address = peer->address;
+	conn->state = OPEN;
+	conn->in_size = in_size;
+	conn->in_len = left->in.len;
+	if (left->in.len)
+		memcpy(conn->in, left->in.at, left->in.len);
+	list_put(conn);
+	conn->began.us = left->began_us;
+	conn->tunnelled.us = left->tunnelled_us;
+	conn->sealed = left->sealed;
+	conn->far_good = left->far_good;
+	conn->requests = (int64_t)voice_conf()->message_rate * 1000 * BURST_S;
+	conn->requests_at = mono_now();
+	conn->peer = peer;
+	peer->conn = conn;
+	watch(conn, UV_READABLE);
+	if (left->out.len && !put_wire(conn, left->out))
+		return;
+	if (conn->in_len && !take_frames(conn))
+		return;
+	read_some(conn);
+	if (conn->state == OPEN)
+		make_dirty(conn);
+	voice_tx_flush();
+	voice_conn_flush();
 }
 
 /* --- the worker ----------------------------------------------------------------------------- */

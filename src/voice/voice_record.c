@@ -57,6 +57,15 @@ RUNS_ON(on_control) static void sign(const struct record *record, struct voice_u
 		voice_send_all(&message, NULL);
 }
 
+RUNS_ON(on_control) static void unsign(uint32_t id)
+{
+	struct mumble_message message;
+
+	message_init(&message, MUMBLE_USER_REMOVE);
+	MUMBLE_SET(&message.user_remove, user_remove, session, SIGN_FIRST + id);
+	voice_send_all(&message, NULL);
+}
+
 RUNS_ON(on_control) static void write_to_room(const struct record *record, struct bytes text)
 {
 	const struct voice_channel *channel = voice_channel_find(record->channel);
@@ -113,7 +122,6 @@ RUNS_ON(on_control) static void end(struct record *record, struct bytes why)
 	struct record_order order = {.kind = RECORD_END, .record = record->id};
 	const struct voice_channel *channel = voice_channel_find(record->channel);
 	struct record **at = &all.list;
-	struct mumble_message message;
 
 	while (*at != record)
 		at = &(*at)->next;
@@ -124,9 +132,7 @@ RUNS_ON(on_control) static void end(struct record *record, struct bytes why)
 	     user = user->next_here)
 		atomic_store_explicit(&user->peer->record, 0, memory_order_relaxed);
 	(void)record_order(&order);
-	message_init(&message, MUMBLE_USER_REMOVE);
-	MUMBLE_SET(&message.user_remove, user_remove, session, SIGN_FIRST + record->id);
-	voice_send_all(&message, NULL);
+	unsign(record->id);
 	write_to_room(record, why);
 	log_info("voice", "recording ended", kv_u64("channel", record->channel),
 		 kv_str("folder", record->folder), kv_bytes("why", why.at, why.len));
@@ -186,14 +192,20 @@ static int make_folder(struct record *record, const struct voice_channel *channe
 	return -EEXIST;
 }
 
-RUNS_ON(on_control) static int begin(struct voice_channel *channel, struct record **made)
+/* id: 0 for a new one. */
+RUNS_ON(on_control)
+static int begin(struct voice_channel *channel, uint32_t id, struct record **made)
 {
 	struct record_order order = {.kind = RECORD_BEGIN, .began = mono_now()};
 	struct record *record = calloc(1, sizeof *record);
 	int error = record ? record_thread_start(on_fault) : -ENOMEM;
 
 	if (!error) {
-		record->id = ++all.last_id;
+		if (!id)
+			id = ++all.last_id;
+		else if (id > all.last_id)
+			all.last_id = id;
+		record->id = id;
 		record->channel = channel->id;
 		record->began_s = wall_now_us() / 1000000;
 		error = make_folder(record, channel);
@@ -237,6 +249,40 @@ void voice_record_stop(void)
 {
 	while (all.list)
 		end(all.list, BYTES("The recording has ended: the server stops."));
+	record_thread_stop();
+}
+
+json_t *voice_record_tree(void)
+{
+	json_t *list = json_array();
+
+	for (const struct record *record = all.list; record; record = record->next)
+		json_array_append_new(list, json_pack("[I, I]", (json_int_t)record->id,
+						      (json_int_t)record->channel));
+	return list;
+}
+
+void voice_record_go_on(const json_t *list)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *pair = json_array_get(list, i);
+		uint32_t id = (uint32_t)json_integer_value(json_array_get(pair, 0));
+		struct voice_channel *channel =
+			voice_channel_find((uint32_t)json_integer_value(json_array_get(pair, 1)));
+		struct record *record;
+		int error = channel ? begin(channel, id, &record) : -ENOENT;
+
+		if (!error)
+			continue;
+		log_warn_code(error, "voice", "recording not gone on with");
+		unsign(id);
+	}
+}
+
+void voice_record_part(void)
+{
+	for (struct record *record = all.list; record; record = record->next)
+		uv_timer_stop(&record->end);
 	record_thread_stop();
 }
 
@@ -299,7 +345,7 @@ static void answer_begin(struct call *call, const struct api_input *input)
 		api_fault(call, 409, "too_many", "voice.recordings are running");
 		return;
 	}
-	error = begin(channel, &record);
+	error = begin(channel, 0, &record);
 	if (error) {
 		api_fault(call, 503, "cannot_record", "%s", uv_strerror(error));
 		return;

@@ -29,5 +29,11 @@ RUNS_ON(on_control) void voice_record_channel_gone(const struct voice_channel *c
 
 /* Ends all; what was said until now is in the files when it returns. */
 RUNS_ON(on_control) void voice_record_stop(void);
+/* What is being recorded, and going on with it in files of their own: for the server that takes over, and
+ * in it. */
+RUNS_ON(on_control) json_t *voice_record_tree(void);
+RUNS_ON(on_control) void voice_record_go_on(const json_t *list);
+/* The files are whole when it returns; nobody is told. */
+RUNS_ON(on_control) void voice_record_part(void);
 /* When the workers have stopped. */
 void voice_record_fini(void);

@@ -82,6 +82,15 @@ void voice_unregister(int32_t id)
 		}
 }
 
+bool voice_same_network(const uint8_t a[16], const uint8_t b[16])
+{
+	struct address address = {0};
+
+	memcpy(address.ip, a, sizeof address.ip);
+	/* Who has a /64 has 2^64 addresses to come from. */
+	return memcmp(a, b, address_is_v4(&address) ? 16 : 8) == 0;
+}
+
 /* --- bans -------------------------------------------------------------------------------------- */
 
 static bool is_over(const struct voice_ban *ban, int64_t now_s)

@@ -4,6 +4,8 @@
 
 #include "core/log.h"
 #include "core/metric.h"
+#include "edge/access.h"
+#include "edge/ban.h"
 #include "edge/edge.h"
 #include "edge/edge_conf.h"
 #include "voice/voice.h"
@@ -104,8 +106,7 @@ void voice_user_recheck(struct voice_user *user)
 	voice_send_all(&message, NULL);
 }
 
-/* A temporary channel lives as long as somebody is in it. */
-RUNS_ON(on_control) static void drop_if_empty(struct voice_channel *channel)
+void voice_channel_drop_empty(struct voice_channel *channel)
 {
 	struct mumble_message message;
 
@@ -144,7 +145,7 @@ void voice_move(struct voice_user *user, struct voice_channel *to, const struct 
 		}
 		voice_registry_changed();
 	}
-	drop_if_empty(from);
+	voice_channel_drop_empty(from);
 }
 
 /* --- listening --------------------------------------------------------------------------------- */
@@ -322,14 +323,25 @@ RUNS_ON(on_control) static void tell_crypt(struct voice_user *to)
 
 /* --- coming ------------------------------------------------------------------------------------ */
 
-void voice_user_came(struct voice_peer *peer)
+struct voice_peer *voice_peer_make(struct worker *worker)
+{
+	struct voice_peer *peer = aligned_alloc(64, (sizeof *peer + 63) & ~(size_t)63);
+
+	if (!peer)
+		return NULL;
+	memset(peer, 0, sizeof *peer);
+	peer->worker = worker;
+	atomic_init(&peer->silent, true);
+	return peer;
+}
+
+RUNS_ON(on_control) static struct voice_user *user_make(struct voice_peer *peer)
 {
 	struct voice_user *user = calloc(1, sizeof *user);
-	struct mumble_message message;
 
 	if (!user) {
 		metric_add(METRIC_voice_out_of_memory, 1);
-		return; /* the peer's connection runs into its deadline; the peer is freed then */
+		return NULL;
 	}
 	peer->user = user;
 	user->peer = peer;
@@ -339,7 +351,16 @@ void voice_user_came(struct voice_peer *peer)
 	if (user->next)
 		user->next->prev = user;
 	voice_hub.users = user;
-	if (!voice_hub.running)
+	return user;
+}
+
+void voice_user_came(struct voice_peer *peer)
+{
+	struct voice_user *user = user_make(peer);
+	struct mumble_message message;
+
+	/* Without one the connection runs into its deadline, and the peer is freed then. */
+	if (!user || !voice_hub.running)
 		return;
 	message_init(&message, MUMBLE_VERSION);
 	MUMBLE_SET(&message.version, version, version_v1, mumble_version_v1(1, 5, 0));
@@ -379,22 +400,31 @@ static bool is_name(struct bytes name)
 	return true;
 }
 
+RUNS_ON(on_control) static bool sessions_room(size_t most)
+{
+	size_t room = voice_hub.session_room;
+	struct voice_peer **larger;
+
+	if (room > most)
+		return true;
+	larger = realloc(voice_hub.sessions, (most + 1) * sizeof(struct voice_peer *));
+	if (!larger)
+		return false;
+	memset(larger + room, 0, (most + 1 - room) * sizeof(struct voice_peer *));
+	voice_hub.sessions = larger;
+	voice_hub.session_room = most + 1;
+	return true;
+}
+
 RUNS_ON(on_control) static bool take_session(struct voice_peer *peer)
 {
-	size_t most = voice_conf()->users + 1, room = voice_hub.session_room;
-	struct voice_peer **larger;
+	size_t most = voice_conf()->users + 1;
 
 	/* A number is not used again at once: what is on its way to the one who had it before would
 	 * be taken for the new one's. */
 	most = 2 * most < SESSIONS_MAX ? 2 * most : SESSIONS_MAX;
-	if (room <= most) {
-		larger = realloc(voice_hub.sessions, (most + 1) * sizeof(struct voice_peer *));
-		if (!larger)
-			return false;
-		memset(larger + room, 0, (most + 1 - room) * sizeof(struct voice_peer *));
-		voice_hub.sessions = larger;
-		voice_hub.session_room = most + 1;
-	}
+	if (!sessions_room(most))
+		return false;
 	for (size_t i = 0; i < most; i++) {
 		uint32_t n = voice_hub.session_next++;
 
@@ -407,6 +437,15 @@ RUNS_ON(on_control) static bool take_session(struct voice_peer *peer)
 		return true;
 	}
 	return false;
+}
+
+bool voice_user_back(struct voice_peer *peer)
+{
+	if (peer->session == 0 || peer->session > SESSIONS_MAX || !sessions_room(peer->session) ||
+	    voice_hub.sessions[peer->session] || !user_make(peer))
+		return false;
+	voice_hub.sessions[peer->session] = peer;
+	return true;
 }
 
 RUNS_ON(on_control) static bool take_keys(struct voice_peer *peer)
@@ -438,7 +477,7 @@ RUNS_ON(on_control) static bool from_too_full_address(const struct voice_user *u
 
 	for (const struct voice_user *other = voice_hub.users; most && other; other = other->next)
 		count += other->channel &&
-			 memcmp(other->peer->address.ip, user->peer->address.ip, 16) == 0;
+			 voice_same_network(other->peer->address.ip, user->peer->address.ip);
 	return most && count >= most;
 }
 
@@ -452,6 +491,14 @@ RUNS_ON(on_control) static struct voice_channel *first_channel(const struct voic
 	if (!channel || !(voice_may(user, channel) & MAY_ENTER) || voice_channel_is_full(channel))
 		channel = voice_channel_find((uint32_t)voice_conf()->default_channel);
 	return channel ? channel : voice_channel_find(VOICE_ROOT);
+}
+
+void voice_user_admitted(struct voice_user *user, struct voice_channel *channel)
+{
+	voice_user_enter(user, channel);
+	voice_hub.admitted++;
+	atomic_store_explicit(&voice_users_now, (uint32_t)voice_hub.admitted, memory_order_relaxed);
+	metric_add(METRIC_voice_users, 1);
 }
 
 RUNS_ON(on_control) static void admit(struct voice_user *user)
@@ -477,11 +524,8 @@ RUNS_ON(on_control) static void admit(struct voice_user *user)
 	tell_channels(voice_channel_find(VOICE_ROOT), false, user);
 	tell_channels(voice_channel_find(VOICE_ROOT), true, user);
 	atomic_store_explicit(&peer->outside, false, memory_order_release);
-	voice_user_enter(user, first_channel(user));
-	voice_hub.admitted++;
-	atomic_store_explicit(&voice_users_now, (uint32_t)voice_hub.admitted, memory_order_relaxed);
+	voice_user_admitted(user, first_channel(user));
 	voice_rx_expect(peer);
-	metric_add(METRIC_voice_users, 1);
 	metric_add(METRIC_voice_users_come, 1);
 	tell_user(user, NULL);
 	tell_user(user, user);
@@ -495,11 +539,25 @@ RUNS_ON(on_control) static void admit(struct voice_user *user)
 		 kv_str("peer", address_text(&address, ip)), kv_str("client", user->release));
 }
 
-/* All that needs no password has been looked at. */
+/* By the rooms' own bans or by the server's, which may be younger than his connection. */
+RUNS_ON(on_control) static bool is_shut_out(const struct voice_user *user)
+{
+	struct address address = {0};
+
+	memcpy(address.ip, user->peer->address.ip, sizeof address.ip);
+	return voice_is_banned(user->peer->address.ip, user->peer->hash) || ban_holds(&address) ||
+	       cidr_list_holds(edge_settings()->deny, &address);
+}
+
+/* All that needs no password has been looked at, and maybe a while ago. */
 RUNS_ON(on_control) static void admit_if_room(struct voice_user *user)
 {
 	struct voice_user *twin = find_twin(user);
 
+	if (is_shut_out(user)) {
+		reject(user, REJECT_NONE, "You are banned");
+		return;
+	}
 	if (twin && user->id == ACL_NOBODY &&
 	    memcmp(twin->peer->address.ip, user->peer->address.ip, 16) != 0 &&
 	    (!user->peer->hash[0] || strcmp(twin->peer->hash, user->peer->hash) != 0)) {
@@ -517,6 +575,31 @@ RUNS_ON(on_control) static void admit_if_room(struct voice_user *user)
 		admit(user);
 }
 
+RUNS_ON(on_control) static void reject_password(struct voice_user *user)
+{
+	if (user->check_super)
+		reject(user, REJECT_WRONG_USER_PASSWORD,
+		       "Wrong certificate or password for existing user");
+	else
+		reject(user, REJECT_WRONG_SERVER_PASSWORD, "Invalid server password");
+}
+
+RUNS_ON(on_control) static void count_wrong(const struct voice_user *user)
+{
+	struct lockout_rules rules = access_lockout_rules();
+	uint64_t wait_ms = lockout_wrong(&rules, &user->attempt, mono_now());
+	struct address address = {0};
+	char text[ADDRESS_TEXT_MAX + 1];
+
+	metric_add(METRIC_edge_auth_failures, 1);
+	if (!wait_ms)
+		return;
+	memcpy(address.ip, user->peer->address.ip, sizeof address.ip);
+	metric_add(METRIC_edge_lockouts, 1);
+	log_warnx("voice", "locked out", kv_str("address", address_text(&address, text)),
+		  kv_str("user", user->name), kv_ms("wait", wait_ms));
+}
+
 static void on_checked(struct auth_check *check, enum auth_result result)
 {
 	struct voice_user *user = container_of(check, struct voice_user, check);
@@ -530,20 +613,42 @@ static void on_checked(struct auth_check *check, enum auth_result result)
 	}
 	if (user->leaving || !voice_hub.running)
 		return;
-	if (result == AUTH_YES)
+	if (result == AUTH_BUSY) {
+		reject(user, REJECT_NONE, "Too many logins at once, try again");
+	} else if (result == AUTH_NO) {
+		count_wrong(user);
+		reject_password(user);
+	} else {
+		lockout_right(&user->attempt, mono_now());
 		admit_if_room(user);
-	else if (user->check_super)
-		reject(user, REJECT_WRONG_USER_PASSWORD,
-		       "Wrong certificate or password for existing user");
-	else
-		reject(user, REJECT_WRONG_SERVER_PASSWORD, "Invalid server password");
+	}
 }
 
 RUNS_ON(on_control)
 static void check(struct voice_user *user, const char *stored, struct bytes given, bool super)
 {
-	user->checking = true;
+	const struct edge_conf *edge = &edge_settings()->conf;
+	struct lockout_rules rules = access_lockout_rules();
+	struct bytes parts[] = {BYTES("voice"), given, bytes_str(stored)};
+	/* Where it is the administrator's, guesses at it count together with those over HTTP. */
+	bool admins = super && stored == edge->admin_password;
+	struct address address = {0};
+	unsigned wait_s;
+
+	memcpy(address.ip, user->peer->address.ip, sizeof address.ip);
 	user->check_super = super;
+	user->attempt = lockout_try_of(super ? LOCKOUT_PEOPLE : LOCKOUT_LISTENER, &address,
+				       bytes_str(admins ? edge->admin_user : user->name), parts,
+				       COUNT_OF(parts));
+	switch (lockout_ask(&rules, &user->attempt, mono_now(), &wait_s)) {
+	case LOCKOUT_GO: break;
+	case LOCKOUT_WRONG: reject_password(user); return;
+	case LOCKOUT_WAIT:
+		metric_add(METRIC_edge_lockout_refusals, 1);
+		reject(user, REJECT_NONE, "Too many wrong passwords, try again later");
+		return;
+	}
+	user->checking = true;
 	auth_start(&user->check, voice_hub.loop, stored, given, on_checked);
 }
 
@@ -565,7 +670,7 @@ void voice_authenticate(struct voice_user *user, const struct mumble_message *me
 		return;
 	bytes_to_str(bytes_first(said->username, VOICE_NAME_MAX), user->name, sizeof user->name);
 	user->opus = said->opus;
-	if (voice_is_banned(user->peer->address.ip, user->peer->hash)) {
+	if (is_shut_out(user)) {
 		reject(user, REJECT_NONE, "You are banned");
 		return;
 	}
@@ -603,9 +708,8 @@ void voice_authenticate(struct voice_user *user, const struct mumble_message *me
 
 /* --- going ------------------------------------------------------------------------------------- */
 
-static void peer_free(struct voice_retired *retired)
+void voice_peer_free(struct voice_peer *peer)
 {
-	struct voice_peer *peer = container_of(retired, struct voice_peer, retired);
 	struct voice_aims *aims = atomic_load_explicit(&peer->aims, memory_order_relaxed);
 
 	for (size_t i = 0; aims && i < VOICE_AIMS; i++)
@@ -614,6 +718,11 @@ static void peer_free(struct voice_retired *retired)
 	OPENSSL_cleanse(&peer->key, sizeof peer->key);
 	free(peer->certificate);
 	free(peer);
+}
+
+static void peer_free(struct voice_retired *retired)
+{
+	voice_peer_free(container_of(retired, struct voice_peer, retired));
 }
 
 void voice_user_remove(struct voice_user *user, const struct voice_user *actor, struct bytes reason,
@@ -651,7 +760,7 @@ void voice_user_remove(struct voice_user *user, const struct voice_user *actor, 
 	voice_send_all(&message, user);
 	log_info("voice", "user gone", kv_str("name", user->name),
 		 kv_u64("session", user->peer->session), kv_bytes("why", reason.at, reason.len));
-	drop_if_empty(from);
+	voice_channel_drop_empty(from);
 }
 
 /* With his peer, which nobody sends to any more at the next settling. */
@@ -676,6 +785,8 @@ void voice_user_free(struct voice_user *user)
 		}
 		free(user->aims[i].targets);
 	}
+	if (user->peer->session && voice_hub.sessions[user->peer->session] == user->peer)
+		voice_hub.sessions[user->peer->session] = NULL;
 	user->peer->user = NULL;
 	user->peer->retired.free = peer_free;
 	voice_retire(&user->peer->retired);
