@@ -6,6 +6,7 @@
 #include "core/metric.h"
 #include "irc/irc_client.h"
 #include "irc/irc_cursors.h"
+#include "irc/irc_gap.h"
 #include "irc/irc_user.h"
 #include "store/store_irc.h"
 
@@ -114,6 +115,8 @@ void irc_buffer_drop(struct irc_buffer *buffer, bool keep)
 			link = &(*link)->next_dirty;
 		*link = buffer->next_dirty;
 	}
+	if (network->up)
+		irc_gap_forget(network->up, buffer);
 	irc_journal_forget(&network->journal, &buffer->ring);
 	irc_clients_forget_buffer(buffer);
 	slot_free(network, buffer);
@@ -283,7 +286,7 @@ void irc_buffer_put(struct irc_buffer *buffer, struct irc_record *record)
 		return;
 	}
 	metric_add(METRIC_irc_lines, 1);
-	if (!(record->kind & IRC_KIND_LIVE))
+	if (!(record->kind & (IRC_KIND_LIVE | IRC_KIND_EVENT)) && record->at_ms > buffer->last_ms)
 		buffer->last_ms = record->at_ms;
 	if (!buffer->is_dirty && buffer->id) {
 		buffer->is_dirty = true;

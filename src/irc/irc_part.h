@@ -97,9 +97,10 @@ struct irc_buffer {
 	uint32_t detach_after_s;
 	uint32_t retention_days; /* 0: as of the network */
 	mono_t detach_at;
-	uint64_t saved;    /* the next seq that the store wants */
-	int64_t marker_ms; /* read up to here */
-	int64_t last_ms;   /* of the newest line */
+	uint64_t saved;     /* the next seq that the store wants */
+	uint64_t inherited; /* lines below may still be written by the last server */
+	int64_t marker_ms;  /* read up to here */
+	int64_t last_ms;    /* when somebody said something last; 0: nobody did */
 	struct irc_buffer *next_dirty;
 };
 
@@ -122,10 +123,12 @@ struct irc_network {
 	char *certificate, *key; /* PEM; "" */
 
 	enum irc_state state;
-	char *why; /* why it is not up, for people */
-	int64_t since_ms;
+	char *why;                 /* why it is not up, for people */
+	int64_t since_ms, lost_ms; /* when the server went last; 0: it did not */
 	unsigned failures, server; /* which of the addresses is tried */
 	bool has_timer, is_gone;
+	bool is_left; /* the next server has its connection: irc_leave.h */
+	uint32_t left;
 	uv_timer_t timer; /* the next attempt */
 	struct irc_upstream *up;
 
@@ -175,6 +178,7 @@ struct irc_user {
 	char name[IRC_USER_SIZE];
 	char *nick, *realname; /* for networks that have none of their own; "" */
 	char *away;            /* what a client said; NULL: nobody did */
+	char *scram;           /* irc_verifier.h; NULL */
 	struct irc_network *networks;
 	struct irc_client *clients;
 	uint32_t client_count, network_count;

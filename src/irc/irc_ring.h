@@ -1,13 +1,13 @@
 /* irc_ring: the recent past of one channel or query, in this worker's memory: core/ring's contract for a
  * feed that one thread writes and reads, so that it can be small and grow.
  *
- *   index: power of two of entries            data: a power of two of bytes
- *   line n at n % count: pos len kind time    tags and line at pos % size, never cut by the end
+ *   index: entries                            data: bytes
+ *   line n at n % count: off len kind time    tags and line at off, never cut by the end
  *
  * Lines are numbered from 1 on without end (seq), also beyond what is kept: seq is a line's place in the
  * store too. A reader is a seq, nothing else; one below irc_ring_kept() was lapped and pages from the
- * store. Nothing is allocated before the first line; the ring doubles up to its limit, and then the
- * oldest lines go. Thread: the worker's. */
+ * store. Nothing is allocated before the first line; the ring grows by quarters up to its limit, and then
+ * the oldest lines go. Thread: the worker's. */
 #pragma once
 
 #include "core/bytes.h"

@@ -95,6 +95,8 @@ void irc_user_keep(const struct irc_user *user)
 				 "away", user->away);
 	char *text;
 
+	if (user->scram)
+		json_object_set_new(tree, "scram", json_string(user->scram));
 	if (user->networks_most)
 		json_object_set_new(tree, "networks_most", json_integer(user->networks_most));
 	text = tree ? json_dumps(tree, JSON_COMPACT) : NULL;
@@ -114,6 +116,9 @@ void irc_user_take(struct irc_user *user, const char *settings)
 	irc_set(&user->realname, irc_str(json_string_value(json_object_get(tree, "realname"))));
 	if (away)
 		user->away = irc_copy(bytes_str(away));
+	if (json_is_string(json_object_get(tree, "scram")))
+		user->scram =
+			irc_copy(bytes_str(json_string_value(json_object_get(tree, "scram"))));
 	user->networks_most = (uint32_t)json_integer_value(json_object_get(tree, "networks_most"));
 	json_decref(tree);
 }
@@ -152,6 +157,7 @@ void irc_user_drop(struct irc_user *user, bool keep)
 	free(user->nick);
 	free(user->realname);
 	free(user->away);
+	free(user->scram);
 	free(user);
 }
 
