@@ -6,6 +6,7 @@
 #include "edge/edge.h"
 #include "edge/route.h"
 #include "edge/tls_outgoing.h"
+#include "edge/web_push.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
 #include "irc/irc_cursors.h"
@@ -13,6 +14,7 @@
 #include "irc/irc_face.h"
 #include "irc/irc_load.h"
 #include "irc/irc_network.h"
+#include "irc/irc_push.h"
 #include "irc/irc_route.h"
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
@@ -104,6 +106,7 @@ static void on_tick(uv_timer_t *timer)
 	enter_worker();
 	irc_buffers_save();
 	resume_paused();
+	irc_push_tick(now);
 	if (mono_before(now, next_second))
 		return;
 	next_second = mono_add_ms(now, 1000);
@@ -154,6 +157,7 @@ static void worker_stop(struct worker *worker)
 		irc_buffers_save();
 		irc_user_drop(user, true);
 	}
+	irc_push_stop();
 	irc_index_fini(&irc_here.users);
 	irc_here.runs = false;
 	tls_outgoing_fini();
@@ -213,6 +217,8 @@ static int start(uv_loop_t *loop, const struct conf *conf)
 	error = irc_cursors_open(irc_face_directory());
 	if (error)
 		log_warn_code(error, "irc", "places of clients are not kept");
+	if (!web_push_init(irc_face_directory()))
+		log_warn("irc", "nobody is told by WebPush: its key cannot be had");
 	irc_load(loop);
 	running = true;
 	return 0;
@@ -241,6 +247,7 @@ static bool reload(const struct conf *conf)
 static void fini(void)
 {
 	irc_cursors_close();
+	web_push_fini();
 }
 
 /* Another server has taken over, and connects anew: ours go, and say so. */
