@@ -17,6 +17,7 @@
 #include "irc/irc_push.h"
 #include "irc/irc_route.h"
 #include "irc/irc_upstream.h"
+#include "irc/irc_upload.h"
 #include "irc/irc_user.h"
 #include "store/store_irc.h"
 #include "store/store_port.h"
@@ -110,7 +111,8 @@ static void on_tick(uv_timer_t *timer)
 	if (mono_before(now, next_second))
 		return;
 	next_second = mono_add_ms(now, 1000);
-	irc_here.ticks++;
+	if (++irc_here.ticks % 3600 == 0 && irc_here.worker->id == 0)
+		irc_upload_expire();
 	look_at_clients(irc_here.strangers, now);
 	while ((named = irc_index_next(&irc_here.users, &at))) {
 		struct irc_user *user = container_of(named, struct irc_user, named);
@@ -158,6 +160,7 @@ static void worker_stop(struct worker *worker)
 		irc_user_drop(user, true);
 	}
 	irc_push_stop();
+	irc_upload_stop();
 	irc_index_fini(&irc_here.users);
 	irc_here.runs = false;
 	tls_outgoing_fini();
@@ -168,7 +171,7 @@ static bool worker_busy(struct worker *worker)
 {
 	(void)worker;
 	enter_worker();
-	return irc_here.orders;
+	return irc_here.orders || irc_upload_busy();
 }
 
 static const struct worker_hooks irc_hooks = {worker_start, worker_stop, worker_busy};
@@ -205,6 +208,7 @@ static void configure(const struct conf *conf)
 	site = route_site();
 	protocol_add_at(site, &irc_protocol);
 	api_add(irc_operations);
+	route_add(irc_upload_routes);
 }
 
 static int start(uv_loop_t *loop, const struct conf *conf)
@@ -258,6 +262,7 @@ static void part_worker(void)
 
 	enter_worker();
 	irc_buffers_save();
+	irc_upload_stop();
 	irc_here.stopping = true;
 	for (at = 0; (named = irc_index_next(&irc_here.users, &at));) {
 		struct irc_user *user = container_of(named, struct irc_user, named);

@@ -14,6 +14,7 @@
 #include "edge/web_push.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_network.h"
+#include "irc/irc_upload.h"
 #include "irc/irc_user.h"
 
 #define RESPONSE_MAX 10240u
@@ -684,8 +685,12 @@ void irc_login_line(struct irc_client *client, const struct irc_line *line)
 /* Of what is not IRC: keys and addresses. */
 static void irc_extras(char *out, size_t size)
 {
+	char address[200];
+
 	snprintf(out, size, "%s%s", irc_conf_now()->push && web_push_public()[0] ? "VAPID=" : "",
 		 irc_conf_now()->push ? web_push_public() : "");
+	if (irc_upload_address(address, sizeof address))
+		snprintf(out + strlen(out), size - strlen(out), " soju.im/FILEHOST=%s", address);
 }
 
 void irc_client_isupport(struct irc_client *client)

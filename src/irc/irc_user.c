@@ -11,6 +11,7 @@
 #include "irc/irc_network.h"
 #include "irc/irc_notify.h"
 #include "irc/irc_push.h"
+#include "irc/irc_upload.h"
 #include "store/store_irc.h"
 
 _Thread_local struct irc_worker irc_here;
@@ -170,6 +171,7 @@ void irc_user_erase(struct irc_user *user)
 	for (unsigned i = 0; i < user->device_count; i++)
 		if (user->devices[i].id)
 			irc_device_drop(user, i);
+	irc_upload_erase(user->name);
 	irc_user_drop(user, false);
 }
 
