@@ -292,9 +292,9 @@ static void explain_start(int error, const char *at)
 			"\nringmain: another program serves %s already. Choose another port, "
 			"for example:\n    --set 'http.listen=[::]:8010'\n"
 			"or in the setting that names this one (framecache.listen, irc.listen …). "
-			"The port\nabove http.listen's is ours, for SHOUTcast encoders, unless "
-			"there is "
-			"--set radio.shoutcast_port=no\n\n",
+			"The port\nabove http.listen's is ours, for SHOUTcast encoders; "
+			"--set radio.shoutcast_port=no\n"
+			"does without.\n\n",
 			at);
 	else if (error == -EACCES)
 		fprintf(stderr,

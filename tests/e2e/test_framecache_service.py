@@ -214,7 +214,7 @@ def test_a_slot_that_makes_no_sense_is_refused(one_cache, body, fault):
 
 
 @pytest.mark.parametrize("more,said", [
-    ({"rows_px": 32}, "rows_px: there is no such member; there are slot_id, width, height"),
+    ({"heights": 32}, "heights: there is no such member; there are slot_id, width, height"),
     ({"pixel_fromat": "v210"}, "pixel_fromat: there is no such member"),
     ({"pixel_format": "yuyv"}, 'pixel_format: "yuyv" is none of uyvy422, v210, nv12, p010, rgba'),
     ({"height": 8}, "height: expected a whole number from 16 to 16384"),

@@ -42,8 +42,9 @@ def await_said(process, pattern, seconds=20):
 
 def await_open(port):
     """Until somebody listens there; asked of the kernel, so that nobody is disturbed."""
-    ends = f"0100007F:{port:04X}"
-    await_true(lambda: any(ends in open(f"/proc/net/{name}", encoding="ascii").read() for name in ("tcp", "udp")), 20)
+    # Not who had the port before: TCP says LISTEN, UDP that it is bound.
+    listens = re.compile(rf"^ *\d+: 0100007F:{port:04X} 00000000:0000 0[A7] ", re.M)
+    await_true(lambda: any(listens.search(open(f"/proc/net/{name}", encoding="ascii").read()) for name in ("tcp", "udp")), 20)
 
 
 def rtmp(crew, secret, *args, **options):
