@@ -23,6 +23,7 @@
 
 #define VOICE_AIMS      30u /* targets that a client may set up: 1 to 30 */
 #define VOICE_WAYS      4u
+#define VOICE_DOORS_MAX 64u
 #define VOICE_HASH_SIZE 41u /* of a certificate: SHA-1 as hexadecimal digits */
 
 struct voice_peer;

@@ -12,7 +12,7 @@
 #include "voice/voice_record.h"
 #include "voice/voice_tx.h"
 
-#define DOORS_MAX   64u
+#define DOORS_MAX   VOICE_DOORS_MAX
 #define BUCKETS     4096u /* a power of two */
 #define SWEEP_MS    1000
 #define SILENT_US   20000000 /* Mumble's clients ping every 5 s */
@@ -465,7 +465,7 @@ static void on_arrived(struct udp *udp, const struct udp_packet *packets, size_t
 
 /* --- control says ------------------------------------------------------------------------------ */
 
-enum note_kind { NOTE_EXPECT, NOTE_FORGET, NOTE_NONCE };
+enum note_kind { NOTE_EXPECT, NOTE_RESUME, NOTE_FORGET, NOTE_NONCE };
 
 struct note {
 	struct message message;
@@ -492,25 +492,43 @@ static void forget(struct voice_peer *peer)
 	peer->rx.expected = false;
 }
 
+/* Who has just come is looked for first. */
+static void expect(struct voice_peer *peer)
+{
+	struct queue *queue = bucket_host(peer->address.ip);
+
+	peer->rx.expected = true;
+	peer->rx.next_host = queue->first;
+	queue->first = peer;
+	if (!queue->last)
+		queue->last = peer;
+}
+
+static void resume(struct voice_peer *peer)
+{
+	struct voice_way way = peer->rx.way;
+
+	expect(peer);
+	rx->now = mono_now();
+	if (!peer->rx.bound)
+		return;
+	peer->rx.bound = false;
+	bind_to(peer, &way.path, way.door);
+}
+
 static void on_note(struct message *message)
 {
 	struct note *note = container_of(message, struct note, message);
 	struct voice_peer *peer = note->peer;
-	struct queue *queue;
 
 	enter_worker();
 	switch (rx ? note->kind : NOTE_NONCE) {
 	case NOTE_EXPECT:
-		queue = bucket_host(peer->address.ip);
 		crypt_in_start(&peer->rx.in, peer->in_base);
 		peer->rx.last_good = mono_now();
-		peer->rx.expected = true;
-		/* Who has just come is looked for first. */
-		peer->rx.next_host = queue->first;
-		queue->first = peer;
-		if (!queue->last)
-			queue->last = peer;
+		expect(peer);
 		break;
+	case NOTE_RESUME: resume(peer); break;
 	case NOTE_FORGET: forget(peer); break;
 	case NOTE_NONCE: crypt_in_start(&peer->rx.in, note->nonce); break;
 	}
@@ -532,6 +550,11 @@ static void post(struct voice_peer *peer, enum note_kind kind, struct crypt_nonc
 void voice_rx_expect(struct voice_peer *peer)
 {
 	post(peer, NOTE_EXPECT, peer->in_base);
+}
+
+void voice_rx_resume(struct voice_peer *peer)
+{
+	post(peer, NOTE_RESUME, peer->in_base);
 }
 
 void voice_rx_forget(struct voice_peer *peer)
