@@ -183,13 +183,6 @@ static bool is_hushed(void)
 	return voice_left_is_hushed();
 }
 
-/* What waits to be said is said by this server, under its own numbers. */
-static void leave_worker(void)
-{
-	enter_worker();
-	voice_tx_flush_all();
-}
-
 static void leave(void)
 {
 	enter_control();
@@ -255,7 +248,6 @@ const struct family voice_family = {
 	.reload = reload,
 	.hush = hush,
 	.is_hushed = is_hushed,
-	.leave_worker = leave_worker,
 	.leave = leave,
 	.stay = stay,
 	.part = part,
