@@ -69,6 +69,7 @@ static void leave_worker(struct worker *worker)
 {
 	(void)worker;
 	enter_worker();
+	families_leave_worker();
 	edge_leave_worker();
 }
 
@@ -76,6 +77,7 @@ static void stay_worker(struct worker *worker)
 {
 	(void)worker;
 	enter_worker();
+	families_stay_worker();
 	edge_stay_worker();
 }
 
@@ -127,6 +129,8 @@ RUNS_ON(on_control) static void stow(void)
 	families_leave();
 	count = estate_descriptors(&fds);
 	error = count < 0 ? count : stow_put(estate_fd(), fds, (size_t)count);
+	if (count >= 0)
+		free(fds);
 	if (error) {
 		workers_go_on(stay_worker);
 		families_stay();
@@ -136,7 +140,6 @@ RUNS_ON(on_control) static void stow(void)
 		hooks->ended();
 		return;
 	}
-	free(fds);
 	handover_say_given();
 	edge_part();
 	families_part();

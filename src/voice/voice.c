@@ -31,7 +31,7 @@ const struct voice_conf *voice_conf(void)
 
 static int worker_start(struct worker *worker)
 {
-	int error = voice_tx_start();
+	int error = voice_tx_start(worker);
 
 	if (!error)
 		error = voice_rx_start(worker);

@@ -677,7 +677,7 @@ void voice_conn_start(struct worker *worker, int fd, const struct tcp_end *peer)
 	struct voice_conn *conn = list.stopping ? NULL : calloc(1, sizeof *conn);
 
 	if (conn)
-		conn->handshake = handshake_create_asking(voice_door_identity());
+		conn->handshake = handshake_create_asking((struct bytes){0}, voice_door_identity());
 	if (!conn || !conn->handshake || uv_poll_init(&worker->loop, &conn->poll, fd) != 0) {
 		if (conn)
 			handshake_destroy(&conn->handshake);

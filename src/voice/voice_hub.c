@@ -75,8 +75,9 @@ static void farewell_visit(struct baton *baton, struct worker *worker)
 	(void)baton;
 	(void)worker;
 	enter_worker();
-	/* What others have left here may still name them. */
+	/* What others have left here may still name them, and what waits here to be said. */
 	voice_relay_drain();
+	voice_tx_flush_all();
 }
 
 static void farewell_home(struct baton *baton)
