@@ -15,6 +15,7 @@
 #include "voice/voice_record.h"
 #include "voice/voice_rx.h"
 #include "voice/voice_tree.h"
+#include "voice/voice_tx.h"
 
 #define LAYOUT    1u
 #define LEFT_ROWS 65536u
@@ -71,6 +72,7 @@ static void hush_worker(struct worker *worker)
 	(void)worker;
 	enter_worker();
 	voice_conn_worker_hush(true);
+	voice_tx_hold(false);
 }
 
 static void unhush_worker(struct worker *worker)
@@ -78,6 +80,7 @@ static void unhush_worker(struct worker *worker)
 	(void)worker;
 	enter_worker();
 	voice_conn_worker_hush(false);
+	voice_tx_hold(true);
 }
 
 static void on_baton_home(struct baton *baton)
