@@ -118,7 +118,7 @@ class Ringmain(Server):
         self.start(command, r" info core ready port=\d+")
 
     def metrics(self):
-        said = urllib.request.urlopen(f"http://127.0.0.1:{self.port + 1}/metrics", timeout=5).read().decode()
+        said = urllib.request.urlopen(f"http://127.0.0.1:{self.port + 1}/metrics", timeout=30).read().decode()
         return {name: float(value) for name, value in
                 re.findall(r"^ringmain_voice_(\w+?)(?:_total)? ([0-9.e+]+)$", said, re.M)}
 
@@ -240,52 +240,59 @@ def bench_tunnel(args):
         "ringmain": one(args, Ringmain, **both), "mumble-server": one(args, Murmur, **both)})
 
 
-def hold_to(root, count, percent):
-    """The count busiest threads of a process get so much of a core and no more (SCHED_DEADLINE)."""
+def busiest(root, count):
+    """The count busiest threads of a process, the busiest last."""
     before, used = thread_times(root), {}
     time.sleep(1)
     for tid, seconds in thread_times(root).items():
         used[tid] = seconds - before.get(tid, 0)
-    held = sorted(used, key=used.get)[-count:]
-    for tid in held:
+    return sorted(used, key=used.get)[-count:]
+
+
+def hold_to(threads, percent):
+    """Each gets so much of a core and no more (SCHED_DEADLINE)."""
+    for tid in threads if percent else ():
         subprocess.run(["chrt", "--deadline", "--reset-on-fork", "--sched-period", str(PERIOD_NS), "--sched-deadline",
                         str(PERIOD_NS), "--sched-runtime", str(PERIOD_NS * percent // 100), "--pid", "0", str(tid)],
                        check=True)
-    return held
+
+
+def of_each_worker(args, share, workers, rooms, clients, talkers, options, *settings):
+    """A crowd that talks, and what each worker took. share: per cent of a core that each has; 0: any."""
+    with Ringmain(args, f"workers={workers}", *settings) as server:
+        crowd = swarm(args, server, "talk", "--clients", clients, "--rooms", rooms, "--talkers", talkers, *options)
+        try:
+            crowd.wait("talking", 180)
+            held = busiest(server.process.pid, workers)
+            hold_to(held, share)
+            time.sleep(args.settle)
+            begin, before = crowd.last("progress"), server.metrics()
+            times = thread_times(server.process.pid)
+            with Window(server.process.pid) as window:
+                time.sleep(args.seconds)
+            end, after = crowd.last("progress"), server.metrics()
+            times = {tid: t - times.get(tid, 0) for tid, t in thread_times(server.process.pid).items()}
+        finally:
+            crowd.stop()
+    heard = (end["heard"] - begin["heard"]) / (end["t"] - begin["t"])
+    said = rooms * talkers * 50 * (clients // rooms - 1)
+    out, trips = (after[name] - before[name] for name in ("packets_out", "trips"))
+    return {"said_per_s": said, "heard_per_s": round(heard), "share": round(heard / said, 3),
+            "a_trip": round(out / trips, 2) if trips else None, **window.fields(),
+            "worker_percent": [round(100 * times[tid] / window.seconds, 1) for tid in held],
+            "ns": round(window.cpu * 1e9 / (heard * window.seconds), 1) if heard else None}
 
 
 def most_carried(args, what):
     """Two cores that the load generator needs too cannot show that two workers carry more than one. So
     each worker gets a small share of a core, and more and more people talk until not all is heard."""
-    def run(workers, rooms, clients, talkers, options, *settings):
-        with Ringmain(args, f"workers={workers}", *settings) as server:
-            crowd = swarm(args, server, "talk", "--clients", clients, "--rooms", rooms, "--talkers", talkers, *options)
-            try:
-                crowd.wait("talking", 180)
-                held = hold_to(server.process.pid, workers, args.worker_share)
-                time.sleep(args.settle)
-                begin, before = crowd.last("progress"), server.metrics()
-                times = thread_times(server.process.pid)
-                with Window(server.process.pid) as window:
-                    time.sleep(args.seconds)
-                end, after = crowd.last("progress"), server.metrics()
-                times = {tid: t - times.get(tid, 0) for tid, t in thread_times(server.process.pid).items()}
-            finally:
-                crowd.stop()
-        heard = (end["heard"] - begin["heard"]) / (end["t"] - begin["t"])
-        said = rooms * talkers * 50 * (clients // rooms - 1)
-        out, trips = (after[name] - before[name] for name in ("packets_out", "trips"))
-        return {"said_per_s": said, "heard_per_s": round(heard), "share": round(heard / said, 3),
-                "a_trip": round(out / trips, 2) if trips else None, **window.fields(),
-                "worker_percent": [round(100 * times[tid] / window.seconds, 1) for tid in held],
-                "ns": round(window.cpu * 1e9 / (heard * window.seconds), 1) if heard else None}
-
     def carried(bench, name, steps, workers, rooms, clients, *more):
         """The most of which nearly all was heard; a second look at what was not."""
         best = None
         for talkers in steps:
             for _ in range(2):
-                result = emit(bench, name=name, talkers=talkers, **run(workers, rooms, clients, talkers, *more))
+                result = emit(bench, name=name, talkers=talkers, **of_each_worker(
+                    args, args.worker_share, workers, rooms, clients, talkers, *more))
                 if result["share"] >= FED:
                     break
             if result["share"] < FED:
@@ -315,10 +322,18 @@ def bench_workers(args):
 
 
 def bench_slices(args):
-    """All who speak are received by one worker."""
-    most_carried(args, ("slices", "one room, all who speak come from one address", (4, 5, 6, 8, 10, 12), {
-        "two workers, one sends": (2, 1, 2 * args.clients, ("--sources", 1), "voice.slice=65000"),
-        "two workers, both send": (2, 1, 2 * args.clients, ("--sources", 1), "voice.slice=64")}))
+    """A large room, all of whose speakers are received by one worker."""
+    def run(most):
+        return lambda: of_each_worker(args, 0, 2, 1, 2 * args.clients, 6, ("--sources", 1), f"voice.slice={most}")
+    runs = in_turn(args, "slices", {"one sends": run(65000), "both send": run(64)})
+    rows = []
+    for name, all_runs in runs.items():
+        m = medians(all_runs, "ns", "heard_per_s", "share", "cpu_percent")
+        busiest_percent = median([max(r["worker_percent"]) for r in all_runs])
+        rows.append([name, shown(m.heard_per_s), shown(m.share, 3), shown(m.ns), shown(m.cpu_percent, 1),
+                     shown(busiest_percent, 1)])
+    table(f"One room of {2 * args.clients}, 6 of one address talk, two workers",
+          ["", "heard/s", "share", "ns a datagram", "server's % of a core", "the busier worker's"], rows)
 
 
 def bench_junk(args):

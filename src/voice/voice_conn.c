@@ -712,6 +712,8 @@ void voice_conn_worker_hush(bool hushed)
 			watch(conn, events_of(conn));
 }
 
+/* The worker is halted: what is its own stands still. */
+ROLE_ATTRIBUTE(no_thread_safety_analysis)
 bool voice_conn_left(const struct voice_peer *peer, struct voice_conn_left *left)
 {
 	const struct voice_conn *conn = peer->conn;

@@ -15,6 +15,7 @@
 #include "voice/voice_record.h"
 #include "voice/voice_rx.h"
 #include "voice/voice_tree.h"
+#include "voice/voice_tx.h"
 
 #define LAYOUT    1u
 #define LEFT_ROWS 65536u
@@ -54,8 +55,6 @@ static struct {
 	int text;       /* the memfd; -1: none */
 	uint32_t count; /* of rows that were written */
 	json_t *tree;   /* what the last server wrote */
-	struct heir *heirs;
-	uint32_t heir_count;
 	struct resumption *resumptions;
 } left OWNED_BY(on_control) = {.text = -1};
 
@@ -64,6 +63,12 @@ void voice_left_know(void)
 	estate_know(&left_kind);
 }
 
+/* Workers look at it while control waits (workers_run). */
+static struct {
+	struct heir *at;
+	uint32_t count;
+} heirs;
+
 /* --- the server that leaves ----------------------------------------------------------------- */
 
 static void hush_worker(struct worker *worker)
@@ -71,6 +76,7 @@ static void hush_worker(struct worker *worker)
 	(void)worker;
 	enter_worker();
 	voice_conn_worker_hush(true);
+	voice_tx_hold(false);
 }
 
 static void unhush_worker(struct worker *worker)
@@ -78,6 +84,7 @@ static void unhush_worker(struct worker *worker)
 	(void)worker;
 	enter_worker();
 	voice_conn_worker_hush(false);
+	voice_tx_hold(true);
 }
 
 static void on_baton_home(struct baton *baton)
@@ -362,8 +369,8 @@ void voice_left_stay(void)
 static void adopt_links(struct worker *worker)
 {
 	enter_worker();
-	for (uint32_t i = 0; i < left.heir_count; i++) {
-		struct heir *heir = &left.heirs[i];
+	for (uint32_t i = 0; i < heirs.count; i++) {
+		struct heir *heir = &heirs.at[i];
 
 		if (heir->good && heir->worker == worker->id)
 			heir->good = link_adopt(heir->link, estate_of_crashed());
@@ -398,7 +405,7 @@ int voice_left_start(void)
 
 	if (error || !left.rows.used)
 		return error;
-	left.heirs = calloc(left.rows.high, sizeof *left.heirs);
+	heirs.at = calloc(left.rows.high, sizeof *heirs.at);
 	for (uint32_t at = 0; at < left.rows.high; at++) {
 		const struct left_row *row = table_settled(&left.rows, at);
 
@@ -407,17 +414,17 @@ int voice_left_start(void)
 		if (row->worker == NOBODYS) {
 			left.tree = read_all(row->fd);
 			close(row->fd);
-		} else if (left.heirs) {
-			left.heirs[at] = (struct heir){.link = {row->fd, row->tls},
-						       .worker = row->worker,
-						       .good = row->worker < workers_count()};
+		} else if (heirs.at) {
+			heirs.at[at] = (struct heir){.link = {row->fd, row->tls},
+						     .worker = row->worker,
+						     .good = row->worker < workers_count()};
 		} else {
 			close(row->fd);
 		}
 		table_doubt(&left.rows, at);
 		table_give(&left.rows, at);
 	}
-	left.heir_count = left.heirs ? left.rows.high : 0;
+	heirs.count = heirs.at ? left.rows.high : 0;
 	workers_run(adopt_links);
 	return 0;
 }
@@ -488,7 +495,7 @@ static bool read_peer(const json_t *tree, struct voice_peer *peer)
 	return true;
 }
 
-static void read_aims(const json_t *aims, struct voice_user *user)
+RUNS_ON(on_control) static void read_aims(const json_t *aims, struct voice_user *user)
 {
 	for (size_t i = 0; i < VOICE_AIMS; i++) {
 		const json_t *targets = json_array_get(aims, i);
@@ -514,7 +521,7 @@ static void read_aims(const json_t *aims, struct voice_user *user)
 	}
 }
 
-static void read_tokens(const json_t *list, struct voice_user *user)
+RUNS_ON(on_control) static void read_tokens(const json_t *list, struct voice_user *user)
 {
 	size_t count = json_array_size(list);
 	struct bytes *tokens = calloc(count + 1, sizeof *tokens);
@@ -686,8 +693,8 @@ RUNS_ON(on_control) static void restore_channels(const json_t *list)
 static void close_unclaimed(struct worker *worker)
 {
 	enter_worker();
-	for (uint32_t i = 0; i < left.heir_count; i++) {
-		struct heir *heir = &left.heirs[i];
+	for (uint32_t i = 0; i < heirs.count; i++) {
+		struct heir *heir = &heirs.at[i];
 
 		if (heir->link.fd > 0 && !heir->claimed && heir->worker == worker->id) {
 			if (heir->good)
@@ -704,14 +711,14 @@ void voice_left_restore(void)
 	const json_t *lost = json_object_get(left.tree, "lost");
 	size_t count = 0;
 
-	if (!left.heir_count)
+	if (!heirs.count)
 		return;
 	restore_channels(json_object_get(left.tree, "channels"));
 	for (size_t i = 0; i < json_array_size(users); i++) {
 		const json_t *tree = json_array_get(users, i);
 		json_int_t row = number(tree, "row");
 		struct heir *heir =
-			row >= 0 && row < (json_int_t)left.heir_count ? &left.heirs[row] : NULL;
+			row >= 0 && row < (json_int_t)heirs.count ? &heirs.at[row] : NULL;
 
 		count += heir && heir->good && !heir->claimed && restore_user(tree, heir);
 	}
@@ -724,13 +731,13 @@ void voice_left_restore(void)
 		 kv_u64("lost", json_array_size(users) - count + json_array_size(lost)));
 }
 
-static void forget(void)
+RUNS_ON(on_control) static void forget(void)
 {
 	json_decref(left.tree);
-	free(left.heirs);
+	free(heirs.at);
 	left.tree = NULL;
-	left.heirs = NULL;
-	left.heir_count = 0;
+	heirs.at = NULL;
+	heirs.count = 0;
 }
 
 /* What the clients are told that is other than they know comes behind what was on its way to them. */

@@ -54,6 +54,7 @@ struct tx {
 	struct batch held; /* until the timer */
 	uv_timer_t timer;
 	bool timed;
+	bool never; /* nothing is held: it would not be said any more */
 	mono_t window;
 	uint64_t load, load_before; /* datagrams in this window and in the last */
 	struct room rooms[ROOMS];
@@ -108,7 +109,7 @@ static bool may_wait(const struct voice_speech *speech, const struct voice_crowd
 	roll_window(now);
 	tx->load += crowd->count;
 	return several_speak(speech, crowd, now) && tx->load_before >= BUSY &&
-	       voice_conf()->gather > 0;
+	       voice_conf()->gather > 0 && !tx->never;
 }
 
 RUNS_ON(on_worker) static void say_batch(struct batch *batch);
@@ -131,6 +132,12 @@ static void on_timer(uv_timer_t *timer)
 {
 	(void)timer;
 	enter_worker();
+	voice_tx_flush_all();
+}
+
+void voice_tx_hold(bool may)
+{
+	tx->never = !may;
 	voice_tx_flush_all();
 }
 

@@ -32,6 +32,9 @@ RUNS_ON(on_worker) void voice_tx_flush(void);
 /* And what waits for others who speak. Before a baton passes on: it holds peers and crowds. */
 RUNS_ON(on_worker) void voice_tx_flush_all(void);
 
+/* Whether anything may wait for others: what does when another server takes over is not said any more. */
+RUNS_ON(on_worker) void voice_tx_hold(bool may);
+
 /* One sealed datagram to this peer along this way. */
 RUNS_ON(on_worker)
 void voice_tx_seal(struct voice_peer *peer, const struct voice_way *way, struct bytes plain);

@@ -198,7 +198,7 @@ def test_what_is_read_has_the_documents_form(on_air, api):
     assert {m["mount"] for m in api("GET", "/station", auth=None).json["mounts"]} \
         == {"/live", "/talk/late"}
     health = api("GET", "/health").json
-    assert health["ready"] and {c["name"] for c in health["checks"]} >= {"log", "sources"}
+    assert health["ready"] and {c["name"] for c in health["checks"]} >= {"log", "sources", "workers"}
     metrics = {m["name"]: m["value"] for m in api("GET", "/metrics").json["metrics"]}
     assert metrics["radio_sources"] == 2
     assert api("GET", "/bans").json["bans"] == []

@@ -15,6 +15,7 @@ from stage import Server, await_true, free_ports
 from voice_stage import SUPER, Voice, ringmain_voice
 
 HERE = pathlib.Path(__file__).resolve().parent
+needs_keeper = pytest.mark.skipif(SANITIZED, reason="a sanitizer does not bear clone(CLONE_FILES)")
 
 
 # -- a store that cannot be read -------------------------------------------------------------------
@@ -64,6 +65,7 @@ def upgrade(server):
                lambda: server.log()[-3000:])
 
 
+@needs_keeper
 def test_rooms_are_open_after_an_upgrade(serve):
     voice = ringmain_voice(serve, {"workers": "2"})
     upgrade(voice.server)
@@ -73,6 +75,7 @@ def test_rooms_are_open_after_an_upgrade(serve):
     voice.dismiss()
 
 
+@needs_keeper
 def test_nobody_in_the_rooms_notices_an_upgrade(serve, tmp_path):
     """TLS, keys, numbers, rooms, targets and all else go on; datagrams and texts of the very moment arrive."""
     voice = ringmain_voice(serve, {"workers": "2", "voice.timeout": "20s"})
@@ -175,9 +178,6 @@ class House:
         except Gone:
             self.join()
             return False
-
-
-needs_keeper = pytest.mark.skipif(SANITIZED, reason="a sanitizer does not bear clone(CLONE_FILES)")
 
 
 @needs_keeper
