@@ -1,6 +1,5 @@
 """Directories hear of our mounts what they hear of Icecast's, and no more than they should."""
 
-import concurrent.futures
 import time
 import urllib.parse
 
@@ -149,10 +148,8 @@ def test_the_same_is_said_as_by_icecast():
             <stream-description>All = all</stream-description>
             <stream-url>http://ring.example/?a=b</stream-url></mount>"""
         with IceServer(xml, mounts) as ice, Server({**at(ours), **STATION}) as server:
-            # Both wait half a minute before they touch.
-            with concurrent.futures.ThreadPoolExecutor() as pool:
-                for done in [pool.submit(announced, server, ours), pool.submit(announced, ice, theirs)]:
-                    done.result()
+            announced(server, ours)
+            announced(ice, theirs)
         for action in ("add", "touch", "remove"):
             mine, his = ours.of(action=action)[0], theirs.of(action=action)[0]
             assert mine.method == his.method == "POST" and mine.path == his.path
