@@ -4,8 +4,9 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -47,7 +48,8 @@ function launch(sound) {
 
 before(async () => {
 	port = await freePort();
-	studio = new Studio({ "voice.listen": `127.0.0.1:${port}`, "voice.welcome": "<b>Good evening</b>", "voice.superuser_password": "all of it" });
+	studio = new Studio({ "voice.listen": `127.0.0.1:${port}`, "voice.welcome": "<b>Good evening</b>", "voice.superuser_password": "all of it",
+		"voice.record_directory": mkdtempSync(join(tmpdir(), "ringmain-recordings-")) });
 	await studio.start();
 	files = studio.directory;
 	execFileSync("espeak-ng", ["-w", file("raw.wav"), "Round the ring main goes the news, and who listens hears it."]);
@@ -166,6 +168,33 @@ test("texts go both ways and are words, whatever they say", async () => {
 	await page.locator("input[aria-label='Volume of friend']").fill("0.5");
 	friend.kill("SIGINT");
 	await page.waitForSelector(".voice-name:text-is('friend')", { state: "detached" });
+	await leave(page);
+});
+
+test("who loses the connection comes in again, muted as before", async () => {
+	const page = await visit({ permissions: ["microphone"] });
+
+	await comeIn(page, "back");
+	await page.click("button:text-is('Mute')");
+	await page.waitForSelector(".voice-state:text-is('muted')");
+	studio.server.kill("SIGUSR2"); // an upgrade: pages are not handed on
+	await page.waitForSelector(".voice-status:text-is('You are in again as back.')", said);
+	await page.waitForSelector(".voice-person:has(.voice-name:text-is('back (you)')) .voice-state:text-is('muted')", said);
+	await page.click("button:text-is('Leave')");
+	await page.waitForSelector(".voice-status:text-is('You have left.')");
+	await leave(page);
+});
+
+test("a room that is recorded says so", async () => {
+	await studio.api("POST", "/voice/channels/0/recording");
+	const page = await visit({ viewport: sizes.phone, permissions: ["microphone"] });
+
+	await comeIn(page, "guest");
+	await page.waitForSelector(".voice-person[data-sign]:has-text('Recording'):has-text('this room is recorded')");
+	await page.waitForSelector(".voice-said:text-is('This room is being recorded.')");
+	await expectWhole(page, "a room that is recorded");
+	await studio.api("DELETE", "/voice/channels/0/recording");
+	await page.waitForSelector(".voice-person[data-sign]", { state: "detached" });
 	await leave(page);
 });
 
