@@ -13,6 +13,7 @@ FAULT_PORTS the first of 1000 ports to use.
 """
 
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -313,15 +314,11 @@ class Server:
 
 
 def read_all(s):
-    out = b""
-    try:
-        while True:
-            got = s.recv(65536)
-            if not got:
-                return out
-            out += got
-    except ConnectionResetError:
-        return out
+    pieces = []
+    with contextlib.suppress(ConnectionResetError):
+        while got := s.recv(1 << 20):
+            pieces.append(got)
+    return b"".join(pieces)
 
 
 def run(*args, environment=None, prefix=()):
@@ -604,6 +601,8 @@ class Listener:
                 continue
             except OSError:
                 got = b""
+            if self.stopped:
+                return
             with self.lock:
                 self.raw += got
                 self.arrivals.append((time.monotonic(), len(self.raw)))
@@ -680,6 +679,8 @@ class Listener:
     def close(self, reset=False):
         self.stopped = True
         self.reading.set()
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RD)  # wakes the thread, and the server hears nothing of it
         self.thread.join(5)
         if reset:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -123,12 +123,13 @@ def test_pictures_and_sound_arrive_as_they_are(crew, slots, out, name, raw):
 def test_a_stopped_ffmpeg_costs_the_others_nothing(crew, slots, out):
     process = manager(crew, out, "--once", *only(f"a={KEEP}", f"b={KEEP}", f"stopped={KEEP}"))
     await_waiting(out, 3)
-    writer = card(crew, "--seconds", 9, "--depth", 50, size="640x360")
+    writer = card(crew, "--seconds", 9, "--depth", 60, size="320x180")
     feeds = await_feeds(out, lambda feeds: all(feed["frames"] > 20 for feed in feeds.values()))
     os.kill(feeds["stopped"]["pid"], signal.SIGSTOP)
-    feeds = await_feeds(out, lambda feeds: feeds["stopped"]["lag_frames"] > 75)
+    # The others keep up: on a busy machine not at each moment.
+    feeds = await_feeds(out, lambda feeds: feeds["stopped"]["lag_frames"] > 75 and
+                        feeds["a"]["lag_frames"] < 15 and feeds["b"]["lag_frames"] < 15)
     assert feeds["stopped"]["lag_ms"] == feeds["stopped"]["lag_frames"] * 40
-    assert feeds["a"]["lag_frames"] < 15 and feeds["b"]["lag_frames"] < 15
     os.kill(feeds["stopped"]["pid"], signal.SIGCONT)
     assert writer.wait(30) == 0 and process.wait(30) == 0, process.said()
     feeds = {feed["name"]: feed for feed in json.loads(last_line(process))["feeds"]}

@@ -28,7 +28,11 @@ def fake():
         server.close()
 
 
-def answers(client, seconds=2):
+# What must not wait for others, who would take a minute or for ever; a busy machine takes seconds.
+SOON = 10
+
+
+def answers(client, seconds=SOON):
     """The bouncer answers this client at once."""
     began = time.monotonic()
     client.sync()
@@ -122,7 +126,7 @@ def test_a_dead_reader_delays_nobody(bouncer, fake):
     began = time.monotonic()
     say(up, "now")
     client.expect(":now")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < SOON
     got = [int(m[1]) for m in (re.search(r":(\d{6}) ", line) for line in client.said) if m]
     assert got == list(range(20000))
     # And it, when it wakes up, has lost nothing that a client is sent when it comes back.
@@ -144,11 +148,11 @@ def test_a_paste_delays_no_other_network(serve, fake):
     began = time.monotonic()
     other.send("PRIVMSG carol :quick")
     two.expect("PRIVMSG carol :quick")
-    answers(other, 1)
-    answers(paster, 1)
+    answers(other)
+    answers(paster)
     two.send(":carol!c@h PRIVMSG ann :back")
     other.expect(":back")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < SOON
 
 
 def test_too_much_to_send_is_refused_and_said(serve, fake):
@@ -174,7 +178,7 @@ def test_a_join_of_two_thousand(bouncer, fake):
     up.send(*(f":{n}!p@h QUIT :split" for n in names))
     up.send("PING after")
     up.expect("PONG :after")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < SOON
     late = bouncer.client("admin/net@late")
     line = late.expect("353 .*#big")
     assert line.params[-1].strip() == "ann"
@@ -205,7 +209,7 @@ def test_a_user_that_says_anything(bouncer, fake):
                        " +1 draft/multiline", " \xff\xfe"):
             client.send(f"@label=l;+t=1 {verb}{params}")
     client.send("MARKREAD #ring timestamp=9999-12-31T23:59:59.999Z", "NICK ann")
-    answers(client, 10)
+    answers(client)
     client.send("PRIVMSG #ring :" + "y" * 9000)
     client.expect(" 417 ")
     assert bouncer.server.process.running()

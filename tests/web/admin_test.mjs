@@ -223,7 +223,9 @@ test("settings are found, checked and reloaded", async () => {
 	await page.waitForSelector(".setting:visible");
 	assert.ok(!(await page.textContent("body")).includes(PASSWORD));
 	await page.fill("input[aria-label='Find a setting']", "public_url");
-	assert.equal(await page.locator(".setting:visible").count(), 1);
+	// All that speak of it, and no others.
+	await page.waitForSelector(".setting:visible:has-text('http.public_url')");
+	assert.equal(await page.locator(".setting:visible:not(:has-text('public_url'))").count(), 0);
 	await page.fill("input[aria-label='Find a setting']", "");
 	await page.check("#only-said");
 	await page.waitForSelector(".setting:visible:has-text('server.name')");
