@@ -152,6 +152,10 @@ static void take_value(struct state *state, const struct rule *rule, const char 
 
 	if (!value)
 		return;
+	/* What Icecast's example says, and so what strangers try first. */
+	if (strcmp(text, "hackme") == 0)
+		import_note(state->import, state->line,
+			    "<%s> is \"hackme\", which everybody knows: change it", state->path);
 	if (rule->form == LIST_ONE) {
 		import_add(state->import, rule->section, NULL, rule->name, text);
 		json_decref(value);

@@ -133,6 +133,9 @@ int stow_put(int estate, const int *fds, size_t count)
 		return map;
 	error = put_all(map, fds, count);
 	close(map);
+	/* What it has by now would keep connections open that nobody serves. */
+	if (error)
+		stow_forget(true);
 	return error;
 }
 

@@ -322,6 +322,58 @@ RUNS_ON(on_worker) static void api_serve(struct conn *conn)
 			       on_let_in);
 }
 
+/* --- orders of the server's own ------------------------------------------------------------- */
+
+struct ordered {
+	struct call call;
+	struct api_order *order;
+	char path[API_ARG_MAX + 64];
+};
+
+static void on_ordered(struct call *call)
+{
+	struct ordered *ordered = container_of(call, struct ordered, call);
+	struct bytes text = buffer_bytes(&call->reply.body);
+	json_t *answer = json_loadb((const char *)text.at, text.len, 0, NULL);
+
+	enter_control();
+	ordered->order->done(ordered->order, call->reply.body.failed ? 503 : call->reply.status,
+			     answer);
+	json_decref(answer);
+	reply_fini(&call->reply);
+	free(ordered);
+}
+
+void api_order(struct api_order *order, const char *method, const char *path, const char *who,
+	       json_t *body)
+{
+	char mount[API_ARG_MAX + 1], arg[API_ARG_MAX + 1];
+	struct match match = match_find(bytes_str(path), method_of(bytes_str(method)));
+	struct api_input input = {.mount = mount_text(&match, mount), .arg = arg, .body = body};
+	struct ordered *ordered = calloc(1, sizeof *ordered);
+	struct call *call = ordered ? &ordered->call : NULL;
+
+	if (!call || !match.operation || !match.operation->answer ||
+	    strlen(path) >= sizeof ordered->path) {
+		free(ordered);
+		json_decref(body);
+		order->done(order, call ? 404 : 503, NULL);
+		return;
+	}
+	ordered->order = order;
+	bytes_to_str(bytes_str(path), ordered->path, sizeof ordered->path);
+	bytes_to_str(match.arg, arg, sizeof arg);
+	call->done = on_ordered;
+	call->request.method = bytes_str(match.operation->method);
+	call->request.path = bytes_str(ordered->path);
+	call->access.rights.rank = RANK_ADMIN;
+	call->access.how = ACCESS_BASIC;
+	bytes_to_str(bytes_str(who), call->access.name, sizeof call->access.name);
+	bytes_to_str(bytes_str(who), call->user, sizeof call->user);
+	match.operation->answer(call, &input);
+	json_decref(body);
+}
+
 /* --- for handlers --------------------------------------------------------------------------- */
 
 const char *api_text(const struct api_input *input, const char *name)

@@ -74,6 +74,17 @@ void api_refuse(struct conn *conn, unsigned status, const char *code, const char
 /* The fault alone, for replies that get further headers. */
 void api_reply_fault(struct reply *reply, unsigned status, const char *code, const char *message);
 
+/* What the server itself orders for somebody who was let in otherwise, such as on IRC: as if an
+ * administrator of this name had asked. body is taken; who and path are copied. done() is called once,
+ * now or later; answer (NULL: there is none) is its for that long. */
+struct api_order {
+	void (*done)(struct api_order *order, unsigned status, const json_t *answer);
+};
+
+RUNS_ON(on_control)
+void api_order(struct api_order *order, const char *method, const char *path, const char *who,
+	       json_t *body);
+
 /* A text member of the body; NULL when it is not there or no text. */
 const char *api_text(const struct api_input *input, const char *name);
 

@@ -19,6 +19,10 @@ static void deliver_reply(struct message *message)
 
 void call_reply(struct call *call)
 {
+	if (!call->conn) {
+		call->done(call);
+		return;
+	}
 	call->message.deliver = deliver_reply;
 	worker_post(call->worker, &call->message);
 }

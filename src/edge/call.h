@@ -12,7 +12,9 @@
 
 struct call {
 	struct message message;
-	struct conn *conn;
+	struct conn
+		*conn; /* NULL: the server asks itself (api_order), and done() takes the reply */
+	void (*done)(struct call *call);
 	struct worker *worker;
 	void (*answer)(struct call *call);
 	struct request request; /* points into text */

@@ -382,6 +382,17 @@ static bool wants(const struct hook_conf *conf, const char *event, const char *m
 	return conf->mounts.count == 0 || !mount[0] || holds(&conf->mounts, mount);
 }
 
+/* Of two that have one name, that of the settings. */
+RUNS_ON(on_control) static struct hook *hook_find(const char *name)
+{
+	struct hook *found = NULL;
+
+	for (struct hook *hook = hooks; hook; hook = hook->next)
+		if (strcmp(hook->name, name) == 0 && (!found || found->own))
+			found = hook;
+	return found;
+}
+
 void hook_event(const char *event, const char *mount, const char *text, json_t *facts)
 {
 	struct event made;
@@ -390,7 +401,7 @@ void hook_event(const char *event, const char *mount, const char *text, json_t *
 	if (!facts)
 		facts = json_object();
 	for (struct hook *hook = hooks; hook; hook = hook->next) {
-		if (!wants(hook->conf, event, mount))
+		if (hook_find(hook->name) != hook || !wants(hook->conf, event, mount))
 			continue;
 		if (hook->paused) {
 			hook_lose(hook);
@@ -439,17 +450,6 @@ void hook_event_post(const char *event, const char *mount, const char *text, jso
 	posted->facts = facts;
 	posted->message.deliver = deliver_post;
 	control_post(&posted->message);
-}
-
-/* Of two that have one name, that of the settings. */
-RUNS_ON(on_control) static struct hook *hook_find(const char *name)
-{
-	struct hook *found = NULL;
-
-	for (struct hook *hook = hooks; hook; hook = hook->next)
-		if (strcmp(hook->name, name) == 0 && (!found || found->own))
-			found = hook;
-	return found;
 }
 
 bool hook_test(struct bytes name)
@@ -615,6 +615,13 @@ RUNS_ON(on_control) static struct hook *own_find(const char *name)
 	return hook;
 }
 
+RUNS_ON(on_control) static void warn_of_two(const char *name)
+{
+	if (own_find(name) && !hook_find(name)->own)
+		log_warnx("edge", "made over the API and silent: the settings have one of its name",
+			  kv_str("hook", name));
+}
+
 bool hook_own_put(struct hook_own *own)
 {
 	const char *name = json_string_value(json_object_get(own->tree, "name"));
@@ -627,6 +634,7 @@ bool hook_own_put(struct hook_own *own)
 	hook_set(hook, &own->conf);
 	hook_own_free(&hook->own);
 	hook->own = own;
+	warn_of_two(name);
 	return true;
 }
 
@@ -685,8 +693,10 @@ bool hooks_configure(uv_loop_t *control_loop, const struct conf *conf)
 	for (size_t i = 0; i < conf_entry_count(conf, &hook_conf_section); i++) {
 		const char *name = conf_entry_name(conf, &hook_conf_section, i);
 
-		if (!conf_entry_is_pattern(name))
-			done &= hook_of_file(name, conf_entry_values(conf, &hook_conf_section, i));
+		if (conf_entry_is_pattern(name))
+			continue;
+		done &= hook_of_file(name, conf_entry_values(conf, &hook_conf_section, i));
+		warn_of_two(name);
 	}
 	for (struct hook *hook = hooks; hook; hook = next) {
 		next = hook->next;

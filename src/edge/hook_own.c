@@ -1,5 +1,6 @@
 #include "edge/hook_own.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,8 @@ RUNS_ON(on_control) static bool save(const json_t *list)
 	bool saved;
 	int fd;
 
+	if (!file_name[0])
+		return false;
 	snprintf(beside, sizeof beside, "%s.new", file_name);
 	(void)!mkdir(directory, 0700);
 	fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -228,9 +231,17 @@ void hook_own_start(const char *data)
 
 	snprintf(directory, sizeof directory, "%s", data);
 	snprintf(file_name, sizeof file_name, "%s/hooks.json", directory);
-	if (access(file_name, F_OK) == -1)
+	if (access(file_name, F_OK) == -1 && errno == ENOENT)
 		return;
 	list = json_load_file(file_name, 0, &error);
+	if (!list && (json_error_code(&error) == json_error_cannot_open_file ||
+		      json_error_code(&error) == json_error_out_of_memory)) {
+		log_error("edge", "webhooks not read, and none is kept until the next start",
+			  kv_str("file", file_name), kv_str("why", error.text));
+		/* Nothing is written over a list that may be whole. */
+		file_name[0] = '\0';
+		return;
+	}
 	if (!load(list)) {
 		snprintf(aside, sizeof aside, "%s.bad", file_name);
 		if (rename(file_name, aside) == -1)

@@ -53,7 +53,8 @@ static bool fill(X509 *certificate, EVP_PKEY *key, const struct conf_list *names
 	       X509_set_issuer_name(certificate, subject) == 1 &&
 	       X509_set_pubkey(certificate, key) == 1 && add_names(certificate, names) &&
 	       (!extension || X509_add_ext(certificate, extension, -1) == 1) &&
-	       X509_sign(certificate, key, EVP_sha256()) > 0;
+	       /* Ed25519 hashes by itself (RFC 8032). */
+	       X509_sign(certificate, key, EVP_PKEY_is_a(key, "ED25519") ? NULL : EVP_sha256()) > 0;
 }
 
 X509 *tls_self_make(EVP_PKEY *key, const struct conf_list *names, int days,

@@ -133,7 +133,7 @@ static void add(struct irc_client *client, const struct irc_line *line)
 
 	(void)irc_tag_get(irc_param(line, 1), "name", &name);
 	(void)irc_tag_get(irc_param(line, 1), "host", &host);
-	if (user->network_count >= irc_conf_now()->networks) {
+	if (user->network_count >= irc_user_networks_most(user)) {
 		irc_client_fail(client, "BOUNCER", "UNKNOWN_ERROR", "ADDNETWORK",
 				"You have as many networks as may be");
 		return;

@@ -44,5 +44,11 @@ void irc_buffers_forget_device(struct irc_network *network, unsigned device);
 /* Hands lines to the store, as many as it takes. all: also those of a moment ago. */
 void irc_buffers_save(void);
 
+/* All that was said there before that time is gone, here and in the store. */
+void irc_buffer_forget(struct irc_buffer *buffer, int64_t before_ms);
+
+/* How long lines are kept; 0: for ever. What a user says cannot be longer than irc.retention. */
+uint64_t irc_buffer_retention_ms(const struct irc_buffer *buffer);
+
 /* Forward only; true: it moved. */
 bool irc_buffer_mark(struct irc_buffer *buffer, int64_t ms);

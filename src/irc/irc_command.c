@@ -10,7 +10,9 @@
 #include "irc/irc_detach.h"
 #include "irc/irc_history.h"
 #include "irc/irc_network.h"
+#include "irc/irc_push.h"
 #include "irc/irc_route.h"
+#include "irc/irc_search.h"
 #include "irc/irc_service.h"
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
@@ -138,6 +140,9 @@ static void echo(struct irc_client *client, struct irc_network *network,
 		record.kind |= IRC_KIND_LIVE;
 	if (!buffer && !is_channel && !(record.kind & IRC_KIND_LIVE))
 		buffer = irc_buffer_make(network, target);
+	/* A ring of a channel holds what the store has, line for line. */
+	if (record.kind & IRC_KIND_LIVE)
+		buffer = buffer && buffer->detached ? NULL : network->status;
 	if (!buffer)
 		return;
 	if (!is_channel)
@@ -185,6 +190,10 @@ static void message(struct irc_client *client, const struct irc_line *line, stru
 	if (bytes_equal_nocase(target, BYTES(IRC_SERVICE))) {
 		if (irc_verb_is(line, "PRIVMSG"))
 			irc_service_message(client, irc_client_network(client), text);
+		return;
+	}
+	if (target.len > 1 && target.at[0] == '$' && irc_is_admin(client->user->name)) {
+		irc_service_broadcast(text);
 		return;
 	}
 	network = network_up(client, &name, line);
@@ -723,13 +732,12 @@ static void do_markread(struct irc_client *client, const struct irc_line *line)
 
 static void do_search(struct irc_client *client, const struct irc_line *line)
 {
-	struct irc_network *network = irc_client_network(client);
+	irc_search(client, irc_client_network(client), line);
+}
 
-	if (network)
-		irc_search(client, network, line);
-	else
-		irc_client_fail(client, "SEARCH", "INVALID_PARAMS", "",
-				"This connection is on no network");
+static void do_webpush(struct irc_client *client, const struct irc_line *line)
+{
+	irc_push_command(client, irc_client_network(client), line);
 }
 
 static void do_isupport(struct irc_client *client, const struct irc_line *line)
@@ -781,13 +789,14 @@ void irc_command(struct irc_client *client, const struct irc_line *line)
 		const char *verb;
 		void (*run)(struct irc_client *client, const struct irc_line *line);
 	} commands[] = {
-		{"PRIVMSG", do_message},  {"NOTICE", do_message},      {"TAGMSG", do_message},
-		{"JOIN", do_join},        {"PART", do_part},           {"NAMES", do_names},
-		{"TOPIC", do_topic},      {"MODE", do_mode},           {"NICK", do_nick},
-		{"AWAY", do_away},        {"SETNAME", do_setname},     {"MONITOR", do_monitor},
-		{"BATCH", do_batch},      {"CHATHISTORY", do_history}, {"MARKREAD", do_markread},
-		{"READ", do_markread},    {"SEARCH", do_search},       {"ISUPPORT", do_isupport},
-		{"BOUNCER", irc_bouncer}, {"USER", do_nothing},        {"PASS", do_nothing},
+		{"PRIVMSG", do_message}, {"NOTICE", do_message},      {"TAGMSG", do_message},
+		{"JOIN", do_join},       {"PART", do_part},           {"NAMES", do_names},
+		{"TOPIC", do_topic},     {"MODE", do_mode},           {"NICK", do_nick},
+		{"AWAY", do_away},       {"SETNAME", do_setname},     {"MONITOR", do_monitor},
+		{"BATCH", do_batch},     {"CHATHISTORY", do_history}, {"MARKREAD", do_markread},
+		{"READ", do_markread},   {"SEARCH", do_search},       {"ISUPPORT", do_isupport},
+		{"WEBPUSH", do_webpush}, {"BOUNCER", irc_bouncer},    {"USER", do_nothing},
+		{"PASS", do_nothing},
 	};
 
 	if (client->multiline && multiline_take(client, line))

@@ -6,16 +6,13 @@
 
 #include "core/buffer.h"
 #include "core/family.h"
-#include "edge/account.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
+#include "irc/irc_errand.h"
 #include "irc/irc_network.h"
-#include "irc/irc_service.h"
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
 #include "store/store.h"
-
-#define LINES_MAX 2000u
 
 const char *irc_face_directory(void)
 {
@@ -85,7 +82,7 @@ static json_t *client_tree(const struct irc_client *client)
 
 	json_object_set_new(tree, "id", json_integer(client->number));
 	json_object_set_new(tree, "address", json_string(address_text(&client->peer, address)));
-	json_object_set_new(tree, "tls", json_boolean(client->link.tls));
+	json_object_set_new(tree, "tls", json_boolean(client->secure));
 	json_object_set_new(tree, "client",
 			    text_of(client->device >= 0 ? client->user->devices[client->device].name
 							: ""));
@@ -178,29 +175,14 @@ static void answer_users(struct call *call, const struct api_input *input)
 
 /* --- one of them ---------------------------------------------------------------------------- */
 
-/* Something that is done on the worker of a user: for the API, or for ringmainctl. */
-struct errand {
-	struct message message;
+/* Who asked: over the API, or by ringmainctl. */
+struct asker {
 	struct call *call;          /* or */
 	struct family_order *order; /* the one or the other */
-	char user[IRC_USER_SIZE];
-	bool is_admin;
-	char *text;    /* what is ordered; NULL: only to show */
-	json_t *tree;  /* of the user */
-	json_t *lines; /* what was answered */
-	bool found, good;
 };
 
-static void errand_free(struct errand *errand)
-{
-	json_decref(errand->tree);
-	json_decref(errand->lines);
-	free(errand->text);
-	free(errand);
-}
-
 /* ringmainctl has lines. */
-static void answer_order(struct errand *errand)
+static void answer_order(struct irc_errand *errand, struct family_order *order)
 {
 	struct buffer buffer = {0};
 	struct writer w;
@@ -215,88 +197,56 @@ static void answer_order(struct errand *errand)
 			writer_str(&w, "there is no user of this name");
 		writer_u8(&w, '\0');
 	} while (buffer_again(&buffer, &w));
-	errand->order->done(errand->order, errand->good,
-			    buffer.failed ? "out of memory" : (const char *)buffer.at);
+	order->done(order, errand->good, buffer.failed ? "out of memory" : (const char *)buffer.at);
 	buffer_fini(&buffer);
 }
 
-static void deliver_result(struct message *message)
+static void on_back(struct irc_errand *errand)
 {
-	struct errand *errand = container_of(message, struct errand, message);
+	struct asker *asker = errand->context;
 
 	enter_control();
-	if (errand->order)
-		answer_order(errand);
+	if (asker->order)
+		answer_order(errand, asker->order);
 	else if (!errand->found)
-		api_fault(errand->call, 404, "no_such_user", "nobody of this name is known on IRC");
+		api_fault(asker->call, 404, "no_such_user", "nobody of this name is known on IRC");
 	else if (errand->text)
-		api_answer(errand->call,
+		api_answer(asker->call,
 			   json_pack("{s:b, s:O}", "good", errand->good, "lines", errand->lines));
 	else
-		api_answer(errand->call, json_incref(errand->tree));
-	errand_free(errand);
+		api_answer(asker->call, json_incref(errand->tree));
+	free(asker);
+	irc_errand_free(errand);
 }
 
-static void say(struct irc_order *order, const char *line)
+static void look(struct irc_errand *errand, struct irc_user *user)
 {
-	struct errand *errand = order->context;
-
-	if (json_array_size(errand->lines) < LINES_MAX)
-		json_array_append_new(errand->lines, text_of(line));
-}
-
-static bool may_be_made(struct bytes name)
-{
-	const struct account *account = account_find(account_book(), name);
-
-	return account != NULL;
-}
-
-static void deliver_errand(struct message *message)
-{
-	struct errand *errand = container_of(message, struct errand, message);
-	struct bytes name = bytes_str(errand->user);
-	struct irc_user *user = irc_user_find(name);
-	struct irc_order order = {.is_admin = errand->is_admin, .say = say, .context = errand};
-
-	enter_worker();
-	/* Who has an account, or is the administrator himself, begins here. */
-	if (!user && irc_here.runs && errand->text && (errand->is_admin || may_be_made(name)))
-		user = irc_user_make(name);
-	errand->found = user != NULL;
-	errand->lines = json_array();
-	if (user && errand->text) {
-		order.user = user;
-		errand->good = irc_service(&order, bytes_str(errand->text));
-	} else if (user) {
-		errand->tree = user_tree(user);
-	}
-	errand->message.deliver = deliver_result;
-	control_post(&errand->message);
+	errand->tree = user_tree(user);
 }
 
 RUNS_ON(on_control)
 static void errand_send(struct call *call, struct family_order *order, struct bytes user,
 			const char *text, bool is_admin)
 {
-	struct errand *errand = calloc(1, sizeof *errand);
+	struct irc_errand *errand = irc_errand_new(user, text);
+	struct asker *asker = malloc(sizeof *asker);
 
-	if (errand && text)
-		errand->text = irc_copy(bytes_str(text));
-	if (!errand || (text && !errand->text) || user.len >= IRC_USER_SIZE || !user.len) {
-		free(errand);
+	if (!errand || !asker) {
+		if (errand)
+			irc_errand_free(errand);
+		free(asker);
 		if (call)
 			api_fault(call, 404, "no_such_user", "nobody of this name is known on IRC");
-		else
+		if (order)
 			order->done(order, false, "there is no user of this name");
 		return;
 	}
-	errand->call = call;
-	errand->order = order;
+	*asker = (struct asker){call, order};
+	errand->context = asker;
 	errand->is_admin = is_admin;
-	bytes_to_str(user, errand->user, sizeof errand->user);
-	errand->message.deliver = deliver_errand;
-	worker_post(irc_worker_of(user), &errand->message);
+	errand->look = look;
+	errand->back = on_back;
+	irc_errand_send(errand);
 }
 
 static void answer_user(struct call *call, const struct api_input *input)
@@ -339,6 +289,85 @@ static void answer_my_command(struct call *call, const struct api_input *input)
 		call->access.of_settings || call->access.rights.rank == RANK_ADMIN);
 }
 
+/* --- what was said -------------------------------------------------------------------------- */
+
+/* An order's option, quoted, of the query's parameter of that name. */
+RUNS_ON(on_control)
+static void put_option(struct writer *w, const struct call *call, const char *name)
+{
+	char value[600];
+
+	if (!call_param(call, name, value, sizeof value) || !value[0])
+		return;
+	writer_str(w, " -");
+	writer_str(w, name);
+	irc_words_quote(w, value);
+}
+
+static void on_data(struct irc_errand *errand)
+{
+	struct call *call = errand->context;
+	const char *why = json_string_value(json_array_get(errand->lines, 0));
+
+	enter_control();
+	if (!errand->found)
+		api_fault(call, 404, "no_such_user", "nobody of this name is known on IRC");
+	else if (!errand->good)
+		api_fault(call, 400, "refused", "%s", why ? why : "it was refused");
+	else
+		api_answer(call, json_incref(errand->tree));
+	irc_errand_free(errand);
+}
+
+/* Orders of BouncerServ whose answer is a tree too. */
+RUNS_ON(on_control)
+static void answer_data(struct call *call, const char *order, const char *const *options,
+			const char *words)
+{
+	char text[3600], value[600];
+	struct writer w = writer_of(text, sizeof text - 1);
+	struct irc_errand *errand;
+
+	writer_str(&w, order);
+	for (; *options; options++)
+		put_option(&w, call, *options);
+	if (words && call_param(call, words, value, sizeof value) && value[0])
+		irc_words_quote(&w, value);
+	if (!writer_ok(&w)) {
+		api_fault(call, 400, "too_long", "that is too long");
+		return;
+	}
+	text[w.len] = '\0';
+	errand = irc_errand_new(bytes_str(call->access.name), text);
+	if (!errand) {
+		api_fault(call, 404, "no_such_user", "nobody of this name is known on IRC");
+		return;
+	}
+	errand->wants_data = true;
+	errand->context = call;
+	errand->back = on_data;
+	irc_errand_send(errand);
+}
+
+static void answer_search(struct call *call, const struct api_input *input)
+{
+	static const char *const options[] = {"network", "in",    "from", "after",
+					      "before",  "limit", NULL};
+
+	(void)input;
+	enter_control();
+	answer_data(call, "search", options, "text");
+}
+
+static void answer_export(struct call *call, const struct api_input *input)
+{
+	static const char *const options[] = {"network", "from", "limit", NULL};
+
+	(void)input;
+	enter_control();
+	answer_data(call, "data export", options, NULL);
+}
+
 const struct api_operation irc_operations[] = {
 	{"GET", API_ROOT "/irc/users", RANK_ADMIN, answer_users,
 	 "Who is known on IRC, with networks and clients.", NULL, "IrcUsers", NULL},
@@ -349,6 +378,10 @@ const struct api_operation irc_operations[] = {
 	{"GET", API_ROOT "/irc/me", RANK_DJ, answer_me, "Oneself on IRC.", NULL, "IrcUser", NULL},
 	{"POST", API_ROOT "/irc/command", RANK_DJ, answer_my_command, "Gives BouncerServ an order.",
 	 "IrcCommand", "IrcAnswer", NULL},
+	{"GET", API_ROOT "/irc/search", RANK_DJ, answer_search,
+	 "What was said to oneself on IRC, by word.", NULL, "IrcLines", NULL},
+	{"GET", API_ROOT "/irc/export", RANK_DJ, answer_export,
+	 "All that is kept of oneself on IRC, page by page.", NULL, "IrcExport", NULL},
 	{0},
 };
 

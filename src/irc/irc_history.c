@@ -7,6 +7,7 @@
 #include "core/metric.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_network.h"
+#include "irc/irc_push.h"
 #include "irc/irc_store.h"
 #include "irc/irc_user.h"
 
@@ -441,126 +442,6 @@ void irc_history(struct irc_client *client, struct irc_network *network,
 	find_next(client, history, buffer);
 }
 
-/* --- SEARCH --------------------------------------------------------------------------------- */
-
-struct search {
-	uint32_t client;
-	char user[IRC_USER_SIZE];
-	uint64_t network;
-	char label[80];
-};
-
-static void on_searched(struct irc_ask *ask)
-{
-	struct search search;
-	struct irc_user *user;
-	struct irc_network *network;
-	struct irc_client *client;
-	const struct store_rows *rows = &ask->store.rows;
-	const char *host = irc_conf_now()->hostname;
-	char batch[32];
-
-	memcpy(&search, ask->context, sizeof search);
-	free(ask->context);
-	user = irc_user_find(bytes_str(search.user));
-	network = user ? irc_network_of_id(user, search.network) : NULL;
-	client = network ? irc_client_of(user, search.client) : NULL;
-	if (!client) {
-		irc_ask_free(ask);
-		return;
-	}
-	client->in_turn = true;
-	snprintf(batch, sizeof batch, "S%llu", (unsigned long long)++client->batches);
-	irc_client_say(client, "%s%s%s:%s BATCH +%s soju.im/search",
-		       search.label[0] ? "@label=" : "", search.label, search.label[0] ? " " : "",
-		       host, batch);
-	for (size_t i = rows->count; i-- > 0 && client->state == IRC_CLIENT_HERE;) {
-		struct irc_buffer *buffer =
-			irc_buffer_find(network,
-					bytes_str(store_cell_text(rows, store_cell(rows, i, 0))));
-		const struct store_cell *tags = store_cell(rows, i, 5),
-					*text = store_cell(rows, i, 6);
-		struct irc_record record = {
-			.seq = (uint64_t)store_cell(rows, i, 2)->number,
-			.at_ms = store_cell(rows, i, 3)->number,
-			.kind = (uint32_t)store_cell(rows, i, 4)->number,
-			.tags = bytes_of(store_cell_text(rows, tags), tags->len),
-			.line = bytes_of(store_cell_text(rows, text), text->len),
-		};
-
-		if (buffer)
-			irc_client_record(client, buffer, &record, batch);
-	}
-	irc_client_say(client, ":%s BATCH -%s", host, batch);
-	client->in_turn = false;
-	irc_client_feed(client);
-	irc_ask_free(ask);
-}
-
-/* A word of a search, as LIKE has it: its own signs taken literally. */
-static void like_of(char *out, size_t size, struct bytes text)
-{
-	struct writer w = writer_of(out, size - 2);
-
-	writer_u8(&w, '%');
-	for (size_t i = 0; i < text.len && w.len + 3 < size - 2; i++) {
-		if (text.at[i] == '%' || text.at[i] == '_' || text.at[i] == '\\')
-			writer_u8(&w, '\\');
-		writer_u8(&w, text.at[i]);
-	}
-	out[w.len] = '%';
-	out[w.len + 1] = '\0';
-}
-
-void irc_search(struct irc_client *client, struct irc_network *network, const struct irc_line *line)
-{
-	struct irc_ask *ask = irc_ask_new(STORE_IRC_SEARCH);
-	struct search *search = calloc(1, sizeof *search);
-	struct bytes rest = irc_param(line, 0), key, raw;
-	uint64_t limit = 100;
-	char *label;
-
-	if (!ask || !search) {
-		free(search);
-		if (ask)
-			irc_ask_free(ask);
-		return;
-	}
-	ask->store.number[0] = (int64_t)network->id;
-	ask->store.number[2] = INT64_MAX;
-	snprintf(ask->store.text[0], sizeof ask->store.text[0], "%s", client->user->name);
-	snprintf(ask->store.text[1], sizeof ask->store.text[1], "%%");
-	while (irc_tag_next(&rest, &key, &raw)) {
-		char value[300];
-		struct writer w = writer_of(value, sizeof value);
-		struct bytes text;
-
-		irc_tag_unescape(&w, raw);
-		text = writer_done(&w);
-		if (bytes_equal(key, BYTES("in")))
-			bytes_to_str(text, ask->store.text[2], sizeof ask->store.text[2]);
-		else if (bytes_equal(key, BYTES("text")))
-			like_of(ask->store.text[1], sizeof ask->store.text[1], text);
-		else if (bytes_equal(key, BYTES("after")))
-			(void)irc_time_parse(text, &ask->store.number[1]);
-		else if (bytes_equal(key, BYTES("before")))
-			(void)irc_time_parse(text, &ask->store.number[2]);
-		else if (bytes_equal(key, BYTES("limit")))
-			(void)bytes_to_u64(text, 1000, &limit);
-	}
-	ask->store.number[4] = limit && limit <= 1000 ? (int64_t)limit : 100;
-	search->client = client->number;
-	search->network = network->id;
-	memcpy(search->user, client->user->name, sizeof search->user);
-	label = irc_client_take_label(client);
-	if (label)
-		snprintf(search->label, sizeof search->label, "%s", label);
-	free(label);
-	ask->context = search;
-	irc_buffers_save();
-	irc_ask_send(ask, on_searched);
-}
-
 /* --- MARKREAD ------------------------------------------------------------------------------- */
 
 void irc_markread(struct irc_client *client, struct irc_network *network,
@@ -589,7 +470,9 @@ void irc_markread(struct irc_client *client, struct irc_network *network,
 		return;
 	}
 	/* It never goes back, and never beyond now. */
-	if (irc_buffer_mark(buffer, ms > now ? now : ms))
+	if (irc_buffer_mark(buffer, ms > now ? now : ms)) {
 		irc_clients_marker(buffer, client);
+		irc_push_read(buffer);
+	}
 	irc_client_marker(client, buffer);
 }

@@ -1,4 +1,4 @@
-/* irc_history: CHATHISTORY, SEARCH, MARKREAD: the past as the client asks for it, from ring and store as
+/* irc_history: CHATHISTORY, MARKREAD: the past as the client asks for it, from ring and store as
  * one. Runs on the worker of the user. */
 #pragma once
 
@@ -6,7 +6,5 @@
 
 void irc_history(struct irc_client *client, struct irc_network *network,
 		 const struct irc_line *line);
-void irc_search(struct irc_client *client, struct irc_network *network,
-		const struct irc_line *line);
 void irc_markread(struct irc_client *client, struct irc_network *network,
 		  const struct irc_line *line);

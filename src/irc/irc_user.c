@@ -6,8 +6,12 @@
 #include "core/clock.h"
 #include "edge/auth.h"
 #include "irc/irc_buffer.h"
+#include "irc/irc_client.h"
 #include "irc/irc_cursors.h"
 #include "irc/irc_network.h"
+#include "irc/irc_notify.h"
+#include "irc/irc_push.h"
+#include "irc/irc_upload.h"
 #include "store/store_irc.h"
 
 _Thread_local struct irc_worker irc_here;
@@ -92,12 +96,42 @@ void irc_user_keep(const struct irc_user *user)
 {
 	json_t *tree = json_pack("{s:s, s:s, s:s*}", "nick", user->nick, "realname", user->realname,
 				 "away", user->away);
-	char *text = tree ? json_dumps(tree, JSON_COMPACT) : NULL;
+	char *text;
+
+	if (user->scram)
+		json_object_set_new(tree, "scram", json_string(user->scram));
+	if (user->rule_count)
+		json_object_set_new(tree, "rules", irc_rules_tree(user));
+	if (user->networks_most)
+		json_object_set_new(tree, "networks_most", json_integer(user->networks_most));
+	text = tree ? json_dumps(tree, JSON_COMPACT) : NULL;
 
 	if (text)
 		store_irc_user(user->name, text);
 	free(text);
 	json_decref(tree);
+}
+
+void irc_user_take(struct irc_user *user, const char *settings)
+{
+	json_t *tree = json_loads(settings, 0, NULL);
+	const char *away = json_string_value(json_object_get(tree, "away"));
+
+	irc_set(&user->nick, irc_str(json_string_value(json_object_get(tree, "nick"))));
+	irc_set(&user->realname, irc_str(json_string_value(json_object_get(tree, "realname"))));
+	if (away)
+		user->away = irc_copy(bytes_str(away));
+	if (json_is_string(json_object_get(tree, "scram")))
+		user->scram =
+			irc_copy(bytes_str(json_string_value(json_object_get(tree, "scram"))));
+	irc_rules_take(user, json_object_get(tree, "rules"));
+	user->networks_most = (uint32_t)json_integer_value(json_object_get(tree, "networks_most"));
+	json_decref(tree);
+}
+
+uint32_t irc_user_networks_most(const struct irc_user *user)
+{
+	return user->networks_most ? user->networks_most - 1 : (uint32_t)irc_conf_now()->networks;
 }
 
 static void password_free(struct irc_password *password)
@@ -124,12 +158,27 @@ void irc_user_drop(struct irc_user *user, bool keep)
 	}
 	for (uint32_t i = 0; i < user->device_count; i++)
 		free(user->devices[i].name);
+	while (user->pushes)
+		irc_push_drop(user, user->pushes->id, keep);
+	free(user->rules);
 	free(user->devices);
 	irc_index_drop(&irc_here.users, &user->named);
 	free(user->nick);
 	free(user->realname);
 	free(user->away);
+	free(user->scram);
 	free(user);
+}
+
+void irc_user_erase(struct irc_user *user)
+{
+	while (user->clients)
+		irc_client_end(user->clients, "This account is no more");
+	for (unsigned i = 0; i < user->device_count; i++)
+		if (user->devices[i].id)
+			irc_device_drop(user, i);
+	irc_upload_erase(user->name);
+	irc_user_drop(user, false);
 }
 
 /* --- devices -------------------------------------------------------------------------------- */
@@ -153,19 +202,30 @@ void irc_device_drop(struct irc_user *user, unsigned place)
 	*device = (struct irc_device){0};
 }
 
-/* A place that is free: a new one, or that of the one seen least lately of those not here. */
+static bool device_is_here(const struct irc_user *user, uint32_t place)
+{
+	for (const struct irc_client *client = user->clients; client; client = client->next)
+		if (client->device == (int)place)
+			return true;
+	return false;
+}
+
+/* A place that is free: a new one, or that of the one seen least lately of those not here. When all are
+ * here there are more for a while. */
 static int device_place(struct irc_user *user)
 {
-	uint32_t most = (uint32_t)irc_conf_now()->devices, oldest = 0;
+	uint32_t most = (uint32_t)irc_conf_now()->devices, oldest = UINT32_MAX;
 	struct irc_device *larger;
 
 	for (uint32_t i = 0; i < user->device_count; i++) {
 		if (!user->devices[i].id)
 			return (int)i;
-		if (user->devices[i].seen_ms < user->devices[oldest].seen_ms)
+		if ((oldest == UINT32_MAX ||
+		     user->devices[i].seen_ms < user->devices[oldest].seen_ms) &&
+		    !device_is_here(user, i))
 			oldest = i;
 	}
-	if (user->device_count >= most && user->device_count) {
+	if (user->device_count >= most && oldest != UINT32_MAX) {
 		irc_device_drop(user, oldest);
 		return (int)oldest;
 	}

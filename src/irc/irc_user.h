@@ -3,7 +3,7 @@
 
 #include "irc/irc_part.h"
 
-enum irc_id { IRC_ID_NETWORK, IRC_ID_BUFFER, IRC_ID_DEVICE, IRC_ID_PASSWORD, IRC_IDS };
+enum irc_id { IRC_ID_NETWORK, IRC_ID_BUFFER, IRC_ID_DEVICE, IRC_ID_PASSWORD, IRC_ID_PUSH, IRC_IDS };
 
 /* A number that was never given; any thread. irc_id_used: numbers up to this one are in the store. */
 uint64_t irc_id_next(enum irc_id kind);
@@ -14,8 +14,13 @@ struct irc_user *irc_user_find(struct bytes name);
 struct irc_user *irc_user_make(struct bytes name);
 /* With all that is his; keep: what is in the store stays there. His clients are gone already. */
 void irc_user_drop(struct irc_user *user, bool keep);
-/* Tells the store what he is. */
+/* The same with his clients; nothing of it is kept. */
+void irc_user_erase(struct irc_user *user);
+/* How many networks he may have. */
+uint32_t irc_user_networks_most(const struct irc_user *user);
+/* Tells the store what he is; and takes such a text (JSON). */
 void irc_user_keep(const struct irc_user *user);
+void irc_user_take(struct irc_user *user, const char *settings);
 
 /* The place of a device; -1: there is none of that name. */
 int irc_device_find(const struct irc_user *user, struct bytes name);

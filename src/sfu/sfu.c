@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "edge/route.h"
 #include "sfu/dtls.h"
+#include "sfu/sfu_cascade.h"
 #include "sfu/sfu_door.h"
 #include "sfu/sfu_face.h"
 #include "sfu/sfu_idle.h"
@@ -37,6 +38,7 @@ static int start(uv_loop_t *loop, const struct conf *conf)
 	enter_control();
 	rooms_start();
 	whip_start(loop);
+	cascade_start(loop);
 	uv_timer_init(loop, &again);
 	uv_unref((uv_handle_t *)&again);
 	return 0;
@@ -105,6 +107,7 @@ static void stop(void)
 	enter_control();
 	uv_close((uv_handle_t *)&again, NULL);
 	whip_stop();
+	cascade_stop();
 	rooms_stop();
 }
 
@@ -117,7 +120,9 @@ static void part_worker(void)
 
 static void fini(void)
 {
+	enter_control();
 	idle_close();
+	cascade_fini();
 }
 
 static const struct conf_room *const rooms[] = {&sfu_conf_room, NULL};

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "store/store_db.h"
+#include "store/store_index.h"
 #include "store/store_port.h"
 #include "store/store_write.h"
 
@@ -264,12 +265,16 @@ static void deliver_batch(struct message *message)
 RUNS_ON(on_store) static enum store_fault keep_house(bool *more)
 {
 	enum store_fault fault = db_run(&store.db, "BEGIN IMMEDIATE");
+	bool index_more = false;
 
 	if (fault)
 		return fault;
 	fault = write_roll_up(&store.db);
 	if (!fault)
 		fault = write_prune(&store.db, &store.settings.conf, wall_now_us() / 1000, more);
+	if (!fault)
+		fault = index_some(&store.db, &index_more);
+	*more |= index_more;
 	return end_transaction(fault);
 }
 

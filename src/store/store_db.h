@@ -8,7 +8,7 @@
 
 #include "store/store.h"
 
-#define STORE_STATEMENTS 96u
+#define STORE_STATEMENTS 128u
 
 struct store_db {
 	sqlite3 *sqlite;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/store_db.h"
+#include "store/store_index.h"
 #include "store/store_port.h"
 
 /* --- reporting: numbers and texts in the order in which store_write.c binds them -------------- */
@@ -122,9 +123,31 @@ void store_irc_password_drop(uint64_t id)
 	put_number(STORE_IRC_PASSWORD_DROP, id, 0);
 }
 
+void store_irc_push(const struct store_irc_push *push)
+{
+	const char *texts[] = {push->user, push->endpoint, push->p256dh, push->auth};
+	struct store_event event = {.kind = STORE_IRC_PUSH,
+				    .number = {(int64_t)push->id, (int64_t)push->network,
+					       push->created_ms}};
+
+	port_put(&event, texts, 4);
+}
+
+void store_irc_push_drop(uint64_t id)
+{
+	put_number(STORE_IRC_PUSH_DROP, id, 0);
+}
+
 /* --- asking --------------------------------------------------------------------------------- */
 
-/* ?1 … ?5 are the numbers, ?6 … ?8 the texts. */
+#define SEARCH                                                                                   \
+	"AND n.user = ?6 AND (?1 = 0 OR n.id = ?1) AND (?8 = '' OR b.name = ?8 COLLATE NOCASE) " \
+	"AND "                                                                                   \
+	"(?9 = '' OR l.line LIKE ?9 ESCAPE '\\') AND l.at >= ?2 AND l.at < ?3 ORDER BY l.at "    \
+	"DESC, "                                                                                 \
+	"l.seq DESC LIMIT ?5"
+
+/* ?1 … ?5 are the numbers, ?6 … ?9 the texts. */
 static const struct {
 	unsigned columns;
 	const char *sql;
@@ -134,11 +157,14 @@ static const struct {
 				   "irc_networks ORDER BY id"},
 	[STORE_IRC_BUFFERS] =
 		{7, "SELECT id, network, name, settings, marker, (SELECT max(seq) FROM irc_lines "
-		    "WHERE buffer = b.id), (SELECT max(at) FROM irc_lines WHERE buffer = b.id) "
+		    "WHERE buffer = b.id), (SELECT at FROM irc_lines WHERE buffer = b.id AND kind "
+		    "& 256 = 0 ORDER BY at DESC LIMIT 1) "
 		    "FROM irc_buffers b ORDER BY id"},
 	[STORE_IRC_DEVICES] = {4, "SELECT id, user, name, seen FROM irc_devices ORDER BY id"},
 	[STORE_IRC_PASSWORDS] = {8, "SELECT id, user, label, kind, hash, created, used, address "
 				    "FROM irc_passwords ORDER BY id"},
+	[STORE_IRC_PUSHES] = {7, "SELECT id, user, network, endpoint, p256dh, auth, created FROM "
+				 "irc_pushes ORDER BY id"},
 	[STORE_IRC_LINES_UP] = {5, "SELECT seq, at, kind, tags, line FROM irc_lines WHERE buffer = "
 				   "?1 AND seq >= ?2 AND seq < ?3 AND kind & ?4 = 0 ORDER BY seq "
 				   "LIMIT ?5"},
@@ -149,16 +175,24 @@ static const struct {
 				   "BY at, seq LIMIT 1"},
 	[STORE_IRC_SEQ_OF] = {1, "SELECT seq FROM irc_lines WHERE buffer = ?1 AND instr(tags, ?6) "
 				 "ORDER BY seq DESC LIMIT 1"},
+	/* The index by ranges of its rows: those of one buffer lie side by side. */
 	[STORE_IRC_SEARCH] =
-		{7, "SELECT b.name, n.name, l.seq, l.at, l.kind, l.tags, l.line FROM irc_networks "
-		    "n JOIN irc_buffers b ON b.network = n.id JOIN irc_lines l ON l.buffer = b.id "
-		    "WHERE n.user = ?6 AND (?1 = 0 OR n.id = ?1) AND (?8 = '' OR b.name = ?8 "
-		    "COLLATE NOCASE) AND l.at >= ?2 AND l.at < ?3 AND l.kind < 256 AND l.line LIKE "
-		    "?7 ESCAPE '\\' ORDER BY l.at DESC LIMIT ?5"},
-	[STORE_IRC_EXPORT] = {5, "SELECT n.name, b.name, l.at, l.tags, l.line FROM irc_networks n "
-				 "JOIN irc_buffers b ON b.network = n.id JOIN irc_lines l ON "
-				 "l.buffer = b.id WHERE n.user = ?6 AND l.at >= ?2 ORDER BY l.at "
-				 "LIMIT ?5"},
+		{7,
+		 "SELECT b.name, n.name, l.seq, l.at, l.kind, l.tags, l.line FROM irc_networks n "
+		 "CROSS JOIN irc_buffers b ON b.network = n.id CROSS JOIN irc_words w ON w.rowid "
+		 "> b.id << 40 AND w.rowid < (b.id + 1) << 40 CROSS JOIN irc_lines l ON l.buffer "
+		 "= b.id AND l.seq = w.rowid & 1099511627775 WHERE irc_words MATCH ?7 " SEARCH},
+	[STORE_IRC_LOOK] =
+		{7,
+		 "SELECT b.name, n.name, l.seq, l.at, l.kind, l.tags, l.line FROM irc_networks n "
+		 "CROSS JOIN irc_buffers b ON b.network = n.id CROSS JOIN irc_lines l ON l.buffer "
+		 "= b.id WHERE l.kind & 256 = 0 AND l.kind & 255 IN (1, 2) " SEARCH},
+	[STORE_IRC_EXPORT] = {8,
+			      "SELECT b.id, l.seq, n.name, b.name, l.at, l.kind, l.tags, l.line "
+			      "FROM irc_buffers b JOIN irc_networks n ON n.id = b.network CROSS "
+			      "JOIN irc_lines l ON l.buffer = b.id AND l.seq > iif(b.id = ?1, ?2, "
+			      "0) WHERE n.user = ?6 AND b.id >= ?1 AND (?3 = 0 OR n.id = ?3) "
+			      "ORDER BY b.id, l.seq LIMIT ?5"},
 };
 
 static void bind_ask(sqlite3_stmt *statement, const struct store_irc_ask *ask)
@@ -166,7 +200,7 @@ static void bind_ask(sqlite3_stmt *statement, const struct store_irc_ask *ask)
 	/* Those that a statement does not have are refused, and nothing is lost by that. */
 	for (int i = 0; i < 5; i++)
 		sqlite3_bind_int64(statement, 1 + i, ask->number[i]);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		sqlite3_bind_text(statement, 6 + i, ask->text[i], -1, SQLITE_STATIC);
 }
 
@@ -174,8 +208,15 @@ enum store_fault store_irc_run(struct store_db *db, struct store_ask *base)
 {
 	struct store_irc_ask *ask = container_of(base, struct store_irc_ask, ask);
 	sqlite3_stmt *statement;
-	int code = sqlite3_prepare_v2(db->sqlite, queries[ask->query].sql, -1, &statement, NULL);
+	int code;
 
+	if (ask->query == STORE_IRC_SEARCH) {
+		enum store_fault fault = index_user(db, ask->text[0], ask->number[0]);
+
+		if (fault)
+			return fault;
+	}
+	code = sqlite3_prepare_v2(db->sqlite, queries[ask->query].sql, -1, &statement, NULL);
 	ask->rows.columns = queries[ask->query].columns;
 	if (code == SQLITE_OK) {
 		bind_ask(statement, ask);

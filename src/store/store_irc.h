@@ -51,6 +51,15 @@ void store_irc_password(const struct store_irc_password *password);
 void store_irc_password_used(uint64_t id, int64_t at_ms, const uint8_t *ip);
 void store_irc_password_drop(uint64_t id);
 
+struct store_irc_push {
+	uint64_t id, network;
+	const char *user, *endpoint, *p256dh, *auth;
+	int64_t created_ms;
+};
+
+void store_irc_push(const struct store_irc_push *push);
+void store_irc_push_drop(uint64_t id);
+
 /* --- asking --------------------------------------------------------------------------------- */
 
 enum store_irc_query {
@@ -60,6 +69,7 @@ enum store_irc_query {
 	STORE_IRC_BUFFERS,   /* id, network, name, settings, marker, last seq, its time */
 	STORE_IRC_DEVICES,   /* id, user, name, seen */
 	STORE_IRC_PASSWORDS, /* id, user, label, kind, hash, created, used, address */
+	STORE_IRC_PUSHES,    /* id, user, network, endpoint, p256dh, auth, created */
 	/* number[0] is the buffer; lines: seq, at, kind, tags, line. kinds: those with a bit of [3] are
 	 * left out; at most [4] of them. */
 	STORE_IRC_LINES_UP,   /* from seq [1] up, below seq [2]: the oldest first */
@@ -67,12 +77,14 @@ enum store_irc_query {
 	/* one row of one number: a seq, or nothing */
 	STORE_IRC_SEQ_FROM, /* the first with a time of at least [1] */
 	STORE_IRC_SEQ_OF,   /* the newest whose tags hold text[0] */
-	/* text[0]: the user; text[1]: what to look for, as LIKE has it; text[2]: a buffer's name, or
-	 * ""; [0] a network, or 0; [1], [2]: times; [4]: how many. buffer's name, network's name, seq,
-	 * at, kind, tags, line: the newest first */
+	/* text[0]: the user; text[1]: the words, as FTS5 has them; text[2]: a buffer's name, or "";
+	 * text[3]: who said it, as LIKE has it (":nick!%"), or ""; [0] a network, or 0; [1], [2]: times;
+	 * [4]: how many. buffer's name, network's name, seq, at, kind, tags, line: the newest first */
 	STORE_IRC_SEARCH,
-	/* text[0]: the user. Network, buffer, at, tags, line: all that was ever said, the oldest
-	 * first; [1] seqs to skip is by time: at least; at most [4] */
+	STORE_IRC_LOOK, /* the same without words */
+	/* text[0]: the user; [0], [1]: buffer and seq of the line before; [2]: a network, or 0; at most
+	 * [4]. buffer, seq, network's name, buffer's name, at, kind, tags, line: all that was said,
+	 * buffer by buffer */
 	STORE_IRC_EXPORT,
 };
 
@@ -80,7 +92,7 @@ struct store_irc_ask {
 	struct store_ask ask;
 	enum store_irc_query query;
 	int64_t number[5];
-	char text[3][512];
+	char text[4][512];
 	struct store_rows rows;
 	bool out_of_memory;
 };

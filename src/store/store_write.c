@@ -8,12 +8,18 @@
 #define PRUNE_ROWS 500
 #define DAY_MS     86400000
 
+/* The index of words has no text of its own, so that of a line is said again when it goes (FTS5, section
+ * 4.4.1). */
+#define UNINDEX                                                                                    \
+	"INSERT INTO irc_words (irc_words, rowid, text) SELECT 'delete', l.buffer << 40 | l.seq, " \
+	"substr(l.line, instr(l.line, ' :') + 2) FROM irc_buffers b CROSS JOIN irc_lines l ON "    \
+	"l.buffer = b.id AND l.seq <= b.indexed WHERE l.kind & 256 = 0 AND l.kind & 255 IN (1, "   \
+	"2) AND "
+
 /* Statements by kind; ?1 … are the event's numbers, then its texts from ?10 on, its address at ?20.
- * SQLite numbers parameters, so that a statement uses what it needs. */
-static const struct {
-	const char *sql;
-	const char *then; /* a second one with the same parameters */
-} statements[STORE_KINDS] = {
+ * SQLite numbers parameters, so that a statement uses what it needs. Up to two further ones have the same
+ * parameters. */
+static const char *const statements[STORE_KINDS][3] = {
 	[STORE_SONG] = {"UPDATE songs SET ended = ?1, peak = max(peak, ?2) WHERE mount = ?10 AND "
 			"ended IS NULL",
 			"INSERT INTO songs (mount, title, began, listeners, peak) "
@@ -66,14 +72,20 @@ static const struct {
 			      "VALUES (?1, ?2, ?10, ?11, ?3) ON CONFLICT (id) DO UPDATE SET name = "
 			      "excluded.name, settings = excluded.settings",
 			      NULL},
-	[STORE_IRC_BUFFER_DROP] = {"DELETE FROM irc_lines WHERE buffer = ?1",
+	[STORE_IRC_BUFFER_DROP] = {UNINDEX "l.buffer = ?1",
+				   "DELETE FROM irc_lines WHERE buffer = ?1",
 				   "DELETE FROM irc_buffers WHERE id = ?1"},
-	[STORE_IRC_BUFFERS_DROP] = {"DELETE FROM irc_lines WHERE buffer IN (SELECT id FROM "
+	[STORE_IRC_BUFFERS_DROP] = {UNINDEX "b.network = ?1",
+				    "DELETE FROM irc_lines WHERE buffer IN (SELECT id FROM "
 				    "irc_buffers WHERE network = ?1)",
 				    "DELETE FROM irc_buffers WHERE network = ?1"},
 	[STORE_IRC_MARKER] = {"UPDATE irc_buffers SET marker = max(marker, ?2) WHERE id = ?1",
 			      NULL},
-	[STORE_IRC_PRUNE] = {"DELETE FROM irc_lines WHERE buffer = ?1 AND at < ?2", NULL},
+	/* Where nothing is left, numbers begin anew at the next start: they are not in the index. */
+	[STORE_IRC_PRUNE] = {UNINDEX "l.buffer = ?1 AND l.at < ?2",
+			     "DELETE FROM irc_lines WHERE buffer = ?1 AND at < ?2",
+			     "UPDATE irc_buffers SET indexed = min(indexed, coalesce((SELECT "
+			     "max(seq) FROM irc_lines WHERE buffer = ?1), 0)) WHERE id = ?1"},
 	[STORE_IRC_DEVICE] = {"INSERT OR REPLACE INTO irc_devices (id, user, name, seen) VALUES "
 			      "(?1, ?10, ?11, ?2)",
 			      NULL},
@@ -85,10 +97,15 @@ static const struct {
 	[STORE_IRC_PASSWORD_USED] = {"UPDATE irc_passwords SET used = ?2, address = ?20 WHERE "
 				     "id = ?1",
 				     NULL},
+	[STORE_IRC_PUSH] =
+		{"INSERT OR REPLACE INTO irc_pushes (id, user, network, endpoint, p256dh, "
+		 "auth, created) VALUES (?1, ?10, ?2, ?11, ?12, ?13, ?3)",
+		 NULL},
+	[STORE_IRC_PUSH_DROP] = {"DELETE FROM irc_pushes WHERE id = ?1", NULL},
 	[STORE_IRC_PASSWORD_DROP] = {"DELETE FROM irc_passwords WHERE id = ?1", NULL},
 };
 
-static_assert(2 * STORE_KINDS <= STORE_STATEMENTS, "each kind has two statements");
+static_assert(3 * STORE_KINDS <= STORE_STATEMENTS, "each kind has three statements");
 
 /* What is kept of an address, as text. */
 static void address_write(char text[INET6_ADDRSTRLEN], const uint8_t *ip, enum store_addresses kept)
@@ -164,11 +181,11 @@ static bool is_events_fault(const struct store_db *db)
 
 static enum store_fault write_event(struct store_db *db, const struct store_event *event)
 {
-	unsigned number = 2u * event->kind;
-	enum store_fault fault = write_statement(db, number, statements[event->kind].sql, event);
+	unsigned number = 3u * event->kind;
+	enum store_fault fault = write_statement(db, number, statements[event->kind][0], event);
 
-	if (!fault && statements[event->kind].then)
-		fault = write_statement(db, number + 1, statements[event->kind].then, event);
+	for (unsigned i = 1; i < 3 && !fault && statements[event->kind][i]; i++)
+		fault = write_statement(db, number + i, statements[event->kind][i], event);
 	if (!fault && event->kind == STORE_MINUTE && event->number[0] < db->oldest_minute)
 		db->oldest_minute = event->number[0];
 	if (fault && is_events_fault(db)) {

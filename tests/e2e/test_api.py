@@ -769,6 +769,8 @@ def test_irc_users_and_their_orders(serve):
     assert api("GET", "/irc/users/admin").json["networks"] == []
     assert api("GET", "/irc/users/nobody").status == 404
     assert [u["name"] for u in api("GET", "/irc/users").json["users"]] == ["admin"]
+    assert api("GET", "/irc/search?text=nothing").json == {"lines": []}
+    assert api("GET", "/irc/export").json["next"] is None
     Api.elsewhere |= api.called
 
 

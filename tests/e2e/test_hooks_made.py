@@ -132,6 +132,44 @@ def test_a_file_that_is_none_is_put_aside(crew, tmp_path):
     server.stop()
 
 
+def test_a_file_that_cannot_be_read_is_not_written_over(crew, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "hooks.json").symlink_to("hooks.json")
+    server = Server(crew, tmp_path, {}, ("--data", data))
+    server.await_log("webhooks not read")
+    assert Api(server)("POST", "/hooks", {"name": "x", "url": URL}).status == 507
+    assert (data / "hooks.json").is_symlink() and not (data / "hooks.json.bad").exists()
+    server.stop()
+
+
+def test_the_settings_take_a_name_that_was_made(crew, tmp_path):
+    options = ("--data", tmp_path / "data")
+    with Outside(OK) as outside:
+        settings = {"outgoing.internal": "127.0.0.0/8"}
+        server = Server(crew, tmp_path, settings, options)
+        for name in ("chat", "other"):
+            assert Api(server)("POST", "/hooks", {"name": name, "url": outside.url(f"/made/{name}"),
+                                                  "events": ["lockout"]}).status == 201
+        server.stop()
+        server = Server(crew, tmp_path, {**settings, "hook.chat.url": outside.url("/set"),
+                                         "hook.chat.events": "lockout",
+                                         "auth.attempts": 3}, options)
+        server.await_log("made over the API and silent: .* hook=chat")
+        for i in range(8):
+            Api(server)("GET", "/hooks", auth=("admin", f"guess {i}"))
+        await_true(lambda: {r.path for r in outside.requests} >= {"/set", "/made/other"}, 10)
+        assert "/made/chat" not in {r.path for r in outside.requests}
+        server.stop() # which locked us out
+        server = Server(crew, tmp_path, {**settings, "hook.chat.url": outside.url("/set")}, options)
+        api = Api(server)
+        # It can still be removed, and that is all.
+        assert api("PUT", "/hooks/chat", {"url": URL}).status == 409
+        assert api("DELETE", "/hooks/chat").status == 204
+        assert api("DELETE", "/hooks/chat").status == 409
+        server.stop()
+
+
 def test_where_it_cannot_be_kept_nothing_is_changed(crew, tmp_path):
     data = tmp_path / "data"
     server = Server(crew, tmp_path, {}, ("--data", data))

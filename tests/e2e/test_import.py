@@ -118,6 +118,15 @@ def test_debians_own_icecast_file_is_taken(tmp_path):
     settings_of(done, tmp_path)
 
 
+def test_a_password_that_everybody_knows_is_named(tmp_path):
+    source = tmp_path / "icecast.xml"
+    source.write_text("<icecast>\n<authentication>\n<source-password>hackme</source-password>"
+                      "\n<admin-password>mine</admin-password></authentication></icecast>")
+    done = imported(source)
+    assert done.returncode == 0 and 'source_password: "hackme"' in done.stdout
+    assert re.findall(r"icecast\.xml:(\d+): .*hackme", done.stderr) == ["3"]
+
+
 def test_tinyices_settings_mean_the_same(tmp_path):
     source = tmp_path / "tinyice.json"
     source.write_text(json.dumps(TINYICE))

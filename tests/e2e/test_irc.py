@@ -296,11 +296,10 @@ def test_search(bouncer, fake):
     for text in ("a fine day", "100% sure", "fine words"):
         say(up, text)
     client.expect("fine words")
-    time.sleep(0.3)
     client.send("SEARCH text=fine;in=#ring")
     client.expect("BATCH \\+.*search")
     assert [Line(line).params[1] for line in client.until("BATCH -")] == ["a fine day", "fine words"]
-    client.send("SEARCH text=0%;in=#ring")
+    client.send("SEARCH text=100%;in=#ring")
     client.expect("BATCH \\+.*search")
     assert [Line(line).params[1] for line in client.until("BATCH -")] == ["100% sure"]
 

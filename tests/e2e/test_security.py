@@ -179,7 +179,7 @@ def test_no_operation_asks_for_less_than_its_kind(server):
         if (method, path) in OPEN | FOR_THE_KNOWN:
             continue
         # Tokens: one's own, see below; on IRC: oneself; the rooms: who is in them.
-        least = "dj" if re.search(r"\{mount\}|/tokens|/irc/(me|command)|^/api/v1/(voice|sfu)/", path) and (
+        least = "dj" if re.search(r"\{mount\}|/tokens|/irc/(me|command|search|export)|^/api/v1/(voice|sfu)/", path) and (
             method == "GET" or "{mount}" in path or "/tokens" in path or "/irc/" in path) else "operator"
         if re.search("^/api/v1/(users|settings|reload|audit)|/irc/users", path) or \
            method != "GET" and path in ("/api/v1/relays", "/api/v1/relays/{mount}",
@@ -336,6 +336,8 @@ ROUTES = {
     "/slots": "this machine", "/slots/": "this machine", "/health": "all",
     # Mumble's own login behind it: test_voice.py, test_voice_door.py.
     "/voice/ws": "who voice.password lets in",
+    # The login of IRC behind it: test_irc_web.py.
+    "/irc/ws": "who is known",
     # test_sfu_gate.py asks who may publish and watch.
     "/whip": "publisher", "/whip/": "publisher", "/whap": "viewer", "/whep": "viewer", "/whep/": "viewer",
     "/switchRoom": "viewer", "/getRoomList": "viewer",

@@ -1,0 +1,219 @@
+#include "irc/irc_search.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "irc/irc_buffer.h"
+#include "irc/irc_network.h"
+#include "irc/irc_user.h"
+#include "store/store_port.h"
+
+#define LIMIT 100u
+
+/* --- the question --------------------------------------------------------------------------- */
+
+void irc_query_init(struct irc_query *query)
+{
+	*query = (struct irc_query){.before_ms = INT64_MAX, .limit = LIMIT};
+}
+
+static bool has_letter(struct bytes word)
+{
+	for (size_t i = 0; i < word.len; i++) {
+		uint8_t c = word.at[i];
+
+		if (c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+		    (c >= 'A' && c <= 'Z'))
+			return true;
+	}
+	return false;
+}
+
+/* Each one quoted, so that nothing of it means anything to FTS5, and a star behind it. */
+void irc_query_words(struct irc_query *query, struct bytes text)
+{
+	struct writer w = writer_of(query->words, sizeof query->words - 1);
+	uint32_t whole = 0;
+
+	query->nothing = text.len;
+	while (text.len) {
+		struct bytes word = bytes_cut(&text, ' ');
+
+		if (!has_letter(word))
+			continue;
+		writer_str(&w, whole ? " \"" : "\"");
+		for (size_t i = 0; i < word.len; i++)
+			writer_u8(&w, word.at[i] == '"' || !word.at[i] ? ' ' : word.at[i]);
+		writer_str(&w, "\"*");
+		if (!writer_ok(&w))
+			break;
+		whole = (uint32_t)w.len;
+		query->nothing = false;
+	}
+	query->words[whole] = '\0';
+}
+
+/* ":nick!%", as LIKE has it: its own signs taken literally. */
+void irc_query_from(struct irc_query *query, struct bytes nick)
+{
+	struct writer w = writer_of(query->from, sizeof query->from - 1);
+
+	writer_u8(&w, ':');
+	for (size_t i = 0; i < nick.len; i++) {
+		if (nick.at[i] == '%' || nick.at[i] == '_' || nick.at[i] == '\\')
+			writer_u8(&w, '\\');
+		writer_u8(&w, nick.at[i]);
+	}
+	writer_str(&w, "!%");
+	query->from[writer_ok(&w) ? w.len : 0] = '\0';
+}
+
+struct irc_ask *irc_query_ask(const struct irc_user *user, const struct irc_query *query)
+{
+	struct irc_ask *ask = irc_ask_new(query->words[0] ? STORE_IRC_SEARCH : STORE_IRC_LOOK);
+
+	if (!ask)
+		return NULL;
+	ask->store.number[0] = (int64_t)query->network;
+	ask->store.number[1] = query->after_ms;
+	ask->store.number[2] = query->nothing ? query->after_ms : query->before_ms;
+	ask->store.number[4] =
+		query->limit && query->limit <= IRC_FOUND_MOST ? query->limit : LIMIT;
+	snprintf(ask->store.text[0], sizeof ask->store.text[0], "%s", user->name);
+	memcpy(ask->store.text[1], query->words, sizeof ask->store.text[1]);
+	memcpy(ask->store.text[2], query->in, sizeof ask->store.text[2]);
+	memcpy(ask->store.text[3], query->from, sizeof ask->store.text[3]);
+	/* What came a moment ago is found too. */
+	irc_buffers_save();
+	port_flush();
+	return ask;
+}
+
+static struct bytes cell_bytes(const struct store_rows *rows, size_t row, unsigned column)
+{
+	const struct store_cell *cell = store_cell(rows, row, column);
+
+	return bytes_of(store_cell_text(rows, cell), cell->len);
+}
+
+struct irc_found irc_found_at(const struct store_rows *rows, size_t row)
+{
+	return (struct irc_found){
+		.buffer = store_cell_text(rows, store_cell(rows, row, 0)),
+		.network = store_cell_text(rows, store_cell(rows, row, 1)),
+		.record = {.seq = (uint64_t)store_cell(rows, row, 2)->number,
+			   .at_ms = store_cell(rows, row, 3)->number,
+			   .kind = (uint32_t)store_cell(rows, row, 4)->number,
+			   .tags = cell_bytes(rows, row, 5),
+			   .line = cell_bytes(rows, row, 6)},
+	};
+}
+
+/* --- SEARCH --------------------------------------------------------------------------------- */
+
+struct search {
+	uint32_t client;
+	char user[IRC_USER_SIZE];
+	char label[80];
+};
+
+static void tell(struct irc_client *client, const char *label, const struct store_rows *rows)
+{
+	const char *host = irc_conf_now()->hostname;
+	bool was = client->in_turn;
+	char batch[32];
+
+	client->in_turn = true;
+	snprintf(batch, sizeof batch, "S%llu", (unsigned long long)++client->batches);
+	irc_client_say(client, "%s%s%s:%s BATCH +%s soju.im/search", label[0] ? "@label=" : "",
+		       label, label[0] ? " " : "", host, batch);
+	for (size_t i = rows->count; i-- > 0 && client->state == IRC_CLIENT_HERE;) {
+		struct irc_found found = irc_found_at(rows, i);
+		struct irc_network *network =
+			irc_network_find(client->user, bytes_str(found.network));
+		struct irc_buffer *buffer =
+			network ? irc_buffer_find(network, bytes_str(found.buffer)) : NULL;
+
+		if (buffer)
+			irc_client_record(client, buffer, &found.record, batch);
+	}
+	irc_client_say(client, ":%s BATCH -%s", host, batch);
+	client->in_turn = was;
+	if (!was)
+		irc_client_feed(client);
+}
+
+static void on_searched(struct irc_ask *ask)
+{
+	struct search *search = ask->context;
+	const struct irc_user *user = irc_user_find(bytes_str(search->user));
+	struct irc_client *client = user ? irc_client_of(user, search->client) : NULL;
+
+	if (client && ask->store.ask.fault)
+		irc_client_fail(client, "SEARCH", "INTERNAL_ERROR", "",
+				"What was said cannot be read: %s",
+				store_fault_text(ask->store.ask.fault));
+	else if (client)
+		tell(client, search->label, &ask->store.rows);
+	free(search);
+	irc_ask_free(ask);
+}
+
+/* False: it is nothing that can be asked. */
+static bool attribute(struct irc_query *query, struct bytes key, struct bytes value)
+{
+	uint64_t limit;
+
+	if (bytes_equal(key, BYTES("in")))
+		bytes_to_str(value, query->in, sizeof query->in);
+	else if (bytes_equal(key, BYTES("from")))
+		irc_query_from(query, value);
+	else if (bytes_equal(key, BYTES("text")))
+		irc_query_words(query, value);
+	else if (bytes_equal(key, BYTES("after")))
+		return irc_time_parse(value, &query->after_ms);
+	else if (bytes_equal(key, BYTES("before")))
+		return irc_time_parse(value, &query->before_ms);
+	else if (bytes_equal(key, BYTES("limit")) && bytes_to_u64(value, UINT32_MAX, &limit))
+		query->limit = (unsigned)limit;
+	else
+		return bytes_equal(key, BYTES("limit")) ? false : true;
+	return true;
+}
+
+void irc_search(struct irc_client *client, struct irc_network *network, const struct irc_line *line)
+{
+	struct search *search = calloc(1, sizeof *search);
+	struct bytes rest = irc_param(line, 0), key, raw;
+	struct irc_query query;
+	struct irc_ask *ask;
+	char *label;
+
+	irc_query_init(&query);
+	query.network = network ? network->id : 0;
+	while (irc_tag_next(&rest, &key, &raw)) {
+		char value[600];
+		struct writer w = writer_of(value, sizeof value);
+
+		irc_tag_unescape(&w, raw);
+		if (!writer_ok(&w) || !attribute(&query, key, writer_done(&w))) {
+			irc_client_fail(client, "SEARCH", "INVALID_PARAMS", "",
+					"%.*s is not said so", (int)key.len, (const char *)key.at);
+			free(search);
+			return;
+		}
+	}
+	ask = search ? irc_query_ask(client->user, &query) : NULL;
+	if (!ask) {
+		free(search);
+		return;
+	}
+	search->client = client->number;
+	memcpy(search->user, client->user->name, sizeof search->user);
+	label = irc_client_take_label(client);
+	if (label)
+		snprintf(search->label, sizeof search->label, "%s", label);
+	free(label);
+	ask->context = search;
+	irc_ask_send(ask, on_searched);
+}
