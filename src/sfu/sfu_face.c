@@ -56,6 +56,8 @@ static json_t *sender_tree(const struct sfu_sender *sender)
 	put(tree, "resent", (int64_t)sender->resent);
 	put(tree, "not_kept", (int64_t)sender->unknown);
 	put(tree, "key_requests", (int64_t)sender->plis);
+	put(tree, "freezes", (int64_t)sender->freezes);
+	put(tree, "frozen_ms", sender->frozen_us / 1000);
 	if (sender->remb)
 		put(tree, "bandwidth", (int64_t)sender->remb);
 	return tree;
@@ -133,6 +135,7 @@ static void sum_up(json_t *sums, const struct sfu_peer *peer)
 		add_to(room, "resent", (int64_t)sender->resent);
 		add_to(room, "lost", sender->lost > 0 ? sender->lost : 0);
 		add_to(room, "key_requests", (int64_t)sender->plis);
+		add_to(room, "freezes", (int64_t)sender->freezes);
 	}
 }
 
@@ -198,8 +201,8 @@ static json_t *track_tree(const struct sfu_track *track, int64_t now_us)
 RUNS_ON(on_control)
 static json_t *room_tree(const struct sfu_room *room, const json_t *sums, int64_t now_us)
 {
-	static const char *const names[] = {"bytes_out", "packets", "resent", "lost",
-					    "key_requests"};
+	static const char *const names[] = {"bytes_out", "packets",      "resent",
+					    "lost",      "key_requests", "freezes"};
 	const json_t *sum = json_object_get(sums, room->name);
 	json_t *tree = json_object(), *tracks = json_array();
 	const char *shown;

@@ -118,7 +118,9 @@ void idle_worker_start(struct worker *worker)
 
 void idle_worker_stop(struct worker *worker)
 {
-	if (worker->id == 0 && running)
+	if (worker->id != 0)
+		return;
+	if (running)
 		uv_close((uv_handle_t *)&timer, NULL);
-	running &= worker->id != 0;
+	running = false;
 }

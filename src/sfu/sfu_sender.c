@@ -157,6 +157,10 @@ void sender_send(struct sfu_sender *sender, const struct sender_packet *packet, 
 	rtp.ts = (uint32_t)ts;
 	put_packet(sender, &rtp, packet->padded, packet->flags, send_time,
 		   (uint64_t)(seq - FIRST_INDEX), packet->payload);
+	if (packet->flags & RECORD_KEY && sender->frozen.us) {
+		sender->frozen_us += mono_since_us(now, sender->frozen);
+		sender->frozen = (mono_t){0};
+	}
 	sender->packets++;
 	sender->octets += packet->payload.len;
 	if (sender->resend_budget < RESEND_BURST * RESEND_SHARE)
@@ -287,6 +291,12 @@ static void want_key(struct sfu_sender *sender)
 {
 	struct sfu_track *track = sender->pending ? sender->pending : sender->track;
 
+	if (sender->video && sender->state == SENDER_LIVE && !sender->pending &&
+	    !sender->frozen.us) {
+		sender->frozen = mono_now();
+		sender->freezes++;
+		metric_add(METRIC_sfu_freezes, 1);
+	}
 	sender->plis++;
 	if (track)
 		atomic_store_explicit(&track->wants_key, true, memory_order_relaxed);

@@ -68,6 +68,11 @@ struct sfu_sender {
 	int32_t lost;
 	int64_t rtt_us;
 	uint64_t nacks, plis, resent, unknown;
+	/* Its pictures stood still: it asked for a key one while it was shown something; until that went
+	 * out. */
+	uint64_t freezes;
+	int64_t frozen_us;
+	mono_t frozen;  /* since; 0: they move */
 	uint64_t remb;  /* what the viewer says that fits through; 0: nothing said */
 	char layer[17]; /* that it wants; "": what fits */
 	mono_t layered, tried;

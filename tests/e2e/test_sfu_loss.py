@@ -83,3 +83,26 @@ def test_a_thin_path_gets_a_thin_layer(stage):
         return {"h": 1280, "m": 640, "l": 320}[
             max((t for t in tracks if t["kind"] == "video"), key=lambda t: t["bitrate"])["layer"]]
     await_true(lambda: wide.stats()["frameWidth"] >= best(), 30, wide.stats)
+
+
+def test_a_viewer_that_stands_still_is_counted(stage):
+    server, pages, udp = stage
+    sender, viewer = pages.open(), pages.open()
+
+    def media():
+        sessions = server.get("/api/v1/sfu/sessions", auth=("admin", server.admin_password)).json["sessions"]
+        return next(m for s in sessions if s["role"] == "viewer" for m in s["media"] if m["kind"] == "video")
+
+    publish(sender, "frozen", audio=False)
+    with Impairment(udp, seed=2) as relay:
+        watch(viewer, "frozen", relay)
+        await_true(lambda: viewer.stats().get("framesDecoded", 0) > 60, 40, viewer.stats)
+        before = media()
+        relay.loss = 0.7
+        await_true(lambda: media()["freezes"] > before["freezes"], 30, media)
+        relay.loss = 0
+        await_true(lambda: media()["frozen_ms"] > before["frozen_ms"], 30, media)
+        seen = viewer.stats()["framesDecoded"]
+        await_true(lambda: viewer.stats()["framesDecoded"] > seen + 30, 30, viewer.stats)
+    room = server.get("/api/v1/sfu/rooms", auth=("admin", server.admin_password)).json["rooms"][0]
+    assert room["freezes"] >= 1

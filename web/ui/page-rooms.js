@@ -48,6 +48,7 @@ function sessionTable(label, context) {
 		{ name: "For", kind: "num", text: (one) => since(one.since_us / 1e6) },
 		{ name: "Bytes", kind: "num", text: (one) => bytes(one.role === "publisher" ? one.bytes_in : one.bytes_out) },
 		{ name: "Loss", kind: "num", text: worst },
+		{ name: "Freezes", kind: "num", text: (one) => one.role === "publisher" ? "" : number(one.media.reduce((sum, m) => sum + (m.freezes ?? 0), 0)) },
 		{ name: "Asked again", kind: "num", text: (one) => number(one.media.reduce((sum, m) => sum + (m.nacks ?? 0), 0)) },
 		{ name: "Do", hideName: true, kind: "act-cell", make: (of) => h("div.acts", null, can("POST", "/sfu/sessions/{id}/switch") ? [
 			button("Room", of, (one, done) => move(one, context.rooms, done)), button("Layer", of, (one, done) => layer(one, context.layersOf(one.room), done))] : null,
@@ -65,7 +66,7 @@ function sessionTable(label, context) {
 function roomCard(first, context) {
 	const name = first.room;
 	const state = h("span.state", null, h("span.state-dot", { "aria-hidden": "true" }), h("span.state-word"));
-	const values = ["Viewers", "In", "Out", "Lost on the way", "Sent again", "Key pictures asked for"].map((word) => [word, h("dd")]);
+	const values = ["Viewers", "In", "Out", "Lost on the way", "Sent again", "Key pictures asked for", "Freezes"].map((word) => [word, h("dd")]);
 	const shape = h("p.hint-text");
 	const people = sessionTable(`Who is in ${name}`, context);
 	const details = h("details", { ontoggle: () => { context.open[details.open ? "add" : "delete"](name); context.load(); } }, h("summary", null, "Who is here"), people.root);
@@ -81,7 +82,7 @@ function roomCard(first, context) {
 		state.dataset.state = !room.publisher ? "off" : silent ? "stalled" : "live";
 		setText(state.lastChild, !room.publisher ? "Waits for a publisher" : silent ? "No picture" : "On air");
 		setText(shape, room.tracks.map((one) => [one.codec, one.layer, bits(one.bitrate)].filter(Boolean).join(" ")).join(" · "));
-		[number(room.viewers), bits(room.tracks.reduce((sum, one) => sum + one.bitrate, 0)), past.at ? bits(rate) : "–", percent(room.lost, room.packets), number(room.resent), number(room.key_requests)]
+		[number(room.viewers), bits(room.tracks.reduce((sum, one) => sum + one.bitrate, 0)), past.at ? bits(rate) : "–", percent(room.lost, room.packets), number(room.resent), number(room.key_requests), number(room.freezes)]
 			.forEach((text, i) => setText(values[i][1], text));
 		if (at !== past.at)
 			Object.assign(past, { at, out: room.bytes_out });
