@@ -6,6 +6,7 @@
 #include "edge/edge.h"
 #include "edge/route.h"
 #include "edge/tls_outgoing.h"
+#include "edge/web_push.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
 #include "irc/irc_cursors.h"
@@ -15,8 +16,10 @@
 #include "irc/irc_leave.h"
 #include "irc/irc_load.h"
 #include "irc/irc_network.h"
+#include "irc/irc_push.h"
 #include "irc/irc_route.h"
 #include "irc/irc_upstream.h"
+#include "irc/irc_upload.h"
 #include "irc/irc_user.h"
 #include "irc/irc_web.h"
 #include "store/store_irc.h"
@@ -106,10 +109,12 @@ static void on_tick(uv_timer_t *timer)
 	enter_worker();
 	irc_buffers_save();
 	resume_paused();
+	irc_push_tick(now);
 	if (mono_before(now, next_second))
 		return;
 	next_second = mono_add_ms(now, 1000);
-	irc_here.ticks++;
+	if (++irc_here.ticks % 3600 == 0 && irc_here.worker->id == 0)
+		irc_upload_expire();
 	look_at_clients(irc_here.strangers, now);
 	while ((named = irc_index_next(&irc_here.users, &at))) {
 		struct irc_user *user = container_of(named, struct irc_user, named);
@@ -162,6 +167,8 @@ static void worker_stop(struct worker *worker)
 		irc_buffers_save();
 		irc_user_drop(user, true);
 	}
+	irc_push_stop();
+	irc_upload_stop();
 	irc_index_fini(&irc_here.users);
 	irc_here.runs = false;
 	irc_leave_close();
@@ -173,7 +180,7 @@ static bool worker_busy(struct worker *worker)
 {
 	(void)worker;
 	enter_worker();
-	return irc_here.orders;
+	return irc_here.orders || irc_upload_busy();
 }
 
 static const struct worker_hooks irc_hooks = {worker_start, worker_stop, worker_busy};
@@ -214,6 +221,7 @@ static void configure(const struct conf *conf)
 	route_site_ask(site);
 	api_add(irc_operations);
 	irc_web_prepare();
+	route_add(irc_upload_routes);
 }
 
 static int start(uv_loop_t *loop, const struct conf *conf)
@@ -226,6 +234,8 @@ static int start(uv_loop_t *loop, const struct conf *conf)
 	error = irc_cursors_open(irc_face_directory());
 	if (error)
 		log_warn_code(error, "irc", "places of clients are not kept");
+	if (!web_push_init(irc_face_directory()))
+		log_warn("irc", "nobody is told by WebPush: its key cannot be had");
 	irc_load(loop);
 	running = true;
 	return 0;
@@ -254,6 +264,7 @@ static bool reload(const struct conf *conf)
 static void fini(void)
 {
 	irc_cursors_close();
+	web_push_fini();
 }
 
 /* Over TLS a record may wait that the kernel has not; it is nobody's to send then. */
@@ -315,6 +326,7 @@ static void part_worker(void)
 
 	enter_worker();
 	irc_buffers_save();
+	irc_upload_stop();
 	irc_here.stopping = true;
 	for (at = 0; (named = irc_index_next(&irc_here.users, &at));) {
 		struct irc_user *user = container_of(named, struct irc_user, named);

@@ -150,13 +150,14 @@ void irc_buffer_rename(struct irc_buffer *buffer, struct bytes name)
 
 void irc_buffer_keep(const struct irc_buffer *buffer)
 {
-	json_t *tree = json_pack("{s:b, s:b, s:s*, s:i, s:i, s:i, s:i, s:i, s:b, s:b, s:b}",
-				 "joined", buffer->wanted, "detached", buffer->detached, "key",
-				 buffer->key, "relay_detached", buffer->relay_detached,
-				 "reattach_on", buffer->reattach_on, "detach_on", buffer->detach_on,
-				 "detach_after", (int)buffer->detach_after_s, "retention_days",
-				 (int)buffer->retention_days, "muted", buffer->muted, "blocked",
-				 buffer->blocked, "pinned", buffer->pinned);
+	json_t *tree =
+		json_pack("{s:b, s:b, s:s*, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:b, s:b}", "joined",
+			  buffer->wanted, "detached", buffer->detached, "key", buffer->key,
+			  "relay_detached", buffer->relay_detached, "reattach_on",
+			  buffer->reattach_on, "detach_on", buffer->detach_on, "notify_on",
+			  buffer->notify_on, "detach_after", (int)buffer->detach_after_s,
+			  "retention_days", (int)buffer->retention_days, "muted", buffer->muted,
+			  "blocked", buffer->blocked, "pinned", buffer->pinned);
 	char *text = tree ? json_dumps(tree, JSON_COMPACT) : NULL;
 
 	if (text && buffer->id)
@@ -186,6 +187,7 @@ void irc_buffer_take(struct irc_buffer *buffer, struct bytes settings)
 	buffer->relay_detached = filter_of(tree, "relay_detached");
 	buffer->reattach_on = filter_of(tree, "reattach_on");
 	buffer->detach_on = filter_of(tree, "detach_on");
+	buffer->notify_on = filter_of(tree, "notify_on");
 	buffer->detach_after_s =
 		(uint32_t)json_integer_value(json_object_get(tree, "detach_after"));
 	buffer->retention_days =

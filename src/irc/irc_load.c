@@ -7,15 +7,16 @@
 #include "irc/irc_cursors.h"
 #include "irc/irc_leave.h"
 #include "irc/irc_network.h"
+#include "irc/irc_push.h"
 #include "irc/irc_user.h"
 #include "store/store_irc.h"
 
 #define WAIT_MS 5000
 
 /* What is read, one table behind the other. */
-static const enum store_irc_query tables[] = {STORE_IRC_USERS, STORE_IRC_NETWORKS,
-					      STORE_IRC_BUFFERS, STORE_IRC_DEVICES,
-					      STORE_IRC_PASSWORDS};
+static const enum store_irc_query tables[] = {STORE_IRC_USERS,     STORE_IRC_NETWORKS,
+					      STORE_IRC_BUFFERS,   STORE_IRC_DEVICES,
+					      STORE_IRC_PASSWORDS, STORE_IRC_PUSHES};
 
 struct cursor {
 	uint64_t buffer, device, seq;
@@ -188,6 +189,24 @@ static void passwords_take(const struct worker *worker)
 	}
 }
 
+static void pushes_take(const struct worker *worker)
+{
+	const struct store_rows *rows = &load.rows[5];
+
+	for (size_t i = 0; i < rows->count; i++) {
+		const char *name = text_at(rows, i, 1);
+		struct irc_user *user =
+			is_ours(name, worker) ? irc_user_make(bytes_str(name)) : NULL;
+
+		if (user)
+			(void)irc_push_add(user, (uint64_t)number_at(rows, i, 0),
+					   (uint64_t)number_at(rows, i, 2),
+					   bytes_str(text_at(rows, i, 3)),
+					   bytes_str(text_at(rows, i, 4)),
+					   bytes_str(text_at(rows, i, 5)), number_at(rows, i, 6));
+	}
+}
+
 static int by_buffer(const void *a, const void *b)
 {
 	const struct cursor *x = a, *y = b;
@@ -250,6 +269,7 @@ static void on_visit(struct baton *baton, struct worker *worker)
 	buffers_take();
 	devices_take(worker);
 	passwords_take(worker);
+	pushes_take(worker);
 	cursors_take();
 	irc_leave_adopt();
 	while ((named = irc_index_next(&irc_here.users, &at)))
@@ -303,8 +323,11 @@ static void ids_take(void)
 	static const struct {
 		unsigned table;
 		enum irc_id kind;
-	} kinds[] = {
-		{1, IRC_ID_NETWORK}, {2, IRC_ID_BUFFER}, {3, IRC_ID_DEVICE}, {4, IRC_ID_PASSWORD}};
+	} kinds[] = {{1, IRC_ID_NETWORK},
+		     {2, IRC_ID_BUFFER},
+		     {3, IRC_ID_DEVICE},
+		     {4, IRC_ID_PASSWORD},
+		     {5, IRC_ID_PUSH}};
 
 	for (size_t k = 0; k < COUNT_OF(kinds); k++)
 		for (size_t i = 0; i < load.rows[kinds[k].table].count; i++)

@@ -11,9 +11,11 @@
 #include "edge/account.h"
 #include "edge/edge.h"
 #include "edge/proto/base64.h"
+#include "edge/web_push.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_crypto.h"
 #include "irc/irc_network.h"
+#include "irc/irc_upload.h"
 #include "irc/irc_user.h"
 #include "irc/irc_verifier.h"
 
@@ -824,6 +826,17 @@ void irc_login_line(struct irc_client *client, const struct irc_line *line)
 
 /* --- welcome -------------------------------------------------------------------------------- */
 
+/* Of what is not IRC: keys and addresses. */
+static void irc_extras(char *out, size_t size)
+{
+	char address[200];
+
+	snprintf(out, size, "%s%s", irc_conf_now()->push && web_push_public()[0] ? "VAPID=" : "",
+		 irc_conf_now()->push ? web_push_public() : "");
+	if (irc_upload_address(address, sizeof address))
+		snprintf(out + strlen(out), size - strlen(out), " soju.im/FILEHOST=%s", address);
+}
+
 void irc_client_isupport(struct irc_client *client)
 {
 	const struct irc_network *network = irc_client_network(client);
@@ -831,7 +844,8 @@ void irc_client_isupport(struct irc_client *client)
 	char line[450], own[300];
 	struct writer w = writer_of(line, sizeof line);
 	unsigned count = 0;
-	struct bytes all[2];
+	struct bytes all[3];
+	char more[300];
 
 	snprintf(own, sizeof own,
 		 "CHATHISTORY=%llu MSGREFTYPES=timestamp,msgid LINELEN=4096%s%s%s%s",
@@ -849,7 +863,9 @@ void irc_client_isupport(struct irc_client *client)
 			 client->multi ? " CHANTYPES=#&+! PREFIX=(qaohv)~&@%+" : " CHANTYPES=");
 	all[0] = bytes_str(own);
 	all[1] = tokens;
-	for (unsigned i = 0; i < 2; i++)
+	irc_extras(more, sizeof more);
+	all[2] = bytes_str(more);
+	for (unsigned i = 0; i < 3; i++)
 		while (all[i].len) {
 			struct bytes token = bytes_cut(&all[i], ' ');
 

@@ -42,6 +42,9 @@ struct irc_buffer;
 struct irc_upstream;
 struct irc_client;
 struct irc_route;
+struct irc_rule;
+struct irc_push;
+struct irc_push_wait;
 
 /* --- what a user says of a network ---------------------------------------------------------- */
 
@@ -93,7 +96,8 @@ struct irc_buffer {
 	bool detached;
 	bool is_dirty; /* on the list of what has lines to save */
 	bool muted, blocked, pinned;
-	uint8_t relay_detached, reattach_on, detach_on; /* enum irc_filter */
+	bool pushed; /* something of it was shown elsewhere (irc_push.h) */
+	uint8_t relay_detached, reattach_on, detach_on, notify_on; /* enum irc_filter */
 	uint32_t detach_after_s;
 	uint32_t retention_days; /* 0: as of the network */
 	mono_t detach_at;
@@ -186,6 +190,9 @@ struct irc_user {
 	struct irc_device *devices;
 	uint32_t device_count;
 	struct irc_password *passwords;
+	struct irc_rule *rules; /* irc_notify.h */
+	uint32_t rule_count;
+	struct irc_push *pushes; /* irc_push.h */
 	uint64_t lines_in, lines_out;
 };
 
@@ -201,6 +208,8 @@ struct irc_worker {
 	unsigned connects; /* begun in this second */
 	int64_t connects_at;
 	uint32_t orders; /* of BouncerServ, that wait for something (irc_order.h) */
+	struct irc_push_wait *push_waits;
+	uint32_t push_count, pushes; /* that wait; that are under way */
 	bool stopping;
 	bool runs;
 	bool store_full; /* the store is behind: who floods us waits */

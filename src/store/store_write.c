@@ -97,6 +97,11 @@ static const char *const statements[STORE_KINDS][3] = {
 	[STORE_IRC_PASSWORD_USED] = {"UPDATE irc_passwords SET used = ?2, address = ?20 WHERE "
 				     "id = ?1",
 				     NULL},
+	[STORE_IRC_PUSH] =
+		{"INSERT OR REPLACE INTO irc_pushes (id, user, network, endpoint, p256dh, "
+		 "auth, created) VALUES (?1, ?10, ?2, ?11, ?12, ?13, ?3)",
+		 NULL},
+	[STORE_IRC_PUSH_DROP] = {"DELETE FROM irc_pushes WHERE id = ?1", NULL},
 	[STORE_IRC_PASSWORD_DROP] = {"DELETE FROM irc_passwords WHERE id = ?1", NULL},
 };
 
