@@ -469,7 +469,7 @@ static bool conn_is_hello(const struct conn *conn)
 	return conn->fresh && conn->in[0] == TLS_HANDSHAKE && tls_identity_in_force();
 }
 
-static void conn_take_certificate(struct conn *conn)
+RUNS_ON(on_worker) static void conn_take_certificate(struct conn *conn)
 {
 	uint8_t der[8192];
 	size_t len = handshake_certificate(conn->handshake, der, sizeof der);
