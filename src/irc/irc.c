@@ -303,7 +303,7 @@ static void stay_worker(void)
 }
 
 /* The record layer of a client is the other server's to end: not a word from this one. */
-static void part_client(struct irc_client *client)
+RUNS_ON(on_worker) static void part_client(struct irc_client *client)
 {
 	bool tls = client->link.tls != 0;
 
@@ -311,7 +311,7 @@ static void part_client(struct irc_client *client)
 	irc_client_end(client, tls ? NULL : "The bouncer is renewed: come again");
 }
 
-static void part_network(struct irc_network *network)
+RUNS_ON(on_worker) static void part_network(struct irc_network *network)
 {
 	if (network->up && (network->is_left || network->up->link.tls))
 		irc_upstream_part(network->up);
