@@ -241,6 +241,12 @@ class Ringmain(Bouncer):
             self.secrets[user] = re.search(r"\b[0-9a-f]{24}\b", " ".join(said))[0]
         return f"{user}/net@c{time.monotonic_ns() % 10 ** 9}:{self.secrets[user]}"
 
+    def last(self):
+        """The number of the newest line that is in the store."""
+        with sqlite3.connect(f"file:{next((self.folder / 'data').glob('*.db'))}?mode=ro", uri=True) as store:
+            newest = store.execute("SELECT seq FROM irc_lines ORDER BY buffer DESC, seq DESC LIMIT 1").fetchone()
+            return newest[0] if newest else 0
+
     def rows(self):
         with sqlite3.connect(f"file:{next((self.folder / 'data').glob('*.db'))}?mode=ro", uri=True) as store:
             return store.execute("SELECT count(*) FROM irc_lines").fetchone()[0]
@@ -468,12 +474,12 @@ def bench_store(args):
             far.until(lambda: far.joined >= 1, 60, "joined")
             settle(far, None, 1)
             peer = next(peer for peer in far.peers.values() if peer["channels"])
-            before, total = bouncer.rows(), args.store_lines
+            before, first, total = bouncer.rows(), bouncer.last(), args.store_lines
             with Window(bouncer.pid) as window:
                 for said in range(0, total, 1000):
                     say(far, peer, said, 1000, args.size)
                 until = time.monotonic() + 120
-                while bouncer.rows() - before < total and time.monotonic() < until:
+                while bouncer.last() - first < total and time.monotonic() < until:
                     far.turn(0.02)
             kept = bouncer.rows() - before
     finally:

@@ -227,7 +227,7 @@ ChrootDir =
     return await_port(port)
 
 
-def start_inspircd(crew, room, pair=None):
+def start_inspircd(crew, room, pair=None, more=""):
     port, secure = free_ports(), free_ports()
     room = pathlib.Path(room)
     conf = room / "inspircd.conf"
@@ -252,7 +252,7 @@ def start_inspircd(crew, room, pair=None):
 <sslprofile name="tls" provider="gnutls" hash="sha256" certfile="{pair[0]}" keyfile="{pair[1]}">''' if pair else ''}
 """ + "\n".join(f'<module name="{m}">' for m in modules) + """
 <class name="c" commands="*"><type name="t" classes="c"><files motd="/dev/null">
-""")
+""" + more)
     crew.start(["/usr/sbin/inspircd", "--nofork", "--runasroot", "--nopid", "--config", conf], "inspircd")
     await_port(port)
     return (port, secure)
