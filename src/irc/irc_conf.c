@@ -13,6 +13,7 @@ static void irc_check(const struct conf *conf, struct conf_errors *errors)
 	const struct irc_conf *values = irc_conf_of(conf);
 
 	conf_net_check_listen(errors, conf, values, "irc.listen", &values->listen);
+	conf_net_check_listen(errors, conf, values, "irc.identd", &values->identd);
 }
 
 const struct conf_room irc_conf_room = {
