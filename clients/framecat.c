@@ -26,6 +26,9 @@ static const char usage[] = "usage: framecat [options] SLOT\n"
 			    "  --skip         leaves out what was lost, instead of repeating\n"
 			    "  --help         prints this\n";
 
+#define FRAMES_MOST 1000000000000ull
+#define WAIT_MOST_S 31536000ull /* a year */
+
 static const char frame_line[] = "FRAME\n";
 
 struct options {
@@ -159,6 +162,22 @@ static int framecat(const struct options *options)
 	return result == FC_BROKEN || result == FC_DEAD ? 1 : 0;
 }
 
+static bool take_number(const char *name, const char *text, uint64_t low, uint64_t high,
+			uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	if (text[0] >= '0' && text[0] <= '9' && !*end && errno == 0 && *out >= low && *out <= high)
+		return true;
+	fprintf(stderr,
+		"framecat: %s: %s is no number from %" PRIu64 " to %" PRIu64
+		"; see framecat --help\n",
+		name, text, low, high);
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option known[] = {
@@ -166,17 +185,25 @@ int main(int argc, char **argv)
 		{"skip", 0, NULL, 's'},   {"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0},
 	};
 	struct options options = {.frames = UINT64_MAX, .wait_ms = 10000};
+	bool good = true;
 	int letter;
 
-	while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1)
+	while (good && (letter = getopt_long(argc, argv, "", known, NULL)) != -1)
 		switch (letter) {
-		case 'n': options.frames = strtoull(optarg, NULL, 10); break;
-		case 'w': options.wait_ms = strtoull(optarg, NULL, 10) * 1000; break;
+		case 'n':
+			good = take_number("--frames", optarg, 1, FRAMES_MOST, &options.frames);
+			break;
+		case 'w':
+			good = take_number("--wait", optarg, 0, WAIT_MOST_S, &options.wait_ms);
+			options.wait_ms *= 1000;
+			break;
 		case 'o': options.oldest = true; break;
 		case 's': options.skip = true; break;
 		case 'h': fputs(usage, stdout); return 0;
 		default: fputs(usage, stderr); return 2;
 		}
+	if (!good)
+		return 2;
 	if (optind + 1 != argc) {
 		fputs(usage, stderr);
 		return 2;

@@ -201,7 +201,7 @@ FC_API int fc_slot_id_ok(const char *slot_id);
 /* The time in the stream of frame index, rounded to the microsecond and never accumulated. */
 FC_API uint64_t fc_pts_us(uint32_t fps_num, uint32_t fps_den, uint64_t index);
 
-/* "uyvy422", "v210", "nv12", "p010", "rgba"; NULL for what is none. And back: -1 for what is none. */
+/* "uyvy422", "v210", "nv12", "p010", "rgba"; NULL for what is none. And back, "UYVY422" too: -1 for what is none. */
 FC_API const char *fc_pix_name(uint32_t pixel_format);
 FC_API int fc_pix_by_name(const char *name);
 

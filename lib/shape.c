@@ -1,4 +1,5 @@
 #include <string.h>
+#include <strings.h>
 
 #include "fc_internal.h"
 
@@ -27,7 +28,7 @@ const char *fc_pix_name(uint32_t pixel_format)
 int fc_pix_by_name(const char *name)
 {
 	for (size_t i = 0; name && i < PIX_COUNT; i++)
-		if (strcmp(name, pix_names[i]) == 0)
+		if (strcasecmp(name, pix_names[i]) == 0)
 			return (int)i;
 	return -1;
 }

@@ -76,17 +76,20 @@ static void listen_as_before(uv_loop_t *loop, const struct conf *before, size_t 
 int families_listen(uv_loop_t *loop, const struct conf *conf, const struct conf *before, char *at,
 		    size_t size)
 {
-	int error;
+	int first = 0;
 
 	for (size_t i = 0; i < COUNT_OF(families); i++) {
-		error = families[i]->listen ? families[i]->listen(loop, conf, at, size) : 0;
-		if (error) {
-			if (before)
-				listen_as_before(loop, before, i);
+		int error = families[i]->listen ? families[i]->listen(loop, conf, at, size) : 0;
+
+		if (error && before) {
+			listen_as_before(loop, before, i);
 			return error;
 		}
+		/* At the start each has its try: after an upgrade one that fails is no end. */
+		if (!first)
+			first = error;
 	}
-	return 0;
+	return first;
 }
 
 bool families_reload(const struct conf *conf)
@@ -110,11 +113,60 @@ bool families_order(const char *name, struct family_order *order)
 	return false;
 }
 
+void families_hush(void)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->hush)
+			families[i]->hush();
+	}
+}
+
+bool families_are_hushed(void)
+{
+	bool hushed = true;
+
+	for (size_t i = 0; i < COUNT_OF(families); i++)
+		hushed &= !families[i]->is_hushed || families[i]->is_hushed();
+	return hushed;
+}
+
+void families_leave(void)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->leave)
+			families[i]->leave();
+	}
+}
+
+void families_stay(void)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->stay)
+			families[i]->stay();
+	}
+}
+
 void families_part(void)
 {
 	for (size_t i = 0; i < COUNT_OF(families); i++) {
 		if (families[i]->part)
 			families[i]->part();
+	}
+}
+
+void families_leave_worker(void)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->leave_worker)
+			families[i]->leave_worker();
+	}
+}
+
+void families_stay_worker(void)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->stay_worker)
+			families[i]->stay_worker();
 	}
 }
 

@@ -26,7 +26,13 @@ MUST_CHECK int families_listen(uv_loop_t *loop, const struct conf *conf, const s
 RUNS_ON(on_control) bool families_reload(const struct conf *conf);
 /* Hands an order to the family of that name; false: there is none, or it takes none. */
 RUNS_ON(on_control) bool families_order(const char *name, struct family_order *order);
+RUNS_ON(on_control) void families_hush(void);
+RUNS_ON(on_control) bool families_are_hushed(void);
+RUNS_ON(on_control) void families_leave(void);
+RUNS_ON(on_control) void families_stay(void);
 RUNS_ON(on_control) void families_part(void);
+RUNS_ON(on_worker) void families_leave_worker(void);
+RUNS_ON(on_worker) void families_stay_worker(void);
 RUNS_ON(on_worker) void families_part_worker(void);
 RUNS_ON(on_control) bool families_are_idle(void);
 RUNS_ON(on_control) void families_stop(void);

@@ -291,8 +291,10 @@ static void explain_start(int error, const char *at)
 		fprintf(stderr,
 			"\nringmain: another program serves %s already. Choose another port, "
 			"for example:\n    --set 'http.listen=[::]:8010'\n"
-			"The port above it is for SHOUTcast encoders; "
-			"--set radio.shoutcast_port=no does without.\n\n",
+			"or in the setting that names this one (framecache.listen, irc.listen …). "
+			"The port\nabove http.listen's is ours, for SHOUTcast encoders; "
+			"--set radio.shoutcast_port=no\n"
+			"does without.\n\n",
 			at);
 	else if (error == -EACCES)
 		fprintf(stderr,

@@ -16,13 +16,14 @@
 
 #define LOOK_MS  5
 #define QUIET_MS 500   /* that requests have to end before the moment */
+#define HUSH_MS  250   /* and that families have to come to rest */
 #define HELLO_MS 15000 /* that the new server has to start */
 #define LAST_MS  30000 /* that answers have to get out afterwards */
 #define FLUSH_MS 300   /* at least: for files that are being written */
 #define DRAIN_MS 1000  /* between two looks whether anybody is left */
 #define STOW_MS  1000  /* as LAST_MS, when no server runs meanwhile */
 
-enum stage { IDLE, ASKED, AWAITED, QUIETING, PARTED, DRAINING };
+enum stage { IDLE, ASKED, AWAITED, QUIETING, HUSHING, PARTED, DRAINING };
 
 static const struct upgrade_hooks *hooks;
 static uv_poll_t channel;
@@ -68,6 +69,7 @@ static void leave_worker(struct worker *worker)
 {
 	(void)worker;
 	enter_worker();
+	families_leave_worker();
 	edge_leave_worker();
 }
 
@@ -75,6 +77,7 @@ static void stay_worker(struct worker *worker)
 {
 	(void)worker;
 	enter_worker();
+	families_stay_worker();
 	edge_stay_worker();
 }
 
@@ -86,9 +89,11 @@ RUNS_ON(on_control) static void give(void)
 	enum handover_given given;
 
 	workers_halt(leave_worker);
+	families_leave();
 	given = handover_give(peer, &why);
 	if (given == HANDOVER_KEPT) {
 		workers_go_on(stay_worker);
+		families_stay();
 		edge_resume();
 		failed(why);
 		return;
@@ -106,6 +111,7 @@ RUNS_ON(on_control) static void give(void)
 		go(PARTED, LOOK_MS, LOOK_MS);
 	} else {
 		workers_go_on(stay_worker);
+		families_stay();
 		log_warnx("core",
 			  "the new server knows other tables: this one serves those it has");
 		go(DRAINING, DRAIN_MS, DRAIN_MS);
@@ -120,12 +126,14 @@ RUNS_ON(on_control) static void stow(void)
 	int *fds, count, error;
 
 	workers_halt(leave_worker);
+	families_leave();
 	count = estate_descriptors(&fds);
 	error = count < 0 ? count : stow_put(estate_fd(), fds, (size_t)count);
 	if (count >= 0)
 		free(fds);
 	if (error) {
 		workers_go_on(stay_worker);
+		families_stay();
 		log_warn_code(error, "core", "systemd does not keep the connections: they end");
 		stage = IDLE;
 		uv_timer_stop(&timer);
@@ -161,7 +169,13 @@ static void on_look(uv_timer_t *handle)
 	case ASKED: failed("the keeper does not answer"); break;
 	case AWAITED: failed("the new server does not start"); break;
 	case QUIETING:
-		if (edge_busy() == 0 || ms > QUIET_MS)
+		if (edge_busy() == 0 || ms > QUIET_MS) {
+			families_hush();
+			go(HUSHING, 0, LOOK_MS);
+		}
+		break;
+	case HUSHING:
+		if (families_are_hushed() || ms > HUSH_MS)
 			stowing ? stow() : give();
 		break;
 	case PARTED:

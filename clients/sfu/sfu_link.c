@@ -138,18 +138,44 @@ static void shake(struct link *link, struct bytes datagram)
 	}
 }
 
-void link_take(struct link *link, struct bytes datagram, mono_t now)
+/* A server that is not lite, or that calls itself lite and asks all the same as libnice does (Janus),
+ * wants answers (RFC 8445 7.3). */
+static void answer(struct link *link, struct stun *asked)
+{
+	const struct sockaddr_in *at = &link->peer.at;
+	struct address from = {.ip = {[10] = 0xff, [11] = 0xff}, .port = ntohs(at->sin_port)};
+	struct ice_check check;
+	uint8_t buf[STUN_MAX];
+	struct writer w = writer_of(buf, sizeof buf);
+
+	memcpy(from.ip + 12, &at->sin_addr, 4);
+	asked->controlled = false; /* as it must be: we control */
+	ice_answer(&link->peer.names, asked, &from, hmac_sha1, &w, &check);
+	if (writer_ok(&w) && w.len)
+		link_send(link, writer_done(&w));
+}
+
+static void take_stun(struct link *link, struct bytes datagram)
 {
 	struct stun stun;
 
+	if (stun_parse(datagram, &stun) != STUN_OK)
+		return;
+	if (stun.class == STUN_REQUEST) {
+		answer(link, &stun);
+	} else if (link->state == LINK_ASKING &&
+		   ice_is_answer(&link->peer.names, &stun, bytes_of(link->id, sizeof link->id),
+				 hmac_sha1)) {
+		link->state = LINK_SHAKING;
+		shake(link, (struct bytes){NULL, 0});
+	}
+}
+
+void link_take(struct link *link, struct bytes datagram, mono_t now)
+{
 	(void)now;
 	if (stun_looks(datagram)) {
-		if (link->state == LINK_ASKING && stun_parse(datagram, &stun) == STUN_OK &&
-		    ice_is_answer(&link->peer.names, &stun, bytes_of(link->id, sizeof link->id),
-				  hmac_sha1)) {
-			link->state = LINK_SHAKING;
-			shake(link, (struct bytes){NULL, 0});
-		}
+		take_stun(link, datagram);
 	} else if (link->state == LINK_SHAKING && datagram.len && datagram.at[0] >= 20 &&
 		   datagram.at[0] <= 63) {
 		shake(link, datagram);

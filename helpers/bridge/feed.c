@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -21,7 +23,7 @@ static struct {
 	bool known;  /* the format */
 	bool signal; /* as it was said last */
 	bool broken; /* the next frame does not go on from the one before */
-	bool said;   /* why there is no slot */
+	bool said;   /* why there is no slot, or no frame in it */
 	fc_writer_t *writer;
 	fc_info_t info;
 	int ring;          /* a descriptor of what the writer writes */
@@ -84,6 +86,16 @@ static void complain(const char *why)
 	feed.retry_ns = fc_mono_ns() + RETRY_NS;
 }
 
+static void complain_of_file(const char *what)
+{
+	const char *error = strerror(errno), *dir = getenv("FC_DIR");
+	char why[512];
+
+	snprintf(why, sizeof why, "%s/%s cannot be %s: %s", dir && *dir ? dir : FC_DEFAULT_DIR,
+		 feed.options->slot, what, error);
+	complain(why);
+}
+
 static bool order_alone(const fc_config_t *config)
 {
 	if (fc_slot_create(feed.options->slot, config, FC_REPLACE) == 0)
@@ -91,7 +103,7 @@ static bool order_alone(const fc_config_t *config)
 	if (errno == EBUSY)
 		give_up("another writer has the slot");
 	else
-		complain(strerror(errno));
+		complain_of_file("made");
 	return false;
 }
 
@@ -122,7 +134,7 @@ static void slot_open(const fc_config_t *config)
 		return;
 	feed.writer = fc_writer_open(feed.options->slot);
 	if (!feed.writer) {
-		complain(strerror(errno));
+		complain_of_file("opened to write");
 		return;
 	}
 	feed.ring = fc_file_open(feed.options->slot, false);
@@ -196,6 +208,15 @@ static void commit(const fc_frame_meta_t *meta)
 
 	if (result == FC_CLOSED || result == FC_SUPERSEDED)
 		give_up("the slot was taken away");
+}
+
+/* Whether there are pixels for the whole width in each of the card's rows. */
+static bool has_rows(const struct feed_frame *frame)
+{
+	uint32_t width = feed.info.width;
+	uint32_t least = feed.info.pixel_format == FC_PIX_V210 ? (width + 5) / 6 * 16 : width * 2;
+
+	return frame->row_bytes >= (long)least;
 }
 
 static void copy_rows(uint8_t *to, const struct feed_frame *frame)
@@ -297,6 +318,12 @@ void feed_frame(const struct feed_frame *frame)
 	pthread_mutex_lock(&feed.mutex);
 	if (!ring_open())
 		goto out;
+	if (!has_rows(frame)) {
+		if (!feed.said)
+			say("the card's frames have rows of %ld bytes: left out", frame->row_bytes);
+		feed.said = true;
+		goto out;
+	}
 	if (!feed.signal)
 		feed.broken = fc_writer_position(feed.writer) > 0;
 	set_signal(true);

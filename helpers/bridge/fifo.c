@@ -66,6 +66,13 @@ static bool is_over(void)
 	return over;
 }
 
+/* What will be no different at once: who asks again at once asks all the time. */
+static bool is_for_good(int result)
+{
+	return result != FC_OK && result != FC_TIMEOUT && result != FC_NOSIGNAL &&
+	       result != FC_STALLED;
+}
+
 /* --- beginning and ending ------------------------------------------------------------------- */
 
 static bool ring_take(struct stream *stream)
@@ -143,8 +150,11 @@ static void frames_pass(struct stream *stream, uint8_t *now, uint8_t *before, si
 	while (good && holds(stream)) {
 		fc_frame_t *frame;
 		uint8_t *other = before;
+		int result = fc_copy_frame(stream->slot, &frame, now, size, STEP_MS);
 
-		if (fc_copy_frame(stream->slot, &frame, now, size, STEP_MS) != FC_OK)
+		if (is_for_good(result))
+			nap();
+		if (result != FC_OK)
 			continue;
 		if (!begun)
 			picture_began(stream, frame->audio_first);
@@ -172,7 +182,9 @@ static void *video_run(void *unused)
 		}
 		fc_info(stream.slot, &info);
 		both = malloc((size_t)info.frame_size * 2);
-		if (both && out_open(&stream))
+		if (!both)
+			nap();
+		else if (out_open(&stream))
 			frames_pass(&stream, both, both + info.frame_size, info.frame_size);
 		free(both);
 		stream_end(&stream);
@@ -241,8 +253,11 @@ static void *audio_run(void *unused)
 
 			while (good && holds(&stream)) {
 				fc_frame_t *frame;
+				int result = fc_read_frame(stream.slot, &frame, STEP_MS);
 
-				if (fc_read_frame(stream.slot, &frame, STEP_MS) == FC_OK)
+				if (is_for_good(result))
+					nap();
+				if (result == FC_OK)
 					good = samples_put(&stream, &at,
 							   frame->audio_first +
 								   frame->audio_samples,

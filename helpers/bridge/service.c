@@ -9,9 +9,11 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_S  5
+#define PATIENCE_S  5 /* for each step */
+#define ANSWER_S    8 /* for all of them: who sends a byte now and then has no answer */
 #define ANSWER_SIZE 16384u
 
 /* "http://127.0.0.1:7435/" or "http://[::1]:7435" */
@@ -87,13 +89,23 @@ static int dial(const char *where)
 	return fd;
 }
 
-static int send_all(int fd, const char *text, size_t len)
+static time_t now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+static int send_all(int fd, const char *text, size_t len, time_t end)
 {
 	while (len) {
 		ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
 
 		if (n == -1)
 			return -errno;
+		if (now_s() > end)
+			return -ETIMEDOUT;
 		text += n;
 		len -= (size_t)n;
 	}
@@ -101,13 +113,17 @@ static int send_all(int fd, const char *text, size_t len)
 }
 
 /* Everything until the other side closes. */
-static int receive(int fd, char *answer)
+static int receive(int fd, char *answer, time_t end)
 {
 	size_t len = 0;
 	ssize_t n;
 
-	while (len < ANSWER_SIZE - 1 && (n = recv(fd, answer + len, ANSWER_SIZE - 1 - len, 0)) > 0)
+	while (len < ANSWER_SIZE - 1 &&
+	       (n = recv(fd, answer + len, ANSWER_SIZE - 1 - len, 0)) > 0) {
 		len += (size_t)n;
+		if (now_s() > end)
+			return -ETIMEDOUT;
+	}
 	answer[len] = '\0';
 	return len ? 0 : -ETIMEDOUT;
 }
@@ -116,6 +132,7 @@ static int ask(const struct service *service, const char *method, const char *pa
 	       const char *body, char *answer)
 {
 	char *request;
+	time_t end = now_s() + ANSWER_S;
 	int fd = dial(service->where), error, len;
 
 	if (fd < 0)
@@ -126,11 +143,11 @@ static int ask(const struct service *service, const char *method, const char *pa
 		       method, path, service->token ? "Authorization: Bearer " : "",
 		       service->token ? service->token : "", service->token ? "\r\n" : "",
 		       strlen(body), body);
-	error = len == -1 ? -ENOMEM : send_all(fd, request, (size_t)len);
+	error = len == -1 ? -ENOMEM : send_all(fd, request, (size_t)len, end);
 	if (len != -1)
 		free(request);
 	if (!error)
-		error = receive(fd, answer);
+		error = receive(fd, answer, end);
 	close(fd);
 	return error;
 }

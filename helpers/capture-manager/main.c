@@ -24,8 +24,9 @@
 #include "fc_client.h"
 #include "feed.h"
 
-#define FEEDS_MAX 8
-#define TELL_MS   500
+#define FEEDS_MAX    8
+#define TELL_MS      500
+#define PATIENCE_MAX 86400u
 
 static const char usage[] =
 	"usage: capture-manager [options] SLOT\n"
@@ -261,6 +262,21 @@ static bool take_raw(struct manager *manager, const char *name)
 	return feed;
 }
 
+static bool take_patience(struct manager *manager, const char *text)
+{
+	char *end;
+	unsigned long seconds = strtoul(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || *end || seconds > PATIENCE_MAX) {
+		fprintf(stderr,
+			"capture-manager: --patience: %s is no number of seconds from 0 to %u\n",
+			text, PATIENCE_MAX);
+		return false;
+	}
+	manager->all.patience_ms = (unsigned)seconds * 1000;
+	return true;
+}
+
 /* Each command is filled in once before anything runs, so that its faults are found now. */
 static bool commands_check(struct manager *manager, bool print)
 {
@@ -354,9 +370,7 @@ int main(int argc, char **argv)
 		case '1': manager.all.once = true; break;
 		case 'c': print = true; break;
 		case 's': status = optarg; break;
-		case 'p':
-			manager.all.patience_ms = (unsigned)strtoul(optarg, NULL, 10) * 1000;
-			break;
+		case 'p': good = take_patience(&manager, optarg); break;
 		case 'h': fputs(usage, stdout); return 0;
 		default: fputs(usage, stderr); return 2;
 		}

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #define IO_SIZE       65536
+#define OWED_S        10 /* of bare sound that its pipe does not take: then nobody reads it */
 #define OWED_MAX      (64u << 20)
+#define PAY_MS        5000
 #define SLACK_DIVISOR 50
 #define LOOK_MS       200
 
@@ -136,6 +138,9 @@ bool outlet_open(struct outlet *outlet, const fc_info_t *info, int video, int so
 		 const atomic_bool *stop)
 {
 	*outlet = (struct outlet){.info = info, .stop = stop, .video = video, .sound = sound};
+	outlet->owed_most = (size_t)OWED_S * info->audio_rate * info->audio_channels * 4;
+	if (outlet->owed_most > OWED_MAX)
+		outlet->owed_most = OWED_MAX;
 	/* A second of silence at a time, and whatever one frame may have. */
 	outlet->silence_len = info->audio_rate;
 	outlet->sound_len = info->audio_capacity;
@@ -241,12 +246,25 @@ static bool put_picture(struct outlet *outlet, const uint8_t *pixels)
 	return good;
 }
 
-/* Bare sound waits here until its pipe takes it. */
+/* Bare sound waits here until its pipe takes it. Where that is too much, a process that reads it is waited for, as
+ * with pictures; one that has taken nothing for seconds reads none. */
 static bool owe(struct outlet *outlet, const void *data, size_t size)
 {
-	if (outlet->owed_len + size > outlet->owed_size) {
-		size_t grown = 2 * (outlet->owed_len + size);
-		uint8_t *at = grown <= OWED_MAX ? realloc(outlet->owed, grown) : NULL;
+	struct pollfd room = {.fd = outlet->sound, .events = POLLOUT};
+	unsigned waited = 0;
+	size_t need;
+
+	while ((need = outlet->owed_len + size) > outlet->owed_most && outlet->owed_len &&
+	       waited < PAY_MS && !atomic_load(outlet->stop)) {
+		bool takes = poll(&room, 1, LOOK_MS) > 0;
+
+		if (takes && !owed_pay(outlet))
+			return false;
+		waited = takes ? 0 : waited + LOOK_MS;
+	}
+	if (need > outlet->owed_size) {
+		size_t grown = 2 * need < outlet->owed_most ? 2 * need : outlet->owed_most;
+		uint8_t *at = need <= grown ? realloc(outlet->owed, grown) : NULL;
 
 		if (!at)
 			return false;
@@ -292,6 +310,16 @@ static uint64_t samples_before(const fc_info_t *info, uint64_t n)
 			  info->fps_num);
 }
 
+/* What is missing before our frame n. */
+static bool put_silence_until(struct outlet *outlet, uint64_t n)
+{
+	const fc_info_t *info = outlet->info;
+	uint64_t slack = info->audio_rate / SLACK_DIVISOR, due = samples_before(info, n);
+
+	return info->audio_channels == 0 || outlet->samples + slack >= due ||
+	       put_silence(outlet, due - outlet->samples);
+}
+
 /* The samples of our frame n. */
 static bool put_sound(struct outlet *outlet, fc_slot_t *slot, const fc_frame_t *frame, uint64_t n)
 {
@@ -301,7 +329,7 @@ static bool put_sound(struct outlet *outlet, fc_slot_t *slot, const fc_frame_t *
 
 	if (info->audio_channels == 0)
 		return true;
-	if (outlet->samples + slack < due && !put_silence(outlet, due - outlet->samples))
+	if (!put_silence_until(outlet, n))
 		return false;
 	if (count > outlet->sound_len ||
 	    fc_frame_audio(slot, frame, outlet->heard,
@@ -322,9 +350,11 @@ bool outlet_frame(struct outlet *outlet, fc_slot_t *slot, const fc_frame_t *fram
 	n = frame->index - outlet->base;
 	if (outlet->nut)
 		outlet->next = n;
-	/* It may be hours that are missing, and a process that takes all of them at once. */
+	/* It may be hours that are missing, and a process that takes all of them at once. Pictures and silence
+	 * go side by side: who waits for the one has not too much of the other. */
 	for (; outlet->next < n; outlet->repeated++)
-		if (atomic_load(outlet->stop) || !put_picture(outlet, before ? before : pixels))
+		if (atomic_load(outlet->stop) || !put_picture(outlet, before ? before : pixels) ||
+		    !put_silence_until(outlet, outlet->next))
 			return false;
 	return put_picture(outlet, pixels) && put_sound(outlet, slot, frame, n);
 }

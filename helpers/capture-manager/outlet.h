@@ -29,7 +29,7 @@ struct outlet {
 	size_t silence_len, sound_len;
 	int32_t *heard;
 	uint8_t *owed; /* bare sound that its pipe did not take yet */
-	size_t owed_len, owed_size;
+	size_t owed_len, owed_size, owed_most;
 };
 
 /* The descriptors are the outlet's from now on. False: no memory, or the process has gone already. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "held.h"
 #include "input.h"
 #include "picture.h"
 #include "say.h"
@@ -15,21 +16,13 @@
 
 #define HELD_PICTURES  128
 #define HELD_SOUNDS    2048
+#define PICTURES_BYTES ((size_t)1 << 30) /* a second of 2160p60 in 4:2:0 */
+#define SOUNDS_BYTES   ((size_t)64 << 20)
 #define HELD_MOST_US   1000000 /* a picture waits no longer for its sound */
 #define NO_SIGNAL_NS   1000000000ull
 #define DELAY_LEAST_MS 500
 #define DELAY_MOST_MS  15000
 #define GOOD_SESSION_S 10 /* after one that lasted, the next is tried at once */
-
-struct held {
-	AVFrame *frame;
-	int64_t pts_us;
-};
-
-struct queue {
-	struct held *at;
-	size_t size, first, count;
-};
 
 struct counts {
 	uint64_t frames, repeated, dropped, direct, sources;
@@ -44,7 +37,7 @@ struct ingest {
 	struct timeline line;
 	struct picture picture;
 	struct sound sound;
-	struct queue pictures, sounds;
+	struct held pictures, sounds;
 	const uint8_t *last;   /* the pixels of the frame before */
 	uint64_t last_ns;      /* when it was committed; 0: none by us */
 	uint64_t no_signal;    /* whether the slot says so */
@@ -83,56 +76,6 @@ static void wait_until(struct ingest *in, uint64_t ns)
 			return;
 		nanosleep(&nap, NULL);
 	}
-}
-
-/* --- queues of decoded frames --------------------------------------------------------------------- */
-
-static struct held *queue_first(struct queue *queue)
-{
-	return queue->count ? &queue->at[queue->first] : NULL;
-}
-
-/* From the first to the last. */
-static int64_t queue_span_us(const struct queue *queue)
-{
-	size_t last = (queue->first + queue->count - 1) % queue->size;
-
-	return queue->count ? queue->at[last].pts_us - queue->at[queue->first].pts_us : 0;
-}
-
-/* False: there is no room, and the frame is gone. */
-static bool queue_put(struct queue *queue, AVFrame *frame, int64_t pts_us)
-{
-	struct held *held = &queue->at[(queue->first + queue->count) % queue->size];
-
-	if (queue->count == queue->size) {
-		av_frame_unref(frame);
-		return false;
-	}
-	if (!held->frame)
-		held->frame = av_frame_alloc();
-	if (!held->frame) {
-		av_frame_unref(frame);
-		return false;
-	}
-	av_frame_move_ref(held->frame, frame);
-	held->pts_us = pts_us;
-	queue->count++;
-	return true;
-}
-
-static void queue_drop(struct queue *queue)
-{
-	av_frame_unref(queue->at[queue->first].frame);
-	queue->first = (queue->first + 1) % queue->size;
-	queue->count--;
-}
-
-static void queue_fini(struct queue *queue)
-{
-	for (size_t i = 0; queue->at && i < queue->size; i++)
-		av_frame_free(&queue->at[i].frame);
-	free(queue->at);
 }
 
 /* --- frames --------------------------------------------------------------------------------------- */
@@ -266,7 +209,7 @@ static void show(struct ingest *in, AVFrame *frame, uint64_t missing)
 }
 
 /* Sound that is so far from the line is of another one, which the next picture begins. */
-static bool sound_is_near(const struct ingest *in, const struct held *held)
+static bool sound_is_near(const struct ingest *in, const struct held_frame *held)
 {
 	int64_t at = timeline_sample_at(&in->line, held->pts_us, in->sound.rate) - in->sound.first;
 
@@ -275,13 +218,13 @@ static bool sound_is_near(const struct ingest *in, const struct held *held)
 
 static bool sound_ready(struct ingest *in, int64_t end)
 {
-	struct held *held;
+	struct held_frame *held;
 
-	while (!sound_reaches(&in->sound, end) && (held = queue_first(&in->sounds))) {
+	while (!sound_reaches(&in->sound, end) && (held = held_first(&in->sounds))) {
 		if (sound_is_near(in, held) &&
 		    sound_put(&in->sound, &in->line, held->frame, held->pts_us) < 0)
 			say("a piece of sound cannot be resampled");
-		queue_drop(&in->sounds);
+		held_drop(&in->sounds);
 	}
 	return sound_reaches(&in->sound, end);
 }
@@ -289,13 +232,13 @@ static bool sound_ready(struct ingest *in, int64_t end)
 /* Shows what has its sound, or cannot wait for it any longer. */
 static void release(struct ingest *in, bool all)
 {
-	struct held *held;
+	struct held_frame *held;
 
-	while ((held = queue_first(&in->pictures)) && !in->taken && !*in->stopped) {
+	while ((held = held_first(&in->pictures)) && !in->taken && !*in->stopped) {
 		uint64_t missing;
 		enum timeline_place place = timeline_place(&in->line, held->pts_us, &missing);
-		bool late = all || queue_span_us(&in->pictures) > HELD_MOST_US ||
-			    in->pictures.count == in->pictures.size;
+		bool late = all || held_span_us(&in->pictures) > HELD_MOST_US ||
+			    held_is_full(&in->pictures);
 
 		if (place == TIMELINE_JUMP) {
 			timeline_begin(&in->line, held->pts_us);
@@ -311,7 +254,7 @@ static void release(struct ingest *in, bool all)
 		if (place == TIMELINE_FRAME)
 			show(in, held->frame, missing);
 		in->counts.dropped += place == TIMELINE_DROP;
-		queue_drop(&in->pictures);
+		held_drop(&in->pictures);
 	}
 }
 
@@ -431,12 +374,12 @@ static void source_describe(const struct ingest *in)
 {
 	const AVCodecParameters *video = in->input.video_stream->codecpar;
 
-	say("%s: %s %dx%d%s%s into %s %ux%u at %u/%u, %u channels", in->options->shown,
+	say("%s: %s %dx%d%s%s into %s %ux%u at %u/%u, %u channel%s", in->options->shown,
 	    avcodec_get_name(video->codec_id), video->width, video->height,
 	    in->input.sound ? " and " : "",
 	    in->input.sound ? avcodec_get_name(in->input.sound->codec_id) : "",
 	    fc_pix_name(in->info.pixel_format), in->info.width, in->info.height, in->info.fps_num,
-	    in->info.fps_den, in->info.audio_channels);
+	    in->info.fps_den, in->info.audio_channels, in->info.audio_channels == 1 ? "" : "s");
 }
 
 static void source_read(struct ingest *in)
@@ -447,14 +390,14 @@ static void source_read(struct ingest *in)
 
 	while (frame && !in->taken && !*in->stopped &&
 	       (kind = input_next(&in->input, frame, &pts_us)) != INPUT_END) {
-		struct queue *queue = kind == INPUT_PICTURE ? &in->pictures : &in->sounds;
+		struct held *held = kind == INPUT_PICTURE ? &in->pictures : &in->sounds;
 
 		/* A picture without a time follows the one before. */
 		if (pts_us == INT64_MIN)
 			pts_us = last_us + 1000000LL * in->info.fps_den / in->info.fps_num;
 		if (kind == INPUT_PICTURE)
 			last_us = pts_us;
-		if (!queue_put(queue, frame, pts_us))
+		if (!held_put(held, frame, pts_us))
 			in->counts.dropped += kind == INPUT_PICTURE;
 		release(in, false);
 	}
@@ -475,9 +418,9 @@ static bool source_run(struct ingest *in)
 		source_read(in);
 	}
 	while (in->pictures.count)
-		queue_drop(&in->pictures);
+		held_drop(&in->pictures);
 	while (in->sounds.count)
-		queue_drop(&in->sounds);
+		held_drop(&in->sounds);
 	input_close(&in->input);
 	picture_stop(&in->picture);
 	sound_stop(&in->sound);
@@ -562,10 +505,8 @@ int ingest_run(const struct options *options, struct door *door,
 		door->context = &in;
 	}
 	in.pace = options->pace == -1 ? !live(options) : options->pace;
-	in.pictures =
-		(struct queue){calloc(HELD_PICTURES, sizeof(struct held)), HELD_PICTURES, 0, 0};
-	in.sounds = (struct queue){calloc(HELD_SOUNDS, sizeof(struct held)), HELD_SOUNDS, 0, 0};
-	if (in.pictures.at && in.sounds.at)
+	if (held_init(&in.pictures, HELD_PICTURES, PICTURES_BYTES) &&
+	    held_init(&in.sounds, HELD_SOUNDS, SOUNDS_BYTES))
 		sources_run(&in);
 	else
 		say("no memory");
@@ -578,7 +519,7 @@ int ingest_run(const struct options *options, struct door *door,
 	if (door)
 		door->context = NULL;
 	fc_writer_close(in.writer);
-	queue_fini(&in.pictures);
-	queue_fini(&in.sounds);
+	held_fini(&in.pictures);
+	held_fini(&in.sounds);
 	return status;
 }

@@ -3,12 +3,14 @@
 #include <libavutil/cpu.h>
 #include <time.h>
 
+#include "address.h"
 #include "picture.h"
 #include "say.h"
 
 #define IO_SIZE      65536
 #define ANALYZE_US   "2000000"
 #define ANALYZE_SIZE "20000000"
+#define TIMES_MAX_US ((int64_t)1 << 60)
 
 uint64_t input_now_ns(void)
 {
@@ -40,23 +42,11 @@ static int on_read(void *context, uint8_t *buf, int size)
 
 /* --- opening -------------------------------------------------------------------------------------- */
 
-/* A play list from a network leads nowhere into our files, a file leads to files only. */
-static const char *protocols(const struct options *options)
-{
-	if (options->file)
-		return "file,crypto,data,concat,pipe";
-	return "async,cache,crypto,data,ffrtmpcrypt,ffrtmphttp,ftp,hls,http,httpproxy,https,mmsh,"
-	       "mmst,"
-	       "pipe,rist,rtmp,rtmpe,rtmps,rtmpt,rtmpte,rtmpts,rtp,rtsp,sctp,sftp,srt,srtp,tcp,tls,"
-	       "udp,"
-	       "udplite,unix";
-}
-
 static void url_options(const struct options *options, AVDictionary **dictionary)
 {
 	av_dict_set(dictionary, "analyzeduration", ANALYZE_US, 0);
 	av_dict_set(dictionary, "probesize", ANALYZE_SIZE, 0);
-	av_dict_set(dictionary, "protocol_whitelist", protocols(options), 0);
+	av_dict_set(dictionary, "protocol_whitelist", address_protocols(options->url), 0);
 	if (!options->srt)
 		return;
 	av_dict_set(dictionary, "mode", "caller", 0);
@@ -116,6 +106,7 @@ static AVCodecContext *decoder_for(struct input *input, AVStream *stream, const 
 		goto fail;
 	context->pkt_timebase = stream->time_base;
 	context->opaque = input->context;
+	context->max_pixels = INPUT_PIXELS_MAX;
 	if (stream == input->video_stream) {
 		const AVCodecDescriptor *about = avcodec_descriptor_get(codec->id);
 
@@ -134,6 +125,17 @@ fail:
 	return NULL;
 }
 
+static bool is_too_large(const struct input *input)
+{
+	const AVCodecParameters *video = input->video_stream->codecpar;
+
+	if ((int64_t)video->width * video->height <= INPUT_PIXELS_MAX)
+		return false;
+	say("%s: its pictures are %dx%d; those of more than %d points are not decoded",
+	    input->options->shown, video->width, video->height, INPUT_PIXELS_MAX);
+	return true;
+}
+
 static int open_decoders(struct input *input)
 {
 	AVFormatContext *format = input->format;
@@ -148,6 +150,8 @@ static int open_decoders(struct input *input)
 		return AVERROR_STREAM_NOT_FOUND;
 	}
 	input->video_stream = format->streams[index];
+	if (is_too_large(input))
+		return AVERROR_DECODER_NOT_FOUND;
 	input->video = decoder_for(input, input->video_stream, codec);
 	if (!input->video) {
 		say("%s: no decoder starts for its video (%s)", input->options->shown,
@@ -210,19 +214,43 @@ void input_close(struct input *input)
 	}
 	av_packet_free(&input->packet);
 	input->video_stream = input->sound_stream = NULL;
-	input->draining = false;
+	input->draining = input->broken_told = false;
 }
 
 /* --- reading -------------------------------------------------------------------------------------- */
 
-static bool receive(AVCodecContext *codec, const AVStream *stream, AVFrame *frame, int64_t *pts_us)
+/* Once for each source: what is broken once is often broken on and on. */
+static void broken_tell(struct input *input, const AVCodecContext *codec, int error)
 {
-	if (!codec || avcodec_receive_frame(codec, frame) != 0)
+	char why[AV_ERROR_MAX_STRING_SIZE];
+
+	if (error >= 0 || error == AVERROR(EAGAIN) || error == AVERROR_EOF || input->broken_told)
+		return;
+	input->broken_told = true;
+	say("%s: some of its %s cannot be decoded and is made up for: %s", input->options->shown,
+	    codec == input->video ? "pictures" : "sound",
+	    av_make_error_string(why, sizeof why, error));
+	/* That is what decoders say to dimensions, too. */
+	if (codec == input->video && error == AVERROR(EINVAL))
+		say("%s: pictures of more than %d points are not decoded", input->options->shown,
+		    INPUT_PIXELS_MAX);
+}
+
+static bool receive(struct input *input, AVCodecContext *codec, const AVStream *stream,
+		    AVFrame *frame, int64_t *pts_us)
+{
+	int error = codec ? avcodec_receive_frame(codec, frame) : AVERROR_EOF;
+
+	broken_tell(input, codec, error);
+	if (error)
 		return false;
 	*pts_us = frame->best_effort_timestamp == AV_NOPTS_VALUE
 			  ? INT64_MIN
 			  : av_rescale_q(frame->best_effort_timestamp, stream->time_base,
 					 AV_TIME_BASE_Q);
+	/* A time that is tens of thousands of years away is none. */
+	if (*pts_us > TIMES_MAX_US || *pts_us < -TIMES_MAX_US)
+		*pts_us = INT64_MIN;
 	return true;
 }
 
@@ -230,20 +258,22 @@ static bool receive(AVCodecContext *codec, const AVStream *stream, AVFrame *fram
 static void feed(struct input *input)
 {
 	const AVPacket *packet = input->packet;
+	AVCodecContext *codec = packet->stream_index == input->video_stream->index ? input->video
+				: input->sound && packet->stream_index == input->sound_stream->index
+					? input->sound
+					: NULL;
 
-	if (packet->stream_index == input->video_stream->index)
-		(void)avcodec_send_packet(input->video, packet);
-	else if (input->sound && packet->stream_index == input->sound_stream->index)
-		(void)avcodec_send_packet(input->sound, packet);
+	if (codec)
+		broken_tell(input, codec, avcodec_send_packet(codec, packet));
 	av_packet_unref(input->packet);
 }
 
 enum input_kind input_next(struct input *input, AVFrame *frame, int64_t *pts_us)
 {
 	for (;;) {
-		if (receive(input->video, input->video_stream, frame, pts_us))
+		if (receive(input, input->video, input->video_stream, frame, pts_us))
 			return INPUT_PICTURE;
-		if (receive(input->sound, input->sound_stream, frame, pts_us))
+		if (receive(input, input->sound, input->sound_stream, frame, pts_us))
 			return INPUT_SOUND;
 		if (input->draining)
 			return INPUT_END;

@@ -8,11 +8,13 @@
  * first; then it gives up all privileges and most system calls, and only then it reads a byte of others. */
 #include <curl/curl.h>
 #include <libavformat/avformat.h>
+#include <libavutil/mem.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ingest.h"
+#include "input.h"
 #include "sandbox.h"
 #include "say.h"
 
@@ -57,6 +59,8 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	av_log_set_level(AV_LOG_FATAL);
+	/* A plane of 16 bits for each of four colours; also where libav decodes to look at a source. */
+	av_max_alloc((size_t)INPUT_PIXELS_MAX * 8);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	avformat_network_init();
 	if (!door_open(&options, &door)) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "fc_client.h"
 #include "say.h"
 
@@ -214,10 +215,14 @@ static bool together(struct options *o)
 
 	o->rtmp = strncmp(o->url, "rtmp://", 7) == 0;
 	o->srt = strncmp(o->url, "srt://", 6) == 0;
-	o->file = !strstr(o->url, "://") || strncmp(o->url, "file:", 5) == 0;
+	o->file = address_is_file(o->url);
 	if (!fc_slot_id_ok(o->slot)) {
 		say("%s is no slot: 1 to 64 letters, digits, _ and -, a letter or digit first",
 		    o->slot);
+		return false;
+	}
+	if (!address_protocols(o->url)) {
+		say("%s is not read: expected %s", o->shown, address_schemes);
 		return false;
 	}
 	if (len < 10 || len > 79) {
@@ -228,7 +233,7 @@ static bool together(struct options *o)
 		say("--passphrase-file: only SRT has one, and this is %s", o->shown);
 		return false;
 	}
-	if (o->loop && !o->file) {
+	if (o->loop && (!o->file || strncmp(o->url, "pipe:", 5) == 0)) {
 		say("--loop: only a file can begin again, and this is %s", o->shown);
 		return false;
 	}

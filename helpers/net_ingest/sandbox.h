@@ -1,5 +1,5 @@
 /* sandbox: what a process that reads untrusted media may still do: read files, use sockets, memory and
- * threads, and write into files that exist. It starts no program, makes, renames or removes no file
+ * threads, and write into files that exist. It starts no program, maps nothing that runs, makes, renames or removes no file
  * unless it makes slots itself, and has no privilege, also when root has started it. */
 #pragma once
 

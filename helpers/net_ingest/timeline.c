@@ -1,18 +1,20 @@
 #include "timeline.h"
 
 #define SECOND 1000000
+#define FAR    (INT64_MAX / 8)
 
 __extension__ typedef __int128 wide;
 
-/* a × b / c to the nearest, halves up; what is below zero too. */
-static int64_t scale(int64_t a, int64_t b, int64_t c)
+/* a × b / c to the nearest, halves up; what is below zero too. No further than FAR, where any time is a leap and
+ * sums of a few do not overflow. */
+static int64_t scale(wide a, int64_t b, int64_t c)
 {
-	wide twice = (wide)a * b * 2 + c;
+	wide twice = a * b * 2 + c;
 	wide whole = twice / (2 * (wide)c);
 
 	if (twice < 0 && whole * 2 * c != twice)
 		whole--;
-	return (int64_t)whole;
+	return whole > FAR ? FAR : whole < -FAR ? -FAR : (int64_t)whole;
 }
 
 enum timeline_place timeline_place(const struct timeline *line, int64_t pts_us, uint64_t *missing)
@@ -22,7 +24,8 @@ enum timeline_place timeline_place(const struct timeline *line, int64_t pts_us, 
 	*missing = 0;
 	if (!line->begun)
 		return TIMELINE_JUMP;
-	frame = scale(pts_us - line->origin_us, line->fps_num, (int64_t)line->fps_den * SECOND);
+	frame = scale((wide)pts_us - line->origin_us, line->fps_num,
+		      (int64_t)line->fps_den * SECOND);
 	if (frame < line->next - gap || frame > line->next + gap)
 		return TIMELINE_JUMP;
 	if (frame < line->next)
@@ -45,7 +48,7 @@ int64_t timeline_samples(const struct timeline *line, int64_t n, uint32_t rate)
 
 int64_t timeline_sample_at(const struct timeline *line, int64_t pts_us, uint32_t rate)
 {
-	return scale(pts_us - line->origin_us, rate, SECOND);
+	return scale((wide)pts_us - line->origin_us, rate, SECOND);
 }
 
 void timeline_rate_tidy(uint32_t *num, uint32_t *den)

@@ -460,6 +460,12 @@ static void set_item(struct load *load, struct conf_place place, const struct ai
 	struct conf_origin origin = {.from = CONF_FROM_SET, .place = place};
 	struct conf_said said = {.text = &value, .count = 1};
 
+	/* The last one counts, but for lists, where one might think that both do. */
+	if (is_list(aim->block->items[aim->index].type) &&
+	    aim->block->origins[aim->index].from == CONF_FROM_SET) {
+		refuse(load, aim, place, "is set twice: a list is one --set, with commas in it");
+		return;
+	}
 	assign(load, aim, &said, origin);
 }
 

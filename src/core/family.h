@@ -38,6 +38,19 @@ struct family {
 	/* Does what ringmainctl asks. */
 	void (*order)(struct family_order *order);
 
+	/* Another server is about to have what the estate holds. hush: takes in nothing more from
+	 * those whom it will leave; is_hushed: and all that they asked for before is done (looked
+	 * at for a short while); leave, with all workers halted: writes into the estate what only
+	 * now is at rest; stay: it does not come to that, all goes on. */
+	void (*hush)(void);
+	bool (*is_hushed)(void);
+	void (*leave)(void);
+	void (*stay)(void);
+	/* On each worker, at the moment when all else stands still: puts into the estate what another
+	 * server is to go on with; and takes it out again when that did not take it. */
+	void (*leave_worker)(void);
+	void (*stay_worker)(void);
+
 	/* Another server has what the estate holds: lets go of it without a word to anybody; on
 	 * control, and then on each worker. */
 	void (*part)(void);

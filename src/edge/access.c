@@ -91,10 +91,15 @@ static bool is_called_here(struct bytes host)
 	       bytes_equal(host, BYTES("localhost")) || bytes_start_with(host, BYTES("localhost:"));
 }
 
+bool access_is_brought(const struct request *request)
+{
+	return is_forwarded(request) || access_is_foreign(request);
+}
+
 bool access_is_local(const struct request *request)
 {
-	return is_loopback(&request->peer) && !is_forwarded(request) &&
-	       is_called_here(request->host) && !access_is_foreign(request);
+	return is_loopback(&request->peer) && is_called_here(request->host) &&
+	       !access_is_brought(request);
 }
 
 void access_csrf_word(struct bytes cookie, char word[ACCESS_WORD_SIZE])

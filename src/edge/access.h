@@ -121,6 +121,9 @@ struct lockout_rules access_lockout_rules(void);
 /* Whether a browser says that another site made it send this request. */
 bool access_is_foreign(const struct request *request);
 
+/* Whether a proxy on this machine (which says so in a header), or a browser for another site, brings it. */
+bool access_is_brought(const struct request *request);
+
 /* Whether a program on this machine asks, for what is open to those: from a loopback address, through
  * no proxy on it (which would say so in a header), by an address or as localhost (a page of another site
  * may have a name of its own that leads here), and not sent by another site. */

@@ -340,7 +340,7 @@ static bool user_add_begin(struct change *change)
 			  change->name);
 		return false;
 	}
-	if (book->account_count == ACCOUNT_ROWS_MAX) {
+	if (book->account_count >= edge_settings()->conf.auth_users) {
 		api_fault(change->call, 507, "list_full", "there are as many users as can be");
 		return false;
 	}

@@ -1,6 +1,7 @@
 #include "framecache/slot_face.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "edge/access.h"
 #include "edge/api.h"
 #include "framecache/slot_board.h"
+#include "framecache/slot_order.h"
 #include "framecache/slot_readers.h"
 
 #define READ      (METHOD_GET | METHOD_HEAD)
@@ -39,11 +41,29 @@ static bool has_token(const struct request *request)
 	       sodium_memcmp(said.at, token.at, token.len) == 0;
 }
 
+/* Came in by a Unix socket. */
+static bool is_beside(const struct conn *conn)
+{
+	int domain = 0;
+	socklen_t len = sizeof domain;
+
+	return getsockopt(conn_link(conn).fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+	       domain == AF_UNIX;
+}
+
+RUNS_ON(on_worker) static bool is_from_here(const struct conn *conn)
+{
+	const struct request *request = conn_request(conn);
+
+	/* Whom its file lets in may call us what he likes: no page has a name that leads there. */
+	return is_beside(conn) ? !access_is_brought(request) : access_is_local(request);
+}
+
 RUNS_ON(on_worker) static void let_in(struct conn *conn, void (*then)(struct conn *conn))
 {
 	const struct request *request = conn_request(conn);
 
-	if (access_is_local(request) || has_token(request))
+	if (is_from_here(conn) || has_token(request))
 		then(conn);
 	else
 		access_require(conn, RANK_OPERATOR, (struct bytes){0}, then);
@@ -157,20 +177,30 @@ static void answer_list(struct call *call)
 	api_answer(call, slots_tree());
 }
 
+/* "ok" while slots can be made and found. How writers are, and what room there is, is for who asks to judge. */
 static void answer_health(struct call *call)
 {
-	uint64_t slots = 0, live = 0;
+	uint64_t slots = 0, live = 0, silent = 0;
+	char fault[PATH_MAX + 64];
+	json_t *tree;
+	bool failing;
 
 	enter_control();
 	board_look();
 	for (const struct board_slot *slot = board_first(); slot; slot = slot->next) {
 		slots++;
 		live += slot->state == FC_OK;
+		silent += slot->state == FC_STALLED || slot->state == FC_DEAD;
 	}
-	api_answer(call, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "status", "ok", "slots",
-				   (json_int_t)slots, "live", (json_int_t)live, "bytes",
-				   (json_int_t)board_taken(), "budget", (json_int_t)board_budget(),
-				   "free", (json_int_t)board_room()));
+	failing = board_fault(fault, sizeof fault);
+	tree = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "status",
+			 failing ? "failing" : "ok", "slots", (json_int_t)slots, "live",
+			 (json_int_t)live, "stalled_or_dead", (json_int_t)silent, "bytes",
+			 (json_int_t)board_taken(), "budget", (json_int_t)board_budget(), "free",
+			 (json_int_t)board_room());
+	if (failing)
+		json_object_set_new(tree, "why", json_string(fault));
+	api_answer_as(call, failing ? 503 : 200, tree);
 }
 
 /* The name behind "/slots/" or API_ROOT "/slots/"; whether it could be one. */
@@ -188,6 +218,19 @@ static bool name_of(const struct call *call, char name[FC_SLOT_ID_MAX + 1])
 	return fc_slot_id_ok(name);
 }
 
+RUNS_ON(on_control) static void answer_none(struct call *call)
+{
+	char name[FC_SLOT_ID_MAX + 1];
+
+	if (name_of(call, name))
+		api_fault(call, 404, "no_such_slot", "there is no slot %s in %s", name,
+			  board_directory());
+	else
+		api_fault(call, 404, "no_such_slot",
+			  "no slot has such a name: 1 to 64 letters, digits, _ and -, a letter or "
+			  "digit first");
+}
+
 static void answer_one(struct call *call)
 {
 	const struct board_slot *slot;
@@ -197,7 +240,7 @@ static void answer_one(struct call *call)
 	board_look();
 	slot = name_of(call, name) ? board_find(name) : NULL;
 	if (!slot)
-		api_fault(call, 404, "no_such_slot", "there is no such slot");
+		answer_none(call);
 	else
 		api_answer(call, slot_tree(slot));
 }
@@ -216,9 +259,10 @@ static void answer_delete(struct call *call)
 		api_fault(call, 409, "has_writer",
 			  "a living writer has this slot; ?force=1 takes it away all the same");
 	else if (error == -ENOENT)
-		api_fault(call, 404, "no_such_slot", "there is no such slot");
+		answer_none(call);
 	else
-		api_fault(call, 500, "not_removed", "not removed: %s", strerror(-error));
+		api_fault(call, 500, "not_removed", "%s/%s cannot be removed: %s",
+			  board_directory(), name, strerror(-error));
 }
 
 /* --- making one ----------------------------------------------------------------------------- */
@@ -252,107 +296,42 @@ static void on_created(struct board_order *order)
 	case 0: answer_created(call, order->slot_id); break;
 	case EINVAL:
 		api_fault(call, 400, "bad_slot",
-			  fc_slot_id_ok(order->slot_id)
-				  ? "no slot can have this shape: see fc_config_t in fc_client.h"
-				  : "slot_id is 1 to 64 letters, digits, _ and -, a letter or "
-				    "digit first");
+			  "no slot can have this shape: see fc_config_t in fc_client.h");
 		break;
-	case EEXIST: api_fault(call, 409, "slot_exists", "there is a slot of this name"); break;
-	case EBUSY: api_fault(call, 409, "has_writer", "a living writer has this slot"); break;
+	case EEXIST:
+		api_fault(call, 409, "slot_exists",
+			  "there is a slot %s already; \"replace\": true makes it anew",
+			  order->slot_id);
+		break;
+	case EBUSY:
+		api_fault(call, 409, "has_writer", "a living writer has this slot: %s",
+			  order->slot_id);
+		break;
 	case EDQUOT:
 	case ENOSPC:
-		api_fault(
-			call, 507, "no_room",
-			"it takes %llu bytes; %llu of %llu are taken, and the file system has %llu",
-			(unsigned long long)order->size, (unsigned long long)board_taken(),
-			(unsigned long long)board_budget(), (unsigned long long)board_room());
+		api_fault(call, 507, "no_room",
+			  "%s takes %llu bytes; of the budget of %llu %llu are taken, and %s has "
+			  "%llu "
+			  "left",
+			  order->slot_id, (unsigned long long)order->size,
+			  (unsigned long long)board_budget(), (unsigned long long)board_taken(),
+			  board_directory(), (unsigned long long)board_room());
 		break;
-	default: api_fault(call, 500, "not_created", "not created: %s", strerror(-order->error));
+	default:
+		api_fault(call, 500, "not_created", "%s/%s cannot be made: %s", board_directory(),
+			  order->slot_id, strerror(-order->error));
 	}
 	free(creation);
-}
-
-/* A whole number of 32 bits, if it is there. */
-static bool take_u32(const json_t *body, const char *name, uint32_t *out)
-{
-	const json_t *value = json_object_get(body, name);
-	json_int_t number = json_integer_value(value);
-
-	if (!value)
-		return true;
-	if (!json_is_integer(value) || number < 0 || number > UINT32_MAX)
-		return false;
-	*out = (uint32_t)number;
-	return true;
-}
-
-/* A text of its buffer's length at most, without zeroes, if it is there. */
-static bool take_text(const json_t *body, const char *name, char *out, size_t size)
-{
-	const json_t *value = json_object_get(body, name);
-	size_t len = json_string_length(value);
-
-	if (!value)
-		return true;
-	if (!json_is_string(value) || len >= size || memchr(json_string_value(value), 0, len))
-		return false;
-	memcpy(out, json_string_value(value), len + 1);
-	return true;
-}
-
-/* By its name, or by its number. */
-static bool take_format(const json_t *body, uint32_t *out)
-{
-	const json_t *value = json_object_get(body, "pixel_format");
-	int format;
-
-	if (!json_is_string(value))
-		return take_u32(body, "pixel_format", out);
-	format = fc_pix_by_name(json_string_value(value));
-	*out = (uint32_t)format;
-	return format >= 0;
-}
-
-/* NULL, or the member that is not what it should be. */
-static const char *order_read(const json_t *body, struct board_order *order)
-{
-	fc_config_t *config = &order->config;
-	const struct {
-		const char *name;
-		uint32_t *out;
-	} numbers[] = {
-		{"width", &config->width},           {"height", &config->height},
-		{"fps_num", &config->fps_num},       {"fps_den", &config->fps_den},
-		{"ring_depth", &config->ring_depth}, {"scan", &config->scan},
-		{"colour", &config->colour},         {"audio_channels", &config->audio_channels},
-		{"audio_rate", &config->audio_rate}, {"file_mode", &config->file_mode},
-	};
-
-	for (size_t i = 0; i < COUNT_OF(numbers); i++)
-		if (!take_u32(body, numbers[i].name, numbers[i].out))
-			return numbers[i].name;
-	if (!take_text(body, "slot_id", order->slot_id, sizeof order->slot_id))
-		return "slot_id";
-	if (!take_text(body, "source_type", order->source_type, sizeof order->source_type))
-		return "source_type";
-	if (!take_format(body, &config->pixel_format))
-		return "pixel_format";
-	if (json_is_true(json_object_get(body, "replace")))
-		order->flags = FC_REPLACE;
-	return NULL;
 }
 
 /* Who asks at the Unix socket gets a slot of his own. */
 static void owner_take(const struct call *call, struct board_order *order)
 {
-	int fd = conn_link(call->conn).fd, domain = 0;
-	socklen_t len = sizeof domain;
 	struct ucred who;
+	socklen_t len = sizeof who;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == -1 || domain != AF_UNIX)
-		return;
-	len = sizeof who;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == -1)
+	if (!is_beside(call->conn) ||
+	    getsockopt(conn_link(call->conn).fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == -1)
 		return;
 	order->owned = true;
 	order->uid = who.uid;
@@ -362,24 +341,30 @@ static void owner_take(const struct call *call, struct board_order *order)
 static void answer_create(struct call *call)
 {
 	struct bytes in = call->request.body;
-	json_t *body = json_loadb((const char *)in.at, in.len, JSON_REJECT_DUPLICATES, NULL);
+	json_error_t error = {.text = "another type", .line = 1, .column = 1};
+	json_t *body = json_loadb((const char *)in.at, in.len, JSON_REJECT_DUPLICATES, &error);
 	struct creation *creation = calloc(1, sizeof *creation);
-	const char *fault;
+	char fault[SLOT_FAULT_SIZE];
+	bool good;
 
 	enter_control();
 	if (!creation || !json_is_object(body)) {
 		free(creation);
 		json_decref(body);
-		api_fault(call, creation ? 400 : 503, creation ? "bad_json" : "no_memory",
-			  creation ? "this takes a JSON object" : "out of memory");
+		if (creation)
+			api_fault(call, 400, "bad_json",
+				  "the body is no JSON object: %s, line %d column %d", error.text,
+				  error.line, error.column);
+		else
+			api_fault(call, 503, "no_memory", "out of memory");
 		return;
 	}
 	owner_take(call, &creation->order);
-	fault = order_read(body, &creation->order);
+	good = slot_order_read(body, &creation->order, fault);
 	json_decref(body);
-	if (fault) {
+	if (!good) {
 		free(creation);
-		api_fault(call, 400, "bad_slot", "%s is not what it should be", fault);
+		api_fault(call, 400, "bad_slot", "%s", fault);
 		return;
 	}
 	creation->call = call;

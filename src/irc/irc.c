@@ -12,7 +12,9 @@
 #include "irc/irc_cursors.h"
 #include "irc/irc_detach.h"
 #include "irc/irc_face.h"
+#include "irc/irc_gap.h"
 #include "irc/irc_identd.h"
+#include "irc/irc_leave.h"
 #include "irc/irc_load.h"
 #include "irc/irc_network.h"
 #include "irc/irc_push.h"
@@ -20,6 +22,7 @@
 #include "irc/irc_upload.h"
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
+#include "irc/irc_web.h"
 #include "store/store_irc.h"
 #include "store/store_port.h"
 
@@ -88,10 +91,9 @@ static void resume_paused(void)
 	struct irc_named *named;
 	uint32_t at = 0;
 
-	while (!irc_here.store_full && irc_here.paused &&
-	       (named = irc_index_next(&irc_here.users, &at)))
+	while (irc_here.paused && (named = irc_index_next(&irc_here.users, &at)))
 		for (struct irc_network *n = container_of(named, struct irc_user, named)->networks;
-		     n && !irc_here.store_full; n = n->next)
+		     n; n = n->next)
 			if (n->up)
 				irc_upstream_resume(n->up);
 	uv_timer_set_repeat(&irc_here.tick, irc_here.paused ? PAUSED_MS : TICK_MS);
@@ -122,6 +124,8 @@ static void on_tick(uv_timer_t *timer)
 		for (struct irc_network *network = user->networks; network;
 		     network = network->next) {
 			irc_routes_tick(network, now);
+			if (network->up)
+				irc_gaps_tick(network->up, now);
 			irc_detach_tick(network, now);
 			if (irc_here.ticks % 3600 == 0)
 				prune(network);
@@ -137,7 +141,9 @@ static int worker_start(struct worker *worker)
 	memset(&irc_here, 0, sizeof irc_here - sizeof irc_here.scratch);
 	irc_here.worker = worker;
 	irc_here.runs = true;
-	error = uv_timer_init(&worker->loop, &irc_here.tick);
+	error = irc_leave_open(worker);
+	if (!error)
+		error = uv_timer_init(&worker->loop, &irc_here.tick);
 	return error ? error : uv_timer_start(&irc_here.tick, on_tick, TICK_MS, TICK_MS);
 }
 
@@ -155,8 +161,10 @@ static void worker_stop(struct worker *worker)
 	for (at = 0; (named = irc_index_next(&irc_here.users, &at)); at = 0) {
 		struct irc_user *user = container_of(named, struct irc_user, named);
 
-		while (user->clients)
+		while (user->clients) {
+			user->clients->delivers = true;
 			irc_client_end(user->clients, "The bouncer ends");
+		}
 		irc_buffers_save();
 		irc_user_drop(user, true);
 	}
@@ -164,6 +172,7 @@ static void worker_stop(struct worker *worker)
 	irc_upload_stop();
 	irc_index_fini(&irc_here.users);
 	irc_here.runs = false;
+	irc_leave_close();
 	tls_outgoing_fini();
 }
 
@@ -189,16 +198,18 @@ static enum route_first look(struct bytes first)
 
 static void serve(struct conn *conn)
 {
-	struct address peer;
+	struct irc_arrival arrival = {0};
 	struct worker *worker;
 	struct bytes early;
 	struct link link;
 
 	enter_worker();
-	peer = conn_request(conn)->peer;
+	arrival.peer = conn_request(conn)->peer;
+	arrival.certificate = conn_certificate(conn);
 	worker = conn_worker(conn);
 	link = conn_take(conn, &early);
-	irc_client_start(worker, link, &peer, early);
+	arrival.secure = link.tls != 0;
+	irc_client_arrive(worker, link, &arrival, early);
 }
 
 static const struct protocol irc_protocol = {look, serve};
@@ -209,7 +220,9 @@ static void configure(const struct conf *conf)
 	site = route_site();
 	protocol_add_at(site, &irc_protocol);
 	irc_identd_configure();
+	route_site_ask(site);
 	api_add(irc_operations);
+	irc_web_prepare();
 	route_add(irc_upload_routes);
 }
 
@@ -258,7 +271,58 @@ static void fini(void)
 	web_push_fini();
 }
 
-/* Another server has taken over, and connects anew: ours go, and say so. */
+/* Over TLS a record may wait that the kernel has not; it is nobody's to send then. */
+RUNS_ON(on_worker) static void leave_client(struct irc_client *client)
+{
+	client->delivers = link_flush(client->link) == 1;
+}
+
+static void leave_worker(void)
+{
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	enter_worker();
+	while ((named = irc_index_next(&irc_here.users, &at)))
+		for (struct irc_client *client =
+			     container_of(named, struct irc_user, named)->clients;
+		     client; client = client->next)
+			leave_client(client);
+	irc_leave_all();
+	port_flush();
+}
+
+static void stay_worker(void)
+{
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	enter_worker();
+	while ((named = irc_index_next(&irc_here.users, &at)))
+		for (struct irc_client *client =
+			     container_of(named, struct irc_user, named)->clients;
+		     client; client = client->next)
+			client->delivers = false;
+	irc_leave_stay();
+}
+
+/* The record layer of a client is the other server's to end: not a word from this one. */
+static void part_client(struct irc_client *client)
+{
+	bool tls = client->link.tls != 0;
+
+	client->link.tls = 0;
+	irc_client_end(client, tls ? NULL : "The bouncer is renewed: come again");
+}
+
+static void part_network(struct irc_network *network)
+{
+	if (network->up && (network->is_left || network->up->link.tls))
+		irc_upstream_part(network->up);
+	irc_network_stop(network, "The bouncer is renewed");
+}
+
+/* Another server has taken over, with the connections to networks that were left to it. */
 static void part_worker(void)
 {
 	struct irc_named *named;
@@ -272,10 +336,13 @@ static void part_worker(void)
 		struct irc_user *user = container_of(named, struct irc_user, named);
 
 		while (user->clients)
-			irc_client_end(user->clients, "The bouncer is renewed: come again");
+			part_client(user->clients);
 		for (struct irc_network *n = user->networks; n; n = n->next)
-			irc_network_stop(n, "The bouncer is renewed");
+			part_network(n);
 	}
+	while (irc_here.strangers)
+		part_client(irc_here.strangers);
+	irc_buffers_save();
 	port_flush();
 }
 
@@ -290,6 +357,9 @@ const struct family irc_family = {
 	.listen = listen_doors,
 	.reload = reload,
 	.order = irc_face_order,
+	.know = irc_leave_know,
+	.leave_worker = leave_worker,
+	.stay_worker = stay_worker,
 	.part_worker = part_worker,
 	.fini = fini,
 };

@@ -6,6 +6,7 @@
 #include "core/metric.h"
 #include "irc/irc_client.h"
 #include "irc/irc_cursors.h"
+#include "irc/irc_gap.h"
 #include "irc/irc_user.h"
 #include "store/store_irc.h"
 
@@ -33,7 +34,25 @@ static struct irc_buffer *buffer_new(struct irc_network *network, struct bytes n
 	buffer->saved = head;
 	buffer->is_channel = irc_is_channel(&network->is, name);
 	irc_ring_init(&buffer->ring, head);
+	buffer->ring.slot = network->slots++;
 	return buffer;
+}
+
+/* Slots have no holes: the last one moves into the place of the one that goes. */
+static void slot_free(struct irc_network *network, struct irc_buffer *gone)
+{
+	uint32_t at = 0, last = --network->slots;
+	struct irc_named *named;
+
+	irc_clients_move_slot(network, last, gone->ring.slot);
+	while (last != gone->ring.slot && (named = irc_index_next(&network->buffers, &at))) {
+		struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
+
+		if (buffer->ring.slot == last && buffer != gone) {
+			buffer->ring.slot = gone->ring.slot;
+			return;
+		}
+	}
 }
 
 static void buffer_free(struct irc_buffer *buffer)
@@ -63,9 +82,11 @@ struct irc_buffer *irc_buffer_add(struct irc_network *network, uint64_t id, stru
 		return NULL;
 	buffer->id = id;
 	if (!irc_index_put(&network->buffers, network->is.casemap, &buffer->named)) {
+		network->slots--;
 		buffer_free(buffer);
 		return NULL;
 	}
+	irc_clients_new_buffer(buffer);
 	return buffer;
 }
 
@@ -94,10 +115,11 @@ void irc_buffer_drop(struct irc_buffer *buffer, bool keep)
 			link = &(*link)->next_dirty;
 		*link = buffer->next_dirty;
 	}
-	for (uint64_t i = 0; i < network->journal_size; i++)
-		if (network->journal[i].buffer == buffer)
-			network->journal[i].buffer = NULL;
+	if (network->up)
+		irc_gap_forget(network->up, buffer);
+	irc_journal_forget(&network->journal, &buffer->ring);
 	irc_clients_forget_buffer(buffer);
+	slot_free(network, buffer);
 	if (buffer != network->status)
 		irc_index_drop(&network->buffers, &buffer->named);
 	if (!keep) {
@@ -177,48 +199,22 @@ void irc_buffer_take(struct irc_buffer *buffer, struct bytes settings)
 
 /* --- lines ---------------------------------------------------------------------------------- */
 
-/* The slowest client that reads by the journal. */
-static uint64_t journal_slowest(const struct irc_network *network)
+/* Puts a line into the journal, which is larger while somebody would be lapped. */
+static void note(struct irc_network *network, struct irc_buffer *buffer, uint64_t seq)
 {
-	uint64_t slowest = network->journal_head;
+	uint64_t slowest = network->journal.head;
 
-	for (const struct irc_client *client = network->user->clients; client;
-	     client = client->next) {
-		const struct irc_seat *seat = irc_client_seat(client, network);
+	if (!network->attached)
+		return;
+	if (irc_journal_asks(&network->journal))
+		for (const struct irc_client *client = network->user->clients; client;
+		     client = client->next) {
+			const struct irc_seat *seat = irc_client_seat(client, network);
 
-		if (seat && seat->note < slowest)
-			slowest = seat->note;
-	}
-	return slowest;
-}
-
-/* Room for one more note: larger while somebody would be lapped, up to a limit. */
-static bool journal_room(struct irc_network *network)
-{
-	uint32_t size = network->journal_size ? network->journal_size * 2 : 16;
-	struct irc_note *larger;
-
-	if (network->journal_size && network->journal_head % network->journal_size)
-		return true;
-	/* Once a round: is anybody still in what is overwritten next? */
-	if (network->journal_size &&
-	    (network->journal_size >= IRC_JOURNAL_MAX ||
-	     network->journal_head - journal_slowest(network) < network->journal_size / 2))
-		return true;
-	larger = calloc(size, sizeof *larger);
-	if (!larger)
-		return network->journal_size > 0;
-	for (uint32_t i = 0; i < network->journal_size; i++) {
-		uint64_t at = network->journal_head - 1 - i;
-
-		if (network->journal_head > i)
-			larger[at & (size - 1)] =
-				network->journal[at & (network->journal_size - 1)];
-	}
-	free(network->journal);
-	network->journal = larger;
-	network->journal_size = size;
-	return true;
+			if (seat && seat->reader.note < slowest)
+				slowest = seat->reader.note;
+		}
+	irc_journal_put(&network->journal, &buffer->ring, seq, slowest);
 }
 
 bool irc_buffer_mark(struct irc_buffer *buffer, int64_t ms)
@@ -282,27 +278,28 @@ void irc_buffers_save(void)
 void irc_buffer_put(struct irc_buffer *buffer, struct irc_record *record)
 {
 	struct irc_network *network = buffer->network;
+	uint32_t limit = (uint32_t)irc_conf_now()->ring;
 
 	/* A burst must not overrun what the store has not had yet. */
 	if (buffer->id && buffer->ring.head - buffer->saved >= UNSAVED_MOST)
 		(void)buffer_save(buffer);
-	if (!irc_ring_put(&buffer->ring, record, (uint32_t)irc_conf_now()->ring)) {
+	if (!irc_ring_put(&buffer->ring, record, limit)) {
 		metric_add(METRIC_irc_lines_lost, 1);
 		return;
 	}
 	metric_add(METRIC_irc_lines, 1);
-	if (!(record->kind & IRC_KIND_LIVE))
+	if (!(record->kind & (IRC_KIND_LIVE | IRC_KIND_EVENT)) && record->at_ms > buffer->last_ms)
 		buffer->last_ms = record->at_ms;
 	if (!buffer->is_dirty && buffer->id) {
 		buffer->is_dirty = true;
 		buffer->next_dirty = irc_here.dirty;
 		irc_here.dirty = buffer;
 	}
-	if (network->attached && journal_room(network)) {
-		network->journal[network->journal_head & (network->journal_size - 1)] =
-			(struct irc_note){buffer, record->seq};
-		network->journal_head++;
-	}
+	network->fresh += record->tags.len + record->line.len;
+	note(network, buffer, record->seq);
+	/* Half of it is what may still come before who says it is stopped. */
+	if (buffer->id && irc_ring_bytes_from(&buffer->ring, buffer->saved) > limit / 2)
+		network->is_tight = true;
 }
 
 void irc_buffer_forget(struct irc_buffer *buffer, int64_t before_ms)

@@ -2,17 +2,21 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "edge/conn.h"
 #include "edge/edge.h"
+#include "edge/websocket.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_network.h"
 #include "irc/irc_route.h"
 #include "irc/irc_user.h"
+#include "irc/irc_web.h"
 
 #define READS_A_TURN 2
 #define SEND_BUFFER  131072u
@@ -110,7 +114,8 @@ static bool device_is_shared(const struct irc_client *client)
 /* The connection is over: what did not arrive is told to the next one of this name. */
 static void marks_end(struct irc_client *client)
 {
-	uint64_t until = acknowledged(client);
+	uint64_t until = client->delivers ? client->queued - irc_pipe_len(&client->out)
+					  : acknowledged(client);
 
 	marks_settle(client);
 	for (uint32_t i = client->mark_to;
@@ -152,6 +157,8 @@ void irc_client_free(struct irc_client *client)
 	free(client->label);
 	free(client->nick);
 	free(client->seats);
+	websocket_destroy(&client->web);
+	free(client->fingerprint);
 	free(client);
 }
 
@@ -176,6 +183,8 @@ void irc_client_end(struct irc_client *client, const char *why)
 		return;
 	if (why) {
 		irc_client_say(client, "ERROR :%s", why);
+		if (client->web)
+			irc_web_close(client);
 		if (client->state == IRC_CLIENT_GONE)
 			return;
 		while (irc_pipe_len(&client->out)) {
@@ -208,13 +217,16 @@ void irc_client_end(struct irc_client *client, const char *why)
 	edge_left(client->worker);
 }
 
-void irc_client_start(struct worker *worker, struct link link, const struct address *peer,
-		      struct bytes early)
+void irc_client_arrive(struct worker *worker, struct link link, const struct irc_arrival *arrival,
+		       struct bytes early)
 {
 	static _Atomic uint32_t numbers;
 	struct irc_client *client = irc_here.stopping ? NULL : calloc(1, sizeof *client);
 
-	if (!client || uv_poll_init(&worker->loop, &client->poll, link.fd) != 0) {
+	if (!client || (arrival->web && !irc_web_begin(client, arrival->web_text)) ||
+	    uv_poll_init(&worker->loop, &client->poll, link.fd) != 0) {
+		if (client)
+			websocket_destroy(&client->web);
 		free(client);
 		link_close(link);
 		edge_left(worker);
@@ -224,7 +236,11 @@ void irc_client_start(struct worker *worker, struct link link, const struct addr
 	tcp_tune_stream(link.fd, SEND_BUFFER);
 	client->worker = worker;
 	client->link = link;
-	client->peer = *peer;
+	client->peer = arrival->peer;
+	client->secure = arrival->secure;
+	if (arrival->certificate && (client->fingerprint = malloc(2 * CONN_CERTIFICATE_LEN + 1)))
+		sodium_bin2hex(client->fingerprint, 2 * CONN_CERTIFICATE_LEN + 1,
+			       arrival->certificate, CONN_CERTIFICATE_LEN);
 	client->number =
 		1 + (atomic_fetch_add_explicit(&numbers, 1, memory_order_relaxed) & 0x7fffffff);
 	client->device = -1;
@@ -305,8 +321,14 @@ uint8_t *irc_client_room(struct irc_client *client, uint32_t len)
 
 static void put_line(struct irc_client *client, struct bytes line)
 {
-	uint8_t *room = irc_client_room(client, (uint32_t)line.len + 2);
+	uint8_t *room;
 
+	if (client->web) {
+		irc_web_line(client, line);
+		client->lines_out++;
+		return;
+	}
+	room = irc_client_room(client, (uint32_t)line.len + 2);
 	if (!room)
 		return;
 	memcpy(room, line.at, line.len);
@@ -549,13 +571,26 @@ static void hear_lines(struct irc_client *client)
 	client->in_turn = false;
 }
 
+/* Over a WebSocket it is known when nothing more will come; what came before is heard all the same. */
+static bool take_in(struct irc_client *client, struct bytes in)
+{
+	if (!client->web)
+		return irc_pipe_put(&client->in, in);
+	client->web_over |= !irc_web_take(client, in);
+	return client->state != IRC_CLIENT_GONE;
+}
+
 void irc_client_wake(struct irc_client *client, struct bytes early)
 {
-	if (early.len && !irc_pipe_put(&client->in, early)) {
+	if (early.len && !take_in(client, early)) {
 		irc_client_end(client, NULL);
 		return;
 	}
 	hear_lines(client);
+	if (client->web_over && client->state != IRC_CLIENT_MOVES && irc_client_flush(client)) {
+		irc_client_end(client, NULL);
+		return;
+	}
 	if (client->state == IRC_CLIENT_HERE && client->registered)
 		irc_client_feed(client);
 	else if (client->state == IRC_CLIENT_STRANGER || client->state == IRC_CLIENT_CHECKS)

@@ -15,11 +15,14 @@
 struct irc_missed {
 	struct irc_buffer *buffer; /* NULL: it is gone */
 	uint64_t seq, to;
+	uint64_t lost;  /* neither ring nor store has them */
+	uint64_t older; /* more than is repeated */
+	bool is_late; /* it was there and too slow: as if they were said now; else they are repeated */
 };
 
 struct irc_seat {
 	struct irc_network *network;
-	uint64_t note;             /* the next of the journal */
+	struct irc_reader reader;
 	bool waits;                /* for a page of the store */
 	struct irc_missed *missed; /* what it has to be told first; the journal goes on behind it */
 	uint32_t missed_count, missed_at;
@@ -57,6 +60,9 @@ struct irc_client {
 	struct worker *worker;
 	struct link link;
 	struct address peer;
+	struct websocket *web; /* irc_web.h; NULL: it came otherwise */
+	bool web_text, web_over, secure;
+	char *fingerprint; /* of its certificate, in hexadecimal digits; NULL */
 	enum irc_client_state state;
 	uint32_t number; /* of the process; what it says is known by it */
 	struct irc_user *user;
@@ -66,7 +72,8 @@ struct irc_client {
 	bool multi, bound, registered;
 	bool in_turn; /* what is said goes out at its end */
 	bool away, pinged, login_new_device;
-	bool orphan; /* its handle is closed, and a check of its password is still under way */
+	bool delivers; /* what the kernel has taken arrives: it is us who end it */
+	bool orphan;   /* its handle is closed, and a check of its password is still under way */
 	irc_caps caps, offered;
 	int cap_version;
 	struct irc_login *login; /* until it is logged in */
@@ -89,10 +96,18 @@ struct irc_client {
 	uint32_t monitor_count;
 };
 
+/* How somebody came. */
+struct irc_arrival {
+	struct address peer;
+	bool secure;                /* over TLS, to us or to a proxy that we trust */
+	bool web, web_text;         /* irc_web.h; what its messages are */
+	const uint8_t *certificate; /* SHA-512 of the one that it showed; NULL: none */
+};
+
 /* A connection at one of our doors. */
 RUNS_ON(on_worker)
-void irc_client_start(struct worker *worker, struct link link, const struct address *peer,
-		      struct bytes early);
+void irc_client_arrive(struct worker *worker, struct link link, const struct irc_arrival *arrival,
+		       struct bytes early);
 
 /* For irc_login.c: when nothing holds it any more. */
 void irc_client_free(struct irc_client *client);
@@ -186,7 +201,9 @@ struct bytes irc_client_name(const struct irc_client *client, const struct irc_n
 
 /* --- irc_clients.c: all of a network -------------------------------------------------------- */
 
+void irc_clients_new_buffer(struct irc_buffer *buffer);
 void irc_clients_forget_buffer(struct irc_buffer *buffer);
+void irc_clients_move_slot(struct irc_network *network, uint32_t from, uint32_t to);
 void irc_clients_part(struct irc_network *network);    /* the network is dropped */
 void irc_clients_lost(struct irc_network *network);    /* its server is gone */
 void irc_clients_welcome(struct irc_network *network); /* and is there (again) */

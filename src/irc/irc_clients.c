@@ -203,6 +203,29 @@ void irc_clients_part(struct irc_network *network)
 	}
 }
 
+void irc_clients_new_buffer(struct irc_buffer *buffer)
+{
+	struct irc_client *next;
+
+	for (struct irc_client *client = buffer->network->user->clients; client; client = next) {
+		struct irc_seat *seat = irc_client_seat(client, buffer->network);
+
+		next = client->next;
+		if (seat && !irc_reader_set(&seat->reader, buffer->ring.slot, buffer->ring.head))
+			irc_client_end(client, NULL);
+	}
+}
+
+void irc_clients_move_slot(struct irc_network *network, uint32_t from, uint32_t to)
+{
+	for (struct irc_client *client = network->user->clients; client; client = client->next) {
+		struct irc_seat *seat = irc_client_seat(client, network);
+
+		if (seat)
+			irc_reader_move(&seat->reader, from, to);
+	}
+}
+
 void irc_clients_forget_buffer(struct irc_buffer *buffer)
 {
 	for (struct irc_client *client = buffer->network->user->clients; client;

@@ -140,6 +140,9 @@ static void echo(struct irc_client *client, struct irc_network *network,
 		record.kind |= IRC_KIND_LIVE;
 	if (!buffer && !is_channel && !(record.kind & IRC_KIND_LIVE))
 		buffer = irc_buffer_make(network, target);
+	/* A ring of a channel holds what the store has, line for line. */
+	if (record.kind & IRC_KIND_LIVE)
+		buffer = buffer && buffer->detached ? NULL : network->status;
 	if (!buffer)
 		return;
 	if (!is_channel)

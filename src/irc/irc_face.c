@@ -82,7 +82,7 @@ static json_t *client_tree(const struct irc_client *client)
 
 	json_object_set_new(tree, "id", json_integer(client->number));
 	json_object_set_new(tree, "address", json_string(address_text(&client->peer, address)));
-	json_object_set_new(tree, "tls", json_boolean(client->link.tls));
+	json_object_set_new(tree, "tls", json_boolean(client->secure));
 	json_object_set_new(tree, "client",
 			    text_of(client->device >= 0 ? client->user->devices[client->device].name
 							: ""));
@@ -237,7 +237,7 @@ static void errand_send(struct call *call, struct family_order *order, struct by
 		free(asker);
 		if (call)
 			api_fault(call, 404, "no_such_user", "nobody of this name is known on IRC");
-		else
+		if (order)
 			order->done(order, false, "there is no user of this name");
 		return;
 	}

@@ -5,9 +5,11 @@
 #include "core/metric.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
+#include "irc/irc_leave.h"
 #include "irc/irc_network.h"
 #include "irc/irc_store.h"
 #include "irc/irc_user.h"
+#include "irc/irc_web.h"
 
 #define FULL       65536u /* what waits to go out before more is taken from rings */
 #define PAGE_LINES 500u
@@ -201,40 +203,68 @@ static struct irc_echo *take_echo(struct irc_client *client, const struct irc_bu
 	return NULL;
 }
 
-void irc_client_record(struct irc_client *client, const struct irc_buffer *buffer,
-		       const struct irc_record *record, const char *batch)
+static void put_record(struct writer *w, struct irc_client *client, const struct irc_buffer *buffer,
+		       const struct irc_record *record, const char *batch, struct irc_echo *echo)
 {
 	struct bytes line = record->line;
-	size_t most = record->tags.len + line.len + 256;
 	char join[1024];
-	struct irc_echo *echo = client->echoes ? take_echo(client, buffer, record->seq) : NULL;
-	struct writer w;
-	uint8_t *room;
 
 	if ((record->kind & (IRC_KIND_EVENT | IRC_KIND_WORD)) == (IRC_KIND_EVENT | IRC_JOIN) &&
 	    !(client->caps & IRC_CAP(EXTENDED_JOIN)))
 		line = plain_join(line, join, sizeof join);
+	if (client->caps & (IRC_CAP(SERVER_TIME) | IRC_CAP(MESSAGE_TAGS) | IRC_CAP(ACCOUNT_TAG)) ||
+	    batch[0] || echo)
+		put_tags(w, client, buffer, record, batch, echo);
+	if (client->multi)
+		put_line_multi(w, client, buffer->network, line);
+	else
+		writer_put(w, line);
+}
+
+/* The frame's head says how long the line is, so the line is made first. */
+static void record_web(struct irc_client *client, const struct irc_buffer *buffer,
+		       const struct irc_record *record, const char *batch, struct irc_echo *echo)
+{
+	uint8_t whole[IRC_LINE_ROOM + 2048];
+	struct writer w = writer_of(whole, sizeof whole);
+
+	put_record(&w, client, buffer, record, batch, echo);
+	if (writer_ok(&w))
+		irc_web_line(client, writer_done(&w));
+}
+
+static void record_plain(struct irc_client *client, const struct irc_buffer *buffer,
+			 const struct irc_record *record, const char *batch, struct irc_echo *echo)
+{
+	size_t most = record->tags.len + record->line.len + 256;
+	struct writer w;
+	uint8_t *room;
+
 	if (client->multi)
 		most += IRC_PARAMS_MAX * 80;
 	room = irc_client_room(client, (uint32_t)most);
-	w = writer_of(room, room ? most : 0);
-	if (client->caps & (IRC_CAP(SERVER_TIME) | IRC_CAP(MESSAGE_TAGS) | IRC_CAP(ACCOUNT_TAG)) ||
-	    batch[0] || echo)
-		put_tags(&w, client, buffer, record, batch, echo);
+	if (!room)
+		return;
+	w = writer_of(room, most);
+	put_record(&w, client, buffer, record, batch, echo);
+	writer_put(&w, BYTES("\r\n"));
+	if (writer_ok(&w))
+		irc_client_add(client, (uint32_t)w.len);
+}
+
+void irc_client_record(struct irc_client *client, const struct irc_buffer *buffer,
+		       const struct irc_record *record, const char *batch)
+{
+	struct irc_echo *echo = client->echoes ? take_echo(client, buffer, record->seq) : NULL;
+
+	if (client->web)
+		record_web(client, buffer, record, batch, echo);
+	else
+		record_plain(client, buffer, record, batch, echo);
 	if (echo) {
 		free(echo->label);
 		free(echo);
 	}
-	if (!room)
-		return;
-	if (client->multi)
-		put_line_multi(&w, client, buffer->network, line);
-	else
-		writer_put(&w, line);
-	writer_put(&w, BYTES("\r\n"));
-	if (!writer_ok(&w))
-		return;
-	irc_client_add(client, (uint32_t)w.len);
 	client->lines_out++;
 	metric_add(METRIC_irc_deliveries, 1);
 }
@@ -256,48 +286,75 @@ static void follow_nick(struct irc_client *client, const struct irc_seat *seat,
 	(void)seat;
 }
 
-static void miss_all(struct irc_client *client, struct irc_seat *seat, bool comes);
+static bool miss(struct irc_client *client, struct irc_seat *seat, const struct irc_missed *missed);
 
 /* It was too slow for the journal. Its places say where it is in each ring. */
 static void lapped(struct irc_client *client, struct irc_seat *seat)
 {
+	struct irc_network *network = seat->network;
+	struct irc_buffer *buffer = network->status;
+	struct irc_named *named;
+	uint32_t at = 0;
+
 	metric_add(METRIC_irc_laps, 1);
-	seat->note = seat->network->journal_head;
-	miss_all(client, seat, false);
+	irc_reader_end(&seat->reader, &network->journal);
+	do {
+		uint64_t place = irc_reader_place(&seat->reader, &buffer->ring);
+
+		if (!miss(client, seat,
+			  &(struct irc_missed){.buffer = buffer,
+					       .seq = place,
+					       .to = buffer->ring.head,
+					       .is_late = true}))
+			return;
+		named = irc_index_next(&network->buffers, &at);
+		buffer = named ? container_of(named, struct irc_buffer, named) : NULL;
+	} while (buffer);
+}
+
+/* One line, as it is said. */
+static void live(struct irc_client *client, const struct irc_seat *seat, struct irc_buffer *buffer,
+		 const struct irc_record *record)
+{
+	if (irc_client_wants(client, buffer, record, false))
+		irc_client_record(client, buffer, record, "");
+	if (client->state != IRC_CLIENT_HERE)
+		return;
+	follow_nick(client, seat, record);
+	irc_client_mark(client, buffer, record->seq);
 }
 
 static void feed_live(struct irc_client *client, struct irc_seat *seat)
 {
 	struct irc_network *network = seat->network;
 
-	while (seat->note < network->journal_head && irc_pipe_len(&client->out) < FULL) {
-		const struct irc_note *note;
+	while (client->state == IRC_CLIENT_HERE && irc_pipe_len(&client->out) < FULL) {
+		struct irc_note note;
 		struct irc_record record;
+		struct irc_buffer *buffer;
 
-		if (network->journal_head - seat->note > network->journal_size) {
-			lapped(client, seat);
+		switch (irc_reader_next(&seat->reader, &network->journal, &note)) {
+		case IRC_READ_END: return;
+		case IRC_READ_LAPPED: lapped(client, seat); return;
+		case IRC_READ_GAP:
+			metric_add(METRIC_irc_laps, 1);
+			buffer = container_of(note.ring, struct irc_buffer, ring);
+			(void)miss(client, seat,
+				   &(struct irc_missed){.buffer = buffer,
+							.seq = irc_reader_place(&seat->reader,
+										note.ring),
+							.to = note.seq,
+							.is_late = true});
+			return;
+		case IRC_READ_LINE: break;
+		}
+		buffer = container_of(note.ring, struct irc_buffer, ring);
+		if (!irc_reader_take(&seat->reader, &note)) {
+			irc_client_end(client, NULL);
 			return;
 		}
-		note = &network->journal[seat->note++ & (network->journal_size - 1)];
-		/* The journal has grown, and this note was gone before: as if it had been lapped. */
-		if (!note->seq) {
-			lapped(client, seat);
-			return;
-		}
-		if (!note->buffer)
-			continue;
-		if (!irc_ring_get(&note->buffer->ring, note->seq, &record)) {
-			lapped(client, seat);
-			return;
-		}
-		if (note->buffer->detached)
-			continue;
-		if (irc_client_wants(client, note->buffer, &record, false))
-			irc_client_record(client, note->buffer, &record, "");
-		if (client->state != IRC_CLIENT_HERE)
-			return;
-		follow_nick(client, seat, &record);
-		irc_client_mark(client, note->buffer, note->seq);
+		if (!buffer->detached && irc_ring_get(note.ring, note.seq, &record))
+			live(client, seat, buffer, &record);
 	}
 }
 
@@ -324,29 +381,63 @@ static void batch_end(struct irc_client *client, const char *batch)
 		irc_client_say(client, ":%s BATCH -%s", irc_conf_now()->hostname, batch);
 }
 
-/* Where it begins: its place, but, where it comes back (and was not only slow), not too far back. */
-static uint64_t seq_begin(const struct irc_client *client, const struct irc_buffer *buffer,
-			  bool comes)
-{
-	uint64_t seq = irc_buffer_place(buffer, (unsigned)client->device);
-	uint64_t backlog = irc_conf_now()->backlog;
-
-	/* What it has been told, though it is not sent yet. */
-	for (uint32_t i = client->mark_sent; !comes && i < client->mark_to; i++)
-		if (client->marks[i].buffer == buffer && client->marks[i].seq >= seq)
-			seq = client->marks[i].seq + 1;
-	if (!comes)
-		return seq;
-	if (client->caps & IRC_CAP(CHATHISTORY))
-		return buffer->ring.head;
-	if (buffer->ring.head > backlog && seq < buffer->ring.head - backlog)
-		seq = buffer->ring.head - backlog;
-	return seq;
-}
-
 static struct irc_missed *missed_of(struct irc_seat *seat)
 {
 	return seat->missed_at < seat->missed_count ? &seat->missed[seat->missed_at] : NULL;
+}
+
+/* What it will never be told, it is told. */
+static void say_lost(struct irc_client *client, struct irc_missed *missed)
+{
+	const struct irc_buffer *buffer = missed->buffer;
+	char name[400];
+	struct bytes target = irc_client_name(client, buffer->network,
+					      irc_named_bytes(&buffer->named), name, sizeof name);
+	unsigned long long lost = missed->lost;
+
+	missed->lost = 0;
+	metric_add(METRIC_irc_lines_untold, (int64_t)lost);
+	if (buffer == buffer->network->status)
+		irc_client_say(client,
+			       ":%s NOTICE %s :%llu lines of %s are lost: this client was too slow",
+			       irc_conf_now()->hostname, client->nick, lost, buffer->network->name);
+	else
+		irc_client_say(client, ":%s NOTICE %s :%llu lines of %.*s are lost: %s",
+			       irc_conf_now()->hostname, client->nick, lost, (int)target.len,
+			       (const char *)target.at,
+			       missed->is_late ? "this client was too slow"
+					       : "they are not in the history");
+}
+
+/* A client that was away for long is not told all: the rest is in the history. */
+static void say_older(struct irc_client *client, struct irc_missed *missed)
+{
+	const struct irc_buffer *buffer = missed->buffer;
+	char name[400];
+	struct bytes target = irc_client_name(client, buffer->network,
+					      irc_named_bytes(&buffer->named), name, sizeof name);
+	unsigned long long older = missed->older;
+
+	missed->older = 0;
+	irc_client_say(client, ":%s NOTICE %s :%llu older lines of %.*s are not repeated",
+		       irc_conf_now()->hostname, client->nick, older, (int)target.len,
+		       (const char *)target.at);
+}
+
+/* The next line that was missed; those before it are nowhere. */
+static void tell_missed(struct irc_client *client, const struct irc_seat *seat,
+			struct irc_missed *missed, const struct irc_record *record,
+			const char *batch)
+{
+	missed->lost += record->seq - missed->seq;
+	missed->seq = record->seq + 1;
+	if (missed->is_late) {
+		live(client, seat, missed->buffer, record);
+		return;
+	}
+	if (irc_client_wants(client, missed->buffer, record, true))
+		irc_client_record(client, missed->buffer, record, batch);
+	irc_client_mark(client, missed->buffer, record->seq);
 }
 
 static void on_page(struct irc_page *page)
@@ -354,7 +445,7 @@ static void on_page(struct irc_page *page)
 	struct irc_client *client = irc_client_of(page->user, page->client);
 	struct irc_seat *seat = client ? irc_client_seat(client, page->network) : NULL;
 	struct irc_missed *missed = seat && seat->waits ? missed_of(seat) : NULL;
-	char batch[32];
+	char batch[32] = "";
 
 	if (!missed)
 		return;
@@ -365,56 +456,84 @@ static void on_page(struct irc_page *page)
 		return;
 	}
 	client->in_turn = true;
-	batch_begin(client, page->buffer, batch);
-	for (size_t i = 0; i < page->count && client->state == IRC_CLIENT_HERE; i++) {
-		const struct irc_record *record = &page->records[i];
-
-		if (irc_client_wants(client, page->buffer, record, true))
-			irc_client_record(client, page->buffer, record, batch);
-		irc_client_mark(client, page->buffer, record->seq);
-		missed->seq = record->seq + 1;
-	}
+	if (!missed->is_late && page->count)
+		batch_begin(client, page->buffer, batch);
+	for (size_t i = 0; i < page->count && client->state == IRC_CLIENT_HERE; i++)
+		tell_missed(client, seat, missed, &page->records[i], batch);
 	batch_end(client, batch);
 	client->in_turn = false;
 	if (client->state != IRC_CLIENT_HERE)
 		return;
+	/* The last server may be writing them: asked again. */
+	if (page->count < PAGE_LINES && missed->seq < page->buffer->inherited &&
+	    irc_leave_is_settling()) {
+		irc_client_feed(client);
+		return;
+	}
 	/* The store has no more than this. */
-	if (page->count < PAGE_LINES && missed->seq < page->to)
+	if (page->count < PAGE_LINES && missed->seq < page->to) {
+		missed->lost += page->to - missed->seq;
 		missed->seq = page->to;
-	irc_client_mark(client, page->buffer, missed->seq - 1);
+		irc_client_mark(client, page->buffer, missed->seq - 1);
+	}
 	irc_client_feed(client);
 }
 
-/* Notes what of a buffer a client has not had. */
-static void miss(struct irc_client *client, struct irc_seat *seat, struct irc_buffer *buffer,
-		 bool comes)
+/* Notes what a client has to be told first. False: there is no memory, and it is gone. */
+static bool miss(struct irc_client *client, struct irc_seat *seat, const struct irc_missed *missed)
 {
-	uint64_t seq = seq_begin(client, buffer, comes), to = buffer->ring.head;
 	struct irc_missed *larger;
 
-	if (seq >= to) {
-		irc_buffer_set_place(buffer, (unsigned)client->device, to);
-		return;
+	if (!irc_reader_set(&seat->reader, missed->buffer->ring.slot, missed->to)) {
+		irc_client_end(client, NULL);
+		return false;
 	}
+	if (missed->seq >= missed->to || (missed->buffer->detached && missed->is_late))
+		return true;
 	larger = realloc(seat->missed, (seat->missed_count + 1) * sizeof *larger);
-	if (!larger)
-		return;
+	if (!larger) {
+		irc_client_end(client, NULL);
+		return false;
+	}
 	seat->missed = larger;
-	larger[seat->missed_count++] = (struct irc_missed){buffer, seq, to};
+	larger[seat->missed_count++] = *missed;
+	return true;
 }
 
-static void miss_all(struct irc_client *client, struct irc_seat *seat, bool comes)
+/* What was said in a buffer since a client of this name was there: all, but not too far back. */
+static bool miss_since(struct irc_client *client, struct irc_seat *seat, struct irc_buffer *buffer)
+{
+	uint64_t head = buffer->ring.head, backlog = irc_conf_now()->backlog;
+	struct irc_missed missed = {
+		.buffer = buffer,
+		.seq = irc_buffer_place(buffer, (unsigned)client->device),
+		.to = head,
+	};
+
+	/* Who asks for history is not given it unasked. */
+	if (client->caps & IRC_CAP(CHATHISTORY)) {
+		missed.seq = head;
+	} else if (head > backlog && missed.seq < head - backlog) {
+		missed.older = head - backlog - missed.seq;
+		missed.seq = head - backlog;
+	}
+	if (missed.seq >= head)
+		irc_buffer_set_place(buffer, (unsigned)client->device, head);
+	return miss(client, seat, &missed);
+}
+
+static bool miss_all(struct irc_client *client, struct irc_seat *seat)
 {
 	struct irc_named *named;
 	uint32_t at = 0;
 
-	seat->missed_at = seat->missed_count = 0;
 	while ((named = irc_index_next(&seat->network->buffers, &at))) {
 		struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
 
-		if (!buffer->detached)
-			miss(client, seat, buffer, comes);
+		if (!buffer->detached && !miss_since(client, seat, buffer))
+			return false;
 	}
+	return true;
 }
 
 /* Some of one buffer: from its ring, or a page of the store is asked for. */
@@ -422,37 +541,44 @@ static void feed_missed(struct irc_client *client, struct irc_seat *seat, struct
 {
 	struct irc_buffer *buffer = missed->buffer;
 	struct irc_record record;
-	char batch[32];
+	char batch[32] = "";
 
 	if (!buffer || missed->seq >= missed->to) {
+		if (buffer && missed->lost)
+			say_lost(client, missed);
 		seat->missed_at++;
+		return;
+	}
+	if (missed->older) {
+		say_older(client, missed);
 		return;
 	}
 	if (missed->seq < buffer->ring.kept) {
 		uint64_t to = buffer->ring.kept < missed->to ? buffer->ring.kept : missed->to;
 
-		seat->waits = irc_page_ask(&(struct irc_page_wish){
-			.user = client->user,
-			.network = seat->network,
-			.buffer = buffer,
-			.client = client->number,
-			.from = missed->seq,
-			.to = to,
-			.limit = PAGE_LINES,
-			.then = on_page,
-		});
-		if (!seat->waits)
+		seat->waits = buffer->id && irc_page_ask(&(struct irc_page_wish){
+						    .user = client->user,
+						    .network = seat->network,
+						    .buffer = buffer,
+						    .client = client->number,
+						    .from = missed->seq,
+						    .to = to,
+						    .limit = PAGE_LINES,
+						    .then = on_page,
+					    });
+		if (!seat->waits) {
+			missed->lost += to - missed->seq;
 			missed->seq = to;
+		}
 		return;
 	}
 	client->in_turn = true;
-	batch_begin(client, buffer, batch);
-	while (missed->seq < missed->to && irc_ring_get(&buffer->ring, missed->seq, &record) &&
-	       irc_pipe_len(&client->out) < FULL && client->state == IRC_CLIENT_HERE) {
-		if (irc_client_wants(client, buffer, &record, true))
-			irc_client_record(client, buffer, &record, batch);
-		irc_client_mark(client, buffer, missed->seq++);
-	}
+	if (!missed->is_late)
+		batch_begin(client, buffer, batch);
+	/* When it is gone, so is what it missed. */
+	while (client->state == IRC_CLIENT_HERE && irc_pipe_len(&client->out) < FULL &&
+	       missed->seq < missed->to && irc_ring_get(&buffer->ring, missed->seq, &record))
+		tell_missed(client, seat, missed, &record, batch);
 	batch_end(client, batch);
 	client->in_turn = false;
 }
@@ -475,7 +601,7 @@ static void feed_seat(struct irc_client *client, struct irc_seat *seat)
 			seat->missed_at = seat->missed_count = 0;
 		}
 		feed_live(client, seat);
-		if (!seat->missed_count)
+		if (client->state != IRC_CLIENT_HERE || !seat->missed_count)
 			return;
 	}
 }
@@ -486,7 +612,7 @@ static bool is_behind(const struct irc_client *client)
 	for (uint32_t i = 0; i < client->seat_count; i++)
 		if (!client->seats[i].waits &&
 		    (client->seats[i].missed ||
-		     client->seats[i].note < client->seats[i].network->journal_head))
+		     client->seats[i].reader.note < client->seats[i].network->journal.head))
 			return true;
 	return false;
 }
@@ -526,6 +652,24 @@ static void device_begin(const struct irc_client *client, struct irc_network *ne
 	}
 }
 
+/* From now on, in all rings. */
+static bool reader_begin(struct irc_seat *seat)
+{
+	const struct irc_network *network = seat->network;
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	if (!irc_reader_set(&seat->reader, network->status->ring.slot, network->status->ring.head))
+		return false;
+	while ((named = irc_index_next(&network->buffers, &at))) {
+		const struct irc_ring *ring = &container_of(named, struct irc_buffer, named)->ring;
+
+		if (!irc_reader_set(&seat->reader, ring->slot, ring->head))
+			return false;
+	}
+	return true;
+}
+
 bool irc_client_sit(struct irc_client *client, struct irc_network *network)
 {
 	struct irc_seat *larger;
@@ -536,8 +680,13 @@ bool irc_client_sit(struct irc_client *client, struct irc_network *network)
 	if (!larger)
 		return false;
 	client->seats = larger;
-	larger[client->seat_count++] =
-		(struct irc_seat){.network = network, .note = network->journal_head};
+	larger += client->seat_count;
+	*larger = (struct irc_seat){.network = network, .reader.note = network->journal.head};
+	if (!reader_begin(larger)) {
+		irc_reader_fini(&larger->reader);
+		return false;
+	}
+	client->seat_count++;
 	network->attached++;
 	metric_add(METRIC_irc_seats, 1);
 	return true;
@@ -550,13 +699,11 @@ void irc_client_rise(struct irc_client *client, struct irc_network *network)
 	if (!seat)
 		return;
 	free(seat->missed);
+	irc_reader_fini(&seat->reader);
 	*seat = client->seats[--client->seat_count];
 	metric_add(METRIC_irc_seats, -1);
-	if (--network->attached == 0) {
-		free(network->journal);
-		network->journal = NULL;
-		network->journal_size = 0;
-	}
+	if (--network->attached == 0)
+		irc_journal_fini(&network->journal);
 }
 
 void irc_client_attach(struct irc_client *client)
@@ -568,7 +715,8 @@ void irc_client_attach(struct irc_client *client)
 
 		if (client->login_new_device)
 			device_begin(client, network);
-		miss_all(client, &client->seats[i], true);
+		if (!miss_all(client, &client->seats[i]))
+			return;
 		while ((named = irc_index_next(&network->buffers, &at))) {
 			struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
 
@@ -592,6 +740,6 @@ void irc_client_show(struct irc_client *client, struct irc_buffer *buffer)
 	irc_client_feed(client);
 	if (client->state != IRC_CLIENT_HERE)
 		return;
-	miss(client, irc_client_seat(client, buffer->network), buffer, true);
-	irc_client_feed(client);
+	if (miss_since(client, irc_client_seat(client, buffer->network), buffer))
+		irc_client_feed(client);
 }

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_cursors.h"
+#include "irc/irc_leave.h"
 #include "irc/irc_network.h"
 #include "irc/irc_push.h"
 #include "irc/irc_user.h"
@@ -25,16 +26,13 @@ struct cursor {
 /* All of it; read by each worker for its own users, in turn, and then freed. */
 static struct load {
 	struct baton baton;
+	struct store_irc_ask ask;
 	struct store_rows rows[COUNT_OF(tables)];
 	struct cursor *cursors;
 	size_t cursor_count, cursor_size;
 	unsigned at;
 	bool done;
 } load;
-
-struct load_ask {
-	struct store_irc_ask store;
-};
 
 static const char *text_at(const struct store_rows *rows, size_t row, unsigned column)
 {
@@ -133,15 +131,17 @@ static void buffers_take(void)
 
 	for (size_t i = 0; i < rows->count && count; i++) {
 		struct irc_network key = {.id = (uint64_t)number_at(rows, i, 1)}, *wanted = &key;
+		uint64_t id = (uint64_t)number_at(rows, i, 0), left = irc_leave_head(id);
+		uint64_t head = (uint64_t)number_at(rows, i, 5) + 1;
 		struct irc_buffer *buffer;
 
 		found = bsearch(&wanted, networks, count, sizeof *networks, by_id);
-		buffer = found ? irc_buffer_add(*found, (uint64_t)number_at(rows, i, 0),
-						bytes_str(text_at(rows, i, 2)),
-						(uint64_t)number_at(rows, i, 5) + 1)
+		buffer = found ? irc_buffer_add(*found, id, bytes_str(text_at(rows, i, 2)),
+						left > head ? left : head)
 			       : NULL;
 		if (!buffer)
 			continue;
+		buffer->inherited = left;
 		irc_buffer_take(buffer, bytes_str(text_at(rows, i, 3)));
 		buffer->marker_ms = number_at(rows, i, 4);
 		buffer->last_ms = number_at(rows, i, 6);
@@ -271,6 +271,7 @@ static void on_visit(struct baton *baton, struct worker *worker)
 	passwords_take(worker);
 	pushes_take(worker);
 	cursors_take();
+	irc_leave_adopt();
 	while ((named = irc_index_next(&irc_here.users, &at)))
 		for (struct irc_network *n = container_of(named, struct irc_user, named)->networks;
 		     n; n = n->next)
@@ -344,14 +345,11 @@ static void on_rows(struct store_ask *base)
 	if (base->fault)
 		log_warnx("irc", "not loaded", kv_str("why", store_fault_text(base->fault)));
 	load.rows[load.at++] = ask->rows;
-	free(ask);
 	ask_next();
 }
 
 static void ask_next(void)
 {
-	struct store_irc_ask *ask;
-
 	enter_control();
 	if (load.at == COUNT_OF(tables)) {
 		ids_take();
@@ -363,12 +361,11 @@ static void ask_next(void)
 		baton_send(&load.baton);
 		return;
 	}
-	ask = calloc(1, sizeof *ask);
-	CHECK(ask); /* at the start there is memory */
-	ask->ask.run = store_irc_run;
-	ask->ask.done = on_rows;
-	ask->query = tables[load.at];
-	store_ask(&ask->ask);
+	load.ask = (struct store_irc_ask){
+		.ask = {.run = store_irc_run, .done = on_rows},
+		.query = tables[load.at],
+	};
+	store_ask(&load.ask.ask);
 }
 
 bool irc_loaded(void)

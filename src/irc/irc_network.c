@@ -292,7 +292,7 @@ static void network_free(struct irc_network *network)
 	free(network->account);
 	free(network->isupport);
 	free(network->sasl_offer);
-	free(network->journal);
+	irc_journal_fini(&network->journal);
 	free(network);
 }
 
@@ -319,6 +319,8 @@ struct irc_network *irc_network_make(struct irc_user *user, uint64_t id, struct 
 	network->since_ms = wall_now_us() / 1000;
 	if (!network->name || !network->certificate || !network->key || !network->why ||
 	    !network->nick || !network->userhost || !network->status) {
+		if (network->status)
+			irc_buffer_drop(network->status, true);
 		network_free(network);
 		return NULL;
 	}
@@ -449,6 +451,8 @@ void irc_network_lost(struct irc_network *network, bool again, const char *why)
 		wait *= 2;
 	if (wait > conf->reconnect_most)
 		wait = conf->reconnect_most;
+	if (network->state == IRC_STATE_UP)
+		network->lost_ms = wall_now_us() / 1000;
 	network->failures++;
 	network->server++;
 	irc_set(&network->why, bytes_str(why));
@@ -485,6 +489,7 @@ void irc_network_turn(struct irc_network *network)
 {
 	struct irc_client *next;
 
+	network->fresh = 0;
 	if (!network->attached)
 		return;
 	for (struct irc_client *client = network->user->clients; client; client = next) {

@@ -23,6 +23,7 @@
 #include "edge/tls_handshake.h"
 #include "irc/irc_conf.h"
 #include "irc/irc_index.h"
+#include "irc/irc_journal.h"
 #include "irc/irc_kind.h"
 #include "irc/irc_ring.h"
 #include "irc/proto/irc_cap.h"
@@ -33,7 +34,6 @@
 
 #define IRC_USER_SIZE    64u
 #define IRC_LINE_ROOM    (IRC_TAGS_MAX + 8192u) /* of a line that is read: with LINELEN of 8191 */
-#define IRC_JOURNAL_MAX  4096u
 #define IRC_ISUPPORT_MAX 4096u
 
 struct irc_user;
@@ -101,9 +101,10 @@ struct irc_buffer {
 	uint32_t detach_after_s;
 	uint32_t retention_days; /* 0: as of the network */
 	mono_t detach_at;
-	uint64_t saved;    /* the next seq that the store wants */
-	int64_t marker_ms; /* read up to here */
-	int64_t last_ms;   /* of the newest line */
+	uint64_t saved;     /* the next seq that the store wants */
+	uint64_t inherited; /* lines below may still be written by the last server */
+	int64_t marker_ms;  /* read up to here */
+	int64_t last_ms;    /* when somebody said something last; 0: nobody did */
 	struct irc_buffer *next_dirty;
 };
 
@@ -117,11 +118,6 @@ enum irc_state {
 	IRC_STATE_UP
 };
 
-struct irc_note {
-	struct irc_buffer *buffer;
-	uint64_t seq;
-};
-
 struct irc_network {
 	struct irc_network *next; /* of the user */
 	struct irc_user *user;
@@ -131,10 +127,12 @@ struct irc_network {
 	char *certificate, *key; /* PEM; "" */
 
 	enum irc_state state;
-	char *why; /* why it is not up, for people */
-	int64_t since_ms;
+	char *why;                 /* why it is not up, for people */
+	int64_t since_ms, lost_ms; /* when the server went last; 0: it did not */
 	unsigned failures, server; /* which of the addresses is tried */
 	bool has_timer, is_gone;
+	bool is_left; /* the next server has its connection: irc_leave.h */
+	uint32_t left;
 	uv_timer_t timer; /* the next attempt */
 	struct irc_upstream *up;
 
@@ -152,10 +150,11 @@ struct irc_network {
 	struct irc_index buffers;  /* irc_buffer.named */
 	struct irc_index nicks;    /* irc_nick.named */
 	struct irc_buffer *status; /* lines for all who are there, of no channel */
-	struct irc_note *journal;
-	uint32_t journal_size; /* a power of two, or 0 */
-	uint64_t journal_head;
+	struct irc_journal journal;
+	uint32_t slots;           /* rings; that of the status buffer is the first */
 	uint32_t attached;        /* clients */
+	uint64_t fresh;           /* bytes in rings since clients had their turn */
+	bool is_tight;            /* a ring is about to lose what the store has not had */
 	struct irc_route *routes; /* answers that clients wait for */
 	uint32_t monitors_wanted;
 };
@@ -183,6 +182,7 @@ struct irc_user {
 	char name[IRC_USER_SIZE];
 	char *nick, *realname; /* for networks that have none of their own; "" */
 	char *away;            /* what a client said; NULL: nobody did */
+	char *scram;           /* irc_verifier.h; NULL */
 	struct irc_network *networks;
 	struct irc_client *clients;
 	uint32_t client_count, network_count;

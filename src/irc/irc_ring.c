@@ -2,16 +2,17 @@
 
 #include <stdlib.h>
 
-#define FIRST_SIZE  1024u
-#define FIRST_COUNT 8u
+/* Most channels of most users are told little: the first room is small, and a quarter more each time. */
+#define FIRST_SIZE  128u
+#define FIRST_COUNT 4u
 
 struct irc_entry {
-	uint64_t pos;
 	int64_t at_ms;
+	uint32_t off; /* of the data */
 	uint32_t kind;
 	uint32_t origin;
-	uint32_t len;
-	uint32_t tags_len;
+	uint16_t len;
+	uint16_t tags_len;
 };
 
 void irc_ring_init(struct irc_ring *ring, uint64_t first)
@@ -32,19 +33,25 @@ void irc_ring_fini(struct irc_ring *ring)
 
 static struct irc_entry *entry_of(const struct irc_ring *ring, uint64_t seq)
 {
-	return &ring->index[seq & (ring->count - 1)];
+	return &ring->index[seq % ring->count];
 }
 
 static void drop_oldest(struct irc_ring *ring)
 {
-	ring->kept++;
-	ring->kept_pos = ring->kept < ring->head ? entry_of(ring, ring->kept)->pos : ring->head_pos;
+	uint32_t off = (uint32_t)(ring->kept_pos % ring->size), next;
+
+	if (++ring->kept == ring->head) {
+		ring->kept_pos = ring->head_pos;
+		return;
+	}
+	next = entry_of(ring, ring->kept)->off;
+	ring->kept_pos += next >= off ? next - off : ring->size - off + next;
 }
 
 /* Where a run of len bytes goes that may not be cut by the end. */
 static uint64_t place(const struct irc_ring *ring, uint32_t len)
 {
-	uint64_t off = ring->head_pos & (ring->size - 1);
+	uint64_t off = ring->head_pos % ring->size;
 
 	return off + len <= ring->size ? ring->head_pos : ring->head_pos + (ring->size - off);
 }
@@ -59,15 +66,15 @@ static bool fits(const struct irc_ring *ring, uint32_t len)
 static bool grow_data(struct irc_ring *ring, uint32_t size)
 {
 	uint8_t *data = malloc(size);
-	uint64_t pos = 0;
+	uint32_t pos = 0;
 
 	if (!data)
 		return false;
 	for (uint64_t seq = ring->kept; seq < ring->head; seq++) {
 		struct irc_entry *entry = entry_of(ring, seq);
 
-		memcpy(data + pos, ring->data + (entry->pos & (ring->size - 1)), entry->len);
-		entry->pos = pos;
+		memcpy(data + pos, ring->data + entry->off, entry->len);
+		entry->off = pos;
 		pos += entry->len;
 	}
 	free(ring->data);
@@ -85,7 +92,7 @@ static bool grow_index(struct irc_ring *ring, uint32_t count)
 	if (!index)
 		return false;
 	for (uint64_t seq = ring->kept; seq < ring->head; seq++)
-		index[seq & (count - 1)] = *entry_of(ring, seq);
+		index[seq % count] = *entry_of(ring, seq);
 	free(ring->index);
 	ring->index = index;
 	ring->count = count;
@@ -95,17 +102,19 @@ static bool grow_index(struct irc_ring *ring, uint32_t count)
 /* Room for len bytes: by growing, or else by letting go of the oldest. */
 static bool make_room(struct irc_ring *ring, uint32_t len, uint32_t limit)
 {
-	uint32_t size = ring->size ? ring->size : FIRST_SIZE / 2;
+	uint32_t size = ring->size ? ring->size + ring->size / 4 : FIRST_SIZE;
 
-	if (!fits(ring, len)) {
-		do
-			size *= 2;
-		while (size < 2 * len);
-		if (size <= limit)
-			(void)grow_data(ring, size);
+	if (!fits(ring, len) && ring->size < limit) {
+		uint32_t all = (uint32_t)(ring->head_pos - ring->kept_pos) + len;
+
+		/* All that is there and this; and twice a line fits wherever the last one ended. */
+		size = size < all ? all : size;
+		size = size < 2 * len ? 2 * len : size;
+		(void)grow_data(ring, size < limit ? size : limit);
 	}
 	if (ring->head - ring->kept == ring->count)
-		(void)grow_index(ring, ring->count ? ring->count * 2 : FIRST_COUNT);
+		(void)grow_index(ring,
+				 ring->count ? ring->count + (ring->count + 3) / 4 : FIRST_COUNT);
 	if (!ring->size || !ring->count || len > ring->size)
 		return false;
 	while (ring->kept < ring->head &&
@@ -118,28 +127,30 @@ bool irc_ring_put(struct irc_ring *ring, struct irc_record *record, uint32_t lim
 {
 	size_t len = record->tags.len + record->line.len;
 	struct irc_entry *entry;
+	uint64_t pos;
 	uint8_t *to;
 
-	if (len > limit / 2 || !make_room(ring, (uint32_t)len, limit))
+	if (len > limit / 2 || len > UINT16_MAX || !make_room(ring, (uint32_t)len, limit))
 		return false;
 	record->seq = ring->head;
 	entry = entry_of(ring, ring->head);
+	pos = place(ring, (uint32_t)len);
 	*entry = (struct irc_entry){
-		.pos = place(ring, (uint32_t)len),
+		.off = (uint32_t)(pos % ring->size),
 		.at_ms = record->at_ms,
 		.kind = record->kind,
 		.origin = record->origin,
-		.len = (uint32_t)len,
-		.tags_len = (uint32_t)record->tags.len,
+		.len = (uint16_t)len,
+		.tags_len = (uint16_t)record->tags.len,
 	};
-	to = ring->data + (entry->pos & (ring->size - 1));
+	to = ring->data + entry->off;
 	if (record->tags.len)
 		memcpy(to, record->tags.at, record->tags.len);
 	if (record->line.len)
 		memcpy(to + record->tags.len, record->line.at, record->line.len);
-	ring->head_pos = entry->pos + len;
+	ring->head_pos = pos + len;
 	if (ring->kept == ring->head)
-		ring->kept_pos = entry->pos;
+		ring->kept_pos = pos;
 	ring->head++;
 	return true;
 }
@@ -152,7 +163,7 @@ bool irc_ring_get(const struct irc_ring *ring, uint64_t seq, struct irc_record *
 	if (seq < ring->kept || seq >= ring->head)
 		return false;
 	entry = entry_of(ring, seq);
-	at = ring->data + (entry->pos & (ring->size - 1));
+	at = ring->data + entry->off;
 	*record = (struct irc_record){
 		.seq = seq,
 		.at_ms = entry->at_ms,
@@ -162,6 +173,19 @@ bool irc_ring_get(const struct irc_ring *ring, uint64_t seq, struct irc_record *
 		.line = bytes_of(at + entry->tags_len, entry->len - entry->tags_len),
 	};
 	return true;
+}
+
+uint64_t irc_ring_bytes_from(const struct irc_ring *ring, uint64_t seq)
+{
+	uint32_t from, to;
+
+	if (seq >= ring->head)
+		return 0;
+	if (seq <= ring->kept)
+		return ring->head_pos - ring->kept_pos;
+	from = entry_of(ring, seq)->off;
+	to = (uint32_t)(ring->head_pos % ring->size);
+	return to >= from ? to - from : ring->size - from + to;
 }
 
 void irc_ring_forget(struct irc_ring *ring, uint64_t before)

@@ -1,13 +1,13 @@
 /* irc_ring: the recent past of one channel or query, in this worker's memory: core/ring's contract for a
  * feed that one thread writes and reads, so that it can be small and grow.
  *
- *   index: power of two of entries            data: a power of two of bytes
- *   line n at n % count: pos len kind time    tags and line at pos % size, never cut by the end
+ *   index: entries                            data: bytes
+ *   line n at n % count: off len kind time    tags and line at off, never cut by the end
  *
  * Lines are numbered from 1 on without end (seq), also beyond what is kept: seq is a line's place in the
  * store too. A reader is a seq, nothing else; one below irc_ring_kept() was lapped and pages from the
- * store. Nothing is allocated before the first line; the ring doubles up to its limit, and then the
- * oldest lines go. Thread: the worker's. */
+ * store. Nothing is allocated before the first line; the ring grows by quarters up to its limit, and then
+ * the oldest lines go. Thread: the worker's. */
 #pragma once
 
 #include "core/bytes.h"
@@ -30,6 +30,7 @@ struct irc_ring {
 	uint64_t head, kept;  /* seqs: the next one; the oldest that is there */
 	uint64_t head_pos;    /* where the next one's bytes go */
 	uint64_t kept_pos;
+	uint32_t slot; /* its number among the rings of its network; for readers */
 };
 
 /* first: the seq of the first line. */
@@ -42,6 +43,9 @@ MUST_CHECK bool irc_ring_put(struct irc_ring *ring, struct irc_record *record, u
 
 /* The line of that seq; false: it is not kept, or not there yet. Holds until the next put. */
 bool irc_ring_get(const struct irc_ring *ring, uint64_t seq, struct irc_record *record);
+
+/* Bytes of data from the line of that seq on. */
+uint64_t irc_ring_bytes_from(const struct irc_ring *ring, uint64_t seq);
 
 /* Lets go of all lines before that seq. */
 void irc_ring_forget(struct irc_ring *ring, uint64_t before);

@@ -12,12 +12,13 @@
 #include "edge/edge.h"
 #include "edge/proto/reach.h"
 #include "edge/tls_outgoing.h"
+#include "irc/irc_gap.h"
 #include "irc/irc_network.h"
 #include "irc/irc_proxy.h"
 #include "irc/irc_service.h"
 
-#define READS_A_TURN 4
-#define TICK_MS      1000
+#define READS_A_TURN  4
+#define PAUSE_MOST_MS 5000
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 static void try_next(struct irc_upstream *up, const char *why);
@@ -104,9 +105,11 @@ static void up_free(struct irc_upstream *up)
 	if (up->handles || up->resolving)
 		return;
 	irc_pipe_fini(&up->in);
+	irc_pipe_fini(&up->unheard);
 	irc_pipe_fini(&up->out);
 	irc_pipe_fini(&up->queue);
 	irc_pipe_fini(&up->challenge);
+	irc_gaps_drop(up);
 	free(up->sasl);
 	free(up->sasl_offer);
 	free(up->wants_nick);
@@ -147,7 +150,13 @@ void irc_upstream_resume(struct irc_upstream *up)
 {
 	if (!up->paused)
 		return;
+	/* A disk that hangs costs history, in the end, and no connection. */
+	if (irc_here.store_full &&
+	    mono_since_us(mono_now(), up->paused_at) < PAUSE_MOST_MS * INT64_C(1000))
+		return;
+	up->is_let = irc_here.store_full;
 	up->paused = false;
+	up->network->is_tight = false;
 	irc_here.paused--;
 	read_some(up);
 }
@@ -158,6 +167,7 @@ static void up_end(struct irc_upstream *up)
 		irc_here.paused--;
 	up->paused = false;
 	up->phase = IRC_PHASE_CLOSED;
+	irc_gaps_drop(up);
 	up->network->up = NULL;
 	if (up->resolving)
 		uv_cancel((uv_req_t *)&up->dns);
@@ -324,14 +334,34 @@ static void hear_line(struct irc_upstream *up, struct bytes text)
 		irc_hear(up, &line);
 }
 
+static void hear_later(struct irc_upstream *up, struct bytes unheard)
+{
+	if (!irc_pipe_put(&up->unheard, unheard)) {
+		irc_upstream_fail(up, true, "out of memory");
+		return;
+	}
+	up->paused = true;
+	up->paused_at = mono_now();
+	irc_here.paused++;
+}
+
 /* All whole lines of a run; the rest waits. A line that is too long is passed over to its end. */
 static void hear_bytes(struct irc_upstream *up, struct bytes in)
 {
 	while (in.len && up->phase == IRC_PHASE_TALKS) {
-		size_t end = bytes_find(in, '\n');
-		struct bytes part = bytes_first(in, end);
-		bool whole = end < in.len;
+		struct bytes part;
+		size_t end;
+		bool whole;
 
+		/* More would push lines out of a ring that the store has not had. */
+		up->is_let &= irc_here.store_full;
+		if (up->network->is_tight && irc_here.store_full && !up->is_let) {
+			hear_later(up, in);
+			return;
+		}
+		end = bytes_find(in, '\n');
+		part = bytes_first(in, end);
+		whole = end < in.len;
 		in = bytes_skip(in, end + 1);
 		if (up->skips) {
 			up->skips = !whole;
@@ -354,6 +384,9 @@ static void hear_bytes(struct irc_upstream *up, struct bytes in)
 		} else {
 			hear_line(up, part);
 		}
+		/* One turn of ours must not lap who reads as fast as he can. */
+		if (up->network->fresh > irc_conf_now()->ring / 4)
+			irc_network_turn(up->network);
 	}
 }
 
@@ -364,18 +397,20 @@ static void read_some(struct irc_upstream *up)
 
 	enter_worker();
 	up->in_turn = true;
-	for (int i = 0; i < READS_A_TURN && up->phase == IRC_PHASE_TALKS; i++) {
+	if (irc_pipe_len(&up->unheard)) {
+		struct irc_pipe unheard = up->unheard;
+
+		up->unheard = (struct irc_pipe){0};
+		hear_bytes(up, irc_pipe_bytes(&unheard));
+		irc_pipe_fini(&unheard);
+	}
+	for (int i = 0; i < READS_A_TURN && up->phase == IRC_PHASE_TALKS && !up->paused; i++) {
 		n = link_recv(up->link, irc_here.scratch, sizeof irc_here.scratch);
 		if (n <= 0)
 			break;
 		up->heard = mono_now();
 		up->pinged = false;
 		hear_bytes(up, bytes_of(irc_here.scratch, (size_t)n));
-		if (irc_here.store_full && up->phase == IRC_PHASE_TALKS) {
-			up->paused = true;
-			irc_here.paused++;
-			break;
-		}
 		if ((size_t)n < sizeof irc_here.scratch && !link_ready(up->link))
 			break;
 	}
@@ -439,11 +474,19 @@ static void timer_set(struct irc_upstream *up)
 		wait = mono_since_us(up->deadline, now);
 	else if (up->queued && mono_since_us(up->queue_at, now) < wait)
 		wait = mono_since_us(up->queue_at, now);
+	if (up->join_at.us && mono_since_us(up->join_at, now) < wait)
+		wait = mono_since_us(up->join_at, now);
 	if (wait > 15000000)
 		wait = 15000000;
 	if (wait < 1000)
 		wait = 1000;
 	uv_timer_start(&up->timer, on_timer, (uint64_t)wait / 1000 + 1, 0);
+}
+
+void irc_upstream_join_later(struct irc_upstream *up, int64_t ms)
+{
+	up->join_at = mono_add_ms(mono_now(), ms);
+	timer_set(up);
 }
 
 /* --- connecting ----------------------------------------------------------------------------- */
@@ -717,20 +760,29 @@ static void on_resolved(uv_getaddrinfo_t *dns, int status, struct addrinfo *list
 	try_next(up, status ? "the name cannot be found" : "the name has no address");
 }
 
-void irc_upstream_open(struct irc_network *network)
+void irc_upstream_part(struct irc_upstream *up)
 {
-	struct irc_upstream *up = calloc(1, sizeof *up);
-	const struct irc_conf *conf = irc_conf_now();
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	struct irc_place whom;
-
-	if (!up) {
-		irc_network_lost(network, true, "out of memory");
-		return;
+	enter_worker();
+	handshake_destroy(&up->handshake);
+	if (up->polled) {
+		uv_close((uv_handle_t *)&up->poll, on_closed_poll);
+		up->polled = false;
+		/* The socket is another's too: only our number of it goes. */
+		close(up->link.fd);
+		up->link = link_plain(-1);
 	}
+	up_end(up);
+}
+
+static struct irc_upstream *up_new(struct irc_network *network)
+{
+	const struct irc_conf *conf = irc_conf_now();
+	struct irc_upstream *up = calloc(1, sizeof *up);
+
+	if (!up)
+		return NULL;
 	up->network = network;
 	up->link = link_plain(-1);
-	network->up = up;
 	uv_timer_init(&irc_here.worker->loop, &up->timer);
 	up->handles = 1;
 	up->deadline = mono_add_ms(mono_now(), (int64_t)conf->login_timeout);
@@ -739,6 +791,52 @@ void irc_upstream_open(struct irc_network *network)
 						 : (int64_t)conf->interval) *
 			      1000,
 		      network->conf.burst ? network->conf.burst : (int64_t)conf->burst);
+	network->up = up;
+	return up;
+}
+
+bool irc_upstream_adopt(struct irc_network *network, const struct irc_upstream_left *left)
+{
+	struct irc_upstream *up = up_new(network);
+
+	enter_worker();
+	if (!up)
+		return false;
+	if (!irc_pipe_put(&up->unheard, left->in) || !irc_pipe_put(&up->out, left->out) ||
+	    !irc_pipe_put(&up->queue, left->queue) ||
+	    uv_poll_init(&irc_here.worker->loop, &up->poll, left->link.fd) != 0) {
+		up_end(up);
+		return false;
+	}
+	up->link = left->link;
+	up->place = left->place;
+	up->polled = true;
+	up->handles++;
+	up->on = left->caps;
+	up->label = left->label;
+	up->queued = left->queued;
+	up->listed = up->ended = up->welcomed = up->ready = true;
+	up->phase = IRC_PHASE_TALKS;
+	up->heard = mono_now();
+	up->nick_at = mono_add_ms(up->heard, 15000);
+	irc_network_state(network, IRC_STATE_UP);
+	timer_set(up);
+	watch(up, UV_READABLE | UV_WRITABLE);
+	if (left->in.len)
+		read_some(up);
+	return true;
+}
+
+void irc_upstream_open(struct irc_network *network)
+{
+	struct irc_upstream *up = up_new(network);
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	struct irc_place whom;
+
+	if (!up) {
+		irc_network_lost(network, true, "out of memory");
+		return;
+	}
 	timer_set(up);
 	if (!irc_upstream_place(network->conf.addr, network->server, &up->place) ||
 	    up->place.is_unix) {

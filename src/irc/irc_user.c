@@ -98,6 +98,8 @@ void irc_user_keep(const struct irc_user *user)
 				 "away", user->away);
 	char *text;
 
+	if (user->scram)
+		json_object_set_new(tree, "scram", json_string(user->scram));
 	if (user->rule_count)
 		json_object_set_new(tree, "rules", irc_rules_tree(user));
 	if (user->networks_most)
@@ -119,6 +121,9 @@ void irc_user_take(struct irc_user *user, const char *settings)
 	irc_set(&user->realname, irc_str(json_string_value(json_object_get(tree, "realname"))));
 	if (away)
 		user->away = irc_copy(bytes_str(away));
+	if (json_is_string(json_object_get(tree, "scram")))
+		user->scram =
+			irc_copy(bytes_str(json_string_value(json_object_get(tree, "scram"))));
 	irc_rules_take(user, json_object_get(tree, "rules"));
 	user->networks_most = (uint32_t)json_integer_value(json_object_get(tree, "networks_most"));
 	json_decref(tree);
@@ -161,6 +166,7 @@ void irc_user_drop(struct irc_user *user, bool keep)
 	free(user->nick);
 	free(user->realname);
 	free(user->away);
+	free(user->scram);
 	free(user);
 }
 
@@ -196,19 +202,30 @@ void irc_device_drop(struct irc_user *user, unsigned place)
 	*device = (struct irc_device){0};
 }
 
-/* A place that is free: a new one, or that of the one seen least lately of those not here. */
+static bool device_is_here(const struct irc_user *user, uint32_t place)
+{
+	for (const struct irc_client *client = user->clients; client; client = client->next)
+		if (client->device == (int)place)
+			return true;
+	return false;
+}
+
+/* A place that is free: a new one, or that of the one seen least lately of those not here. When all are
+ * here there are more for a while. */
 static int device_place(struct irc_user *user)
 {
-	uint32_t most = (uint32_t)irc_conf_now()->devices, oldest = 0;
+	uint32_t most = (uint32_t)irc_conf_now()->devices, oldest = UINT32_MAX;
 	struct irc_device *larger;
 
 	for (uint32_t i = 0; i < user->device_count; i++) {
 		if (!user->devices[i].id)
 			return (int)i;
-		if (user->devices[i].seen_ms < user->devices[oldest].seen_ms)
+		if ((oldest == UINT32_MAX ||
+		     user->devices[i].seen_ms < user->devices[oldest].seen_ms) &&
+		    !device_is_here(user, i))
 			oldest = i;
 	}
-	if (user->device_count >= most && user->device_count) {
+	if (user->device_count >= most && oldest != UINT32_MAX) {
 		irc_device_drop(user, oldest);
 		return (int)oldest;
 	}

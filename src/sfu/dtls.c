@@ -1,11 +1,16 @@
 #include "sfu/dtls.h"
 
 #include <errno.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/kdf.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <sys/time.h>
+
+#include "core/reader.h"
+#include "core/writer.h"
 
 #define EXPORTER   "EXTRACTOR-dtls_srtp" /* RFC 5764 4.2 */
 #define DIGEST_MAX 64u
@@ -27,6 +32,9 @@ struct dtls {
 	const EVP_MD *hash;
 	size_t digest_len;
 	uint8_t digest[DIGEST_MAX];
+	bool holds;         /* what is written is not sent, only kept */
+	struct writer kept; /* what was written in this step */
+	uint8_t kept_bytes[DTLS_KEPT_MAX];
 };
 
 static SSL_CTX *context;
@@ -38,8 +46,11 @@ static char own_fingerprint[DTLS_FINGERPRINT];
 static int bio_write(BIO *bio, const char *at, int len)
 {
 	struct dtls *dtls = BIO_get_data(bio);
+	struct bytes datagram = bytes_of(at, (size_t)len);
 
-	dtls->send(dtls->owner, bytes_of(at, (size_t)len));
+	writer_put(&dtls->kept, datagram);
+	if (!dtls->holds)
+		dtls->send(dtls->owner, datagram);
 	return len;
 }
 
@@ -236,19 +247,17 @@ struct dtls *dtls_create(bool client, struct bytes hash, struct bytes print, dtl
 	return dtls;
 }
 
+static void keep_anew(struct dtls *dtls)
+{
+	dtls->kept = writer_of(dtls->kept_bytes, sizeof dtls->kept_bytes);
+}
+
 void dtls_destroy(struct dtls *dtls)
 {
 	if (!dtls)
 		return;
-	if (dtls->state == DTLS_DONE)
+	if (dtls->state == DTLS_DONE && !dtls->holds)
 		(void)SSL_shutdown(dtls->ssl);
-	dtls_forget(dtls);
-}
-
-void dtls_forget(struct dtls *dtls)
-{
-	if (!dtls)
-		return;
 	SSL_free(dtls->ssl);
 	ERR_clear_error();
 	OPENSSL_cleanse(dtls, sizeof *dtls);
@@ -293,6 +302,7 @@ static enum dtls_state step(struct dtls *dtls)
 		return read_on(dtls);
 	if (dtls->state != DTLS_RUNNING)
 		return dtls->state;
+	keep_anew(dtls);
 	n = SSL_do_handshake(dtls->ssl);
 	if (n == 1) {
 		if (!peer_fits(dtls))
@@ -362,6 +372,132 @@ int dtls_keys(const struct dtls *dtls, struct srtp *in, struct srtp *out)
 	}
 	OPENSSL_cleanse(material, sizeof material);
 	return error;
+}
+
+/* --- what is left ------------------------------------------------------------------------------- */
+
+#define RECORD_CCS       20u
+#define RECORD_ALERT     21u
+#define RECORD_HANDSHAKE 22u
+#define RECORD_HEAD      13u /* type, version, epoch, number, length (RFC 6347 4.1) */
+#define GCM_NONCE        8u  /* that a record carries (RFC 5288 3) */
+#define GCM_TAG          16u
+#define ALERT_CLOSE      0u
+#define ALERT_FATAL      2u
+
+/* RFC 5246 6.3, 8.1: OpenSSL hands out no keys of records, but all that they are made of. */
+static bool key_block(SSL *ssl, uint8_t *out, size_t len)
+{
+	static char hash[] = "SHA256", label[] = "key expansion";
+	uint8_t master[SSL_MAX_MASTER_KEY_LENGTH], random[2 * SSL3_RANDOM_SIZE];
+	size_t size = SSL_SESSION_get_master_key(SSL_get_session(ssl), master, sizeof master);
+	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
+	EVP_KDF_CTX *ctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
+	bool good;
+
+	SSL_get_server_random(ssl, random, SSL3_RANDOM_SIZE);
+	SSL_get_client_random(ssl, random + SSL3_RANDOM_SIZE, SSL3_RANDOM_SIZE);
+	good = ctx && size &&
+	       EVP_KDF_derive(
+		       ctx, out, len,
+		       (OSSL_PARAM[]){OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, hash,
+								       0),
+				      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET,
+									master, size),
+				      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, label,
+									sizeof label - 1),
+				      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, random,
+									sizeof random),
+				      OSSL_PARAM_construct_end()}) == 1;
+	OPENSSL_cleanse(master, sizeof master);
+	EVP_KDF_CTX_free(ctx);
+	EVP_KDF_free(kdf);
+	return good;
+}
+
+/* Of the suites that we name first, those with AES_128_GCM_SHA256. */
+static bool keep_key(SSL *ssl, struct dtls_rest *rest)
+{
+	unsigned suite = SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl));
+	unsigned theirs = SSL_is_server(ssl) ? 0 : 1; /* the client's comes first */
+	uint8_t block[2 * SRTP_KEY + 2 * sizeof rest->salt];
+
+	if ((suite != 0xc02b && suite != 0xc02f) || !key_block(ssl, block, sizeof block))
+		return false;
+	memcpy(rest->key, block + theirs * SRTP_KEY, SRTP_KEY);
+	memcpy(rest->salt, block + 2 * SRTP_KEY + theirs * sizeof rest->salt, sizeof rest->salt);
+	OPENSSL_cleanse(block, sizeof block);
+	return true;
+}
+
+static uint8_t keep(const struct dtls *dtls, uint8_t to[DTLS_KEPT_MAX])
+{
+	if (!writer_ok(&dtls->kept))
+		return 0;
+	memcpy(to, dtls->kept_bytes, dtls->kept.len);
+	return (uint8_t)dtls->kept.len;
+}
+
+void dtls_finish(struct dtls *dtls, struct dtls_rest *rest)
+{
+	*rest = (struct dtls_rest){0};
+	rest->reads = keep_key(dtls->ssl, rest);
+	rest->flight_len = keep(dtls, rest->flight);
+	keep_anew(dtls);
+	dtls->holds = true;
+	if (SSL_shutdown(dtls->ssl) >= 0)
+		rest->farewell_len = keep(dtls, rest->farewell);
+	dtls_destroy(dtls);
+}
+
+/* RFC 5288 3, RFC 5246 6.2.3.3. head: the record's, of epoch, number, type, version. */
+static bool open_alert(const struct dtls_rest *rest, struct bytes head, struct bytes body,
+		       uint8_t alert[2])
+{
+	uint8_t iv[12], aad[RECORD_HEAD], tag[GCM_TAG];
+	struct writer w = writer_of(aad, sizeof aad);
+	EVP_CIPHER_CTX *ctx;
+	int n;
+	bool good;
+
+	if (!rest->reads || body.len != GCM_NONCE + 2 + GCM_TAG)
+		return false;
+	writer_put(&w, bytes_of(head.at + 3, 8));
+	writer_put(&w, bytes_of(head.at, 3));
+	writer_be(&w, 2, 2);
+	memcpy(iv, rest->salt, sizeof rest->salt);
+	memcpy(iv + sizeof rest->salt, body.at, GCM_NONCE);
+	memcpy(tag, body.at + GCM_NONCE + 2, GCM_TAG);
+	ctx = EVP_CIPHER_CTX_new();
+	good = ctx && EVP_DecryptInit_ex(ctx, EVP_aes_128_gcm(), NULL, rest->key, iv) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, GCM_TAG, tag) == 1 &&
+	       EVP_DecryptUpdate(ctx, NULL, &n, aad, sizeof aad) == 1 &&
+	       EVP_DecryptUpdate(ctx, alert, &n, body.at + GCM_NONCE, 2) == 1 &&
+	       EVP_DecryptFinal_ex(ctx, alert + n, &n) == 1;
+	EVP_CIPHER_CTX_free(ctx);
+	ERR_clear_error();
+	return good;
+}
+
+enum dtls_said dtls_rest_read(const struct dtls_rest *rest, struct bytes datagram)
+{
+	struct reader r = reader_of(datagram);
+	enum dtls_said said = DTLS_SAID_NOTHING;
+
+	while (reader_left(&r) > RECORD_HEAD) {
+		struct bytes head = reader_take(&r, RECORD_HEAD - 2);
+		struct bytes body = reader_take(&r, reader_be16(&r));
+		uint8_t alert[2];
+
+		if (!reader_ok(&r))
+			break;
+		if (head.at[0] == RECORD_HANDSHAKE || head.at[0] == RECORD_CCS)
+			said = DTLS_SAID_AGAIN;
+		else if (head.at[0] == RECORD_ALERT && open_alert(rest, head, body, alert) &&
+			 (alert[1] == ALERT_CLOSE || alert[0] == ALERT_FATAL))
+			return DTLS_SAID_FAREWELL;
+	}
+	return said;
 }
 
 const char *dtls_fault(const struct dtls *dtls)

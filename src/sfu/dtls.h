@@ -9,8 +9,10 @@
  * cookie exchange: datagrams are taken only from an address whose owner has answered for it in
  * ICE, so nobody else's can be flooded (RFC 8842 5.1). A ClientHello may come in several datagrams.
  *
- * When the keys are out the handshake's memory, 48 kB a peer, can be given back. Thread: the session's
- * worker; dtls_init once before. */
+ * When the keys are out dtls_finish gives the handshake's memory back, 48 kB a peer, and leaves what is
+ * still of use, a quarter of a kB: our last flight, sealed, for a peer that has lost it; our farewell,
+ * sealed; and the key that the peer's farewell is read with. Thread: the session's worker; dtls_init
+ * once before. */
 #pragma once
 
 #include "core/bytes.h"
@@ -19,6 +21,7 @@
 
 #define DTLS_MTU         1200
 #define DTLS_FINGERPRINT 96u /* characters of ours: "AB:CD:…" and a NUL */
+#define DTLS_KEPT_MAX    120u /* bytes of a ChangeCipherSpec and a Finished, and more than an alert */
 
 struct dtls;
 
@@ -36,8 +39,6 @@ struct dtls *dtls_create(bool client, struct bytes hash, struct bytes print, dtl
 			 void *owner);
 /* Says good-bye if the handshake was done, and frees. Accepts NULL. */
 void dtls_destroy(struct dtls *dtls);
-/* Frees without a word: the session goes on. */
-void dtls_forget(struct dtls *dtls);
 
 /* A client's first words. */
 enum dtls_state dtls_start(struct dtls *dtls);
@@ -49,6 +50,26 @@ int dtls_tick(struct dtls *dtls, enum dtls_state *state);
 
 /* Once DTLS_DONE. in: what the peer sends; out: what we send. */
 MUST_CHECK int dtls_keys(const struct dtls *dtls, struct srtp *in, struct srtp *out);
+
+/* What is left of a handshake that is done. */
+struct dtls_rest {
+	uint8_t key[SRTP_KEY], salt[4]; /* of what the peer seals (RFC 5288 3) */
+	bool reads;                     /* the cipher suite is one with such a key */
+	uint8_t flight_len, farewell_len;
+	uint8_t flight[DTLS_KEPT_MAX], farewell[DTLS_KEPT_MAX];
+};
+
+/* Once DTLS_DONE and after dtls_keys: fills rest, frees dtls without a word to the peer. */
+void dtls_finish(struct dtls *dtls, struct dtls_rest *rest);
+
+enum dtls_said {
+	DTLS_SAID_NOTHING,
+	DTLS_SAID_AGAIN,    /* the peer has not got our last flight: send it again */
+	DTLS_SAID_FAREWELL, /* authentic: it has closed the session */
+};
+
+/* What a datagram means that comes after that. */
+enum dtls_said dtls_rest_read(const struct dtls_rest *rest, struct bytes datagram);
 
 /* Why it failed, in words. */
 const char *dtls_fault(const struct dtls *dtls);

@@ -15,11 +15,20 @@ static void sfu_check(const struct conf *conf, struct conf_errors *errors)
 	struct url url;
 
 	conf_net_check_listen(errors, conf, values, "sfu.udp", &values->udp);
+	conf_net_check_listen(errors, conf, values, "sfu.tcp", &values->tcp);
 	conf_net_check_ranges(errors, conf, values, "sfu.public", &values->public);
 	if (values->auth_url[0] && !url_parse_http(bytes_str(values->auth_url), &url))
 		conf_fault(errors, conf, values, "sfu.auth_url", "expected an http or https URL");
+	for (size_t i = 0; i < values->origins.count; i++)
+		if (!url_parse_http(bytes_str(values->origins.at[i]), &url))
+			conf_fault(errors, conf, values, "sfu.origins",
+				   "expected URLs such as https://origin.example.org");
 	if (values->udp.count > 1)
 		conf_fault(errors, conf, values, "sfu.udp", "expected one address and port");
+	if (values->tcp.count > 1)
+		conf_fault(errors, conf, values, "sfu.tcp", "expected one address and port");
+	if (values->tcp.count && !values->udp.count)
+		conf_fault(errors, conf, values, "sfu.tcp", "needs sfu.udp");
 }
 
 const struct conf_room sfu_conf_room = {

@@ -10,17 +10,22 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "edge/proto/address.h"
+#include "sfu/sfu_dial.h"
+#include "sfu/sfu_stream.h"
 
 #define BUCKETS    4096u
-#define FOREIGN    8192u /* paths of other workers' peers, four to a set */
-#define SET_SIZE   4u
 #define PUBLIC_MAX 16u
 
-/* Where datagrams of a peer of another worker are to go. */
-struct foreign {
+/* To a worker: this path's datagrams are that one's, and here is an answer for it; or not any more.
+ * Kept there for as long as the path is one. */
+struct notice {
+	struct message message;
+	struct notice *next; /* in its bucket */
 	struct udp_path path;
-	unsigned worker;
-	bool used;
+	unsigned owner;
+	bool gone;
+	size_t len;
+	uint8_t data[];
 };
 
 struct door {
@@ -28,8 +33,7 @@ struct door {
 	struct udp udp;
 	struct peer_name *named[BUCKETS];
 	struct peer_path *paths[BUCKETS];
-	struct foreign foreign[FOREIGN];
-	unsigned oldest; /* of a full set, counted round */
+	struct notice *foreign[BUCKETS]; /* paths of other workers' peers */
 };
 
 static struct {
@@ -38,7 +42,7 @@ static struct {
 	unsigned count;
 	int fds[WORKERS_MAX];
 	uint16_t number[WORKERS_MAX];
-	struct tcp_end end;
+	struct tcp_end end, tcp;
 	unsigned public_count; /* settings go at a reload, these stay */
 	struct address public[PUBLIC_MAX];
 } doors;
@@ -84,6 +88,13 @@ int door_open(const struct sfu_conf *conf, unsigned workers, char *at, size_t si
 	}
 	for (unsigned i = 0; i < doors.count; i++)
 		doors.number[i] = tcp_port(doors.fds[i]);
+	if (!error && conf->tcp.count) {
+		snprintf(at, size, "%s (TCP)", conf->tcp.at[0]);
+		CHECK(address_parse_listen(bytes_str(conf->tcp.at[0]), &address));
+		memcpy(doors.tcp.ip, address.ip, sizeof doors.tcp.ip);
+		doors.tcp.port = address.port;
+		error = stream_listen(&doors.tcp);
+	}
 	while (error && doors.count > 0)
 		close(doors.fds[--doors.count]);
 	doors.open = !error;
@@ -102,21 +113,29 @@ uint16_t door_number(unsigned worker)
 
 /* --- candidates ----------------------------------------------------------------------------------------- */
 
-/* RFC 8445 5.1.2.1: type preference of a host 126; one component. */
-static void write_candidate(struct writer *w, const struct address *address, unsigned worker,
-			    unsigned place)
+/* The addresses that one candidate each is written for, of UDP and of TCP. */
+struct candidates {
+	struct writer *w;
+	uint16_t port; /* of UDP */
+	unsigned place;
+};
+
+/* RFC 8445 5.1.2.1: type preference of a host 126; one component. RFC 6544 4.2: of TCP less, and of the
+ * local preference's upper three bits, direction, 4 is passive. */
+static void write_candidate(struct candidates *all, const struct address *address, bool tcp)
 {
-	uint32_t priority = 126u << 24 | (65535u - place) << 8 | 255u;
+	struct writer *w = all->w;
+	uint32_t local = tcp ? 4u << 13 | (8191u - all->place) : 65535u - all->place;
 
 	writer_str(w, "a=candidate:");
-	writer_dec(w, place + 1);
-	writer_str(w, " 1 udp ");
-	writer_dec(w, priority);
+	writer_dec(w, ++all->place);
+	writer_str(w, tcp ? " 1 tcp " : " 1 udp ");
+	writer_dec(w, (tcp ? 90u : 126u) << 24 | local << 8 | 255u);
 	writer_str(w, " ");
 	address_write_ip(w, address);
 	writer_str(w, " ");
-	writer_dec(w, doors.number[worker]);
-	writer_str(w, " typ host\r\n");
+	writer_dec(w, tcp ? stream_port() : all->port);
+	writer_str(w, tcp ? " typ host tcptype passive\r\n" : " typ host\r\n");
 }
 
 static bool address_of(const struct sockaddr *from, struct address *out)
@@ -135,10 +154,9 @@ static bool address_of(const struct sockaddr *from, struct address *out)
 }
 
 /* Those of the machine: real ones, or the loopback where there is no other. */
-static void write_interfaces(struct writer *w, unsigned worker)
+static void write_interfaces(struct candidates *all, bool v4_only, bool tcp)
 {
 	uv_interface_address_t *list;
-	bool v4_only = address_is_v4(&(struct address){0}) ? false : doors.end.ip[10] == 0xff;
 	unsigned found = 0;
 	int count;
 
@@ -152,7 +170,8 @@ static void write_interfaces(struct writer *w, unsigned worker)
 			    !address_of((const struct sockaddr *)&list[i].address, &address) ||
 			    (v4_only && !address_is_v4(&address)))
 				continue;
-			write_candidate(w, &address, worker, found++);
+			write_candidate(all, &address, tcp);
+			found++;
 		}
 	}
 	uv_free_interface_addresses(list, count);
@@ -165,19 +184,40 @@ static bool is_any(const uint8_t ip[16])
 	return memcmp(ip, v6, 16) == 0 || memcmp(ip, v4, 16) == 0;
 }
 
-void door_write_candidates(struct writer *w, unsigned worker)
+static void write_at(struct candidates *all, const uint8_t ip[16], bool tcp)
 {
 	struct address address = {0};
 
 	for (unsigned i = 0; i < doors.public_count; i++)
-		write_candidate(w, &doors.public[i], worker, i);
+		write_candidate(all, &doors.public[i], tcp);
 	if (doors.public_count)
 		return;
-	memcpy(address.ip, doors.end.ip, sizeof address.ip);
-	if (is_any(address.ip))
-		write_interfaces(w, worker);
+	memcpy(address.ip, ip, sizeof address.ip);
+	if (is_any(ip))
+		write_interfaces(all, address_is_v4(&address), tcp);
 	else
-		write_candidate(w, &address, worker, 0);
+		write_candidate(all, &address, tcp);
+}
+
+void door_write_candidates(struct writer *w, unsigned worker)
+{
+	struct candidates all = {.w = w, .port = doors.number[worker]};
+
+	write_at(&all, doors.end.ip, false);
+	if (stream_port())
+		write_at(&all, doors.tcp.ip, true);
+}
+
+void door_write_dialled(struct writer *w, uint16_t port)
+{
+	struct candidates all = {.w = w, .port = port};
+
+	write_at(&all, doors.end.ip, false);
+}
+
+struct tcp_end door_end(void)
+{
+	return doors.end;
 }
 
 /* --- whose --------------------------------------------------------------------------------------------- */
@@ -262,79 +302,97 @@ static struct peer_path *find_path(const struct udp_path *path)
 	return at;
 }
 
-static struct foreign *find_foreign(const struct udp_path *path)
+/* Where it hangs; or where the bucket ends. */
+static struct notice **find_foreign(const struct udp_path *path)
 {
-	struct foreign *set = &here->foreign[hash_of_path(path) % (FOREIGN / SET_SIZE) * SET_SIZE];
+	struct notice **at = &here->foreign[hash_of_path(path) % BUCKETS];
 
-	for (unsigned i = 0; i < SET_SIZE; i++)
-		if (set[i].used && path_is(&set[i].path, path))
-			return &set[i];
-	return NULL;
+	while (*at && !path_is(&(*at)->path, path))
+		at = &(*at)->next;
+	return at;
 }
 
 /* --- between workers ------------------------------------------------------------------------------------- */
 
-/* To a worker: this path's datagrams are that one's, or not any more. */
-struct notice {
-	struct message message;
-	struct udp_path path;
-	unsigned owner;
-	bool gone;
-};
-
 static void deliver_notice(struct message *message)
 {
-	struct notice *notice = container_of(message, struct notice, message);
-	struct foreign *foreign;
+	struct notice *notice = container_of(message, struct notice, message), **at;
 
 	enter_worker();
-	foreign = here ? find_foreign(&notice->path) : NULL;
-	if (here && !foreign && !notice->gone) {
-		struct foreign *set = &here->foreign[hash_of_path(&notice->path) %
-						     (FOREIGN / SET_SIZE) * SET_SIZE];
+	at = here ? find_foreign(&notice->path) : NULL;
+	if (at && *at && (!notice->gone || (*at)->owner == notice->owner)) {
+		struct notice *before = *at;
 
-		foreign = &set[here->oldest++ % SET_SIZE];
-		for (unsigned i = 0; i < SET_SIZE; i++)
-			if (!set[i].used)
-				foreign = &set[i];
+		*at = before->next;
+		free(before);
 	}
-	if (foreign)
-		*foreign = (struct foreign){notice->path, notice->owner, !notice->gone};
-	free(notice);
+	if (!at || notice->gone) {
+		free(notice);
+		return;
+	}
+	notice->next = *at;
+	*at = notice;
+	memcpy(udp_room(&here->udp, notice->len), notice->data, notice->len);
+	udp_put(&here->udp, &notice->path, notice->len);
+	udp_flush(&here->udp);
 }
 
-RUNS_ON(on_worker) static void notify(const struct peer_path *path, bool gone)
+RUNS_ON(on_worker)
+static void notify(const struct udp_path *path, unsigned landed, struct bytes answer, bool gone)
 {
-	struct notice *notice;
+	struct notice *notice = malloc(sizeof *notice + answer.len);
 
-	if (path->landed == here->worker->id)
-		return;
-	notice = malloc(sizeof *notice);
 	if (!notice)
-		return; /* its next check brings another */
-	*notice = (struct notice){.path = path->path, .owner = here->worker->id, .gone = gone};
+		return; /* as if the answer were lost: another will be asked for */
+	*notice = (struct notice){
+		.path = *path, .owner = here->worker->id, .gone = gone, .len = answer.len};
+	if (answer.len)
+		memcpy(notice->data, answer.at, answer.len);
 	notice->message.deliver = deliver_notice;
-	worker_post(worker_of(path->landed), &notice->message);
+	worker_post(worker_of(landed), &notice->message);
 }
 
 void door_path_add(struct peer_path *path)
 {
 	struct peer_path **bucket = &here->paths[hash_of_path(&path->path) % BUCKETS];
 
+	if (path->stream) {
+		stream_own(path->stream, path->peer);
+		return;
+	}
 	path->next = *bucket;
 	*bucket = path;
-	notify(path, false);
 }
 
 void door_path_remove(struct peer_path *path)
 {
 	struct peer_path **at = &here->paths[hash_of_path(&path->path) % BUCKETS];
 
+	if (path->stream) {
+		stream_close(path->stream);
+		return;
+	}
 	while (*at && *at != path)
 		at = &(*at)->next;
 	if (*at)
 		*at = path->next;
-	notify(path, true);
+	/* Another peer of ours may have come from there since. */
+	if (path->landed != here->worker->id && !find_path(&path->path))
+		notify(&path->path, path->landed, (struct bytes){NULL, 0}, true);
+}
+
+void door_answer(const struct peer_path *path, struct bytes answer)
+{
+	if (path->landed != here->worker->id) {
+		notify(&path->path, path->landed, answer, false);
+		return;
+	}
+	if (path->stream) {
+		stream_put(path->stream, answer);
+		return;
+	}
+	memcpy(udp_room(&here->udp, answer.len), answer.at, answer.len);
+	udp_put(&here->udp, &path->path, answer.len);
 }
 
 /* A datagram on its way to the worker whose it is. */
@@ -347,15 +405,19 @@ struct passed {
 };
 
 RUNS_ON(on_worker)
-static void arrived_one(struct bytes data, const struct udp_path *path, unsigned landed);
+static void arrived_one(struct bytes data, const struct udp_path *path, unsigned landed,
+			bool passed);
 
 static void deliver_passed(struct message *message)
 {
 	struct passed *passed = container_of(message, struct passed, message);
 
 	enter_worker();
-	if (here)
-		arrived_one(bytes_of(passed->data, passed->len), &passed->path, passed->landed);
+	if (here) {
+		arrived_one(bytes_of(passed->data, passed->len), &passed->path, passed->landed,
+			    true);
+		udp_flush(&here->udp);
+	}
 	free(passed);
 }
 
@@ -366,7 +428,7 @@ static void pass(struct bytes data, const struct udp_path *path, unsigned to)
 
 	if (!passed)
 		return; /* lost as on any wire */
-	metric_add(METRIC_sfu_passed, 1);
+	metric_add(METRIC_sfu_passed, to != here->worker->id);
 	passed->message.deliver = deliver_passed;
 	passed->path = *path;
 	passed->landed = here->worker->id;
@@ -385,53 +447,101 @@ void door_hmac(struct bytes key, struct bytes in, uint8_t out[20])
 		memset(out, 0, 20);
 }
 
-RUNS_ON(on_worker)
-static void arrived_stun(struct bytes data, const struct udp_path *path, unsigned landed)
+/* Of whose peer a check is, by the first letter of our ufrag; false: it is none. */
+static bool read_check(struct bytes data, struct stun *stun, struct bytes *ufrag, unsigned *owner)
 {
+	if (stun_parse(data, stun) == STUN_OK && stun->class == STUN_REQUEST) {
+		*ufrag = ice_ufrag_of(stun);
+		*owner = ufrag->len ? worker_of_letter(ufrag->at[0]) : workers_count();
+		if (*owner < workers_count())
+			return true;
+	}
+	metric_add(METRIC_sfu_refused, 1);
+	return false;
+}
+
+RUNS_ON(on_worker)
+static void arrived_stun(struct bytes data, const struct udp_path *path, unsigned landed,
+			 bool passed)
+{
+	struct peer_name *name;
 	struct stun stun;
 	struct bytes ufrag;
 	unsigned owner;
 
-	if (stun_parse(data, &stun) != STUN_OK || stun.class != STUN_REQUEST) {
-		metric_add(METRIC_sfu_refused, 1);
+	if (!read_check(data, &stun, &ufrag, &owner))
 		return;
-	}
-	ufrag = ice_ufrag_of(&stun);
-	owner = ufrag.len ? worker_of_letter(ufrag.at[0]) : workers_count();
-	if (owner >= workers_count()) {
-		metric_add(METRIC_sfu_refused, 1);
+	if (owner != here->worker->id && passed)
 		return;
-	}
-	if (owner != here->worker->id && landed == here->worker->id) {
+	name = owner == here->worker->id ? find_named(ufrag) : NULL;
+	if (!name && !passed) {
+		/* Of a peer of ours that is not known yet: its answer was quicker than the message
+		 * that brings it to us, so this goes behind that one. */
 		pass(data, path, owner);
 		return;
 	}
-	peer_stun(find_named(ufrag), &stun, path, landed);
+	peer_stun(name, &stun, path, landed, NULL);
+}
+
+RUNS_ON(on_worker) static void arrived_for(struct sfu_peer *peer, struct bytes data)
+{
+	if (data.at[0] >= 20 && data.at[0] <= 63)
+		peer_dtls(peer, data);
+	else if (data.at[0] >= 128 && data.at[0] <= 191)
+		peer_media(peer, data);
+}
+
+bool door_arrived_in(struct sfu_stream *stream, struct bytes packet)
+{
+	struct peer_name *name;
+	struct stun stun;
+	struct bytes ufrag;
+	unsigned owner;
+
+	if (packet.at[0] >= 4) {
+		if (stream->peer)
+			arrived_for(stream->peer, packet);
+		else
+			stream_close(stream); /* it has not shown that it knows a password */
+		return true;
+	}
+	if (!read_check(packet, &stun, &ufrag, &owner))
+		return true;
+	name = owner == here->worker->id ? find_named(ufrag) : NULL;
+	/* As with datagrams, to whom it belongs, or behind the message that brings the peer. */
+	if (!name && !stream->passed && !stream->peer) {
+		stream_pass(stream, owner);
+		return false;
+	}
+	/* A stream is one peer's. */
+	if (name && (!stream->peer || stream->peer == name->peer))
+		peer_stun(name, &stun, &stream->path, here->worker->id, stream);
+	else
+		metric_add(METRIC_sfu_refused, 1);
+	return true;
 }
 
 /* RFC 7983 7: the first byte says what it is. */
-static void arrived_one(struct bytes data, const struct udp_path *path, unsigned landed)
+static void arrived_one(struct bytes data, const struct udp_path *path, unsigned landed,
+			bool passed)
 {
 	struct peer_path *known;
-	struct foreign *foreign;
+	const struct notice *foreign;
 
 	if (data.len == 0)
 		return;
 	if (data.at[0] < 4) {
-		arrived_stun(data, path, landed);
+		arrived_stun(data, path, landed, passed);
 		return;
 	}
 	known = find_path(path);
 	if (known) {
-		if (data.at[0] >= 20 && data.at[0] <= 63)
-			peer_dtls(known->peer, data);
-		else if (data.at[0] >= 128 && data.at[0] <= 191)
-			peer_media(known->peer, data);
+		arrived_for(known->peer, data);
 		return;
 	}
-	foreign = landed == here->worker->id ? find_foreign(path) : NULL;
+	foreign = !passed ? *find_foreign(path) : NULL;
 	if (foreign)
-		pass(data, path, foreign->worker);
+		pass(data, path, foreign->owner);
 	else
 		metric_add(METRIC_sfu_refused, 1);
 }
@@ -442,7 +552,8 @@ static void on_arrived(struct udp *udp, const struct udp_packet *packets, size_t
 	enter_worker();
 	for (size_t i = 0; i < count; i++)
 		if (!packets[i].cut)
-			arrived_one(packets[i].data, &packets[i].path, here->worker->id);
+			arrived_one(packets[i].data, &packets[i].path, here->worker->id, false);
+	stream_flush();
 }
 
 /* --- a worker's part ------------------------------------------------------------------------------------------ */
@@ -450,7 +561,7 @@ static void on_arrived(struct udp *udp, const struct udp_packet *packets, size_t
 int door_worker_start(struct worker *worker)
 {
 	static const struct udp_shape shape = {
-		.out_count = 1024, .out_size = 2u << 20, .segments = true};
+		.out_count = 1024, .out_size = 256u << 10, .segments = true};
 	int error;
 
 	if (!doors.open)
@@ -459,8 +570,16 @@ int door_worker_start(struct worker *worker)
 	if (!here)
 		return -ENOMEM;
 	here->worker = worker;
+	error = stream_worker_start(worker);
+	if (error) {
+		free(here);
+		here = NULL;
+		close(doors.fds[worker->id]);
+		return error;
+	}
 	error = udp_start(&here->udp, &worker->loop, doors.fds[worker->id], &shape, on_arrived);
 	if (error) {
+		stream_worker_stop();
 		free(here);
 		here = NULL;
 	}
@@ -472,16 +591,45 @@ static void on_stopped(struct udp *udp)
 	free(container_of(udp, struct door, udp));
 }
 
+static void forget_foreign(void)
+{
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (struct notice *notice; (notice = here->foreign[i]);) {
+			here->foreign[i] = notice->next;
+			free(notice);
+		}
+}
+
 void door_worker_stop(struct worker *worker)
 {
 	(void)worker;
 	if (!here)
 		return;
+	stream_worker_stop();
+	forget_foreign();
 	udp_stop(&here->udp, on_stopped);
 	here = NULL;
 }
 
-struct udp *door_udp(void)
+uint8_t *door_room(size_t len)
 {
-	return here ? &here->udp : NULL;
+	return here ? udp_room(&here->udp, len) : NULL;
+}
+
+void door_put(const struct peer_path *to, const uint8_t *room, size_t len)
+{
+	if (to->stream)
+		stream_put(to->stream, bytes_of(room, len));
+	else if (to->dial)
+		dial_put(to->dial, bytes_of(room, len));
+	else
+		udp_put(&here->udp, &to->path, len);
+}
+
+void door_flush(void)
+{
+	if (!here)
+		return;
+	udp_flush(&here->udp);
+	stream_flush();
 }

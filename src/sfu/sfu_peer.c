@@ -5,29 +5,29 @@
 
 #include "core/clock.h"
 #include "core/metric.h"
+#include "sfu/sfu_dial.h"
 #include "sfu/sfu_door.h"
 #include "sfu/sfu_room.h"
 #include "sfu/sfu_stage.h"
+#include "sfu/sfu_stream.h"
 
 #define PATH_US    10000000 /* until there is a path, and keys after that */
 #define SILENCE_US 30000000 /* RFC 7675 5.1 */
-#define LINGER_US  5000000  /* the handshake is kept: its last words may have been lost */
 
 /* --- begin and end ---------------------------------------------------------------------------------- */
 
+/* Of DTLS, as it is. */
 static void send_handshake(void *owner, struct bytes datagram)
 {
 	struct sfu_peer *peer = owner;
-	struct udp *udp;
 	uint8_t *room;
 
 	enter_worker();
-	udp = door_udp();
-	if (!peer->active || !udp)
+	room = peer->active ? door_room(datagram.len) : NULL;
+	if (!room)
 		return;
-	room = udp_room(udp, datagram.len);
 	memcpy(room, datagram.at, datagram.len);
-	udp_put(udp, &peer->active->path, datagram.len);
+	door_put(peer->active, room, datagram.len);
 }
 
 void peer_begin(struct sfu_peer *peer)
@@ -40,6 +40,10 @@ void peer_begin(struct sfu_peer *peer)
 	if (peer->role == PEER_VIEWER)
 		stage_viewer_add(peer);
 	metric_add(peer->role == PEER_VIEWER ? METRIC_sfu_viewers : METRIC_sfu_publishers, 1);
+	if (peer->dial && dial_begin(peer->dial, peer) != 0) {
+		peer->dial = NULL;
+		peer_end(peer, "no socket");
+	}
 }
 
 static void start_free(struct sfu_peer *peer)
@@ -56,15 +60,21 @@ void peer_end(struct sfu_peer *peer, const char *why)
 	if (peer->state == PEER_GONE)
 		return;
 	peer->why = why;
-	/* The peer hears of it at once, not by silence. */
 	start_free(peer);
+	/* The peer hears of it at once, not by silence. */
+	if (peer_is_up(peer) && peer->rest.farewell_len)
+		send_handshake(peer, bytes_of(peer->rest.farewell, peer->rest.farewell_len));
 	if (peer->role == PEER_VIEWER)
 		stage_viewer_remove(peer);
 	else
 		source_end(peer->source);
 	peer->state = PEER_GONE;
+	if (peer->dial)
+		dial_end(peer->dial);
+	peer->dial = NULL;
 	for (unsigned i = 0; i < peer->path_count; i++)
-		door_path_remove(&peer->paths[i]);
+		if (!peer->paths[i].lost && !peer->paths[i].dial)
+			door_path_remove(&peer->paths[i]);
 	door_name_remove(peer->name);
 	if (peer->next_name)
 		door_name_remove(peer->next_name);
@@ -84,6 +94,7 @@ void peer_free(struct sfu_peer *peer)
 	}
 	srtp_close(&peer->in);
 	srtp_close(&peer->out);
+	dial_free(peer->dial);
 	free(peer->name);
 	free(peer->next_name);
 	free(peer->source);
@@ -93,50 +104,81 @@ void peer_free(struct sfu_peer *peer)
 
 /* --- paths ------------------------------------------------------------------------------------------ */
 
-static struct peer_path *path_of(struct sfu_peer *peer, const struct udp_path *path)
+static bool is_end(const struct tcp_end *a, const struct tcp_end *b)
 {
-	for (unsigned i = 0; i < peer->path_count; i++)
-		if (peer->paths[i].path.peer.port == path->peer.port &&
-		    memcmp(peer->paths[i].path.peer.ip, path->peer.ip, 16) == 0)
-			return &peer->paths[i];
+	return a->port == b->port && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
+}
+
+/* A stream alone says what path it is. */
+static struct peer_path *path_of(struct sfu_peer *peer, const struct udp_path *path,
+				 const struct sfu_stream *stream)
+{
+	for (unsigned i = 0; i < peer->path_count; i++) {
+		struct peer_path *at = &peer->paths[i];
+
+		if (!at->lost && at->stream == stream &&
+		    (stream || is_end(&at->path.peer, &path->peer)))
+			return at;
+	}
 	return NULL;
 }
 
 /* Of too many, one that is not used goes. */
-RUNS_ON(on_worker)
-static struct peer_path *path_add(struct sfu_peer *peer, const struct udp_path *path,
-				  unsigned landed)
+RUNS_ON(on_worker) static struct peer_path *path_place(struct sfu_peer *peer)
 {
-	struct peer_path *at = &peer->paths[peer->path_count];
+	struct peer_path *at;
 
-	if (peer->path_count == PEER_PATHS_MAX) {
-		at = peer->active == &peer->paths[0] ? &peer->paths[1] : &peer->paths[0];
-		door_path_remove(at);
-	} else {
-		peer->path_count++;
-	}
-	*at = (struct peer_path){.path = *path, .peer = peer, .landed = landed};
-	door_path_add(at);
+	for (unsigned i = 0; i < peer->path_count; i++)
+		if (peer->paths[i].lost)
+			return &peer->paths[i];
+	if (peer->path_count < PEER_PATHS_MAX)
+		return &peer->paths[peer->path_count++];
+	at = peer->active == &peer->paths[0] ? &peer->paths[1] : &peer->paths[0];
+	door_path_remove(at);
 	return at;
 }
 
 RUNS_ON(on_worker)
-static void checked(struct sfu_peer *peer, const struct ice_check *check,
-		    const struct udp_path *path, unsigned landed)
+static struct peer_path *path_add(struct sfu_peer *peer, const struct udp_path *path,
+				  unsigned landed, struct sfu_stream *stream)
 {
-	struct peer_path *at = path_of(peer, path);
+	struct peer_path *at = path_place(peer);
+
+	*at = (struct peer_path){.path = *path, .peer = peer, .landed = landed, .stream = stream};
+	door_path_add(at);
+	return at;
+}
+
+void peer_path_lost(struct sfu_peer *peer, const struct sfu_stream *stream)
+{
+	struct peer_path *at = NULL;
+
+	for (unsigned i = 0; i < peer->path_count && !at; i++)
+		if (!peer->paths[i].lost && peer->paths[i].stream == stream)
+			at = &peer->paths[i];
+	if (!at)
+		return;
+	*at = (struct peer_path){.lost = true};
+	if (peer->active != at)
+		return;
+	peer->active = NULL;
+	for (unsigned i = 0; i < peer->path_count && !peer->active; i++)
+		if (!peer->paths[i].lost)
+			peer->active = &peer->paths[i];
+}
+
+RUNS_ON(on_worker)
+static const struct peer_path *checked(struct sfu_peer *peer, const struct ice_check *check,
+				       const struct udp_path *path, unsigned landed,
+				       struct sfu_stream *stream)
+{
+	struct peer_path *at = path_of(peer, path, stream);
 
 	peer->heard = mono_now();
-	if (!at) {
-		at = path_add(peer, path, landed);
-	} else {
-		at->path = *path;
-		if (landed != peer->worker->id) {
-			/* Where it lands may have forgotten. */
-			door_path_remove(at);
-			door_path_add(at);
-		}
-	}
+	if (!at)
+		at = path_add(peer, path, landed, stream);
+	at->path = *path;
+	at->landed = landed;
 	/* RFC 8445 8.2: the pair that was nominated last; before any was, one that is valid. */
 	if (!peer->active || check->nominated)
 		peer->active = at;
@@ -144,6 +186,7 @@ static void checked(struct sfu_peer *peer, const struct ice_check *check,
 		peer->state = PEER_CHECKED;
 		peer->checked = peer->heard;
 	}
+	return at;
 }
 
 /* RFC 8445 9: the names of before are good until the first check with the new ones. */
@@ -171,27 +214,28 @@ void peer_restart(struct sfu_peer *peer, struct peer_name *name)
 }
 
 void peer_stun(struct peer_name *name, const struct stun *stun, const struct udp_path *path,
-	       unsigned landed)
+	       unsigned landed, struct sfu_stream *stream)
 {
 	struct address from = {.port = path->peer.port};
-	struct udp *udp = door_udp();
 	struct ice_check check;
-	struct writer w;
+	uint8_t answer[256];
+	struct writer w = writer_of(answer, sizeof answer);
+	struct peer_path stranger = {.path = *path, .landed = worker_here()->id, .stream = stream};
+	const struct peer_path *at = &stranger;
 
 	memcpy(from.ip, path->peer.ip, sizeof from.ip);
-	w = writer_of(udp_room(udp, 256), 256);
 	ice_answer(name ? &name->names : NULL, stun, &from, door_hmac, &w, &check);
-	if (writer_ok(&w) && w.len)
-		udp_put(udp, path, w.len);
 	if (check.authentic) {
 		struct sfu_peer *peer = name->peer;
 
 		if (name == peer->next_name)
 			renamed(peer);
-		checked(peer, &check, path, landed);
+		at = checked(peer, &check, path, landed, stream);
 	} else {
 		metric_add(METRIC_sfu_refused, 1);
 	}
+	if (writer_ok(&w) && w.len)
+		door_answer(at, writer_done(&w));
 }
 
 /* --- keys ------------------------------------------------------------------------------------------- */
@@ -202,8 +246,10 @@ RUNS_ON(on_worker) static void up(struct sfu_peer *peer)
 		peer_end(peer, "out of memory");
 		return;
 	}
+	dtls_finish(peer->start->dtls, &peer->rest);
+	free(peer->start);
+	peer->start = NULL;
 	peer->state = PEER_UP;
-	peer->up = mono_now();
 	metric_add(METRIC_sfu_handshakes, 1);
 	room_peer_up(peer->session);
 	if (peer->role == PEER_VIEWER)
@@ -226,10 +272,25 @@ RUNS_ON(on_worker) static void handshake(struct sfu_peer *peer, enum dtls_state 
 	}
 }
 
+/* What comes when the keys are there. */
+RUNS_ON(on_worker) static void arrived_late(struct sfu_peer *peer, struct bytes datagram)
+{
+	switch (dtls_rest_read(&peer->rest, datagram)) {
+	case DTLS_SAID_NOTHING: break;
+	case DTLS_SAID_AGAIN: /* RFC 6347 4.2.4 */
+		if (peer->rest.flight_len)
+			send_handshake(peer, bytes_of(peer->rest.flight, peer->rest.flight_len));
+		break;
+	case DTLS_SAID_FAREWELL: peer_end(peer, "closed"); break;
+	}
+}
+
 void peer_dtls(struct sfu_peer *peer, struct bytes datagram)
 {
 	struct peer_start *start = peer->start;
 
+	if (peer_is_up(peer))
+		arrived_late(peer, datagram);
 	if (!start)
 		return;
 	if (!start->dtls)
@@ -242,19 +303,36 @@ void peer_dtls(struct sfu_peer *peer, struct bytes datagram)
 	handshake(peer, dtls_input(start->dtls, datagram));
 }
 
-RUNS_ON(on_worker) static void start_tick(struct sfu_peer *peer, mono_t now)
+/* RFC 8842 5.5: who is active speaks first. */
+void peer_answered(struct sfu_peer *peer)
+{
+	struct peer_start *start = peer->start;
+
+	peer->heard = mono_now();
+	if (peer->state != PEER_NEW)
+		return;
+	peer->state = PEER_CHECKED;
+	peer->checked = peer->heard;
+	peer->paths[0] = (struct peer_path){.path = peer->dial->to,
+					    .peer = peer,
+					    .landed = peer->worker->id,
+					    .dial = peer->dial};
+	peer->path_count = 1;
+	peer->active = &peer->paths[0];
+	if (!peer->dial->client)
+		return;
+	start->dtls = dtls_create(true, bytes_str(start->hash), bytes_str(start->print),
+				  send_handshake, peer);
+	if (start->dtls)
+		handshake(peer, dtls_start(start->dtls));
+	else
+		peer_end(peer, "the fingerprint's hash is not known");
+}
+
+RUNS_ON(on_worker) static void start_tick(struct sfu_peer *peer)
 {
 	enum dtls_state state;
 
-	if (peer->state == PEER_UP) {
-		if (mono_since_us(now, peer->up) > LINGER_US && peer->role == PEER_VIEWER) {
-			/* No farewell: that would end the session for the peer. */
-			dtls_forget(peer->start->dtls);
-			free(peer->start);
-			peer->start = NULL;
-		}
-		return;
-	}
 	if (!peer->start->dtls)
 		return;
 	(void)dtls_tick(peer->start->dtls, &state);
@@ -264,7 +342,9 @@ RUNS_ON(on_worker) static void start_tick(struct sfu_peer *peer, mono_t now)
 void peer_tick(struct sfu_peer *peer, mono_t now)
 {
 	if (peer->start)
-		start_tick(peer, now);
+		start_tick(peer);
+	if (peer->dial && peer->state != PEER_GONE && !dial_tick(peer->dial, now))
+		peer_end(peer, "silent");
 	if (peer->state == PEER_NEW && mono_since_us(now, peer->born) > PATH_US)
 		peer_end(peer, "no path");
 	else if (peer->state == PEER_CHECKED && mono_since_us(now, peer->checked) > PATH_US)
@@ -322,16 +402,12 @@ void peer_media(struct sfu_peer *peer, struct bytes datagram)
 
 void peer_send_rtcp(struct sfu_peer *peer, struct bytes compound)
 {
-	struct udp *udp = door_udp();
-	uint8_t *room;
-	size_t len;
+	uint8_t *room =
+		peer_is_up(peer) && peer->active ? door_room(compound.len + SRTCP_MORE) : NULL;
+	size_t len = room ? srtcp_seal(&peer->out, compound, room) : 0;
 
-	if (!peer_is_up(peer) || !peer->active || !udp)
-		return;
-	room = udp_room(udp, compound.len + SRTCP_MORE);
-	len = srtcp_seal(&peer->out, compound, room);
 	if (!len)
 		return;
 	peer->bytes_out += len;
-	udp_put(udp, &peer->active->path, len);
+	door_put(peer->active, room, len);
 }

@@ -26,6 +26,8 @@ enum peer_role { PEER_PUBLISHER, PEER_VIEWER };
 enum peer_state { PEER_NEW, PEER_CHECKED, PEER_UP, PEER_GONE };
 
 struct sfu_peer;
+struct sfu_dial;
+struct sfu_stream;
 struct sfu_session;
 struct sfu_room;
 
@@ -35,7 +37,10 @@ struct peer_path {
 	struct peer_path *next; /* in its bucket */
 	struct udp_path path;
 	struct sfu_peer *peer;
-	unsigned landed; /* the worker where they come out */
+	unsigned landed;           /* the worker where they come out */
+	struct sfu_stream *stream; /* NULL: UDP; else it alone says what path it is */
+	struct sfu_dial *dial; /* NULL: by the door's socket; else by this one, and in no table */
+	bool lost;             /* its stream has ended: the place is free */
 };
 
 /* Under which names it is known. */
@@ -62,14 +67,18 @@ struct sfu_peer {
 	enum peer_role role;
 	enum peer_state state;
 	struct peer_name *name;
-	struct peer_name *next_name;  /* of a restart, until it is used */
-	struct sfu_peer *prev, *next; /* of its worker's */
+	struct peer_name *next_name;            /* of a restart, until it is used */
+	struct sfu_peer *prev, *next;           /* of its worker's */
+	struct sfu_peer *prev_busy, *next_busy; /* of those that are looked at in each tick */
+	bool busy;
 	unsigned path_count;
 	struct peer_path paths[PEER_PATHS_MAX];
 	const struct peer_path *active; /* NULL: none yet */
+	struct sfu_dial *dial;          /* of a server that we called; NULL: it called us */
 	struct peer_start *start;       /* NULL: done */
+	struct dtls_rest rest;          /* UP: of the handshake */
 	struct srtp in, out;
-	mono_t born, heard, checked, up;
+	mono_t born, heard, checked;
 	const char *why;           /* GONE: in a word */
 	struct sfu_source *source; /* of a publisher */
 	unsigned sender_count;     /* of a viewer */
@@ -79,12 +88,19 @@ struct sfu_peer {
 
 /* --- datagrams: called by sfu_door ------------------------------------------------------------------ */
 
-/* name NULL: nobody's. */
+/* name NULL: nobody's. stream NULL: over UDP. */
 RUNS_ON(on_worker)
 void peer_stun(struct peer_name *name, const struct stun *stun, const struct udp_path *path,
-	       unsigned landed);
+	       unsigned landed, struct sfu_stream *stream);
 RUNS_ON(on_worker) void peer_dtls(struct sfu_peer *peer, struct bytes datagram);
 RUNS_ON(on_worker) void peer_media(struct sfu_peer *peer, struct bytes datagram);
+
+/* The server that we called has answered a check. */
+RUNS_ON(on_worker) void peer_answered(struct sfu_peer *peer);
+
+/* That one ends. */
+RUNS_ON(on_worker)
+void peer_path_lost(struct sfu_peer *peer, const struct sfu_stream *stream);
 
 /* --- for source and sender -------------------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@
 #include "core/reader.h"
 #include "core/writer.h"
 #include "sfu/proto/rtp.h"
+#include "sfu/srtp_fast.h"
 
 #define GCM_TAG   16u
 #define SHA1_TAG  10u
@@ -109,24 +110,42 @@ static const EVP_CIPHER *cipher_of(enum srtp_profile profile)
 	return profile == SRTP_GCM_128 ? EVP_aes_128_gcm() : EVP_aes_128_ctr();
 }
 
+/* The cipher, and for what comes a place for each source; at the first packet. */
+static bool cipher_begin(struct srtp *srtp)
+{
+	EVP_CIPHER_CTX *ctx;
+
+	if (srtp->seals && srtp->profile == SRTP_GCM_128)
+		srtp->fast = fast_key_create(srtp->key);
+	if (srtp->fast)
+		return true;
+	ctx = EVP_CIPHER_CTX_new();
+	if (!srtp->seals && !srtp->source)
+		srtp->source = calloc(SRTP_SOURCES, sizeof *srtp->source);
+	if (!ctx || (!srtp->seals && !srtp->source) ||
+	    EVP_CipherInit_ex(ctx, cipher_of(srtp->profile), NULL, srtp->key, NULL, srtp->seals) !=
+		    1) {
+		EVP_CIPHER_CTX_free(ctx);
+		return false;
+	}
+	srtp->cipher = ctx;
+	return true;
+}
+
 int srtp_open(struct srtp *srtp, enum srtp_profile profile, bool seals, const uint8_t *key,
 	      const uint8_t *salt)
 {
 	/* RFC 7714 11: the shorter salt is filled up with zeroes on the right. */
-	uint8_t master_salt[SRTP_SALT_MAX] = {0}, session[SRTP_KEY];
+	uint8_t master_salt[SRTP_SALT_MAX] = {0};
 	bool good;
 
 	*srtp = (struct srtp){.profile = profile, .seals = seals};
 	memcpy(master_salt, salt, srtp_salt_len(profile));
-	srtp->cipher = EVP_CIPHER_CTX_new();
-	good = srtp->cipher && derive(key, master_salt, LABEL_KEY, session, sizeof session) &&
+	good = derive(key, master_salt, LABEL_KEY, srtp->key, SRTP_KEY) &&
 	       derive(key, master_salt, LABEL_SALT, srtp->salt, srtp_salt_len(profile)) &&
 	       derive(key, master_salt, LABEL_RTCP_KEY, srtp->rtcp_key, SRTP_KEY) &&
 	       derive(key, master_salt, LABEL_RTCP_SALT, srtp->rtcp_salt, srtp_salt_len(profile)) &&
-	       EVP_CipherInit_ex(srtp->cipher, cipher_of(profile), NULL, session, NULL, seals) ==
-		       1 &&
 	       (profile == SRTP_GCM_128 || derive_macs(srtp, key, master_salt));
-	OPENSSL_cleanse(session, sizeof session);
 	if (good)
 		return 0;
 	srtp_close(srtp);
@@ -136,9 +155,11 @@ int srtp_open(struct srtp *srtp, enum srtp_profile profile, bool seals, const ui
 void srtp_close(struct srtp *srtp)
 {
 	EVP_CIPHER_CTX_free(srtp->cipher);
+	fast_key_destroy(srtp->fast);
 	if (srtp->mac)
 		OPENSSL_cleanse(srtp->mac, 2 * sizeof *srtp->mac);
 	free(srtp->mac);
+	free(srtp->source);
 	OPENSSL_cleanse(srtp, sizeof *srtp);
 	memset(srtp, 0, sizeof *srtp);
 }
@@ -228,12 +249,18 @@ size_t srtp_seal(struct srtp *srtp, struct bytes header, struct bytes payload, u
 	uint8_t *at = out + header.len;
 	size_t len = header.len + payload.len;
 
+	if (!srtp->fast && !srtp->cipher && !cipher_begin(srtp))
+		return 0;
 	if (header.at != out)
 		memcpy(out, header.at, header.len);
 	if (srtp->profile == SRTP_GCM_128) {
 		const struct bytes aad[2] = {bytes_of(out, header.len), {NULL, 0}};
 
 		gcm_iv(srtp->salt, ssrc, index, iv);
+		if (srtp->fast) {
+			fast_seal(srtp->fast, iv, aad[0], payload, at);
+			return len + GCM_TAG;
+		}
 		return gcm_seal(srtp->cipher, iv, aad, payload, at) ? len + GCM_TAG : 0;
 	}
 	cm_iv(srtp->salt, ssrc, index, iv);
@@ -321,7 +348,7 @@ enum srtp_status srtp_unseal(struct srtp *srtp, struct bytes in, uint8_t *out, s
 	struct rtp rtp;
 	uint64_t index;
 
-	if (!rtp_parse_header(in, &rtp))
+	if (!rtp_parse_header(in, &rtp) || (!srtp->cipher && !cipher_begin(srtp)))
 		return SRTP_BAD;
 	source = source_of(srtp, rtp.ssrc);
 	if (!source)

@@ -10,8 +10,9 @@
  * what came before of the same source and refuses what came already (RFC 3711 3.3). Payloads are
  * read from where they lie and written where they go, so sealing is a packet's only copy.
  *
- * Owner: the session, on its worker; the struct holds one cipher context for RTP. RTCP, which is rare,
- * uses a context of the thread and the keys that are kept here. */
+ * Owner: the session, on its worker; the struct holds one cipher context for RTP, which is made when the
+ * first packet comes: a viewer sends none. RTCP, which is rare, uses a context of the thread and the
+ * keys that are kept here. */
 #pragma once
 
 #include "core/bytes.h"
@@ -37,18 +38,21 @@ struct srtp_source {
 	uint64_t window;  /* bit n: highest - n has come */
 };
 
+struct fast_key;
 struct srtp_mac; /* HMAC-SHA1, with the key worked in */
 
 struct srtp {
 	enum srtp_profile profile;
 	bool seals;
-	void *cipher;         /* OpenSSL's, of RTP */
+	struct fast_key
+		*fast; /* of RTP that is sealed, where srtp_fast.h can; NULL: cipher does it */
+	void *cipher;  /* OpenSSL's, of RTP; NULL: not needed yet */
 	struct srtp_mac *mac; /* two, of RTP and RTCP; NULL with GCM */
 	uint8_t salt[SRTP_SALT_MAX], rtcp_salt[SRTP_SALT_MAX];
-	uint8_t rtcp_key[SRTP_KEY];
+	uint8_t key[SRTP_KEY], rtcp_key[SRTP_KEY];
 	uint32_t rtcp_index; /* the next, of a sender */
 	struct srtp_source rtcp_seen;
-	struct srtp_source source[SRTP_SOURCES];
+	struct srtp_source *source; /* SRTP_SOURCES; NULL: nothing has come */
 };
 
 /* Bytes of salt of a profile: 12 or 14. */

@@ -157,7 +157,8 @@ static const struct {
 				   "irc_networks ORDER BY id"},
 	[STORE_IRC_BUFFERS] =
 		{7, "SELECT id, network, name, settings, marker, (SELECT max(seq) FROM irc_lines "
-		    "WHERE buffer = b.id), (SELECT max(at) FROM irc_lines WHERE buffer = b.id) "
+		    "WHERE buffer = b.id), (SELECT at FROM irc_lines WHERE buffer = b.id AND kind "
+		    "& 256 = 0 ORDER BY at DESC LIMIT 1) "
 		    "FROM irc_buffers b ORDER BY id"},
 	[STORE_IRC_DEVICES] = {4, "SELECT id, user, name, seen FROM irc_devices ORDER BY id"},
 	[STORE_IRC_PASSWORDS] = {8, "SELECT id, user, label, kind, hash, created, used, address "

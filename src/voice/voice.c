@@ -9,14 +9,18 @@
 #include "voice/voice_conn.h"
 #include "voice/voice_door.h"
 #include "voice/voice_face.h"
+#include "voice/voice_left.h"
 #include "voice/voice_part.h"
 #include "voice/voice_record.h"
 #include "voice/voice_relay.h"
 #include "voice/voice_rx.h"
 #include "voice/voice_tx.h"
 
+#define AGAIN_MS 100
+
 static _Atomic(const struct voice_conf *) in_force;
 static bool started OWNED_BY(on_control);
+static uv_timer_t again OWNED_BY(on_control);
 
 const struct voice_conf *voice_conf(void)
 {
@@ -27,7 +31,7 @@ const struct voice_conf *voice_conf(void)
 
 static int worker_start(struct worker *worker)
 {
-	int error = voice_tx_start();
+	int error = voice_tx_start(worker);
 
 	if (!error)
 		error = voice_rx_start(worker);
@@ -78,6 +82,13 @@ static void web_serve(struct conn *conn)
 		conn_reply(conn, &reply);
 		return;
 	}
+	if (!voice_hub_is_open()) {
+		struct reply reply = {0};
+
+		reply_text(&reply, 503, "the voice rooms are not open yet");
+		conn_reply(conn, &reply);
+		return;
+	}
 	websocket_accept(conn, NULL, web_take);
 }
 
@@ -104,16 +115,40 @@ static void prepare(const struct conf *conf)
 
 static int start(uv_loop_t *loop, const struct conf *conf)
 {
+	int error;
+
 	(void)conf;
 	enter_control();
 	started = true;
-	return voice_hub_start(loop);
+	uv_timer_init(loop, &again);
+	uv_unref((uv_handle_t *)&again);
+	error = voice_left_start();
+	if (!error)
+		error = voice_door_start(loop);
+	return error ? error : voice_hub_start(loop);
+}
+
+static void on_again(uv_timer_t *timer)
+{
+	char at[64];
+
+	enter_control();
+	if (voice_door_listen(timer->loop, &voice_conf()->listen, at, sizeof at) != -EADDRINUSE)
+		uv_timer_stop(timer);
 }
 
 static int listen_at(uv_loop_t *loop, const struct conf *conf, char *at, size_t size)
 {
+	static bool later;
+	int error;
+
 	enter_control();
-	return voice_door_listen(loop, &voice_conf_of(conf)->listen, at, size);
+	error = voice_door_listen(loop, &voice_conf_of(conf)->listen, at, size);
+	/* At a start that is an upgrade: a server that could not leave its doors has them until it ends. */
+	if (error == -EADDRINUSE && !later)
+		uv_timer_start(&again, on_again, AGAIN_MS, AGAIN_MS);
+	later = true;
+	return error;
 }
 
 static bool reload(const struct conf *conf)
@@ -122,11 +157,68 @@ static bool reload(const struct conf *conf)
 	return true;
 }
 
+/* --- another server takes over ----------------------------------------------------------------- */
+
+static void know(void)
+{
+	voice_door_know();
+	voice_left_know();
+}
+
+static void hush(void)
+{
+	enter_control();
+	voice_left_hush();
+}
+
+static bool is_idle(void)
+{
+	enter_control();
+	return voice_hub.admitted == 0;
+}
+
+static bool is_hushed(void)
+{
+	enter_control();
+	return voice_left_is_hushed();
+}
+
+static void leave(void)
+{
+	enter_control();
+	voice_left_leave();
+}
+
+static void stay(void)
+{
+	enter_control();
+	voice_left_stay();
+}
+
+static void part(void)
+{
+	enter_control();
+	voice_door_part();
+	voice_record_part();
+	voice_hub_part();
+}
+
+static void part_worker(void)
+{
+	enter_worker();
+	voice_conn_worker_part();
+	for (unsigned i = 0; i < VOICE_DOORS_MAX; i++)
+		voice_rx_close(i);
+}
+
+/* --- the end ----------------------------------------------------------------------------------- */
+
 static void stop(void)
 {
 	enter_control();
 	if (!started)
 		return;
+	uv_close((uv_handle_t *)&again, NULL);
 	voice_door_stop();
 	voice_record_stop();
 	voice_hub_stop();
@@ -137,6 +229,7 @@ static void fini(void)
 	enter_control();
 	voice_door_fini();
 	voice_hub_fini();
+	voice_left_fini();
 	voice_relay_free();
 	voice_record_fini();
 	started = false;
@@ -148,10 +241,18 @@ const struct family voice_family = {
 	.name = "voice",
 	.rooms = rooms,
 	.hooks = &hooks,
+	.know = know,
 	.configure = prepare,
 	.start = start,
 	.listen = listen_at,
 	.reload = reload,
+	.hush = hush,
+	.is_hushed = is_hushed,
+	.leave = leave,
+	.stay = stay,
+	.part = part,
+	.part_worker = part_worker,
+	.is_idle = is_idle,
 	.stop = stop,
 	.fini = fini,
 };

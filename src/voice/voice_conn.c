@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -15,11 +16,13 @@
 #include "voice/voice.h"
 #include "voice/voice_door.h"
 #include "voice/voice_hub.h"
+#include "voice/voice_part.h"
 #include "voice/voice_rx.h"
 #include "voice/voice_tx.h"
 
 #define IN_FIRST        2048u
 #define STRANGER_MAX    8192u      /* of a frame of somebody who is not admitted yet */
+#define MEMBER_MAX      (2u << 20) /* and of one who is: a list of bans is the longest */
 #define OUT_MAX         (8u << 20) /* who lets more than this pile up is too slow */
 #define SPEECH_OUT_MAX  (64u << 10)
 #define SPEECH_LATE_US  100000
@@ -29,8 +32,10 @@
 #define CERTIFICATE_MAX 16384u
 #define WEB_READ        8192u
 #define WEB_MESSAGE_MAX (256u << 10)
-#define WEB_UNSENT      4096u /* bytes that the kernel may hold for a page: what is live must not wait */
-#define BURST_S         10 /* requests that may come at once, in seconds of the rate */
+#define LIVE_UNSENT     4096u /* bytes that the kernel may hold for one: what is live must not wait */
+#define LEFT_MAX        (1u << 20) /* bytes of either direction that are handed to another server */
+#define REQUEST_SIZE    4096       /* each so many bytes of a request count as one more */
+#define BURST_S         10         /* requests that may come at once, in seconds of the rate */
 
 enum state { HANDSHAKE, OPEN, ENDING, GONE };
 
@@ -64,6 +69,7 @@ struct list {
 	uv_timer_t sweep;
 	unsigned open_handles;
 	bool stopping;
+	bool hushed; /* nothing is read of those who are in */
 };
 
 static _Thread_local struct list list;
@@ -115,6 +121,8 @@ RUNS_ON(on_worker) static void conn_close(struct voice_conn *conn)
 
 RUNS_ON(on_worker) static void watch(struct voice_conn *conn, int events)
 {
+	if (list.hushed && conn->state != HANDSHAKE)
+		events &= ~UV_READABLE;
 	uv_poll_start(&conn->poll, events, on_ready);
 }
 
@@ -371,8 +379,8 @@ RUNS_ON(on_worker) static void on_tunnel(struct voice_conn *conn, struct bytes b
 		metric_add(METRIC_voice_tunnel_in, 1);
 }
 
-/* False: he asks too much. */
-static bool may_ask(struct voice_conn *conn)
+/* False: he asks too much. A long request is more than one: it may go on to everybody. */
+static bool may_ask(struct voice_conn *conn, size_t len)
 {
 	int64_t rate = (int64_t)voice_conf()->message_rate, most = rate * 1000 * BURST_S;
 	int64_t since = mono_since_us(conn->last_heard, conn->requests_at);
@@ -384,7 +392,7 @@ static bool may_ask(struct voice_conn *conn)
 	}
 	if (conn->requests > most)
 		conn->requests = most;
-	conn->requests -= 1000;
+	conn->requests -= 1000 * (1 + (int64_t)len / REQUEST_SIZE);
 	return conn->requests >= 0;
 }
 
@@ -405,7 +413,7 @@ RUNS_ON(on_worker) static bool on_frame(struct voice_conn *conn, const struct fr
 		on_ping(conn, frame->body);
 		return conn->state == OPEN;
 	}
-	if (!may_ask(conn)) {
+	if (!may_ask(conn, frame->body.len)) {
 		metric_add(METRIC_voice_floods, 1);
 		conn_close(conn);
 		return false;
@@ -419,7 +427,7 @@ RUNS_ON(on_worker) static bool take_frames(struct voice_conn *conn)
 {
 	size_t longest = atomic_load_explicit(&conn->peer->outside, memory_order_acquire)
 				 ? STRANGER_MAX
-				 : SIZE_MAX;
+				 : MEMBER_MAX;
 	size_t at = 0, used;
 	struct frame frame;
 
@@ -550,18 +558,15 @@ static void hash_certificate(struct voice_peer *peer)
 
 RUNS_ON(on_worker) static struct voice_peer *peer_make(struct voice_conn *conn)
 {
-	struct voice_peer *peer = aligned_alloc(64, (sizeof *peer + 63) & ~(size_t)63);
+	struct voice_peer *peer = voice_peer_make(conn->worker);
 	uint8_t der[CERTIFICATE_MAX];
 	size_t len;
 
 	if (!peer)
 		return NULL;
-	memset(peer, 0, sizeof *peer);
-	peer->worker = conn->worker;
 	peer->address = conn->address;
 	peer->conn = conn;
 	atomic_init(&peer->outside, true);
-	atomic_init(&peer->silent, true);
 	len = conn->handshake ? handshake_certificate(conn->handshake, der, sizeof der) : 0;
 	peer->certificate = len ? malloc(len) : NULL;
 	if (peer->certificate) {
@@ -656,7 +661,7 @@ void voice_conn_start_web(struct worker *worker, struct link link, const struct 
 		return;
 	}
 	tcp_tune_stream(link.fd, 0);
-	tcp_tune_live(link.fd, WEB_UNSENT);
+	tcp_tune_live(link.fd, LIVE_UNSENT);
 	conn->worker = worker;
 	conn->link = link;
 	memcpy(conn->address.ip, peer->ip, sizeof conn->address.ip);
@@ -672,7 +677,7 @@ void voice_conn_start(struct worker *worker, int fd, const struct tcp_end *peer)
 	struct voice_conn *conn = list.stopping ? NULL : calloc(1, sizeof *conn);
 
 	if (conn)
-		conn->handshake = handshake_create_asking(voice_door_identity());
+		conn->handshake = handshake_create_asking((struct bytes){0}, voice_door_identity());
 	if (!conn || !conn->handshake || uv_poll_init(&worker->loop, &conn->poll, fd) != 0) {
 		if (conn)
 			handshake_destroy(&conn->handshake);
@@ -682,11 +687,131 @@ void voice_conn_start(struct worker *worker, int fd, const struct tcp_end *peer)
 		return;
 	}
 	tcp_tune_stream(fd, 0);
+	tcp_tune_live(fd, LIVE_UNSENT);
 	conn->worker = worker;
 	conn->link = link_plain(fd);
 	conn->address = *peer;
 	list_put(conn);
 	watch(conn, UV_READABLE);
+}
+
+/* --- another server takes over ----------------------------------------------------------------- */
+
+static int events_of(const struct voice_conn *conn)
+{
+	int events = conn->state == ENDING ? UV_WRITABLE : UV_READABLE;
+
+	return conn->full ? events | UV_WRITABLE : events;
+}
+
+void voice_conn_worker_hush(bool hushed)
+{
+	list.hushed = hushed;
+	for (struct voice_conn *conn = list.first; conn; conn = conn->next)
+		if (conn->state == OPEN || conn->state == ENDING)
+			watch(conn, events_of(conn));
+}
+
+bool voice_conn_left(const struct voice_peer *peer, struct voice_conn_left *left)
+{
+	const struct voice_conn *conn = peer->conn;
+
+	/* A page's websocket may be in the middle of a message, and does not say so: it comes again. */
+	if (!conn || conn->state != OPEN || conn->web || conn->out_len - conn->out_at > LEFT_MAX ||
+	    conn->in_len > LEFT_MAX)
+		return false;
+	*left = (struct voice_conn_left){
+		.link = conn->link,
+		.in = bytes_of(conn->in, conn->in_len),
+		.out = bytes_of(conn->out + conn->out_at, conn->out_len - conn->out_at),
+		.began_us = conn->began.us,
+		.tunnelled_us = conn->tunnelled.us,
+		.sealed = conn->sealed,
+		.far_good = conn->far_good,
+	};
+	return true;
+}
+
+RUNS_ON(on_worker) static void part(struct voice_conn *conn)
+{
+	/* The record layers are the other server's: not a word more from this one. */
+	if (conn->state == HANDSHAKE || conn->link.tls == 0)
+		conn_close(conn);
+	if (conn->state == GONE)
+		return;
+	conn->state = GONE;
+	uv_close((uv_handle_t *)&conn->poll, on_closed);
+	close(conn->link.fd);
+	edge_left(conn->worker);
+	conn->peer->conn = NULL;
+	conn->peer = NULL;
+}
+
+void voice_conn_worker_part(void)
+{
+	list.stopping = true;
+	list.dirty = NULL;
+	while (list.first) {
+		struct voice_conn *conn = list.first;
+
+		if (conn->web && conn->link.tls == 0 && conn->state == OPEN) {
+			websocket_close(conn->web, WEBSOCKET_GOING_AWAY, "the server is renewed");
+			if (conn->state == OPEN)
+				flush(conn);
+		}
+		part(conn);
+		if (list.first == conn) {
+			list.first = conn->next;
+			if (conn->next)
+				conn->next->prev = NULL;
+		}
+	}
+}
+
+void voice_conn_resume(struct voice_peer *peer, const struct voice_conn_left *left)
+{
+	struct voice_conn *conn = list.stopping ? NULL : calloc(1, sizeof *conn);
+	size_t in_size = left->in.len > IN_FIRST ? left->in.len : IN_FIRST;
+
+	if (conn)
+		conn->in = malloc(in_size);
+	if (!conn || !conn->in || uv_poll_init(&peer->worker->loop, &conn->poll, left->link.fd)) {
+		metric_add(METRIC_voice_out_of_memory, 1);
+		if (conn)
+			free(conn->in);
+		free(conn);
+		link_close(left->link);
+		voice_hub_post(peer, VOICE_LETTER_GONE, 0, (struct bytes){0});
+		return;
+	}
+	edge_joined(peer->worker);
+	conn->worker = peer->worker;
+	conn->link = left->link;
+	conn->address = peer->address;
+	conn->state = OPEN;
+	conn->in_size = in_size;
+	conn->in_len = left->in.len;
+	if (left->in.len)
+		memcpy(conn->in, left->in.at, left->in.len);
+	list_put(conn);
+	conn->began.us = left->began_us;
+	conn->tunnelled.us = left->tunnelled_us;
+	conn->sealed = left->sealed;
+	conn->far_good = left->far_good;
+	conn->requests = (int64_t)voice_conf()->message_rate * 1000 * BURST_S;
+	conn->requests_at = mono_now();
+	conn->peer = peer;
+	peer->conn = conn;
+	watch(conn, UV_READABLE);
+	if (left->out.len && !put_wire(conn, left->out))
+		return;
+	if (conn->in_len && !take_frames(conn))
+		return;
+	read_some(conn);
+	if (conn->state == OPEN)
+		make_dirty(conn);
+	voice_tx_flush();
+	voice_conn_flush();
 }
 
 /* --- the worker ----------------------------------------------------------------------------- */

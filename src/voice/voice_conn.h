@@ -38,3 +38,27 @@ RUNS_ON(on_worker) void voice_conn_speak(struct voice_peer *peer, struct bytes p
 
 /* Sends what was put. At the end of each callback that put something. */
 RUNS_ON(on_worker) void voice_conn_flush(void);
+
+/* --- another server takes over: see voice_left.h ------------------------------------------------ */
+
+/* Nothing more is read of those who are in, or it is again. */
+RUNS_ON(on_worker) void voice_conn_worker_hush(bool hushed);
+
+/* What the next server needs of a connection; in and out hold while its worker is halted. */
+struct voice_conn_left {
+	struct link link;
+	struct bytes in, out; /* begun frames; what was not sent yet */
+	int64_t began_us, tunnelled_us;
+	uint64_t sealed;
+	uint32_t far_good;
+};
+
+/* False: it cannot be handed on, and ends. From control, with the worker halted. */
+bool voice_conn_left(const struct voice_peer *peer, struct voice_conn_left *left);
+
+/* Lets go of all: those that were left without a word. */
+RUNS_ON(on_worker) void voice_conn_worker_part(void);
+
+/* Goes on with one whose link is adopted; takes the link. */
+RUNS_ON(on_worker)
+void voice_conn_resume(struct voice_peer *peer, const struct voice_conn_left *left);

@@ -167,6 +167,10 @@ static void answer_make(struct call *call, const struct api_input *input)
 			  "expected a name, and numbers where they belong");
 		return;
 	}
+	if (!voice_hub_is_open()) {
+		api_fault(call, 503, "not_open", "what was kept of the rooms is not known yet");
+		return;
+	}
 	parent = voice_channel_find(above);
 	if (!parent) {
 		api_fault(call, 404, "no_such_channel", "there is no channel %u", above);
@@ -283,7 +287,7 @@ static void answer_ban(struct call *call, const struct api_input *input)
 		return;
 	}
 	api_log_order(call, user->name);
-	voice_ban_user(user, bytes_str(reason), seconds);
+	voice_ban_user(user, bytes_str(reason), seconds, VOICE_BAN_ALL);
 	voice_user_remove(user, NULL, bytes_str(reason), true);
 	api_done(call);
 }

@@ -48,6 +48,7 @@ struct farewell {
 };
 
 struct voice_hub voice_hub;
+static _Atomic bool is_open;
 
 static struct {
 	struct parcel *parcels[WORKERS_MAX];
@@ -74,8 +75,9 @@ static void farewell_visit(struct baton *baton, struct worker *worker)
 	(void)baton;
 	(void)worker;
 	enter_worker();
-	/* What others have left here may still name them. */
+	/* What others have left here may still name them, and what waits here to be said. */
 	voice_relay_drain();
+	voice_tx_flush_all();
 }
 
 static void farewell_home(struct baton *baton)
@@ -294,6 +296,16 @@ static void on_turn_ends(uv_prepare_t *handle)
 	voice_settle();
 }
 
+bool voice_hub_is_open(void)
+{
+	return atomic_load_explicit(&is_open, memory_order_relaxed);
+}
+
+void voice_hub_open(void)
+{
+	atomic_store_explicit(&is_open, true, memory_order_relaxed);
+}
+
 int voice_hub_start(uv_loop_t *loop)
 {
 	struct voice_channel *root;
@@ -309,7 +321,8 @@ int voice_hub_start(uv_loop_t *loop)
 	root = voice_channel_make(NULL, VOICE_ROOT, name[0] ? name : "ringmain");
 	if (!root || !voice_rules_at_first(root))
 		return -ENOMEM;
-	return voice_store_start(loop);
+	error = voice_window_start(loop);
+	return error ? error : voice_store_start(loop);
 }
 
 void voice_hub_stop(void)
@@ -317,11 +330,22 @@ void voice_hub_stop(void)
 	if (!voice_hub.running)
 		return;
 	voice_settle();
+	voice_window_stop();
 	voice_store_stop();
 	voice_hub.running = false;
+	atomic_store_explicit(&is_open, false, memory_order_relaxed);
 	if (post.has_turn)
 		uv_close((uv_handle_t *)&post.turn_ends, NULL);
 	post.has_turn = false;
+}
+
+/* Another server has all: nothing is said and nothing kept any more. */
+void voice_hub_part(void)
+{
+	voice_hub.running = false;
+	uv_prepare_stop(&post.turn_ends);
+	voice_window_stop();
+	voice_store_part();
 }
 
 static void parcels_free(void)

@@ -14,6 +14,9 @@
 /* The newest of Mumble's whose protocol this is. */
 #define VOICE_SERVER_VERSION mumble_version_v2(1, 5, 0)
 
+/* Whether what was kept of the rooms is known, so that somebody may come in. Any thread. */
+bool voice_hub_is_open(void);
+
 enum voice_letter_kind {
 	VOICE_LETTER_CAME,
 	VOICE_LETTER_FRAME,

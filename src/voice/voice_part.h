@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "edge/auth.h"
+#include "edge/lockout.h"
 #include "edge/proto/address.h"
 #include "voice/proto/acl.h"
 #include "voice/proto/message.h"
@@ -83,6 +84,18 @@ struct voice_aim {
 	size_t count;
 };
 
+/* Datagrams of one direction. */
+struct voice_quality {
+	uint32_t good, late, lost, resync;
+};
+
+struct voice_sample {
+	int64_t at_us;                    /* mono */
+	struct voice_quality here, there; /* his, as they came here; ours, as he says */
+};
+
+#define VOICE_SAMPLES 10u /* half a minute apart */
+
 struct voice_user {
 	struct voice_peer *peer;
 	struct voice_user *prev, *next; /* hub.users: all that are connected */
@@ -107,6 +120,10 @@ struct voice_user {
 	struct voice_aim aims[VOICE_AIMS];
 	uint32_t mark;
 	struct auth_check check;
+	struct lockout_try attempt;
+	struct voice_sample samples[VOICE_SAMPLES]; /* in turn */
+	uint32_t sample_count;
+	bool may_record; /* and was told how */
 	bool check_super;
 };
 
@@ -143,6 +160,7 @@ struct voice_hub {
 	struct voice_stage *stages;
 	uint32_t mark, channel_mark;
 	bool aims_dirty;
+	bool stage_wanted; /* somebody has none who should */
 	struct voice_registration **registrations;
 	size_t registration_count;
 	struct voice_ban *bans;
@@ -155,7 +173,11 @@ extern struct voice_hub voice_hub OWNED_BY(on_control);
 
 RUNS_ON(on_control) int voice_hub_start(uv_loop_t *loop);
 RUNS_ON(on_control) void voice_hub_stop(void);
+RUNS_ON(on_control) void voice_hub_part(void);
 void voice_hub_fini(void); /* when all workers have stopped */
+
+/* What was kept is known: see voice_hub_is_open. */
+RUNS_ON(on_control) void voice_hub_open(void);
 
 /* Freed when a baton has been everywhere twice. */
 RUNS_ON(on_control) void voice_retire(struct voice_retired *what);
@@ -207,6 +229,9 @@ bool voice_channel_has(const struct voice_channel *parent, struct bytes name,
 		       const struct voice_channel *except);
 RUNS_ON(on_control) void voice_channels_fini(void);
 void voice_rules_fini(struct voice_rules *rules);
+/* No rule and no group speaks of this registration any more: its number may be another's one day. */
+RUNS_ON(on_control) void voice_rules_forget(struct voice_channel *channel, int32_t id);
+void voice_rules_sort(int32_t *ids, size_t count); /* as groups list their members */
 /* Takes rules, whose texts and lists are allocations of their own. */
 void voice_rules_set(struct voice_channel *channel, struct voice_rules *rules);
 /* What a new server has: administrators may all, who is registered makes temporary channels. */
@@ -218,12 +243,27 @@ bool voice_rules_add(struct voice_channel *channel, const struct acl_rule *rule)
 RUNS_ON(on_control)
 void voice_channel_tell(const struct voice_channel *channel, bool links, struct voice_user *to);
 
+/* Whether he may come in there, and whether all may. */
+RUNS_ON(on_control)
+void voice_channel_tell_door(const struct voice_channel *channel, struct voice_user *to);
+
 /* --- voice_user.c --------------------------------------------------------------------------- */
+
+/* What others see, and type: no blanks at the ends, nothing that cannot be seen, not the superuser's. */
+bool voice_is_name(struct bytes name);
 
 RUNS_ON(on_control) struct voice_user *voice_user_find(uint32_t session);
 RUNS_ON(on_control)
 uint32_t voice_may(const struct voice_user *user, const struct voice_channel *in);
+/* A peer that nobody knows yet, not outside; NULL: no memory. Any thread. */
+struct voice_peer *voice_peer_make(struct worker *worker);
+void voice_peer_free(struct voice_peer *peer);
 RUNS_ON(on_control) void voice_user_came(struct voice_peer *peer);
+/* One who was here before, with the session that stands in peer. False: it is another's, or no memory. */
+RUNS_ON(on_control) bool voice_user_back(struct voice_peer *peer);
+/* He is in, and counts. */
+RUNS_ON(on_control)
+void voice_user_admitted(struct voice_user *user, struct voice_channel *channel);
 RUNS_ON(on_control) void voice_user_gone(struct voice_peer *peer);
 /* Out of all lists, with a word to the others; actor, reason, ban may be there. */
 RUNS_ON(on_control)
@@ -244,6 +284,8 @@ void voice_listen_remove(struct voice_user *user, struct voice_channel *channel)
 RUNS_ON(on_control)
 bool voice_tokens_set(struct voice_user *user, const struct bytes *tokens, size_t count);
 RUNS_ON(on_control) void voice_user_free(struct voice_user *user);
+/* A temporary channel lives as long as somebody is in it. */
+RUNS_ON(on_control) void voice_channel_drop_empty(struct voice_channel *channel);
 RUNS_ON(on_control) bool voice_channel_is_full(const struct voice_channel *channel);
 /* A UserState with all that others are told. */
 void voice_user_describe(const struct voice_user *user, struct mumble_user_state *state,
@@ -251,7 +293,7 @@ void voice_user_describe(const struct voice_user *user, struct mumble_user_state
 RUNS_ON(on_control)
 void voice_move(struct voice_user *user, struct voice_channel *to, const struct voice_user *actor);
 
-/* --- voice_request.c, voice_request_more.c --------------------------------------------------- */
+/* --- voice_request*.c --------------------------------------------------------------------------- */
 
 RUNS_ON(on_control)
 void voice_request(struct voice_user *user, uint32_t type, struct bytes body);
@@ -259,7 +301,18 @@ RUNS_ON(on_control)
 void voice_deny(struct voice_user *user, uint32_t permission, const struct voice_channel *channel);
 RUNS_ON(on_control)
 void voice_deny_why(struct voice_user *user, enum deny_reason why, struct bytes name);
+/* True: he may all of these in the channel; else he is told. */
+RUNS_ON(on_control)
+bool voice_require(struct voice_user *user, uint32_t permission,
+		   const struct voice_channel *channel);
+/* Whether the text is as long as the settings allow; else he is told. */
+RUNS_ON(on_control) bool voice_text_fits(struct voice_user *user, struct bytes text);
 RUNS_ON(on_control) void voice_flush_permissions(void);
+/* Rules or links are others now: what all may do where they are. */
+RUNS_ON(on_control) void voice_recheck_all(void);
+/* The names of these registrations. */
+RUNS_ON(on_control)
+void voice_tell_names(struct voice_user *to, const uint32_t *ids, size_t count);
 /* Made where it may be, and told to nobody; NULL: the name is none or taken, too many, too deep. */
 RUNS_ON(on_control)
 struct voice_channel *voice_channel_add(struct voice_channel *parent, struct bytes name);
@@ -269,11 +322,21 @@ RUNS_ON(on_control) void voice_channel_drop(struct voice_channel *channel);
 /* Told to all. */
 RUNS_ON(on_control)
 void voice_user_flag(struct voice_user *user, bool mute, bool deaf, bool priority);
-/* seconds: 0 is for ever. */
+/* seconds: 0 is for ever. What of him is banned: his network (an address, or a /64), his certificate. */
+enum voice_ban_what { VOICE_BAN_NETWORK = 1, VOICE_BAN_CERTIFICATE = 2, VOICE_BAN_ALL = 3 };
 RUNS_ON(on_control)
-void voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t seconds);
+void voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t seconds,
+		    unsigned what);
 RUNS_ON(on_control) void voice_forget_registration(int32_t id);
 
+RUNS_ON(on_control)
+void voice_on_user_state(struct voice_user *actor, const struct mumble_message *message);
+RUNS_ON(on_control)
+void voice_on_user_remove(struct voice_user *actor, const struct mumble_message *message);
+RUNS_ON(on_control)
+void voice_on_channel_state(struct voice_user *user, const struct mumble_message *message);
+RUNS_ON(on_control)
+void voice_on_channel_remove(struct voice_user *user, const struct mumble_message *message);
 RUNS_ON(on_control)
 void voice_on_acl(struct voice_user *user, const struct mumble_message *message);
 RUNS_ON(on_control)
@@ -288,6 +351,8 @@ RUNS_ON(on_control)
 void voice_on_request_blob(struct voice_user *user, const struct mumble_message *message);
 RUNS_ON(on_control)
 void voice_on_voice_target(struct voice_user *user, const struct mumble_message *message);
+/* There is room for the crowds of his targets; false: no memory. */
+RUNS_ON(on_control) bool voice_aims_room(struct voice_peer *peer);
 RUNS_ON(on_control)
 void voice_on_plugin_data(struct voice_user *user, const struct mumble_message *message);
 
@@ -302,8 +367,18 @@ struct voice_registration *voice_register(const char *name, const char *hash, in
 RUNS_ON(on_control) void voice_unregister(int32_t id);
 RUNS_ON(on_control)
 const struct voice_ban *voice_is_banned(const uint8_t ip[16], const char *hash);
+/* Of one customer, as far as addresses say: the same IPv4 address, the same /64. */
+bool voice_same_network(const uint8_t a[16], const uint8_t b[16]);
 RUNS_ON(on_control) bool voice_ban_add(const struct voice_ban *ban);
 RUNS_ON(on_control) void voice_registry_fini(void);
+
+/* --- voice_window.c --------------------------------------------------------------------------- */
+
+RUNS_ON(on_control) MUST_CHECK int voice_window_start(uv_loop_t *loop);
+RUNS_ON(on_control) void voice_window_stop(void);
+/* What has come and gone in the last five minutes, or in the seconds since he came. */
+RUNS_ON(on_control)
+struct voice_sample voice_window_of(const struct voice_user *user, uint32_t *seconds);
 
 /* --- voice_store.c ---------------------------------------------------------------------------- */
 
@@ -316,5 +391,10 @@ void voice_store_fini(void);
 RUNS_ON(on_control) void voice_registry_changed(void);
 RUNS_ON(on_control) void voice_bans_changed(void);
 RUNS_ON(on_control) void voice_store_all_unsaved(void);
+/* What is unsaved is written now; whether nothing is on its way any more. */
+RUNS_ON(on_control) void voice_store_now(void);
+RUNS_ON(on_control) bool voice_store_is_kept(void);
+/* Another server writes from now on. */
+RUNS_ON(on_control) void voice_store_part(void);
 /* A channel or a user is no more. */
 RUNS_ON(on_control) void voice_store_drop(const char *kind, int64_t id);

@@ -11,8 +11,10 @@
 #include "voice/voice.h"
 #include "voice/voice_record_file.h"
 
-#define SIGN_FIRST 0x40000000u /* sessions of the users who are signs: nobody else's reach so far */
-#define SIGN_NAME  "Recording"
+#define SIGN_FIRST  0x40000000u /* sessions of the users who are signs: nobody else's reach so far */
+#define SIGN_NAME   "Recording"
+#define IS_RECORDED "This room is being recorded."
+#define ACTION      "ringmain.record"
 
 struct record {
 	struct record *next;
@@ -57,6 +59,15 @@ RUNS_ON(on_control) static void sign(const struct record *record, struct voice_u
 		voice_send_all(&message, NULL);
 }
 
+RUNS_ON(on_control) static void unsign(uint32_t id)
+{
+	struct mumble_message message;
+
+	message_init(&message, MUMBLE_USER_REMOVE);
+	MUMBLE_SET(&message.user_remove, user_remove, session, SIGN_FIRST + id);
+	voice_send_all(&message, NULL);
+}
+
 RUNS_ON(on_control) static void write_to_room(const struct record *record, struct bytes text)
 {
 	const struct voice_channel *channel = voice_channel_find(record->channel);
@@ -69,6 +80,19 @@ RUNS_ON(on_control) static void write_to_room(const struct record *record, struc
 	for (struct voice_user *user = channel ? channel->users : NULL; user;
 	     user = user->next_here)
 		voice_send(user, &message);
+}
+
+void voice_record_warn(struct voice_user *user)
+{
+	struct mumble_message message;
+
+	if (!user->channel || !atomic_load_explicit(&user->peer->record, memory_order_relaxed))
+		return;
+	message_init(&message, MUMBLE_TEXT_MESSAGE);
+	message.text_message.channel_id.at = &user->channel->id;
+	message.text_message.channel_id.count = 1;
+	MUMBLE_SET(&message.text_message, text_message, message, BYTES(IS_RECORDED));
+	voice_send(user, &message);
 }
 
 void voice_record_tell(struct voice_user *to)
@@ -113,7 +137,6 @@ RUNS_ON(on_control) static void end(struct record *record, struct bytes why)
 	struct record_order order = {.kind = RECORD_END, .record = record->id};
 	const struct voice_channel *channel = voice_channel_find(record->channel);
 	struct record **at = &all.list;
-	struct mumble_message message;
 
 	while (*at != record)
 		at = &(*at)->next;
@@ -124,9 +147,7 @@ RUNS_ON(on_control) static void end(struct record *record, struct bytes why)
 	     user = user->next_here)
 		atomic_store_explicit(&user->peer->record, 0, memory_order_relaxed);
 	(void)record_order(&order);
-	message_init(&message, MUMBLE_USER_REMOVE);
-	MUMBLE_SET(&message.user_remove, user_remove, session, SIGN_FIRST + record->id);
-	voice_send_all(&message, NULL);
+	unsign(record->id);
 	write_to_room(record, why);
 	log_info("voice", "recording ended", kv_u64("channel", record->channel),
 		 kv_str("folder", record->folder), kv_bytes("why", why.at, why.len));
@@ -186,14 +207,20 @@ static int make_folder(struct record *record, const struct voice_channel *channe
 	return -EEXIST;
 }
 
-RUNS_ON(on_control) static int begin(struct voice_channel *channel, struct record **made)
+/* id: 0 for a new one. */
+RUNS_ON(on_control)
+static int begin(struct voice_channel *channel, uint32_t id, struct record **made)
 {
 	struct record_order order = {.kind = RECORD_BEGIN, .began = mono_now()};
 	struct record *record = calloc(1, sizeof *record);
 	int error = record ? record_thread_start(on_fault) : -ENOMEM;
 
 	if (!error) {
-		record->id = ++all.last_id;
+		if (!id)
+			id = ++all.last_id;
+		else if (id > all.last_id)
+			all.last_id = id;
+		record->id = id;
 		record->channel = channel->id;
 		record->began_s = wall_now_us() / 1000000;
 		error = make_folder(record, channel);
@@ -218,7 +245,7 @@ RUNS_ON(on_control) static int begin(struct voice_channel *channel, struct recor
 	for (struct voice_user *user = channel->users; user; user = user->next_here)
 		voice_record_follow(user);
 	sign(record, NULL);
-	write_to_room(record, BYTES("This room is being recorded."));
+	write_to_room(record, BYTES(IS_RECORDED));
 	log_info("voice", "recording began", kv_u64("channel", record->channel),
 		 kv_str("folder", record->folder));
 	*made = record;
@@ -240,9 +267,92 @@ void voice_record_stop(void)
 	record_thread_stop();
 }
 
+json_t *voice_record_tree(void)
+{
+	json_t *list = json_array();
+
+	for (const struct record *record = all.list; record; record = record->next)
+		json_array_append_new(list, json_pack("[I, I]", (json_int_t)record->id,
+						      (json_int_t)record->channel));
+	return list;
+}
+
+void voice_record_go_on(const json_t *list)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *pair = json_array_get(list, i);
+		uint32_t id = (uint32_t)json_integer_value(json_array_get(pair, 0));
+		struct voice_channel *channel =
+			voice_channel_find((uint32_t)json_integer_value(json_array_get(pair, 1)));
+		struct record *record;
+		int error = channel ? begin(channel, id, &record) : -ENOENT;
+
+		if (!error)
+			continue;
+		log_warn_code(error, "voice", "recording not gone on with");
+		unsign(id);
+	}
+}
+
+void voice_record_part(void)
+{
+	for (struct record *record = all.list; record; record = record->next)
+		uv_timer_stop(&record->end);
+	record_thread_stop();
+}
+
 void voice_record_fini(void)
 {
 	record_thread_fini();
+}
+
+/* --- from a client's menu ------------------------------------------------------------------- */
+
+RUNS_ON(on_control) static bool may_record(const struct voice_user *user)
+{
+	return voice_conf()->record_directory[0] &&
+	       voice_may(user, voice_channel_find(VOICE_ROOT)) & MAY_WRITE;
+}
+
+void voice_record_offer(struct voice_user *user)
+{
+	bool may = may_record(user);
+	struct mumble_message message;
+	struct mumble_context_action_modify *action = &message.context_action_modify;
+
+	if (may == user->may_record)
+		return;
+	user->may_record = may;
+	message_init(&message, MUMBLE_CONTEXT_ACTION_MODIFY);
+	MUMBLE_SET(action, context_action_modify, action, BYTES(ACTION));
+	MUMBLE_SET(action, context_action_modify, text, BYTES("Record this channel, or end it"));
+	MUMBLE_SET(action, context_action_modify, context, CONTEXT_CHANNEL);
+	MUMBLE_SET(action, context_action_modify, operation, may ? CONTEXT_ADD : CONTEXT_REMOVE);
+	voice_send(user, &message);
+}
+
+void voice_record_asked(struct voice_user *user, const struct mumble_context_action *said)
+{
+	struct voice_channel *channel = said->has & MUMBLE_HAS(context_action, channel_id)
+						? voice_channel_find(said->channel_id)
+						: NULL;
+	struct record *record = channel ? of_channel(channel->id) : NULL;
+	int error = 0;
+
+	if (!channel || !bytes_equal(said->action, BYTES(ACTION)))
+		return;
+	if (!may_record(user)) {
+		voice_deny(user, MAY_WRITE, voice_channel_find(VOICE_ROOT));
+		return;
+	}
+	log_info("voice", "recording asked for", kv_str("channel", channel->name),
+		 kv_str("by", user->name), kv_bool("begins", record == NULL));
+	if (record)
+		end(record, BYTES("The recording has ended."));
+	else if (all.count < voice_conf()->recordings)
+		error = begin(channel, 0, &record);
+	if (error)
+		log_warn_code(error, "voice", "recording not begun");
 }
 
 /* --- the API -------------------------------------------------------------------------------- */
@@ -299,7 +409,7 @@ static void answer_begin(struct call *call, const struct api_input *input)
 		api_fault(call, 409, "too_many", "voice.recordings are running");
 		return;
 	}
-	error = begin(channel, &record);
+	error = begin(channel, 0, &record);
 	if (error) {
 		api_fault(call, 503, "cannot_record", "%s", uv_strerror(error));
 		return;

@@ -23,11 +23,24 @@ RUNS_ON(on_worker) void voice_record_hear(uint32_t record, const struct voice_sp
 
 /* He is in another channel, or was just let in. */
 RUNS_ON(on_control) void voice_record_follow(struct voice_user *user);
+/* He, who has just come into it, is told that the room he is in is recorded. */
+RUNS_ON(on_control) void voice_record_warn(struct voice_user *user);
+/* Who may change everything finds an item in a channel's menu that begins and ends its recording; and has
+ * chosen it. */
+RUNS_ON(on_control) void voice_record_offer(struct voice_user *user);
+RUNS_ON(on_control)
+void voice_record_asked(struct voice_user *user, const struct mumble_context_action *said);
 /* He is told of what records. */
 RUNS_ON(on_control) void voice_record_tell(struct voice_user *to);
 RUNS_ON(on_control) void voice_record_channel_gone(const struct voice_channel *channel);
 
 /* Ends all; what was said until now is in the files when it returns. */
 RUNS_ON(on_control) void voice_record_stop(void);
+/* What is being recorded, and going on with it in files of their own: for the server that takes over, and
+ * in it. */
+RUNS_ON(on_control) json_t *voice_record_tree(void);
+RUNS_ON(on_control) void voice_record_go_on(const json_t *list);
+/* The files are whole when it returns; nobody is told. */
+RUNS_ON(on_control) void voice_record_part(void);
 /* When the workers have stopped. */
 void voice_record_fini(void);

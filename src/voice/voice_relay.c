@@ -17,7 +17,7 @@ struct record {
 	uint32_t len; /* of the bytes that follow */
 	uint32_t from, to;
 	struct voice_peer *peer; /* who hears, or who speaks */
-	struct voice_crowd *crowd;
+	const struct voice_crowd *crowd;
 	struct voice_packet packet; /* payload: the bytes that follow */
 };
 
@@ -102,7 +102,7 @@ void voice_relay_tunnel(struct voice_peer *peer, struct bytes packet)
 }
 
 void voice_relay_slice(unsigned to_worker, const struct voice_speech *speech,
-		       struct voice_crowd *crowd, size_t from, size_t to)
+		       const struct voice_crowd *crowd, size_t from, size_t to)
 {
 	relay(to_worker,
 	      &(struct record){.kind = SLICE,

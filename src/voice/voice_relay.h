@@ -21,7 +21,7 @@ RUNS_ON(on_worker) void voice_relay_tunnel(struct voice_peer *peer, struct bytes
 /* A slice of a crowd, for that worker to send. */
 RUNS_ON(on_worker)
 void voice_relay_slice(unsigned to_worker, const struct voice_speech *speech,
-		       struct voice_crowd *crowd, size_t from, size_t to);
+		       const struct voice_crowd *crowd, size_t from, size_t to);
 
 /* Does what others have left for this worker. */
 RUNS_ON(on_worker) void voice_relay_drain(void);

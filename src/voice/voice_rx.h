@@ -25,6 +25,8 @@ RUNS_ON(on_worker) void voice_rx_flush(void);
 /* From control, to the worker that the peer's address leads to: he may come, he is gone, he has told
  * his nonce. */
 RUNS_ON(on_control) void voice_rx_expect(struct voice_peer *peer);
+/* He was here under another server: in, way, bound and last_good of peer->rx stand already. */
+RUNS_ON(on_control) void voice_rx_resume(struct voice_peer *peer);
 RUNS_ON(on_control) void voice_rx_forget(struct voice_peer *peer);
 RUNS_ON(on_control) void voice_rx_nonce(struct voice_peer *peer, struct crypt_nonce last);
 

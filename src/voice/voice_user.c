@@ -4,6 +4,8 @@
 
 #include "core/log.h"
 #include "core/metric.h"
+#include "edge/access.h"
+#include "edge/ban.h"
 #include "edge/edge.h"
 #include "edge/edge_conf.h"
 #include "voice/voice.h"
@@ -88,12 +90,33 @@ void voice_user_enter(struct voice_user *user, struct voice_channel *channel)
 	voice_record_follow(user);
 }
 
+/* Where he may not listen any more. */
+RUNS_ON(on_control) static void listen_no_more(struct voice_user *user)
+{
+	for (size_t i = user->listen_count; i-- > 0;) {
+		struct voice_channel *channel = user->listens[i];
+		struct mumble_message message;
+
+		if (voice_may(user, channel) & MAY_LISTEN)
+			continue;
+		voice_listen_remove(user, channel);
+		message_init(&message, MUMBLE_USER_STATE);
+		MUMBLE_SET(&message.user_state, user_state, session, user->peer->session);
+		message.user_state.listening_channel_remove.at = &channel->id;
+		message.user_state.listening_channel_remove.count = 1;
+		voice_send_all(&message, NULL);
+	}
+}
+
 void voice_user_recheck(struct voice_user *user)
 {
 	bool suppress = !(voice_may(user, user->channel) & MAY_SPEAK);
 	struct mumble_message message;
 
 	voice_stage_of(user);
+	voice_hub.aims_dirty = true;
+	listen_no_more(user);
+	voice_record_offer(user);
 	if (suppress == user->suppress)
 		return;
 	user->suppress = suppress;
@@ -104,8 +127,7 @@ void voice_user_recheck(struct voice_user *user)
 	voice_send_all(&message, NULL);
 }
 
-/* A temporary channel lives as long as somebody is in it. */
-RUNS_ON(on_control) static void drop_if_empty(struct voice_channel *channel)
+void voice_channel_drop_empty(struct voice_channel *channel)
 {
 	struct mumble_message message;
 
@@ -135,6 +157,7 @@ void voice_move(struct voice_user *user, struct voice_channel *to, const struct 
 		MUMBLE_SET(&message.user_state, user_state, suppress, user->suppress);
 	voice_settle();
 	voice_send_all(&message, NULL);
+	voice_record_warn(user);
 	if (user->id > 0 && !to->temporary) {
 		struct voice_registration *row = voice_registered(user->id);
 
@@ -144,7 +167,7 @@ void voice_move(struct voice_user *user, struct voice_channel *to, const struct 
 		}
 		voice_registry_changed();
 	}
-	drop_if_empty(from);
+	voice_channel_drop_empty(from);
 }
 
 /* --- listening --------------------------------------------------------------------------------- */
@@ -299,6 +322,56 @@ RUNS_ON(on_control) static void tell_server(struct voice_user *to)
 	voice_send(to, &message);
 }
 
+/* "1.4.2"; what is left out is 0. The settings were checked. */
+static uint64_t version_of(const char *text)
+{
+	struct bytes rest = bytes_str(text);
+	uint64_t parts[3] = {0};
+
+	for (size_t i = 0; i < COUNT_OF(parts) && rest.len; i++)
+		(void)bytes_to_u64(bytes_cut(&rest, '.'), UINT16_MAX, &parts[i]);
+	return mumble_version_v2((uint32_t)parts[0], (uint32_t)parts[1], (uint32_t)parts[2]);
+}
+
+RUNS_ON(on_control) static void tell_suggestions(struct voice_user *to)
+{
+	const struct voice_conf *conf = voice_conf();
+	struct mumble_message message;
+	struct mumble_suggest_config *suggest = &message.suggest_config;
+	uint64_t version = version_of(conf->suggest_version);
+
+	message_init(&message, MUMBLE_SUGGEST_CONFIG);
+	if (conf->suggest_version[0]) {
+		MUMBLE_SET(suggest, suggest_config, version_v2, version);
+		MUMBLE_SET(suggest, suggest_config, version_v1,
+			   mumble_version_v1((uint32_t)(version >> 48),
+					     (uint32_t)(version >> 32) & 0xffff,
+					     (uint32_t)(version >> 16) & 0xffff));
+	}
+	if (conf->suggest_positional != VOICE_SUGGEST_ANY)
+		MUMBLE_SET(suggest, suggest_config, positional,
+			   conf->suggest_positional == VOICE_SUGGEST_YES);
+	if (conf->suggest_push_to_talk != VOICE_SUGGEST_ANY)
+		MUMBLE_SET(suggest, suggest_config, push_to_talk,
+			   conf->suggest_push_to_talk == VOICE_SUGGEST_YES);
+	if (suggest->has)
+		voice_send(to, &message);
+}
+
+/* Clients before 1.2.4 speak CELT, which nobody does any more. */
+RUNS_ON(on_control) static void tell_of_opus(struct voice_user *to)
+{
+	struct mumble_message message;
+
+	message_init(&message, MUMBLE_TEXT_MESSAGE);
+	message.text_message.session.at = &to->peer->session;
+	message.text_message.session.count = 1;
+	MUMBLE_SET(&message.text_message, text_message, message,
+		   BYTES("Your client does not know the codec Opus: nobody here will hear you, nor "
+			 "you them."));
+	voice_send(to, &message);
+}
+
 RUNS_ON(on_control) static void tell_crypt(struct voice_user *to)
 {
 	struct voice_peer *peer = to->peer;
@@ -322,14 +395,25 @@ RUNS_ON(on_control) static void tell_crypt(struct voice_user *to)
 
 /* --- coming ------------------------------------------------------------------------------------ */
 
-void voice_user_came(struct voice_peer *peer)
+struct voice_peer *voice_peer_make(struct worker *worker)
+{
+	struct voice_peer *peer = aligned_alloc(64, (sizeof *peer + 63) & ~(size_t)63);
+
+	if (!peer)
+		return NULL;
+	memset(peer, 0, sizeof *peer);
+	peer->worker = worker;
+	atomic_init(&peer->silent, true);
+	return peer;
+}
+
+RUNS_ON(on_control) static struct voice_user *user_make(struct voice_peer *peer)
 {
 	struct voice_user *user = calloc(1, sizeof *user);
-	struct mumble_message message;
 
 	if (!user) {
 		metric_add(METRIC_voice_out_of_memory, 1);
-		return; /* the peer's connection runs into its deadline; the peer is freed then */
+		return NULL;
 	}
 	peer->user = user;
 	user->peer = peer;
@@ -339,7 +423,16 @@ void voice_user_came(struct voice_peer *peer)
 	if (user->next)
 		user->next->prev = user;
 	voice_hub.users = user;
-	if (!voice_hub.running)
+	return user;
+}
+
+void voice_user_came(struct voice_peer *peer)
+{
+	struct voice_user *user = user_make(peer);
+	struct mumble_message message;
+
+	/* Without one the connection runs into its deadline, and the peer is freed then. */
+	if (!user || !voice_hub.running)
 		return;
 	message_init(&message, MUMBLE_VERSION);
 	MUMBLE_SET(&message.version, version, version_v1, mumble_version_v1(1, 5, 0));
@@ -368,9 +461,10 @@ static void reject(struct voice_user *user, enum reject_reason why, const char *
 	voice_end(user);
 }
 
-/* What others see, and type: no blanks at the ends, nothing that cannot be seen. */
-static bool is_name(struct bytes name)
+bool voice_is_name(struct bytes name)
 {
+	if (bytes_equal_nocase(name, BYTES("SuperUser")))
+		return false;
 	if (name.len == 0 || name.len > 128 || !bytes_equal(bytes_trim(name), name))
 		return false;
 	for (size_t i = 0; i < name.len; i++)
@@ -379,22 +473,31 @@ static bool is_name(struct bytes name)
 	return true;
 }
 
+RUNS_ON(on_control) static bool sessions_room(size_t most)
+{
+	size_t room = voice_hub.session_room;
+	struct voice_peer **larger;
+
+	if (room > most)
+		return true;
+	larger = realloc(voice_hub.sessions, (most + 1) * sizeof(struct voice_peer *));
+	if (!larger)
+		return false;
+	memset(larger + room, 0, (most + 1 - room) * sizeof(struct voice_peer *));
+	voice_hub.sessions = larger;
+	voice_hub.session_room = most + 1;
+	return true;
+}
+
 RUNS_ON(on_control) static bool take_session(struct voice_peer *peer)
 {
-	size_t most = voice_conf()->users + 1, room = voice_hub.session_room;
-	struct voice_peer **larger;
+	size_t most = voice_conf()->users + 1;
 
 	/* A number is not used again at once: what is on its way to the one who had it before would
 	 * be taken for the new one's. */
 	most = 2 * most < SESSIONS_MAX ? 2 * most : SESSIONS_MAX;
-	if (room <= most) {
-		larger = realloc(voice_hub.sessions, (most + 1) * sizeof(struct voice_peer *));
-		if (!larger)
-			return false;
-		memset(larger + room, 0, (most + 1 - room) * sizeof(struct voice_peer *));
-		voice_hub.sessions = larger;
-		voice_hub.session_room = most + 1;
-	}
+	if (!sessions_room(most))
+		return false;
 	for (size_t i = 0; i < most; i++) {
 		uint32_t n = voice_hub.session_next++;
 
@@ -407,6 +510,15 @@ RUNS_ON(on_control) static bool take_session(struct voice_peer *peer)
 		return true;
 	}
 	return false;
+}
+
+bool voice_user_back(struct voice_peer *peer)
+{
+	if (peer->session == 0 || peer->session > SESSIONS_MAX || !sessions_room(peer->session) ||
+	    voice_hub.sessions[peer->session] || !user_make(peer))
+		return false;
+	voice_hub.sessions[peer->session] = peer;
+	return true;
 }
 
 RUNS_ON(on_control) static bool take_keys(struct voice_peer *peer)
@@ -438,7 +550,7 @@ RUNS_ON(on_control) static bool from_too_full_address(const struct voice_user *u
 
 	for (const struct voice_user *other = voice_hub.users; most && other; other = other->next)
 		count += other->channel &&
-			 memcmp(other->peer->address.ip, user->peer->address.ip, 16) == 0;
+			 voice_same_network(other->peer->address.ip, user->peer->address.ip);
 	return most && count >= most;
 }
 
@@ -452,6 +564,14 @@ RUNS_ON(on_control) static struct voice_channel *first_channel(const struct voic
 	if (!channel || !(voice_may(user, channel) & MAY_ENTER) || voice_channel_is_full(channel))
 		channel = voice_channel_find((uint32_t)voice_conf()->default_channel);
 	return channel ? channel : voice_channel_find(VOICE_ROOT);
+}
+
+void voice_user_admitted(struct voice_user *user, struct voice_channel *channel)
+{
+	voice_user_enter(user, channel);
+	voice_hub.admitted++;
+	atomic_store_explicit(&voice_users_now, (uint32_t)voice_hub.admitted, memory_order_relaxed);
+	metric_add(METRIC_voice_users, 1);
 }
 
 RUNS_ON(on_control) static void admit(struct voice_user *user)
@@ -477,11 +597,8 @@ RUNS_ON(on_control) static void admit(struct voice_user *user)
 	tell_channels(voice_channel_find(VOICE_ROOT), false, user);
 	tell_channels(voice_channel_find(VOICE_ROOT), true, user);
 	atomic_store_explicit(&peer->outside, false, memory_order_release);
-	voice_user_enter(user, first_channel(user));
-	voice_hub.admitted++;
-	atomic_store_explicit(&voice_users_now, (uint32_t)voice_hub.admitted, memory_order_relaxed);
+	voice_user_admitted(user, first_channel(user));
 	voice_rx_expect(peer);
-	metric_add(METRIC_voice_users, 1);
 	metric_add(METRIC_voice_users_come, 1);
 	tell_user(user, NULL);
 	tell_user(user, user);
@@ -490,16 +607,35 @@ RUNS_ON(on_control) static void admit(struct voice_user *user)
 			tell_user(other, user);
 	voice_record_tell(user);
 	tell_server(user);
+	tell_suggestions(user);
+	if (!user->opus)
+		tell_of_opus(user);
+	voice_record_offer(user);
+	voice_record_warn(user);
 	memcpy(address.ip, peer->address.ip, sizeof address.ip);
 	log_info("voice", "user came", kv_str("name", user->name), kv_u64("session", peer->session),
 		 kv_str("peer", address_text(&address, ip)), kv_str("client", user->release));
 }
 
-/* All that needs no password has been looked at. */
+/* By the rooms' own bans or by the server's, which may be younger than his connection. */
+RUNS_ON(on_control) static bool is_shut_out(const struct voice_user *user)
+{
+	struct address address = {0};
+
+	memcpy(address.ip, user->peer->address.ip, sizeof address.ip);
+	return voice_is_banned(user->peer->address.ip, user->peer->hash) || ban_holds(&address) ||
+	       cidr_list_holds(edge_settings()->deny, &address);
+}
+
+/* All that needs no password has been looked at, and maybe a while ago. */
 RUNS_ON(on_control) static void admit_if_room(struct voice_user *user)
 {
 	struct voice_user *twin = find_twin(user);
 
+	if (is_shut_out(user)) {
+		reject(user, REJECT_NONE, "You are banned");
+		return;
+	}
 	if (twin && user->id == ACL_NOBODY &&
 	    memcmp(twin->peer->address.ip, user->peer->address.ip, 16) != 0 &&
 	    (!user->peer->hash[0] || strcmp(twin->peer->hash, user->peer->hash) != 0)) {
@@ -517,6 +653,31 @@ RUNS_ON(on_control) static void admit_if_room(struct voice_user *user)
 		admit(user);
 }
 
+RUNS_ON(on_control) static void reject_password(struct voice_user *user)
+{
+	if (user->check_super)
+		reject(user, REJECT_WRONG_USER_PASSWORD,
+		       "Wrong certificate or password for existing user");
+	else
+		reject(user, REJECT_WRONG_SERVER_PASSWORD, "Invalid server password");
+}
+
+RUNS_ON(on_control) static void count_wrong(const struct voice_user *user)
+{
+	struct lockout_rules rules = access_lockout_rules();
+	uint64_t wait_ms = lockout_wrong(&rules, &user->attempt, mono_now());
+	struct address address = {0};
+	char text[ADDRESS_TEXT_MAX + 1];
+
+	metric_add(METRIC_edge_auth_failures, 1);
+	if (!wait_ms)
+		return;
+	memcpy(address.ip, user->peer->address.ip, sizeof address.ip);
+	metric_add(METRIC_edge_lockouts, 1);
+	log_warnx("voice", "locked out", kv_str("address", address_text(&address, text)),
+		  kv_str("user", user->name), kv_ms("wait", wait_ms));
+}
+
 static void on_checked(struct auth_check *check, enum auth_result result)
 {
 	struct voice_user *user = container_of(check, struct voice_user, check);
@@ -530,20 +691,42 @@ static void on_checked(struct auth_check *check, enum auth_result result)
 	}
 	if (user->leaving || !voice_hub.running)
 		return;
-	if (result == AUTH_YES)
+	if (result == AUTH_BUSY) {
+		reject(user, REJECT_NONE, "Too many logins at once, try again");
+	} else if (result == AUTH_NO) {
+		count_wrong(user);
+		reject_password(user);
+	} else {
+		lockout_right(&user->attempt, mono_now());
 		admit_if_room(user);
-	else if (user->check_super)
-		reject(user, REJECT_WRONG_USER_PASSWORD,
-		       "Wrong certificate or password for existing user");
-	else
-		reject(user, REJECT_WRONG_SERVER_PASSWORD, "Invalid server password");
+	}
 }
 
 RUNS_ON(on_control)
 static void check(struct voice_user *user, const char *stored, struct bytes given, bool super)
 {
-	user->checking = true;
+	const struct edge_conf *edge = &edge_settings()->conf;
+	struct lockout_rules rules = access_lockout_rules();
+	struct bytes parts[] = {BYTES("voice"), given, bytes_str(stored)};
+	/* Where it is the administrator's, guesses at it count together with those over HTTP. */
+	bool admins = super && stored == edge->admin_password;
+	struct address address = {0};
+	unsigned wait_s;
+
+	memcpy(address.ip, user->peer->address.ip, sizeof address.ip);
 	user->check_super = super;
+	user->attempt = lockout_try_of(super ? LOCKOUT_PEOPLE : LOCKOUT_LISTENER, &address,
+				       bytes_str(admins ? edge->admin_user : user->name), parts,
+				       COUNT_OF(parts));
+	switch (lockout_ask(&rules, &user->attempt, mono_now(), &wait_s)) {
+	case LOCKOUT_GO: break;
+	case LOCKOUT_WRONG: reject_password(user); return;
+	case LOCKOUT_WAIT:
+		metric_add(METRIC_edge_lockout_refusals, 1);
+		reject(user, REJECT_NONE, "Too many wrong passwords, try again later");
+		return;
+	}
+	user->checking = true;
 	auth_start(&user->check, voice_hub.loop, stored, given, on_checked);
 }
 
@@ -553,6 +736,7 @@ void voice_authenticate(struct voice_user *user, const struct mumble_message *me
 	const struct voice_conf *conf = voice_conf();
 	const struct voice_registration *row = voice_registered_hash(user->peer->hash);
 	const struct voice_registration *named = voice_registered_name(said->username);
+	bool super = bytes_equal_nocase(said->username, BYTES("SuperUser"));
 
 	if (user->channel) { /* later ones bring new tokens alone */
 		if (!voice_tokens_set(user, said->tokens.at, said->tokens.count))
@@ -565,16 +749,16 @@ void voice_authenticate(struct voice_user *user, const struct mumble_message *me
 		return;
 	bytes_to_str(bytes_first(said->username, VOICE_NAME_MAX), user->name, sizeof user->name);
 	user->opus = said->opus;
-	if (voice_is_banned(user->peer->address.ip, user->peer->hash)) {
+	if (is_shut_out(user)) {
 		reject(user, REJECT_NONE, "You are banned");
 		return;
 	}
 	if (!voice_tokens_set(user, said->tokens.at, said->tokens.count) ||
-	    !is_name(said->username)) {
+	    (!super && !voice_is_name(said->username))) {
 		reject(user, REJECT_INVALID_USERNAME, "Invalid username");
 		return;
 	}
-	if (bytes_equal_nocase(said->username, BYTES("SuperUser"))) {
+	if (super) {
 		user->id = ACL_SUPER_USER;
 		bytes_to_str(BYTES("SuperUser"), user->name, sizeof user->name);
 		check(user,
@@ -603,9 +787,8 @@ void voice_authenticate(struct voice_user *user, const struct mumble_message *me
 
 /* --- going ------------------------------------------------------------------------------------- */
 
-static void peer_free(struct voice_retired *retired)
+void voice_peer_free(struct voice_peer *peer)
 {
-	struct voice_peer *peer = container_of(retired, struct voice_peer, retired);
 	struct voice_aims *aims = atomic_load_explicit(&peer->aims, memory_order_relaxed);
 
 	for (size_t i = 0; aims && i < VOICE_AIMS; i++)
@@ -614,6 +797,11 @@ static void peer_free(struct voice_retired *retired)
 	OPENSSL_cleanse(&peer->key, sizeof peer->key);
 	free(peer->certificate);
 	free(peer);
+}
+
+static void peer_free(struct voice_retired *retired)
+{
+	voice_peer_free(container_of(retired, struct voice_peer, retired));
 }
 
 void voice_user_remove(struct voice_user *user, const struct voice_user *actor, struct bytes reason,
@@ -651,7 +839,7 @@ void voice_user_remove(struct voice_user *user, const struct voice_user *actor, 
 	voice_send_all(&message, user);
 	log_info("voice", "user gone", kv_str("name", user->name),
 		 kv_u64("session", user->peer->session), kv_bytes("why", reason.at, reason.len));
-	drop_if_empty(from);
+	voice_channel_drop_empty(from);
 }
 
 /* With his peer, which nobody sends to any more at the next settling. */
@@ -676,6 +864,8 @@ void voice_user_free(struct voice_user *user)
 		}
 		free(user->aims[i].targets);
 	}
+	if (user->peer->session && voice_hub.sessions[user->peer->session] == user->peer)
+		voice_hub.sessions[user->peer->session] = NULL;
 	user->peer->user = NULL;
 	user->peer->retired.free = peer_free;
 	voice_retire(&user->peer->retired);

@@ -2,7 +2,8 @@
  * for a DeckLink's. Reference counts are kept, threads are as with the real one: frames come on one of ours.
  *
  * FAKE_CARDS: how many there are [1]. FAKE_CARD_DETECTION=0: they cannot tell what comes in. FAKE_CARD_PACE=0:
- * frames come as fast as they are taken. FAKE_CARD_LOG: a file that is told what was asked. */
+ * frames come as fast as they are taken. FAKE_CARD_ROWS: what it says of the bytes of a row. FAKE_CARD_LOG: a file
+ * that is told what was asked. */
 #include "decklink_abi.h"
 
 #include <pthread.h>
@@ -429,6 +430,7 @@ static fc_info_t info_of(const struct script_mode *mode)
 
 static struct fake_frame *frame_make(const struct script_step *step)
 {
+	const char *rows = getenv("FAKE_CARD_ROWS");
 	const struct script_mode *mode = step->what == SCRIPT_FRAME ? step->mode : input.mode;
 	fc_info_t info = info_of(mode);
 	struct test_card card = test_card_of(&info);
@@ -443,7 +445,8 @@ static struct fake_frame *frame_make(const struct script_step *step)
 				     .flags = step->what == SCRIPT_NONE ? DL_FRAME_NO_SOURCE : 0,
 				     .number = step->number,
 				     .time = input.time,
-				     .row_bytes = (long)info.plane_row_bytes[0]};
+				     .row_bytes = rows ? strtol(rows, NULL, 10)
+						       : (long)info.plane_row_bytes[0]};
 	if (step->what == SCRIPT_FRAME)
 		test_card_draw(&card, step->number, frame->pixels);
 	else

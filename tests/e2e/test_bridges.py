@@ -1,6 +1,7 @@
 """The bridges of SDI cards, on cards that are not there: tests/cards/ plays the card. That the DeckLink one
 is played as Blackmagic's would be is judged first by Debian's own decklinkvideosrc, which knows neither this
 project nor its description of the card's library."""
+import contextlib
 import ctypes
 import json
 import os
@@ -8,7 +9,9 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -250,6 +253,27 @@ def test_the_service_may_come_later_and_go(slots, bridge, crew, tmp_path, check)
     assert "slot not given back" in nowhere.said()
 
 
+def test_a_service_that_answers_byte_by_byte_is_given_up(slots, bridge, tmp_path):  # noqa: F811
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def trickle():
+            peer, _ = server.accept()
+            with peer, contextlib.suppress(OSError):
+                for _ in range(120):
+                    peer.send(b"H")
+                    time.sleep(0.25)
+        threading.Thread(target=trickle, daemon=True).start()
+        card = bridge("720p50:0", "--api", f"http://127.0.0.1:{server.getsockname()[1]}")
+        card.await_said(r"no slot yet, asking again each second: no answer from http://127.0.0.1:\d+: Connection timed out", 25)
+        card.popen.send_signal(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("rows", [-2560, 0, 2558, -9223372036854775808])
+def test_rows_that_cannot_be_are_left_out(slots, bridge, rows):  # noqa: F811
+    card = bridge("720p50:0", "--api", "none", FAKE_CARD_ROWS=rows)
+    card.await_said(f"the card's frames have rows of {rows} bytes: left out")
+    card.end()
+
+
 def test_a_slot_that_is_taken_away_ends_the_bridge(cache, bridge):
     card = bridge("720p50:0", *api(cache))
     cache.await_slot("sdi", state="live")
@@ -272,7 +296,7 @@ def test_a_second_bridge_is_refused(cache, bridge):
     ({"LD_LIBRARY_PATH": "/nonexistent"}, (), r"libDeckLinkAPI.so.*comes with Blackmagic's Desktop Video"),
     ({}, ("--library", "libc.so.6"), "has no CreateDeckLinkIteratorInstance_0004"),
     ({"FAKE_CARD_NO_DRIVER": 1}, (), "driver is not loaded"), ({"FAKE_CARDS": 0}, (), "there is no card"),
-    ({}, ("--device", "7"), "none of the 1 cards here is 7"),
+    ({}, ("--device", "7"), "there is no card 7; --list names the 1 that is here"),
     ({"FAKE_CARD_BUSY": 1}, (), "another program may have it"),
     ({"FAKE_CARD_DETECTION": 0}, (), "cannot tell what comes in; say --mode"),
     ({}, ("--mode", "4k1"), "no mode 4k1")],
@@ -289,7 +313,7 @@ def test_what_is_missing_is_said(slots, bridge, env, options, fault):  # noqa: F
 def test_options_that_make_no_sense_are_refused(slots, bridge, options):  # noqa: F811
     card = bridge("720p50:0", *options)
     assert card.popen.wait(20) == 2
-    assert "makes no sense" in card.said()
+    assert re.fullmatch(r"decklink-bridge: [\w-]+.*: \S+ makes no sense; expected .+\n", card.said())
 
 
 def test_a_slot_must_be_named(bridge):

@@ -290,6 +290,9 @@ FAULTS = {
     "quote": (["--feed", "master=cat 'x", "s"], "the command of master: a ' is not closed"),
     "brace": (["--feed", "master=cat {colour}", "s"], "nothing is known by the name of {colour}"),
     "nothing": (["--without", "master", "--without", "proxy", "--without", "preview", "s"], "nothing to feed"),
+    "patience": (["--patience", "abc", "s"], "--patience: abc is no number of seconds from 0 to 86400"),
+    "patience-sign": (["--patience", "-1", "s"], "--patience: -1 is no number of seconds"),
+    "patience-huge": (["--patience", "4294968", "s"], "--patience: 4294968 is no number of seconds"),
     "out": (["--out", "/nonexistent", "s"], "/nonexistent: --out is no directory"),
 }
 

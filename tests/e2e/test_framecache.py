@@ -158,6 +158,14 @@ def test_a_killed_writer_is_waited_for_and_followed(slots):
     assert said["read"] > 60
 
 
+@pytest.mark.parametrize("option", ["--frames", "--wait"])
+@pytest.mark.parametrize("number", ["abc", "", "-1", "7x", "1e3", "99999999999999999999"])
+def test_framecat_takes_numbers_only(slots, option, number):
+    done = run(FRAMECAT, option, number, "s")
+    said = done.stderr.decode()
+    assert done.returncode == 2 and f"{option}: {number} is no number from " in said, said
+
+
 def test_framecat_says_why_it_has_nothing(slots):
     done = run(FRAMECAT, "--wait", 0, "nobody")
     assert done.returncode == 1 and b"nobody: there is no slot of this name" in done.stderr

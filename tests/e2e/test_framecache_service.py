@@ -213,6 +213,19 @@ def test_a_slot_that_makes_no_sense_is_refused(one_cache, body, fault):
     assert sorted(os.listdir(directory)) == before
 
 
+@pytest.mark.parametrize("more,said", [
+    ({"heights": 32}, "heights: there is no such member; there are slot_id, width, height"),
+    ({"pixel_fromat": "v210"}, "pixel_fromat: there is no such member"),
+    ({"pixel_format": "yuyv"}, 'pixel_format: "yuyv" is none of uyvy422, v210, nv12, p010, rgba'),
+    ({"height": 8}, "height: expected a whole number from 16 to 16384"),
+    ({"replace": "no"}, "replace: expected true or false")], ids=lambda it: next(iter(it)) if isinstance(it, dict) else None)
+def test_the_member_that_is_wrong_is_named(one_cache, more, said):
+    cache, directory = one_cache
+    status, tree = cache.ask("POST", "/slots", {"slot_id": "a", **SMALL, **more})
+    assert status == 400 and tree["error"]["message"].startswith(said), tree
+    assert not os.path.exists(f"{directory}/a")
+
+
 @pytest.fixture(scope="module")
 def one_cache(shared_serve):
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -241,6 +254,15 @@ def test_the_budget_is_that_of_the_environment_where_none_is_set(slots, serve, m
     assert cache.get("/health")["budget"] == 2000000
     cache.make("there")
     assert (slots / "there").exists(), "FC_DIR too"
+
+
+@pytest.mark.parametrize("size", ["60gb", "-1", "1e9", "0x100", "99999999999999999999"])
+def test_a_budget_of_the_environment_that_is_no_number_is_refused(monkeypatch, size):
+    monkeypatch.setenv("FC_SHM_SIZE", size)
+    done = subprocess.run([PROGRAM, "--check", "--set", "framecache.listen=127.0.0.1:0"], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 1 and f'FC_SHM_SIZE is no number of bytes: "{size}"' in done.stdout + done.stderr, done
+    assert subprocess.run([PROGRAM, "--check"], capture_output=True, timeout=60).returncode == 0, "nobody asks for it"
 
 
 def test_a_page_of_another_site_may_nothing(one_cache):
@@ -406,6 +428,45 @@ def test_from_elsewhere_a_token_is_needed(guarded, said, status):
     assert cache.ask("GET", "/slots", None, {"Via": "1.1 proxy", "Authorization": said})[0] == status
 
 
+@pytest.mark.parametrize("settings,said", [
+    (["framecache.listen=127.0.0.1:7435", "framecache.listen=unix:/run/x"],
+     "framecache.listen: is set twice: a list is one --set, with commas in it"),
+    (["framecache.listen=127.0.0.1:7435, unix:/run/x, 127.0.0.1:7435"], "is there twice")], ids=["option", "member"])
+def test_a_door_that_is_said_twice_is_refused(settings, said):
+    done = subprocess.run([PROGRAM, "--check", *(word for setting in settings for word in ("--set", setting))],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and said in done.stdout + done.stderr, done
+
+
+def test_a_registry_that_cannot_be_written_is_said_once(cache, slots):
+    (slots / ".registry.json.next").mkdir()
+    cache = cache()
+    for _ in range(20):
+        assert cache.get("/slots") == []
+    said = [line for line in cache.server.log().splitlines() if "registry not written" in line]
+    assert len(said) == 1 and f"directory={slots}" in said[0], said
+    status, health = cache.ask("GET", "/health")
+    assert status == 503 and health["status"] == "failing" and health["why"] == f"{slots}/registry.json: Is a directory"
+    (slots / ".registry.json.next").rmdir()
+    cache.server.await_log("registry written again")
+    assert json.loads((slots / "registry.json").read_text())["slots"] == []
+    assert cache.get("/health")["status"] == "ok"
+
+
+def test_health_says_when_the_directory_is_gone(cache, slots, frametest):
+    cache = cache()
+    frametest("--size", "64x64", "--seconds", 30, "a").send_signal(0)
+    cache.await_slot("a", state="live")
+    assert (lambda it: (it["slots"], it["live"], it["stalled_or_dead"]))(cache.get("/health")) == (1, 1, 0)
+    slots.rename(slots.with_suffix(".moved"))
+    try:
+        status, health = cache.ask("GET", "/health")
+        assert status == 503 and health["why"] == f"{slots}: No such file or directory", health
+    finally:
+        slots.with_suffix(".moved").rename(slots)
+    assert cache.get("/health")["status"] == "ok"
+
+
 def test_a_short_token_is_refused(crew, tmp_path):
     process = crew.start([PROGRAM, "--data", tmp_path, "--set", "framecache.token=short"], "ringmain")
     assert process.wait(20) != 0
@@ -433,6 +494,9 @@ def test_the_unix_socket_is_a_door(guarded):
     assert ask_local(door, "GET", "/slots/local")[1]["bytes"] == made["bytes"]
     assert ask_local(door, "GET", "/live")[0] == 404
     assert ask_local(door, "GET", "/slots", headers={"Via": "1.1 proxy"})[0] == 401
+    assert ask_local(door, "GET", "/slots", headers={"Sec-Fetch-Site": "cross-site"})[0] == 401
+    for name in ("x", "studio.example", "framecache:7435"):  # as curl --unix-socket says what its address does
+        assert ask_local(door, "GET", "/slots/local", headers={"Host": name})[0] == 200, name
     assert ask_local(door, "DELETE", "/slots/local")[0] == 204
 
 
@@ -579,7 +643,7 @@ def test_nothing_is_left_of_slots_that_come_and_go(cache, frametest):
         cache.make("churn")
         assert cache.ask("DELETE", "/slots/churn")[0] == 204
     descriptors, maps = held()
-    for i in range(1000):
+    for i in range(1000 * int(os.environ.get("RINGMAIN_ROUNDS", "1"))):
         cache.make(f"churn{i % 5}", replace=True)
         if i % 2:
             assert cache.ask("DELETE", f"/slots/churn{i % 5}")[0] == 204

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from impair import Impairment
 from slot_reader import (DISCONTINUITY, NET_INGEST, REPEATED, Slot, ffmpeg, flashes_and_beeps, frame_hashes, last_line,
                          make_clip, make_flashes, publish, slots, terminate)
 from stage import CLIENTS, await_true, free_ports, http_get, run
@@ -41,8 +42,9 @@ def await_said(process, pattern, seconds=20):
 
 def await_open(port):
     """Until somebody listens there; asked of the kernel, so that nobody is disturbed."""
-    ends = f"0100007F:{port:04X}"
-    await_true(lambda: any(ends in open(f"/proc/net/{name}", encoding="ascii").read() for name in ("tcp", "udp")), 20)
+    # Not who had the port before: TCP says LISTEN, UDP that it is bound.
+    listens = re.compile(rf"^ *\d+: 0100007F:{port:04X} 00000000:0000 0[A7] ", re.M)
+    await_true(lambda: any(listens.search(open(f"/proc/net/{name}", encoding="ascii").read()) for name in ("tcp", "udp")), 20)
 
 
 def rtmp(crew, secret, *args, **options):
@@ -91,6 +93,21 @@ def test_srt_passphrase_and_stream_id_are_asked_for(crew, slots, secret, tmp_pat
     # ffmpeg hangs up without waiting for what is still on its way.
     slot, expected = Slot(slots / "s"), frame_hashes(clip, *UYVY)
     assert 60 < slot.cursor <= len(expected) == 75
+    assert slot.hashes() == expected[:slot.cursor]
+
+
+def test_srt_over_a_path_that_loses_and_mixes_up(crew, slots, secret, tmp_path):
+    clip, port = make_clip(tmp_path / "clip.ts", fps=25), free_ports()
+    process = ingest(crew, "--once", "--listen", "--passphrase-file", secret / "passphrase", "--latency", 1500,
+                     "--depth", 200, "s", f"srt://127.0.0.1:{port}")
+    await_open(port)
+    with Impairment(to=("127.0.0.1", port), seed=5, loss=0.05, delay=0.02, jitter=0.02, repeat=0.02, everything=True) as path:
+        url = f"srt://127.0.0.1:{path.port}?passphrase=0123456789 and more&latency=1500000"
+        assert publish(crew, clip, url, "-f", "mpegts").wait(40) == 0
+        assert process.wait(40) == 0, process.said()
+        assert path.lost > 20, "the path was a bad one"
+    slot, expected = Slot(slots / "s"), frame_hashes(clip, *UYVY)
+    assert 30 < slot.cursor <= len(expected) == 75
     assert slot.hashes() == expected[:slot.cursor]
 
 
@@ -167,6 +184,81 @@ def test_flash_and_beep_are_in_the_same_frame(crew, slots, secret, tmp_path, kin
     for flash, beep in zip(flashes, beeps):
         assert abs(flash - beep) <= 1 / 25
     assert all(len(slot.sound(k)) == 1920 for k in range(slot.cursor))
+
+
+@pytest.fixture
+def web(tmp_path):
+    """A server of tmp_path's files, and what it was asked for."""
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=tmp_path)
+
+        def log_message(self, *args):
+            asked.append(self.path)
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+
+
+def playlist(path, segment):
+    path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{segment}\n#EXT-X-ENDLIST\n", encoding="ascii")
+    return path
+
+
+def test_a_play_list_of_the_network_leads_into_nothing_of_ours(crew, slots, tmp_path, web):
+    clip, (origin, asked) = make_clip(tmp_path / "clip.ts", seconds=1), web
+    good = ingest(crew, "--once", "--pace", "no", "s", f"{origin}/{playlist(tmp_path / 'good.m3u8', 'clip.ts').name}")
+    assert good.wait(30) == 0 and json.loads(last_line(good))["frames"] > 20, good.said()
+    for i, segment in enumerate((f"file:{clip}", clip, f"cache:{origin}/clip.ts", f"async:{origin}/clip.ts",
+                                 f"concat:{origin}/clip.ts", f"unix:{clip}", "pipe:0", f"subfile,,start,0,end,0,,:{clip}",
+                                 f"data:video/mp2t,{origin}")):
+        name = playlist(tmp_path / f"{i}.m3u8", segment).name
+        asked.clear()
+        bad = ingest(crew, "--once", "--pace", "no", "bad", f"{origin}/{name}")
+        assert bad.wait(30) == 1, (segment, bad.said())
+        assert not [path for path in asked if "clip" in path and segment != clip], (segment, asked)
+    assert not list(slots.glob("bad"))
+
+
+def test_a_play_list_of_ours_leads_to_files_only(crew, slots, tmp_path, web):
+    clip, (origin, asked) = make_clip(tmp_path / "clip.ts", seconds=1), web
+    good = ingest(crew, "--pace", "no", "s", playlist(tmp_path / "good.m3u8", clip))
+    assert good.wait(30) == 0 and json.loads(last_line(good))["frames"] > 20, good.said()
+    bad = ingest(crew, "--pace", "no", "bad", playlist(tmp_path / "bad.m3u8", f"{origin}/clip.ts"))
+    assert bad.wait(30) == 1 and not asked, (bad.said(), asked)
+    assert not list(slots.glob("bad"))
+
+
+def test_a_picture_that_is_huge_is_left_out(crew, slots, tmp_path):
+    clip = tmp_path / "clip.mkv"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25", "-t", 2, "-c:v", "png", "-pix_fmt", "rgb24", clip)
+    data, frames, at = bytearray(clip.read_bytes()), 0, 0
+    while (at := data.find(b"IHDR" + bytes((0, 0, 0, 64)) * 2, at + 1)) != -1:
+        frames += 1
+        if 20 < frames < 30:
+            data[at + 4:at + 12] = (16000).to_bytes(4, "big") * 2
+    assert frames == 50
+    clip.write_bytes(data)
+    process = ingest(crew, "--pace", "no", "--depth", 60, "s", clip)
+    assert process.wait(30) == 0, process.said()
+    said = json.loads(last_line(process))
+    assert (said["frames"], said["repeated"]) == (50, 9), process.said()
+    assert "pictures of more than 67108864 points are not decoded" in process.said()
+
+
+def test_a_source_of_huge_pictures_is_refused(crew, slots, tmp_path):
+    clip = tmp_path / "clip.avi"
+    ffmpeg("-f", "lavfi", "-i", "color=size=64x64:rate=25", "-t", 1, "-c:v", "rawvideo", "-pix_fmt", "gray", clip)
+    data = clip.read_bytes()
+    header = data.index(b"strf") + 8  # BITMAPINFOHEADER: its size, width, height
+    clip.write_bytes(data[:header + 4] + (16000).to_bytes(4, "little") * 2 + data[header + 12:])
+    process = ingest(crew, "--once", "s", clip)
+    assert process.wait(30) == 1
+    assert "its pictures are 16000x16000; those of more than 67108864 points are not decoded" in process.said()
 
 
 def reader(crew, slots, frames):
@@ -361,6 +453,9 @@ FAULTS = {
     "listen-srt-port": (["--listen", "--no-key", "s", "srt://127.0.0.1"], "an SRT address to listen at needs a port"),
     "listen-query": (["--listen", "--no-key", "s", "srt://127.0.0.1:9?latency=1"], "has no \"?\""),
     "loop": (["--loop", "s", "srt://127.0.0.1:9"], "only a file can begin again"),
+    **{f"address-{url.split(':')[0]}{url[-1:]}": (["s", url], f"is not read: expected a file, pipe:0, or an address of rtmp")
+       for url in ("unix:/run/x", "pipe:3", "cache:http://127.0.0.1/", "concat:a|b", "data:,x", "async:clip.ts",
+                   "subfile,,start,0,end,9,,:clip", "sftp://127.0.0.1/x")},
     "unknown": (["--colour", "s", "clip"], "unrecognized option '--colour'"),
 }
 

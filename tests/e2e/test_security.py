@@ -336,6 +336,8 @@ ROUTES = {
     "/slots": "this machine", "/slots/": "this machine", "/health": "all",
     # Mumble's own login behind it: test_voice.py, test_voice_door.py.
     "/voice/ws": "who voice.password lets in",
+    # The login of IRC behind it: test_irc_web.py.
+    "/irc/ws": "who is known",
     # test_sfu_gate.py asks who may publish and watch.
     "/whip": "publisher", "/whip/": "publisher", "/whap": "viewer", "/whep": "viewer", "/whep/": "viewer",
     # test_irc_upload.py; what is given out has a name that nobody guesses.

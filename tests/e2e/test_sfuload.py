@@ -15,7 +15,7 @@ TOKEN = "who may publish"
 @pytest.fixture(scope="module")
 def server(shared_serve):
     return shared_serve({"sfu.udp": f"127.0.0.1:{free_ports()}", "sfu.publish_token": TOKEN,
-                         "workers": "2"})
+                         "workers": "2", "sfu.idle": "no"})
 
 
 class Load:
@@ -28,10 +28,13 @@ class Load:
         await_true(lambda: "connected" in process.said(), 10, process.said)
         return process
 
+    def start_watch(self, viewers, seconds, *options):
+        return self.crew.start([str(LOAD), "watch", "--url", f"{self.base}/whep/{self.room}",
+                                "--viewers", str(viewers), "--seconds", str(seconds), *options])
+
     def watch(self, viewers, seconds, *options, good=True):
         """The report."""
-        process = self.crew.start([str(LOAD), "watch", "--url", f"{self.base}/whep/{self.room}",
-                                   "--viewers", str(viewers), "--seconds", str(seconds), *options])
+        process = self.start_watch(viewers, seconds, *options)
         status = process.wait(seconds + 20)
         report = json.loads(process.said().splitlines()[-1])
         assert report["event"] == "report"
@@ -70,8 +73,22 @@ def test_who_looks_away_harms_nobody(crew, server):
     assert report["lost"] == report["astray"] == report["torn"] == 0
 
 
+def metric(server, name):
+    return int(re.search(rf"^ringmain_sfu_{name} (\d+)$", server.get("/metrics").text, re.M)[1])
+
+
 def viewers(server):
-    return int(re.search(r"^ringmain_sfu_viewers (\d+)$", server.get("/metrics").text, re.M)[1])
+    return metric(server, "viewers")
+
+
+def test_each_datagram_of_who_joins_finds_its_worker(crew, server):
+    """Also the first ones, which follow at once on what tells the workers of the viewer."""
+    load = Load(crew, server, "join")
+    load.publish()
+    refused, passed = metric(server, "refused_total"), metric(server, "passed_total")
+    process = load.start_watch(200, 60, "--rate", "400")
+    await_true(lambda: '"event":"joined"' in process.said(), 30, process.said)
+    assert metric(server, "passed_total") > passed and metric(server, "refused_total") == refused
 
 
 def test_viewers_come_and_go_for_ever(crew, server):

@@ -30,6 +30,16 @@ def test_a_crowd_that_both_workers_send_to(serve):
     assert report["heard"] == report["said"] * 139
 
 
+@pytest.mark.parametrize("gather", ["0", "4ms"])
+def test_where_many_hear_several_packets_leave_together(serve, gather):
+    rooms = rooms_of(serve, {"voice.gather": gather})
+    report = swarm(rooms.port, "talk", "--clients", 60, "--talkers", 8, "--tunnel", 3, "--mixed", "--vary", 0,
+                   "--sources", 1)
+    assert report["heard"] == report["said"] * 59
+    if gather != "0":  # else it is chance
+        assert rooms.counted("trips") < 0.85 * report["heard_udp"]
+
+
 def test_through_the_tunnel(rooms):
     report = swarm(rooms.port, "tcp", "--clients", 12, "--rooms", 2, "--mixed")
     assert report["heard_tunnel"] == report["heard"] == report["said"] * 5

@@ -40,6 +40,6 @@ export function openBrowser({ camera = false } = {}) {
 		executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
 		// Without a sound card Chromium plays into nothing, at the right speed.
 		args: ["--no-sandbox", "--mute-audio", ...(camera ? ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-			"--autoplay-policy=no-user-gesture-required", "--disable-features=WebRtcHideLocalIpsWithMdns"] : [])],
+			"--autoplay-policy=no-user-gesture-required", "--disable-features=WebRtcHideLocalIpsWithMdns", "--allow-loopback-in-peer-connection"] : [])],
 	});
 }

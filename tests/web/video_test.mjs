@@ -8,7 +8,7 @@ import { createSocket } from "node:dgram";
 import { mkdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { openBrowser } from "./stage.mjs";
-import { Studio } from "./studio.mjs";
+import { Studio, until } from "./studio.mjs";
 import { expectWhole, leave, sizes, turnTo, visit as visitAt } from "./visit.mjs";
 
 const TOKEN = "who may publish";
@@ -120,9 +120,7 @@ test("who watches sees the next publisher without doing anything", async () => {
 	const [mine] = (await studio.api("GET", "/sfu/sessions?room=again")).sessions.filter((one) => one.role === "viewer");
 
 	await studio.api("DELETE", `/sfu/sessions/${mine.id}`);
-	await viewer.waitForFunction(async (old) => (await (await fetch("/getRoomList")).json()).rooms && old, mine.id);
-	for (let more = null; !more;)
-		more = (await studio.api("GET", "/sfu/sessions?room=again")).sessions.find((one) => one.role === "viewer" && one.id !== mine.id && one.state === "up");
+	await until(async () => (await studio.api("GET", "/sfu/sessions?room=again")).sessions.some((one) => one.role === "viewer" && one.id !== mine.id && one.state === "up"), "a new session", 30);
 	await live(viewer);
 	await moves(viewer);
 	await leave(first);

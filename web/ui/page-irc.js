@@ -205,6 +205,7 @@ export function show(place, argument, { heading, tools }) {
 		setText(heading, `IRC · ${name}`);
 	if (can("POST", "/irc/command"))
 		tools.append(h("button.primary", { type: "button", onclick: () => addNetwork(name, load) }, "Add a network"));
+	tools.append(h("a.more", { href: "/irc", target: "_blank", rel: "noopener" }, "Read and write"));
 	place.append(...[nobody, known, can("POST", "/irc/command") ? orderCard(current, load) : null, all ? card("Users", users) : null, sum].filter(Boolean));
 	load();
 	return () => {

@@ -106,7 +106,7 @@ function slotCard(first, done) {
 		state.dataset.state = look;
 		setText(state.lastChild, word);
 		setText(shape, [`${slot.width} × ${slot.height}`, formats[slot.pixel_format] ?? slot.pixel_format,
-			slot.audio_channels ? `${slot.audio_channels} channels` : "no sound", slot.source_type].filter(Boolean).join(" · "));
+			slot.audio_channels ? `${slot.audio_channels} ${slot.audio_channels === 1 ? "channel" : "channels"}` : "no sound", slot.source_type].filter(Boolean).join(" · "));
 		past.push([performance.now(), slot.write_cursor]);
 		if (past.length > 6)
 			past.shift();

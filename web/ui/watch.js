@@ -167,7 +167,8 @@ async function measure() {
 
 	if (now.frames !== counted.frames)
 		counted = { frames: now.frames, at: performance.now() };
-	live = now.frames > 0 && performance.now() - counted.at < 2500;
+	// While nobody sends, the server shows a picture of its own.
+	live = names.includes(room) && now.frames > 0 && performance.now() - counted.at < 2500;
 	[`${now.width ?? 0} × ${now.height ?? 0} · ${Math.round(now.fps ?? 0)} fps`, now.codec, kbits(now.bits), now.frames ?? 0, `${now.lost} of ${now.packets + now.lost}`,
 		now.freezes ?? 0, now.rtt ? `${Math.round(1000 * now.rtt)} ms` : "", `${Math.round(1000 * (now.delay ?? 0))} ms`]
 		.forEach((text, i) => setText(rows[i][1], String(text)));

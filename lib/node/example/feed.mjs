@@ -8,9 +8,10 @@ if (!out) {
 	process.exit(2);
 }
 const slot = await framecache.openWait(id);
-const { width, height, fpsNum, fpsDen } = slot.info();
-const ffmpeg = spawn("ffmpeg", ["-loglevel", "warning", "-f", "rawvideo", "-pixel_format", "uyvy422",
-	"-video_size", `${width}x${height}`, "-framerate", `${fpsNum}/${fpsDen}`, "-i", "pipe:0", "-y", out],
+const { width, height, fpsNum, fpsDen, pixelFormat } = slot.info();
+// ffmpeg's names; its v210 is no pixel format but a codec.
+const pixels = pixelFormat === "v210" ? ["-f", "v210"] : ["-f", "rawvideo", "-pixel_format", pixelFormat === "p010" ? "p010le" : pixelFormat];
+const ffmpeg = spawn("ffmpeg", ["-loglevel", "warning", ...pixels, "-video_size", `${width}x${height}`, "-framerate", `${fpsNum}/${fpsDen}`, "-i", "pipe:0", "-y", out],
 { stdio: ["pipe", "inherit", "inherit"] });
 // The pixels never come through JavaScript: a thread writes them into the pipe.
 const pump = slot.pump({ fd: ffmpeg.stdin._handle.fd });

@@ -361,10 +361,14 @@ static napi_value js_read(napi_env env, napi_callback_info info)
 
 /* --- pumps -------------------------------------------------------------------------------------- */
 
+struct told;
+
 struct pumping {
 	napi_env env;
 	struct pump *pump;
 	napi_threadsafe_function tell;
+	struct told
+		*last; /* for the last report: whoever waits for the end is told, memory or not */
 	bool hooked;
 	atomic_bool silent;   /* nobody listens any more */
 	atomic_uint underway; /* reports that the loop has not taken yet */
@@ -385,13 +389,20 @@ static void on_told(void *whom, const struct pump_report *report)
 	if (atomic_load(&pumping->silent) ||
 	    (atomic_load(&pumping->underway) > UNDERWAY_MAX && !report->over))
 		return;
-	told = malloc(sizeof *told);
+	if (report->over) {
+		told = pumping->last;
+		pumping->last = NULL;
+	} else {
+		told = malloc(sizeof *told);
+	}
 	if (told) {
 		*told = (struct told){pumping, *report};
 		atomic_fetch_add(&pumping->underway, 1);
 		if (napi_call_threadsafe_function(pumping->tell, told, napi_tsfn_nonblocking) !=
-		    napi_ok)
+		    napi_ok) {
+			atomic_fetch_sub(&pumping->underway, 1);
 			free(told);
+		}
 	}
 	if (report->over)
 		napi_release_threadsafe_function(pumping->tell, napi_tsfn_release);
@@ -443,6 +454,7 @@ static void pumping_final(napi_env env, void *data, void *hint)
 		pumping_hook(pumping);
 	}
 	pump_free(pumping->pump);
+	free(pumping->last);
 	free(pumping);
 }
 
@@ -462,10 +474,17 @@ static napi_value js_pump(napi_env env, napi_callback_info info)
 	    kind > PUMP_NONE || (fd < 0) != (kind == PUMP_NONE))
 		return fail(env, EINVAL, "pump");
 	pumping = calloc(1, sizeof *pumping);
+	if (pumping)
+		pumping->last = calloc(1, sizeof *pumping->last);
+	if (!pumping || !pumping->last) {
+		free(pumping);
+		return fail(env, ENOMEM, "pump");
+	}
 	napi_create_string_utf8(env, "framecache pump", NAPI_AUTO_LENGTH, &name);
 	/* Its queue has no end: on_told() sees to that. */
-	if (!pumping || napi_create_threadsafe_function(env, given[4], NULL, name, 0, 1, NULL, NULL,
-							NULL, tell_js, &pumping->tell) != napi_ok) {
+	if (napi_create_threadsafe_function(env, given[4], NULL, name, 0, 1, NULL, NULL, NULL,
+					    tell_js, &pumping->tell) != napi_ok) {
+		free(pumping->last);
 		free(pumping);
 		return fail(env, EINVAL, "pump");
 	}
@@ -475,6 +494,7 @@ static napi_value js_pump(napi_env env, napi_callback_info info)
 		int error = errno;
 
 		napi_release_threadsafe_function(pumping->tell, napi_tsfn_release);
+		free(pumping->last);
 		free(pumping);
 		return fail(env, error, slot);
 	}

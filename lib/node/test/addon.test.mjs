@@ -424,3 +424,22 @@ test("what nobody holds is given back", async () => {
 	const [maps, fds] = done.stdout.trim().split(" ").map(Number);
 	assert.ok(maps <= 4 && fds <= 12, done.stdout);
 });
+
+test("the end is told where there is no memory for it", async () => {
+	write("a", ...SMALL);
+	(await framecache.openWait("a")).close();
+	// The same add-on, but for malloc(), which has nothing.
+	const scarce = path.join(dir, "build", "scarce.node");
+	const header = path.join(dir, "build", "scarce.h");
+	fs.writeFileSync(header, "#include <stdlib.h>\n#define malloc(size) NULL\n");
+	assert.equal(spawnSync("sh", [path.join(here, "../build.sh"), scarce],
+		{ env: { ...process.env, CFLAGS: `-include ${header}` }, stdio: "inherit" }).status, 0);
+	const script = `const framecache = require(${JSON.stringify(path.join(here, "../index.js"))});
+		const slot = framecache.open("a"), pump = slot.pump({ format: "none" });
+		let told = 0;
+		pump.on("stats", () => told++);
+		setTimeout(() => pump.stop().then(() => { console.log("ended", told); slot.close(); }), 1500);`;
+	const done = spawnSync(process.execPath, ["-e", script],
+		{ env: { ...process.env, FRAMECACHE_ADDON: scarce }, encoding: "utf8", timeout: 20000 });
+	assert.equal(done.stdout, "ended 1\n", done.stderr);
+});

@@ -192,6 +192,19 @@ static void options_are_stronger_than_the_file(void **state)
 	conf_free(&conf);
 }
 
+/* The last one counts, but who says a list twice might mean both. */
+static void a_list_is_one_option(void **state)
+{
+	(void)state;
+	static const char *const sets[] = {"net.hosts=x", "count=3", "net.hosts=y"};
+	struct conf_errors errors;
+
+	assert_null(load_plain("net: {hosts: [q]}\n", sets, 3, &errors));
+	assert_int_equal(errors.count, 1);
+	assert_non_null(strstr(errors.at[0].text, "net.hosts: is set twice: a list is one --set"));
+	conf_errors_fini(&errors);
+}
+
 struct fault_case {
 	const char *text;
 	const char *faults;
@@ -503,6 +516,7 @@ int main(void)
 		cmocka_unit_test(entries_inherit),
 		cmocka_unit_test(stars_match_any_run),
 		cmocka_unit_test(options_are_stronger_than_the_file),
+		cmocka_unit_test(a_list_is_one_option),
 		cmocka_unit_test(every_fault_is_named_with_its_place),
 		cmocka_unit_test(an_option_at_fault_is_named_without_its_value),
 		cmocka_unit_test(many_faults_are_counted),

@@ -40,10 +40,23 @@ static void test_grows_and_keeps_all(void **state)
 	for (uint64_t i = 1; i <= 500; i++)
 		put(&ring, i, i % 100, 1 << 20);
 	assert_int_equal(ring.kept, 1);
-	for (uint64_t i = 1; i <= 500; i++)
+	for (uint64_t i = 500, bytes = 0; i > 0; i--) {
 		whole(&ring, i, i % 100);
+		bytes += i % 100;
+		assert_int_equal(irc_ring_bytes_from(&ring, i), bytes);
+	}
 	irc_ring_fini(&ring);
 	assert_int_equal(ring.kept, ring.head);
+	/* However much longer a line is than what there was. */
+	for (size_t size = 1; size < 300; size++) {
+		irc_ring_init(&ring, 1);
+		for (uint64_t i = 1; i <= 20; i++)
+			put(&ring, i, size + i % 3 * 50, 1 << 20);
+		assert_int_equal(ring.kept, 1);
+		for (uint64_t i = 1; i <= 20; i++)
+			whole(&ring, i, size + i % 3 * 50);
+		irc_ring_fini(&ring);
+	}
 }
 
 static void test_laps_at_its_limit(void **state)
@@ -62,8 +75,10 @@ static void test_laps_at_its_limit(void **state)
 		/* The newest is always there, and all from the oldest kept on. */
 		whole(&ring, i, sizes[i]);
 		if (i % 97 == 0)
-			for (uint64_t k = ring.kept; k <= i; k++)
+			for (uint64_t k = ring.kept; k <= i; k++) {
 				whole(&ring, k, sizes[k]);
+				assert_in_range(irc_ring_bytes_from(&ring, k), sizes[k], 16384);
+			}
 	}
 	assert_true(ring.head - ring.kept > 10);
 	assert_false(irc_ring_get(&ring, ring.kept - 1, &record));

@@ -86,6 +86,30 @@ static int write_what_runs(void)
 	return at == MAP_FAILED ? errno : 0;
 }
 
+/* Written first, and run then. */
+static int run_what_was_written(void)
+{
+	void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return at == MAP_FAILED ? 121 : mprotect(at, 4096, PROT_READ | PROT_EXEC) == -1 ? errno : 0;
+}
+
+static int map_a_file_that_runs(void)
+{
+	int fd = open("/bin/true", O_RDONLY | O_CLOEXEC);
+	void *at =
+		fd == -1 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+
+	return fd == -1 ? 121 : at == MAP_FAILED ? errno : 0;
+}
+
+static int make_writable(void)
+{
+	void *at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return at == MAP_FAILED || mprotect(at, 4096, PROT_READ | PROT_WRITE);
+}
+
 /* On a terminal that is how to type into the shell which started us. */
 static int type_for_somebody(void)
 {
@@ -129,6 +153,7 @@ static void what_decoding_needs_is_there(void **state)
 	assert_int_equal(asked_inside(start_a_thread, false), 0);
 	assert_int_equal(asked_inside(open_a_socket, false), 0);
 	assert_int_equal(asked_inside(ask_how_much_is_there, false), 0);
+	assert_int_equal(asked_inside(make_writable, false), 0);
 }
 
 static void all_else_is_not(void **state)
@@ -141,6 +166,9 @@ static void all_else_is_not(void **state)
 	assert_int_equal(asked_inside(change_a_mode, false), EPERM);
 	assert_int_equal(asked_inside(become_somebody, false), EPERM);
 	assert_int_equal(asked_inside(write_what_runs, false), EPERM);
+	assert_int_equal(asked_inside(run_what_was_written, false), EPERM);
+	assert_int_equal(asked_inside(map_a_file_that_runs, false), EPERM);
+	assert_int_equal(asked_inside(run_what_was_written, true), EPERM);
 	assert_int_equal(asked_inside(type_for_somebody, false), EPERM);
 	assert_int_equal(asked_inside(type_with_more_bits, false), EPERM);
 }

@@ -61,6 +61,30 @@ static void samples_are_cut_by_the_same_ruler(void **state)
 	assert_int_equal(timeline_sample_at(&line, 2000011, 48000), 48001);
 }
 
+/* The undefined-behaviour sanitizer judges the sums. */
+static void times_at_the_end_of_the_world_are_leaps(void **state)
+{
+	static const int64_t times[] = {INT64_MIN, -((int64_t)1 << 60), (int64_t)1 << 60,
+					INT64_MAX};
+	struct timeline line = {.fps_num = 1000000, .fps_den = 1};
+	uint64_t missing;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+		timeline_begin(&line, times[i]);
+		assert_int_equal(timeline_place(&line, times[i], &missing), TIMELINE_FRAME);
+		assert_int_equal(timeline_sample_at(&line, times[i], 192000), 0);
+		for (size_t j = 0; j < sizeof times / sizeof *times; j++)
+			if (i != j) {
+				int64_t at = timeline_sample_at(&line, times[j], 192000);
+
+				assert_int_equal(timeline_place(&line, times[j], &missing),
+						 TIMELINE_JUMP);
+				assert_int_equal(at > 0, times[j] > times[i]);
+			}
+	}
+}
+
 static void rates_that_are_meant_are_found(void **state)
 {
 	static const uint32_t cases[][4] = {
@@ -85,6 +109,7 @@ int main(void)
 		cmocka_unit_test(times_in_whole_milliseconds_are_frames_without_a_hole),
 		cmocka_unit_test(holes_doubles_and_leaps_are_told_apart),
 		cmocka_unit_test(samples_are_cut_by_the_same_ruler),
+		cmocka_unit_test(times_at_the_end_of_the_world_are_leaps),
 		cmocka_unit_test(rates_that_are_meant_are_found),
 	};
 

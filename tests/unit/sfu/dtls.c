@@ -111,6 +111,96 @@ static void test_both_have_the_same_keys(void **state)
 	dtls_destroy(server);
 }
 
+/* A server that has finished, and its client that has not. */
+static void finish(struct dtls_rest *rest, struct dtls **client)
+{
+	struct dtls *server;
+
+	make(&server, client, dtls_fingerprint());
+	assert_int_equal(shake(server, *client, false), DTLS_DONE);
+	to_server.count = to_client.count = 0;
+	dtls_finish(server, rest);
+	to_server.to = NULL;
+	assert_int_equal(to_client.count, 0); /* not a word */
+	assert_true(rest->reads && rest->flight_len && rest->farewell_len);
+}
+
+static void test_what_is_left_says_farewell(void **state)
+{
+	struct dtls_rest rest;
+	struct dtls *client;
+
+	(void)state;
+	finish(&rest, &client);
+	assert_int_equal(dtls_input(client, bytes_of(rest.farewell, rest.farewell_len)),
+			 DTLS_CLOSED);
+	dtls_destroy(client);
+}
+
+static void test_what_is_left_hears_a_farewell(void **state)
+{
+	struct dtls_rest rest;
+	struct dtls *client;
+	uint8_t *at;
+	size_t len;
+
+	(void)state;
+	finish(&rest, &client);
+	dtls_destroy(client);
+	assert_int_equal(to_server.count, 1);
+	at = to_server.held[0].at;
+	len = to_server.held[0].len;
+	assert_int_equal(dtls_rest_read(&rest, bytes_of(at, len)), DTLS_SAID_FAREWELL);
+	/* A part of one is none, nor is one with a bit turned, of which none is idle: those of the
+	 * version and the length too are authenticated. */
+	for (size_t n = 0; n < len; n++) {
+		struct bytes part = guarded(bytes_of(at, n));
+
+		assert_int_equal(dtls_rest_read(&rest, part), DTLS_SAID_NOTHING);
+		guarded_free(part);
+	}
+	for (size_t bit = 0; bit < len * 8; bit++) {
+		at[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		assert_int_not_equal(dtls_rest_read(&rest, bytes_of(at, len)), DTLS_SAID_FAREWELL);
+		at[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	rest.reads = false;
+	assert_int_equal(dtls_rest_read(&rest, bytes_of(at, len)), DTLS_SAID_NOTHING);
+}
+
+/* The server is done when its last flight is lost; the client asks again. */
+static void test_the_last_flight_is_kept(void **state)
+{
+	struct dtls *server, *client;
+	struct dtls_rest rest;
+	enum dtls_state of_client = DTLS_RUNNING;
+
+	(void)state;
+	make(&server, &client, dtls_fingerprint());
+	(void)dtls_start(client);
+	while (dtls_input(server, BYTES("")) != DTLS_DONE) {
+		to_client.count = 0;
+		carry(&to_server, false);
+		if (dtls_input(server, BYTES("")) != DTLS_DONE)
+			carry(&to_client, false);
+		if (!to_server.count)
+			(void)dtls_tick(client, &of_client);
+	}
+	to_client.count = to_server.count = 0;
+	dtls_finish(server, &rest);
+	to_server.to = NULL;
+	for (unsigned turn = 0; turn < 400 && !to_server.count; turn++) {
+		usleep(20000);
+		(void)dtls_tick(client, &of_client);
+	}
+	assert_int_equal(of_client, DTLS_RUNNING);
+	assert_int_equal(dtls_rest_read(&rest,
+					bytes_of(to_server.held[0].at, to_server.held[0].len)),
+			 DTLS_SAID_AGAIN);
+	assert_int_equal(dtls_input(client, bytes_of(rest.flight, rest.flight_len)), DTLS_DONE);
+	dtls_destroy(client);
+}
+
 static void test_another_certificate_is_refused(void **state)
 {
 	char print[DTLS_FINGERPRINT];
@@ -175,6 +265,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_have_the_same_keys),
+		cmocka_unit_test(test_what_is_left_says_farewell),
+		cmocka_unit_test(test_what_is_left_hears_a_farewell),
+		cmocka_unit_test(test_the_last_flight_is_kept),
 		cmocka_unit_test(test_another_certificate_is_refused),
 		cmocka_unit_test(test_datagrams_that_are_lost_or_late),
 		cmocka_unit_test(test_noise),
