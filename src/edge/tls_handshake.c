@@ -384,6 +384,17 @@ size_t handshake_certificate(const struct handshake *handshake, uint8_t *der, si
 	return len > 0 ? (size_t)len : 0;
 }
 
+uint8_t *handshake_certificate_hash(const struct handshake *handshake)
+{
+	uint8_t der[8192];
+	size_t len = handshake_certificate(handshake, der, sizeof der);
+	uint8_t *hash = len ? malloc(EVP_MAX_MD_SIZE) : NULL;
+
+	if (hash)
+		CHECK(EVP_Digest(der, len, hash, NULL, EVP_sha512(), NULL) == 1);
+	return hash;
+}
+
 SSL *handshake_ssl(const struct handshake *handshake)
 {
 	return handshake->ssl;

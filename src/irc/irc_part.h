@@ -144,7 +144,7 @@ struct irc_network {
 	irc_caps caps;
 	char *sasl_offer;
 	bool is_away;
-	char *away_said; /* "" or NULL: it is not told that we are */
+	char *away_said;     /* "" or NULL: it is not told that we are */
 	uint32_t away_asked; /* answers to AWAY that clients wait for */
 	bool welcome_done;   /* the server has said all that it says at first */
 
