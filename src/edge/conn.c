@@ -484,7 +484,7 @@ RUNS_ON(on_worker) static void conn_handshake(struct conn *conn)
 	case HANDSHAKE_DONE: break;
 	}
 	if (route_site_asks(conn->site))
-		conn->certificate = handshake_fingerprint(conn->handshake);
+		conn->certificate = handshake_certificate_hash(conn->handshake);
 	handshake_destroy(&conn->handshake);
 	conn->state = CONN_HEAD;
 	conn_expect(conn, edge_settings()->conf.http_header_timeout);

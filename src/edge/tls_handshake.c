@@ -384,17 +384,15 @@ size_t handshake_certificate(const struct handshake *handshake, uint8_t *der, si
 	return len > 0 ? (size_t)len : 0;
 }
 
-uint8_t *handshake_fingerprint(const struct handshake *handshake)
+uint8_t *handshake_certificate_hash(const struct handshake *handshake)
 {
-	X509 *certificate = SSL_get1_peer_certificate(handshake->ssl);
-	uint8_t *digest = certificate ? malloc(HANDSHAKE_FINGERPRINT) : NULL;
+	uint8_t der[8192];
+	size_t len = handshake_certificate(handshake, der, sizeof der);
+	uint8_t *hash = len ? malloc(EVP_MAX_MD_SIZE) : NULL;
 
-	if (digest && X509_digest(certificate, EVP_sha512(), digest, NULL) != 1) {
-		free(digest);
-		digest = NULL;
-	}
-	X509_free(certificate);
-	return digest;
+	if (hash)
+		CHECK(EVP_Digest(der, len, hash, NULL, EVP_sha512(), NULL) == 1);
+	return hash;
 }
 
 SSL *handshake_ssl(const struct handshake *handshake)
