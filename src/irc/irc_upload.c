@@ -45,8 +45,8 @@ struct upload {
 	char directory[4096], part[4200], file[4300];
 };
 
-static _Thread_local struct upload *uploads OWNED_BY(on_worker);
-static _Thread_local unsigned upload_count OWNED_BY(on_worker);
+static _Thread_local struct upload *uploads;
+static _Thread_local unsigned upload_count;
 
 static void user_hash(char out[17], const char *user)
 {
