@@ -18,6 +18,7 @@
 #include "irc/irc_upload.h"
 #include "irc/irc_user.h"
 #include "irc/irc_verifier.h"
+#include "irc/proto/irc_bearer.h"
 
 #define RESPONSE_MAX 10240u
 
@@ -42,6 +43,11 @@ static const char *mechanisms(const struct irc_client *client)
 {
 	bool scram = irc_conf_now()->scram;
 
+	if (irc_auth_takes_tokens())
+		return client->fingerprint ? scram ? "PLAIN,OAUTHBEARER,EXTERNAL,SCRAM-SHA-256"
+						   : "PLAIN,OAUTHBEARER,EXTERNAL"
+		       : scram             ? "PLAIN,OAUTHBEARER,SCRAM-SHA-256"
+					   : "PLAIN,OAUTHBEARER";
 	if (client->fingerprint)
 		return scram ? "PLAIN,EXTERNAL,SCRAM-SHA-256" : "PLAIN,EXTERNAL";
 	return scram ? "PLAIN,SCRAM-SHA-256" : "PLAIN";
@@ -338,6 +344,7 @@ static void login_wrong(struct irc_client *client)
 }
 
 static void next_stage(struct irc_client *client);
+static void login_check(struct irc_client *client);
 
 /* The password was right. */
 static void learn(const struct irc_login *login)
@@ -373,17 +380,57 @@ static void on_checked(struct auth_check *check, enum auth_result result)
 	}
 }
 
+/* Others know him, or not. */
+static void on_answered(struct irc_auth *outside, enum auth_result result)
+{
+	struct irc_login *login = container_of(outside, struct irc_login, outside);
+	struct irc_client *client = login->client;
+
+	enter_worker();
+	login->checks = false;
+	if (client->state == IRC_CLIENT_GONE) {
+		if (client->orphan)
+			irc_client_free(client);
+		return;
+	}
+	client->state = IRC_CLIENT_STRANGER;
+	if (result == AUTH_BUSY) {
+		login_refused(client, "Who you are cannot be asked now, try again");
+	} else if (login->by_token && result == AUTH_YES) {
+		/* The name that it wanted may say a network and a client too. */
+		if (login->user[0] && strcmp(login->user, outside->user) != 0) {
+			login_refused(client, "That token is another's");
+			return;
+		}
+		memcpy(login->user, outside->user, sizeof login->user);
+		login->is_proven = true;
+		if (!login_moves(client))
+			login_check(client);
+	} else if (login->by_token) {
+		login_refused(client, "Invalid token");
+	} else if (result == AUTH_YES) {
+		lockout_right(&login->attempt, mono_now());
+		login_in(client);
+	} else {
+		login_wrong(client);
+	}
+}
+
 static void next_stage(struct irc_client *client)
 {
 	struct irc_login *login = client->login;
 
 	while (login->stage < STAGE_END && !stored_at(login, login->stage)[0])
 		login->stage++;
+	login->client = client;
 	if (login->stage == STAGE_END) {
-		login_wrong(client);
+		login->outside.done = on_answered;
+		login->checks = irc_auth_wanted(login->user) &&
+				irc_auth_password(&login->outside, login->user, login->given);
+		if (!login->checks)
+			login_wrong(client);
 		return;
 	}
-	login->client = client;
 	login->checks = true;
 	auth_start(&login->check, &irc_here.worker->loop, stored_at(login, login->stage),
 		   bytes_str(login->given), on_checked);
@@ -406,13 +453,17 @@ static void login_check(struct irc_client *client)
 	unsigned wait_s;
 
 	client->state = IRC_CLIENT_CHECKS;
+	if (login->is_proven) {
+		login_in(client);
+		return;
+	}
 	login->attempt = lockout_try_of(LOCKOUT_PEOPLE, &client->peer, bytes_str(login->user),
 					parts, COUNT_OF(parts));
 	switch (lockout_ask(&rules, &login->attempt, mono_now(), &wait_s)) {
 	case LOCKOUT_GO: break;
 	case LOCKOUT_WRONG:
 		/* One that was revoked and given again under the same letters is right now. */
-		if (password)
+		if (password || irc_auth_wanted(login->user))
 			break;
 		login_refused(client, "Invalid username or password");
 		return;
@@ -717,6 +768,32 @@ static bool sasl_take(struct irc_client *client, struct bytes said)
 	return true;
 }
 
+/* OAUTHBEARER: asked where the connection is, as the answer says whose it is. */
+static void bearer_done(struct irc_client *client, struct bytes response)
+{
+	struct irc_login *login = client->login;
+	uint8_t *room = malloc(RESPONSE_MAX);
+	struct writer w = writer_of(room, room ? RESPONSE_MAX : 0);
+	struct irc_bearer said;
+
+	sasl_reset(login);
+	login->user[0] = login->network[0] = login->device[0] = '\0';
+	if (room && base64_decode(response, &w) && irc_bearer_parse(writer_done(&w), &said)) {
+		name_split(login, said.user);
+		login->client = client;
+		login->by_sasl = login->by_token = true;
+		login->outside.done = on_answered;
+		login->checks = irc_auth_token(&login->outside, said.token);
+	}
+	if (room)
+		sodium_memzero(room, RESPONSE_MAX);
+	free(room);
+	if (login->checks)
+		client->state = IRC_CLIENT_CHECKS;
+	else
+		irc_client_number(client, 904, ":SASL authentication failed");
+}
+
 static void sasl_done(struct irc_client *client, struct bytes response)
 {
 	struct irc_login *login = client->login;
@@ -724,6 +801,11 @@ static void sasl_done(struct irc_client *client, struct bytes response)
 	struct writer w = writer_of(room, sizeof room);
 	bool scram = login->mechanism == IRC_SASL_SCRAM_SHA_256, good;
 
+	login->by_token = false;
+	if (login->mechanism == IRC_SASL_OAUTHBEARER) {
+		bearer_done(client, response);
+		return;
+	}
 	good = base64_decode(response, &w) &&
 	       (scram ? scram_step(client, writer_done(&w)) : sasl_take(client, writer_done(&w)));
 	sodium_memzero(room, sizeof room);
@@ -753,6 +835,8 @@ void irc_client_authenticate(struct irc_client *client, const struct irc_line *l
 	if (login->mechanism == IRC_SASL_NONE) {
 		sasl_reset(login);
 		login->mechanism = irc_mechanism_of(piece);
+		if (bytes_equal_nocase(piece, BYTES("OAUTHBEARER")) && irc_auth_takes_tokens())
+			login->mechanism = IRC_SASL_OAUTHBEARER;
 		if (login->mechanism == IRC_SASL_NONE ||
 		    (login->mechanism == IRC_SASL_EXTERNAL && !client->fingerprint) ||
 		    (login->mechanism == IRC_SASL_SCRAM_SHA_256 && !irc_conf_now()->scram)) {

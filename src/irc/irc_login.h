@@ -3,6 +3,7 @@
 
 #include "edge/auth.h"
 #include "edge/tls.h"
+#include "irc/irc_auth.h"
 #include "irc/irc_client.h"
 #include "irc/proto/irc_scram.h"
 
@@ -23,6 +24,8 @@ struct irc_login {
 	bool scram_is_real, scram_proved;
 	bool by_certificate;
 	struct auth_check check;
+	struct irc_auth outside; /* is asked when nobody here knows */
+	bool by_token, is_proven;
 	struct lockout_try attempt;
 	unsigned stage;
 	char given[AUTH_PASSWORD_MAX];

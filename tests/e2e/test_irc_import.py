@@ -26,7 +26,7 @@ INSERT INTO User VALUES (1, 'ann', :ann, 0, 'Ann of the "Ring"', 'annie', 1, 5),
     (3, 'bad name', NULL, 0, NULL, NULL, 1, -1);
 INSERT INTO Network VALUES
     (1, 'libera', 1, 'ircs://127.0.0.1:1', 'ann_', NULL, NULL, NULL, 'pw', 'PRIVMSG a :b c' || char(13, 10) || 'MODE ann_ +i',
-     'PLAIN', 'ann', 's"ecret\\', 1, 0),
+     'PLAIN', 'ann', 'p"ass\\', 1, 0),
     (2, NULL, 1, 'irc+insecure://127.0.0.2:6669', NULL, NULL, NULL, NULL, NULL, NULL, 'EXTERNAL', NULL, NULL, 0, 0);
 INSERT INTO Channel VALUES (1, 1, '#ring', 'key', 1, 2, 3, 3600, 1), (2, 2, '#main', NULL, 0, 0, 0, 0, 0);
 INSERT INTO DeviceCertificate VALUES (1, 1, 'phone', :finger);

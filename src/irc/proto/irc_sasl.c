@@ -1,6 +1,6 @@
 #include "irc/proto/irc_sasl.h"
 
-static const char *const names[] = {"", "PLAIN", "EXTERNAL", "SCRAM-SHA-256"};
+static const char *const names[] = {"", "PLAIN", "EXTERNAL", "SCRAM-SHA-256", "OAUTHBEARER"};
 
 static const uint8_t alphabet[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -170,7 +170,8 @@ bool irc_sasl_answer(struct irc_sasl *sasl, struct bytes challenge, struct write
 	unsigned step = sasl->step++;
 
 	switch (sasl->mechanism) {
-	case IRC_SASL_NONE: return false;
+	case IRC_SASL_NONE:
+	case IRC_SASL_OAUTHBEARER: return false;
 	case IRC_SASL_EXTERNAL: return step == 0;
 	case IRC_SASL_PLAIN:
 		if (step)

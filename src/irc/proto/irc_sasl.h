@@ -10,7 +10,13 @@
 #include "core/bytes.h"
 #include "core/writer.h"
 
-enum irc_mechanism { IRC_SASL_NONE, IRC_SASL_PLAIN, IRC_SASL_EXTERNAL, IRC_SASL_SCRAM_SHA_256 };
+enum irc_mechanism {
+	IRC_SASL_NONE,
+	IRC_SASL_PLAIN,
+	IRC_SASL_EXTERNAL,
+	IRC_SASL_SCRAM_SHA_256,
+	IRC_SASL_OAUTHBEARER /* of clients only */
+};
 
 #define IRC_SASL_HASH       32u
 #define IRC_SASL_CHUNK      400u
