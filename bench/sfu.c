@@ -5,7 +5,8 @@
  * One thread, and nothing but what each packet for each viewer cannot be without: a header written anew, its
  * payload sealed with the viewer's own AES-128-GCM key from where it lies to where it goes, and a frame's
  * packets sent in one piece (UDP_SEGMENT, sendmmsg). A child reads and throws away. Every 1/fps s a frame;
- * CPU is the sender's. Prints a JSON line. Not a test. */
+ * CPU is the sender's. Sealed by libipsec-mb where the server would do it so, unless --openssl 1. Prints a
+ * JSON line. Not a test. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -22,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sfu/srtp_fast.h"
+
 #define HEADER 12
 #define TAG    16
 #define BATCH  16u
@@ -30,7 +33,8 @@
 static struct {
 	unsigned viewers, packets, size;
 	double fps, seconds;
-} o = {100, 9, 1100, 30, 5};
+	bool openssl;
+} o = {100, 9, 1100, 30, 5, false};
 
 static int sink(uint16_t *port)
 {
@@ -58,8 +62,8 @@ static void read_for_ever(int fd)
 	_exit(0);
 }
 
-static size_t seal(EVP_CIPHER_CTX *ctx, uint32_t viewer, uint64_t seq, const uint8_t *payload,
-		   uint8_t *out)
+static size_t seal(EVP_CIPHER_CTX *ctx, const struct fast_key *fast, uint32_t viewer, uint64_t seq,
+		   const uint8_t *payload, uint8_t *out)
 {
 	uint8_t iv[12] = {0};
 	int n;
@@ -72,6 +76,10 @@ static size_t seal(EVP_CIPHER_CTX *ctx, uint32_t viewer, uint64_t seq, const uin
 	memcpy(out + 8, &viewer, 4);
 	memcpy(iv + 2, &viewer, 4);
 	memcpy(iv + 4, &seq, 8);
+	if (fast) {
+		fast_seal(fast, iv, bytes_of(out, HEADER), bytes_of(payload, o.size), out + HEADER);
+		return HEADER + o.size + TAG;
+	}
 	EVP_EncryptInit_ex(ctx, NULL, NULL, NULL, iv);
 	EVP_EncryptUpdate(ctx, NULL, &n, out, HEADER);
 	EVP_EncryptUpdate(ctx, out + HEADER, &n, payload, (int)o.size);
@@ -115,8 +123,8 @@ static void prepare(struct batch *b, uint16_t port)
 	}
 }
 
-static uint64_t send_frame(struct batch *b, int fd, EVP_CIPHER_CTX **ctx, const uint8_t *payload,
-			   uint64_t seq)
+static uint64_t send_frame(struct batch *b, int fd, EVP_CIPHER_CTX **ctx, struct fast_key **fast,
+			   const uint8_t *payload, uint64_t seq)
 {
 	uint64_t sent = 0;
 
@@ -129,7 +137,8 @@ static uint64_t send_frame(struct batch *b, int fd, EVP_CIPHER_CTX **ctx, const 
 
 			b->to[n].sin_addr.s_addr = htonl(0x7f010000u + v);
 			for (unsigned p = 0; p < o.packets; p++)
-				at += seal(ctx[v], v, seq + p, payload + (size_t)p * o.size, at);
+				at += seal(ctx[v], fast[v], v, seq + p,
+					   payload + (size_t)p * o.size, at);
 		}
 		taken = sendmmsg(fd, b->msg, n, 0);
 		sent += taken > 0 ? (uint64_t)taken * o.packets : 0;
@@ -149,6 +158,7 @@ static double cpu_s(void)
 static int run(int fd, uint16_t port)
 {
 	EVP_CIPHER_CTX **ctx = calloc(o.viewers, sizeof(EVP_CIPHER_CTX *));
+	struct fast_key **fast = calloc(o.viewers, sizeof *fast);
 	uint8_t *payload = calloc(o.packets, o.size), key[16] = {0};
 	struct batch *b = calloc(1, sizeof *b);
 	uint64_t sent = 0, frames = (uint64_t)(o.seconds * o.fps);
@@ -159,6 +169,7 @@ static int run(int fd, uint16_t port)
 		memcpy(key, &v, sizeof v);
 		ctx[v] = EVP_CIPHER_CTX_new();
 		EVP_EncryptInit_ex(ctx[v], EVP_aes_128_gcm(), NULL, key, NULL);
+		fast[v] = fast_key_create(key);
 	}
 	prepare(b, port);
 	clock_gettime(CLOCK_MONOTONIC, &at);
@@ -168,13 +179,14 @@ static int run(int fd, uint16_t port)
 		at.tv_sec += at.tv_nsec / 1000000000;
 		at.tv_nsec %= 1000000000;
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
-		sent += send_frame(b, fd, ctx, payload, f * o.packets);
+		sent += send_frame(b, fd, ctx, fast, payload, f * o.packets);
 	}
 	before = cpu_s() - before;
-	printf("{\"event\":\"bare\",\"viewers\":%u,\"packets\":%llu,\"refused\":%llu,\"cpu_s\":%."
+	printf("{\"event\":\"bare\",\"sealed_by\":\"%s\",\"viewers\":%u,\"packets\":%llu,"
+	       "\"refused\":%llu,\"cpu_s\":%."
 	       "3f,"
 	       "\"packets_per_core_s\":%.0f}\n",
-	       o.viewers, (unsigned long long)sent,
+	       fast_is_open() ? "libipsec-mb" : "openssl", o.viewers, (unsigned long long)sent,
 	       (unsigned long long)(frames * o.viewers * o.packets - sent), before,
 	       (double)sent / before);
 	return 0;
@@ -182,9 +194,13 @@ static int run(int fd, uint16_t port)
 
 int main(int argc, char **argv)
 {
-	static const struct option known[] = {{"viewers", 1, 0, 'v'}, {"packets", 1, 0, 'p'},
-					      {"size", 1, 0, 's'},    {"fps", 1, 0, 'f'},
-					      {"seconds", 1, 0, 't'}, {0}};
+	static const struct option known[] = {{"viewers", 1, 0, 'v'},
+					      {"packets", 1, 0, 'p'},
+					      {"size", 1, 0, 's'},
+					      {"fps", 1, 0, 'f'},
+					      {"seconds", 1, 0, 't'},
+					      {"openssl", 1, 0, 'o'},
+					      {0}};
 	uint16_t port;
 	int code, in, status;
 	pid_t child;
@@ -198,9 +214,12 @@ int main(int argc, char **argv)
 		case 's': o.size = (unsigned)value; break;
 		case 'f': o.fps = value; break;
 		case 't': o.seconds = value; break;
+		case 'o': o.openssl = value > 0; break;
 		default: return 2;
 		}
 	}
+	if (!o.openssl)
+		(void)fast_open();
 	in = sink(&port);
 	if (in < 0 || o.viewers == 0 || o.packets == 0 || (size_t)o.packets * (o.size + 28) > 65000)
 		return 2;

@@ -18,12 +18,16 @@ static int usage(int code)
 	fprintf(code ? stderr : stdout,
 		"Usage: ringmainctl [--data DIR] upgrade|reload\n"
 		"       ringmainctl [--data DIR] irc USER COMMAND...\n"
+		"       ringmainctl [--data DIR] irc -\n"
 		"       ringmainctl import FILE\n\n"
 		"  upgrade   starts the program anew, which takes over all connections\n"
 		"  reload    reads the settings anew\n"
-		"  irc       gives BouncerServ an order of that user's: network status, help, ...\n"
+		"  irc       gives BouncerServ an order of that user's: network status, help, "
+		"...;\n"
+		"            with - those on standard input, a line each: USER COMMAND...\n"
 		"  import    prints what icecast.xml or tinyice.json says as a file for --config,\n"
-		"            and names on standard error what has no equal\n\n"
+		"            soju's database or znc.conf as orders for irc -, and names on\n"
+		"            standard error what has no equal\n\n"
 		"  --data DIR  the server's data directory (default: $STATE_DIRECTORY or "
 		"ringmain-data)\n");
 	return code;
@@ -71,16 +75,64 @@ static bool words_join(char *line, size_t size, char **words, int count)
 	return true;
 }
 
+/* Gives it, and prints the answer. */
+static int order(const char *data, const char *words)
+{
+	static char answer[1 << 18];
+	size_t have = 0;
+	ssize_t n;
+	int fd = reach(data);
+
+	if (fd == -1) {
+		fprintf(stderr, "ringmainctl: no server answers in %s: %s\n", data,
+			strerror(errno));
+		return 1;
+	}
+	if (dprintf(fd, "%s\n", words) < 0) {
+		perror("ringmainctl");
+		close(fd);
+		return 1;
+	}
+	while (have < sizeof answer - 1 &&
+	       (n = read(fd, answer + have, sizeof answer - 1 - have)) > 0)
+		have += (size_t)n;
+	close(fd);
+	answer[have] = '\0';
+	fputs(have ? answer : "error the server ended without an answer\n", stdout);
+	return strncmp(answer, "ok", 2) == 0 ? 0 : 1;
+}
+
+/* Those on standard input; one that is refused does not keep the next from being given. */
+static int orders(const char *data)
+{
+	char line[4094 - 4], words[4094];
+	int code = 0;
+
+	while (fgets(line, sizeof line, stdin)) {
+		size_t len = strcspn(line, "\r\n");
+
+		if (!line[len] && !feof(stdin)) {
+			fprintf(stderr, "ringmainctl: a line is too long: %.40s...\n", line);
+			return 1;
+		}
+		line[len] = '\0';
+		if (!len || line[0] == '#')
+			continue;
+		snprintf(words, sizeof words, "irc %s", line);
+		printf("%.*s: ", (int)strcspn(line, "\""), line);
+		code |= order(data, words);
+	}
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option table[] = {
 		{"data", required_argument, NULL, 'd'}, {"help", no_argument, NULL, 'h'}, {0}};
 	const char *data = getenv("STATE_DIRECTORY");
-	char answer[1 << 18], words[4094];
+	char words[4094];
 	bool is_order;
-	size_t have = 0;
-	ssize_t n;
-	int which, fd;
+	int which;
 
 	if (!data || !data[0])
 		data = "ringmain-data";
@@ -93,6 +145,9 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind == 2 && strcmp(argv[optind], "import") == 0)
 		return import_run(argv[optind + 1], stdout, stderr);
+	if (argc - optind == 2 && strcmp(argv[optind], "irc") == 0 &&
+	    strcmp(argv[optind + 1], "-") == 0)
+		return orders(data);
 	is_order = argc - optind > 2 && strcmp(argv[optind], "irc") == 0;
 	if (!is_order && (argc - optind != 1 || (strcmp(argv[optind], "upgrade") != 0 &&
 						 strcmp(argv[optind], "reload") != 0)))
@@ -101,20 +156,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ringmainctl: that is too long, or holds a line break\n");
 		return 2;
 	}
-	fd = reach(data);
-	if (fd == -1) {
-		fprintf(stderr, "ringmainctl: no server answers in %s: %s\n", data,
-			strerror(errno));
-		return 1;
-	}
-	if (dprintf(fd, "%s\n", words) < 0) {
-		perror("ringmainctl");
-		return 1;
-	}
-	while (have < sizeof answer - 1 &&
-	       (n = read(fd, answer + have, sizeof answer - 1 - have)) > 0)
-		have += (size_t)n;
-	answer[have] = '\0';
-	fputs(have ? answer : "error the server ended without an answer\n", stdout);
-	return strncmp(answer, "ok", 2) == 0 ? 0 : 1;
+	return order(data, words);
 }

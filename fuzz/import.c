@@ -7,16 +7,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	for (int icecast = 0; icecast < 2; icecast++) {
-		char *report = NULL, *text = NULL;
-		size_t report_len, text_len;
+	for (int kind = 0; kind < 3; kind++) {
+		char *report = NULL, *text = NULL, *orders = NULL;
+		size_t report_len, text_len, orders_len;
 		struct import import = {.settings = json_object(), .file = "file"};
 		FILE *out = open_memstream(&text, &text_len);
 		int code;
 
 		import.report = open_memstream(&report, &report_len);
-		code = icecast ? import_icecast(&import, (const char *)data, size)
-			       : import_tinyice(&import, (const char *)data, size);
+		import.orders = open_memstream(&orders, &orders_len);
+		code = kind == 0   ? import_icecast(&import, (const char *)data, size)
+		       : kind == 1 ? import_tinyice(&import, (const char *)data, size)
+				   : import_znc(&import, (const char *)data, size);
+		fclose(import.orders);
+		/* An order is a line: its user, then words. */
+		PROPERTY(!orders_len || orders[orders_len - 1] == '\n');
 		import_write(import.settings, out);
 		fclose(out);
 		fclose(import.report);
@@ -24,6 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		PROPERTY(code == 0 || report_len > 0);
 		json_decref(import.settings);
 		free(report);
+		free(orders);
 		free(text);
 	}
 	return 0;

@@ -3,10 +3,32 @@
 #include "property.h"
 #include "sfu/proto/codec.h"
 #include "sfu/proto/missing.h"
+#include "sfu/proto/picture.h"
 #include "sfu/proto/rtcp.h"
 #include "sfu/proto/rtp.h"
 #include "sfu/proto/splice.h"
 #include "sfu/proto/twcc.h"
+
+/* Other numbers are read as they were written, and nothing else is. */
+static void check_picture(enum codec codec, struct bytes payload)
+{
+	struct picture picture = picture_read(codec, payload), other;
+	uint8_t copy[2048];
+
+	if (payload.len > sizeof copy)
+		return;
+	PROPERTY(!picture.id_at || picture.id_at + 2u <= payload.len);
+	PROPERTY(picture.tl0_at <= payload.len && picture.id < 32768);
+	if (payload.len)
+		memcpy(copy, payload.at, payload.len);
+	picture_write(copy, &picture, picture.id ^ 0x5555u, picture.tl0 ^ 0xaau);
+	other = picture_read(codec, bytes_of(copy, payload.len));
+	PROPERTY(other.id_at == picture.id_at && other.tl0_at == picture.tl0_at);
+	PROPERTY(!picture.id_at || other.id == (picture.id ^ 0x5555u));
+	PROPERTY(!picture.tl0_at || other.tl0 == (picture.tl0 ^ 0xaau));
+	picture_write(copy, &picture, picture.id, picture.tl0);
+	PROPERTY(payload.len == 0 || memcmp(copy, payload.at, payload.len) == 0);
+}
 
 static void check_rtp(struct bytes in)
 {
@@ -26,8 +48,10 @@ static void check_rtp(struct bytes in)
 	}
 	if (rtp_open_rtx(&rtp, &seq, &payload))
 		PROPERTY(part_inside(payload, rtp.payload) && payload.len == rtp.payload.len - 2);
-	for (unsigned codec = 0; codec < CODEC_COUNT; codec++)
+	for (unsigned codec = 0; codec < CODEC_COUNT; codec++) {
 		(void)codec_begins_key((enum codec)codec, rtp.payload);
+		check_picture((enum codec)codec, rtp.payload);
+	}
 }
 
 static void check_feedback(const struct rtcp *rtcp)

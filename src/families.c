@@ -154,6 +154,22 @@ void families_part(void)
 	}
 }
 
+void families_leave_worker(void)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->leave_worker)
+			families[i]->leave_worker();
+	}
+}
+
+void families_stay_worker(void)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->stay_worker)
+			families[i]->stay_worker();
+	}
+}
+
 void families_part_worker(void)
 {
 	for (size_t i = 0; i < COUNT_OF(families); i++) {

@@ -31,6 +31,8 @@ RUNS_ON(on_control) bool families_are_hushed(void);
 RUNS_ON(on_control) void families_leave(void);
 RUNS_ON(on_control) void families_stay(void);
 RUNS_ON(on_control) void families_part(void);
+RUNS_ON(on_worker) void families_leave_worker(void);
+RUNS_ON(on_worker) void families_stay_worker(void);
 RUNS_ON(on_worker) void families_part_worker(void);
 RUNS_ON(on_control) bool families_are_idle(void);
 RUNS_ON(on_control) void families_stop(void);

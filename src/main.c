@@ -293,7 +293,8 @@ static void explain_start(int error, const char *at)
 			"for example:\n    --set 'http.listen=[::]:8010'\n"
 			"or in the setting that names this one (framecache.listen, irc.listen …). "
 			"The port\nabove http.listen's is ours, for SHOUTcast encoders; "
-			"--set radio.shoutcast_port=no\ndoes without.\n\n",
+			"--set radio.shoutcast_port=no\n"
+			"does without.\n\n",
 			at);
 	else if (error == -EACCES)
 		fprintf(stderr,

@@ -69,6 +69,7 @@ static void leave_worker(struct worker *worker)
 {
 	(void)worker;
 	enter_worker();
+	families_leave_worker();
 	edge_leave_worker();
 }
 
@@ -76,6 +77,7 @@ static void stay_worker(struct worker *worker)
 {
 	(void)worker;
 	enter_worker();
+	families_stay_worker();
 	edge_stay_worker();
 }
 

@@ -120,6 +120,38 @@ void import_write(const json_t *settings, FILE *out)
 	write_level(settings, 0, out);
 }
 
+/* --- orders --------------------------------------------------------------------------------- */
+
+void import_order(struct import *import, const char *user, const char *words)
+{
+	fprintf(import->orders, "%s %s", user, words);
+}
+
+/* As BouncerServ reads words; a line break, which no order can hold, becomes a blank. */
+void import_word(struct import *import, const char *text)
+{
+	fputs(" \"", import->orders);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			putc('\\', import->orders);
+		putc(*text == '\r' || *text == '\n' ? ' ' : *text, import->orders);
+	}
+	putc('"', import->orders);
+}
+
+void import_option(struct import *import, const char *name, const char *value)
+{
+	if (!value || !value[0])
+		return;
+	fprintf(import->orders, " -%s", name);
+	import_word(import, value);
+}
+
+void import_order_end(struct import *import)
+{
+	putc('\n', import->orders);
+}
+
 /* --- the file ------------------------------------------------------------------------------- */
 
 static char *read_all(const char *file, size_t *len)
@@ -140,25 +172,54 @@ static char *read_all(const char *file, size_t *len)
 	return text;
 }
 
+/* What kind of file it is, and its content taken over. */
+static int take(struct import *import, const char *text, size_t len)
+{
+	static const char sqlite[] = "SQLite format 3";
+	size_t first = 0;
+
+	while (first < len && (isspace((unsigned char)text[first]) || text[first] & '\x80'))
+		first++;
+	if (len >= sizeof sqlite && memcmp(text, sqlite, sizeof sqlite) == 0)
+		return import_soju(import);
+	if (first < len && text[first] == '{')
+		return import_tinyice(import, text, len);
+	if (memmem(text, len, "<User ", 6) && !memmem(text, len, "<icecast", 8))
+		return import_znc(import, text, len);
+	return import_icecast(import, text, len);
+}
+
+static void write_orders(struct import *import, const char *orders, size_t len, FILE *out)
+{
+	fprintf(out,
+		"# Made from %s; `ringmainctl irc - < FILE` gives these orders to a running "
+		"server.\n",
+		import->file);
+	fwrite(orders, 1, len, out);
+	if (import->notes)
+		fprintf(import->report, "%u things have no equal here or need a look: above.\n",
+			import->notes);
+}
+
 int import_run(const char *file, FILE *out, FILE *report)
 {
 	struct import import = {.settings = json_object(), .file = file, .report = report};
-	size_t len = 0, first = 0;
-	char *text = read_all(file, &len);
+	size_t len = 0, orders_len = 0;
+	char *text = read_all(file, &len), *orders = NULL;
 	int code;
 
-	if (!text) {
+	import.orders = text ? open_memstream(&orders, &orders_len) : NULL;
+	if (!import.orders) {
 		fprintf(report, "%s: %s\n", file, strerror(errno));
 		json_decref(import.settings);
+		free(text);
 		return 1;
 	}
-	while (first < len && (isspace((unsigned char)text[first]) || text[first] & '\x80'))
-		first++;
-	if (first < len && text[first] == '{')
-		code = import_tinyice(&import, text, len);
-	else
-		code = import_icecast(&import, text, len);
-	if (code == 0) {
+	code = take(&import, text, len);
+	fclose(import.orders);
+	if (code == 0 && orders_len) {
+		write_orders(&import, orders, orders_len, out);
+	} else if (code == 0) {
 		fprintf(out, "# Made from %s; `ringmain --check --config FILE` looks it over.\n",
 			file);
 		import_write(import.settings, out);
@@ -168,6 +229,7 @@ int import_run(const char *file, FILE *out, FILE *report)
 				import.notes);
 	}
 	json_decref(import.settings);
+	free(orders);
 	free(text);
 	return code;
 }

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -84,6 +86,16 @@ static void complain(const char *why)
 	feed.retry_ns = fc_mono_ns() + RETRY_NS;
 }
 
+static void complain_of_file(const char *what)
+{
+	const char *error = strerror(errno), *dir = getenv("FC_DIR");
+	char why[512];
+
+	snprintf(why, sizeof why, "%s/%s cannot be %s: %s", dir && *dir ? dir : FC_DEFAULT_DIR,
+		 feed.options->slot, what, error);
+	complain(why);
+}
+
 static bool order_alone(const fc_config_t *config)
 {
 	if (fc_slot_create(feed.options->slot, config, FC_REPLACE) == 0)
@@ -91,7 +103,7 @@ static bool order_alone(const fc_config_t *config)
 	if (errno == EBUSY)
 		give_up("another writer has the slot");
 	else
-		complain(strerror(errno));
+		complain_of_file("made");
 	return false;
 }
 
@@ -122,7 +134,7 @@ static void slot_open(const fc_config_t *config)
 		return;
 	feed.writer = fc_writer_open(feed.options->slot);
 	if (!feed.writer) {
-		complain(strerror(errno));
+		complain_of_file("opened to write");
 		return;
 	}
 	feed.ring = fc_file_open(feed.options->slot, false);

@@ -63,11 +63,24 @@ static void usage(FILE *out, const char *card)
 		said_by, card);
 }
 
-static bool wrong(const char *what, const char *value)
+static bool wrong(const char *what, const char *value, const char *expected)
 {
-	fprintf(stderr, "%s: %s makes no sense for %s; --help says what there is\n", said_by, value,
-		what);
+	fprintf(stderr, "%s: %s: %s makes no sense; expected %s\n", said_by, what, value, expected);
 	return false;
+}
+
+static const char *expected_of(int letter)
+{
+	switch (letter) {
+	case 's': return "1 to 64 letters, digits, _ and -, a letter or digit first";
+	case 'k': return "shm, fifo or fifo,shm";
+	case 'n': return "freeze, black or stop";
+	case 'c': return "0, 2, 8 or 16";
+	case 'p': return "4 to 65536 frames";
+	case 'f': return "uyvy422 or v210";
+	case 'u': return "http://ADDRESS:PORT, unix:/PATH or none";
+	default: return "what --help says";
+	}
 }
 
 static bool number(const char *text, uint32_t most, uint32_t *out)
@@ -147,7 +160,8 @@ static bool fill_in(struct options *options)
 		options->audio_fifo = audio;
 	if (token && *token) {
 		if (strlen(token) >= sizeof options->token || strpbrk(token, "\r\n"))
-			return wrong("FC_TOKEN", "what is in the environment");
+			return wrong("FC_TOKEN", "what is in the environment",
+				     "a line of at most 255 bytes");
 		strcpy(options->token, token);
 		options->service.token = options->token;
 	}
@@ -185,9 +199,9 @@ bool options_parse(struct options *options, const char *card, int argc, char **a
 		else if (letter == '?')
 			return false;
 		else if (!take(options, letter, optarg))
-			return wrong(known[place].name, optarg);
+			return wrong(known[place].name, optarg, expected_of(letter));
 	}
 	if (optind != argc)
-		return wrong("an argument", argv[optind]);
+		return wrong("an argument", argv[optind], "options only");
 	return fill_in(options);
 }

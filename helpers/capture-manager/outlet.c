@@ -11,7 +11,7 @@
 #define IO_SIZE       65536
 #define OWED_S        10 /* of bare sound that its pipe does not take: then nobody reads it */
 #define OWED_MAX      (64u << 20)
-#define PAY_MS        1000
+#define PAY_MS        5000
 #define SLACK_DIVISOR 50
 #define LOOK_MS       200
 
@@ -246,11 +246,22 @@ static bool put_picture(struct outlet *outlet, const uint8_t *pixels)
 	return good;
 }
 
-/* Bare sound waits here until its pipe takes it. */
+/* Bare sound waits here until its pipe takes it. Where that is too much, a process that reads it is waited for, as
+ * with pictures; one that has taken nothing for seconds reads none. */
 static bool owe(struct outlet *outlet, const void *data, size_t size)
 {
-	size_t need = outlet->owed_len + size;
+	struct pollfd room = {.fd = outlet->sound, .events = POLLOUT};
+	unsigned waited = 0;
+	size_t need;
 
+	while ((need = outlet->owed_len + size) > outlet->owed_most && outlet->owed_len &&
+	       waited < PAY_MS && !atomic_load(outlet->stop)) {
+		bool takes = poll(&room, 1, LOOK_MS) > 0;
+
+		if (takes && !owed_pay(outlet))
+			return false;
+		waited = takes ? 0 : waited + LOOK_MS;
+	}
 	if (need > outlet->owed_size) {
 		size_t grown = 2 * need < outlet->owed_most ? 2 * need : outlet->owed_most;
 		uint8_t *at = need <= grown ? realloc(outlet->owed, grown) : NULL;
@@ -263,19 +274,6 @@ static bool owe(struct outlet *outlet, const void *data, size_t size)
 	memcpy(outlet->owed + outlet->owed_len, data, size);
 	outlet->owed_len += size;
 	return owed_pay(outlet);
-}
-
-/* Of what is owed most is taken, if anybody takes it: much silence comes at once. Who wants pictures first gets
- * them. */
-static bool owed_wait(struct outlet *outlet)
-{
-	struct pollfd room = {.fd = outlet->sound, .events = POLLOUT};
-
-	while (outlet->owed_len > outlet->owed_most / OWED_S && !atomic_load(outlet->stop) &&
-	       poll(&room, 1, PAY_MS) > 0)
-		if (!owed_pay(outlet))
-			return false;
-	return true;
 }
 
 static bool put_samples(struct outlet *outlet, const int32_t *samples, uint64_t count)
@@ -297,8 +295,6 @@ static bool put_silence(struct outlet *outlet, uint64_t count)
 		if (!put_samples(outlet, outlet->silence, piece))
 			return false;
 		count -= piece;
-		if (!outlet->nut && !owed_wait(outlet))
-			return false;
 		if (count > 0 && atomic_load(outlet->stop))
 			return false;
 	}

@@ -269,7 +269,8 @@ static void device_find(dl_iterator_create *create)
 	if (count == 0)
 		say("fault: there is no card");
 	else if (!card.device)
-		say("fault: none of the %u cards here is %s", count, options->device);
+		say("fault: there is no card %s; --list names the %u that %s here", options->device,
+		    count, count == 1 ? "is" : "are");
 	else if (card.device->table->query(card.device, dl_iid_input, (void **)&card.input) !=
 		 DL_OK) {
 		say("fault: it is no input, or its driver is older than 11.6");

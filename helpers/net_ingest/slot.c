@@ -126,14 +126,25 @@ static int make_by_service(const struct slot_order *order, bool replace)
 	return result;
 }
 
+static const char *directory(void)
+{
+	const char *name = getenv("FC_DIR");
+
+	return name && *name ? name : FC_DEFAULT_DIR;
+}
+
 static int make_alone(const struct slot_order *order, bool replace)
 {
+	int error;
+
 	if (fc_slot_create(order->id, &order->config, replace ? FC_REPLACE : 0) == 0)
 		return 0;
 	if (errno == EEXIST || errno == EBUSY)
 		return errno;
-	say("no slot can be made: %s", strerror(errno));
-	return errno == EINVAL ? SLOT_SHAPE : 1;
+	error = errno;
+	say("no slot can be made in %s: %s", directory(),
+	    error == EINVAL ? "none has this shape" : strerror(error));
+	return error == EINVAL ? SLOT_SHAPE : 1;
 }
 
 static int make(const struct slot_order *order, bool replace)
@@ -175,7 +186,6 @@ int slot_open(const struct slot_order *order, fc_writer_t **writer)
 	*writer = fc_writer_open(order->id);
 	if (*writer)
 		return 0;
-	say("the slot was made, but cannot be opened in %s: %s",
-	    getenv("FC_DIR") ? getenv("FC_DIR") : FC_DEFAULT_DIR, strerror(errno));
+	say("the slot was made, but cannot be opened in %s: %s", directory(), strerror(errno));
 	return 1;
 }

@@ -46,6 +46,10 @@ struct family {
 	bool (*is_hushed)(void);
 	void (*leave)(void);
 	void (*stay)(void);
+	/* On each worker, at the moment when all else stands still: puts into the estate what another
+	 * server is to go on with; and takes it out again when that did not take it. */
+	void (*leave_worker)(void);
+	void (*stay_worker)(void);
 
 	/* Another server has what the estate holds: lets go of it without a word to anybody; on
 	 * control, and then on each worker. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/metric.h"
 
 static struct worker *workers;
@@ -13,9 +14,11 @@ static struct mailbox control;
 static _Thread_local struct worker *here;
 
 #define LAST_TURN_MS 1
+#define WATCH_MS     1000
 
 static _Atomic unsigned batons_out;
 static uv_loop_t *control_loop;
+static uv_timer_t watch;  /* of control's loop; does not keep it turning */
 static uv_sem_t answered; /* by each worker, once an errand */
 static void (*job_of_all)(struct worker *worker);
 
@@ -47,6 +50,57 @@ RUNS_ON(on_worker) static void turns_forget(struct worker *worker)
 	uv_close((uv_handle_t *)&worker->turn_began, NULL);
 	uv_close((uv_handle_t *)&worker->turn_ended, NULL);
 }
+
+/* --- who is stuck ------------------------------------------------------------------------------ */
+
+static void deliver_beat(struct message *message)
+{
+	struct worker *worker = container_of(message, struct worker, beat);
+
+	atomic_store_explicit(&worker->asked, false, memory_order_release);
+}
+
+/* Questions are counted, not seconds: while the whole process was stopped nobody was asked. */
+RUNS_ON(on_control) static bool is_stuck(struct worker *worker)
+{
+	if (atomic_load_explicit(&worker->asked, memory_order_acquire)) {
+		if (++worker->owes == WORKERS_PATIENCE) {
+			log_event(LOG_LEVEL_ERROR, "core", "a worker is stuck",
+				  kv_u64("worker", worker->id), kv_u64("seconds", worker->owes));
+			metric_add(METRIC_core_workers_stuck, 1);
+			metric_add(METRIC_core_worker_stops, 1);
+		}
+		return worker->owes >= WORKERS_PATIENCE;
+	}
+	if (worker->owes >= WORKERS_PATIENCE) {
+		log_event(LOG_LEVEL_WARNING, "core", "a worker turns again",
+			  kv_u64("worker", worker->id), kv_u64("seconds", worker->owes));
+		metric_add(METRIC_core_workers_stuck, -1);
+	}
+	worker->owes = 0;
+	worker->beat.deliver = deliver_beat;
+	atomic_store_explicit(&worker->asked, true, memory_order_relaxed);
+	worker_post(worker, &worker->beat);
+	return false;
+}
+
+unsigned workers_watch(void)
+{
+	unsigned stuck = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		stuck += is_stuck(&workers[i]);
+	return stuck;
+}
+
+static void on_watch(uv_timer_t *timer)
+{
+	(void)timer;
+	enter_control();
+	workers_watch();
+}
+
+/* --- life ---------------------------------------------------------------------------------------- */
 
 RUNS_ON(on_worker) static void start_hooks(struct worker *worker)
 {
@@ -176,7 +230,9 @@ int workers_start(unsigned n, const struct worker_hooks *const *table, uv_loop_t
 		workers = NULL;
 		return error;
 	}
-	CHECK(uv_sem_init(&answered, 0) == 0);
+	CHECK(uv_sem_init(&answered, 0) == 0 && uv_timer_init(control_loop, &watch) == 0);
+	uv_timer_start(&watch, on_watch, WATCH_MS, WATCH_MS);
+	uv_unref((uv_handle_t *)&watch);
 	while (!error && count < n) {
 		error = worker_start(&workers[count], count);
 		count += !error;
@@ -203,6 +259,7 @@ static bool all_idle(void)
 /* First all hooks stop, while all mailboxes are open; then what is under way arrives. */
 void workers_stop(void)
 {
+	uv_close((uv_handle_t *)&watch, NULL);
 	for (unsigned i = 0; i < count; i++)
 		worker_send(&workers[i], deliver_stop);
 	for (unsigned i = 0; i < count; i++)

@@ -6,6 +6,10 @@
  * message that visits every worker in turn and then comes home to the control thread: the way to
  * gather something from all, or to be sure that all have let go of something.
  *
+ * Each second every worker is asked for a sign of life. One that has not given it for WORKERS_PATIENCE
+ * of these is stuck, in a callback that does not return or because the system gives it no time: that
+ * is logged and counted until it turns again, as nothing else can be done about a thread.
+ *
  * Rooms hang their per-worker state into hooks, which run on the worker's own thread. The first
  * one starts when all workers can be posted to. When the last one has stopped, workers and control
  * turn on until no room is busy and no baton is under way, so that nobody is left waiting for an
@@ -20,7 +24,8 @@
 #include "core/mono.h"
 #include "core/role.h"
 
-#define WORKERS_MAX 64 /* one bit each in a ring's sleepers */
+#define WORKERS_MAX      64 /* one bit each in a ring's sleepers */
+#define WORKERS_PATIENCE 5u
 
 struct worker {
 	unsigned id;
@@ -37,6 +42,9 @@ struct worker {
 	mono_t began;
 	uv_timer_t last_turns; /* once stopped: looks whether anybody is busy */
 	_Atomic bool idle;     /* once stopped: nobody is; relaxed, by the worker */
+	struct message beat;   /* the question whether it turns */
+	_Atomic bool asked;    /* acquire by control; release by the worker, which answers */
+	unsigned owes;         /* control's: questions that it let pass */
 };
 
 struct worker_hooks {
@@ -69,6 +77,9 @@ void workers_run(void (*job)(struct worker *worker)) RUNS_ON(on_control);
  * runs until it lets them go on, each with job (or NULL) first. Threads of libuv's pool go on. */
 void workers_halt(void (*before)(struct worker *worker)) RUNS_ON(on_control);
 void workers_go_on(void (*job)(struct worker *worker)) RUNS_ON(on_control);
+
+/* Asks each for a sign of life, and how many are stuck. Control does so each second by itself. */
+unsigned workers_watch(void) RUNS_ON(on_control);
 
 unsigned workers_count(void);
 struct worker *worker_of(unsigned id);

@@ -5,7 +5,7 @@
 
 static const struct account_book none;
 static _Atomic(struct account_book *) current; /* release by control, acquire by readers */
-static _Atomic int64_t seen[3][ACCOUNT_ROWS_MAX];
+static _Atomic int64_t seen[3][ACCOUNT_USERS_MAX];
 
 /* A part of a book without its type. */
 struct part {
@@ -72,10 +72,10 @@ static struct part part_of(const struct account_book *book, enum account_part pa
 			     ACCOUNT_ID_SIZE, offsetof(struct session, place)};
 }
 
-/* A copy with room for one more row in each part; one block. */
-static struct account_book *book_copy(const struct account_book *from)
+/* A copy with room for so many more users and one more row in each other part; one block. */
+static struct account_book *book_copy(const struct account_book *from, uint32_t more)
 {
-	size_t users = (from->account_count + 1) * sizeof(struct account);
+	size_t users = (from->account_count + more) * sizeof(struct account);
 	size_t tokens = (from->token_count + 1) * sizeof(struct token);
 	size_t sessions = (from->session_count + 1) * sizeof(struct session);
 	struct account_book *book = malloc(sizeof *book + users + tokens + sessions);
@@ -84,10 +84,11 @@ static struct account_book *book_copy(const struct account_book *from)
 		return NULL;
 	*book = *from;
 	book->accounts = (struct account *)(book + 1);
-	book->tokens = (struct token *)(book->accounts + from->account_count + 1);
+	book->tokens = (struct token *)(book->accounts + from->account_count + more);
 	book->sessions = (struct session *)(book->tokens + from->token_count + 1);
 	if (from->account_count)
-		memcpy(book->accounts, from->accounts, users - sizeof(struct account));
+		memcpy(book->accounts, from->accounts,
+		       from->account_count * sizeof(struct account));
 	if (from->token_count)
 		memcpy(book->tokens, from->tokens, tokens - sizeof(struct token));
 	if (from->session_count)
@@ -146,12 +147,12 @@ static uint32_t least_lately(enum account_part which, const struct part *part)
 
 static uint32_t free_place(const struct part *part)
 {
-	bool taken[ACCOUNT_ROWS_MAX] = {false};
+	uint8_t taken[(ACCOUNT_USERS_MAX + 7) / 8] = {0};
 	uint32_t place = 0;
 
 	for (uint32_t i = 0; i < part->count; i++)
-		taken[place_at(part, i)] = true;
-	while (taken[place])
+		taken[place_at(part, i) / 8] |= (uint8_t)(1u << place_at(part, i) % 8);
+	while (taken[place / 8] >> place % 8 & 1)
 		place++;
 	return place;
 }
@@ -166,6 +167,31 @@ static uint32_t *count_of(struct account_book *book, enum account_part part)
 	return &book->session_count;
 }
 
+static uint32_t most_of(enum account_part part)
+{
+	return part == ACCOUNT_USERS ? ACCOUNT_USERS_MAX : ACCOUNT_ROWS_MAX;
+}
+
+int account_put_users(const struct account *rows, const int64_t *seen_us, uint32_t count)
+{
+	struct account_book *book;
+
+	if (account_book()->account_count || count > ACCOUNT_USERS_MAX)
+		return -ENOSPC;
+	book = book_copy(account_book(), count);
+	if (!book)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++) {
+		book->accounts[i] = rows[i];
+		book->accounts[i].place = i;
+		atomic_store_explicit(account_seen(ACCOUNT_USERS, i), seen_us[i],
+				      memory_order_relaxed);
+	}
+	book->account_count = count;
+	book_publish(book);
+	return 0;
+}
+
 int account_put(enum account_part which, const void *row, int64_t seen_us)
 {
 	struct part part = part_of(account_book(), which);
@@ -173,12 +199,12 @@ int account_put(enum account_part which, const void *row, int64_t seen_us)
 	struct account_book *book;
 	uint32_t place;
 
-	if (at == ACCOUNT_ROWS_MAX && which != ACCOUNT_SESSIONS)
+	if (at == most_of(which) && which != ACCOUNT_SESSIONS)
 		return -ENOSPC;
-	book = book_copy(account_book());
+	book = book_copy(account_book(), 1);
 	if (!book)
 		return -ENOMEM;
-	if (at == ACCOUNT_ROWS_MAX)
+	if (at == most_of(which))
 		at = least_lately(which, &part);
 	place = at < part.count ? place_at(&part, at) : free_place(&part);
 	if (at == part.count)
@@ -204,7 +230,7 @@ bool account_drop(enum account_part which, const void *key)
 {
 	struct part part = part_of(account_book(), which);
 	uint32_t at = row_of(&part, key);
-	struct account_book *book = at < part.count ? book_copy(account_book()) : NULL;
+	struct account_book *book = at < part.count ? book_copy(account_book(), 1) : NULL;
 
 	if (!book)
 		return false;
@@ -215,7 +241,7 @@ bool account_drop(enum account_part which, const void *key)
 
 bool account_drop_sessions(const char *name, bool tokens_too)
 {
-	struct account_book *book = book_copy(account_book());
+	struct account_book *book = book_copy(account_book(), 1);
 
 	if (!book)
 		return false;

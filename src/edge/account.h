@@ -18,7 +18,8 @@
 #include "edge/rights.h"
 
 #define ACCOUNT_NAME_SIZE 64u
-#define ACCOUNT_ROWS_MAX  1024u /* of users, of tokens, of sessions */
+#define ACCOUNT_ROWS_MAX  1024u  /* of tokens, of sessions */
+#define ACCOUNT_USERS_MAX 50000u /* auth.users may say less */
 #define ACCOUNT_ID_SIZE   32u
 
 /* Rows begin with their key. */
@@ -80,6 +81,11 @@ _Atomic int64_t *account_seen(enum account_part part, uint32_t place);
  * -ENOSPC, -ENOMEM. */
 RUNS_ON(on_control)
 MUST_CHECK int account_put(enum account_part part, const void *row, int64_t seen_us);
+
+/* Many users at once, of different names, when there are none yet: seen_us of each. -ENOSPC, -ENOMEM. */
+RUNS_ON(on_control)
+MUST_CHECK int account_put_users(const struct account *rows, const int64_t *seen_us,
+				 uint32_t count);
 
 /* False: there is none, or no memory (then it is still there). */
 RUNS_ON(on_control) bool account_drop(enum account_part part, const void *key);

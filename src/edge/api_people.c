@@ -163,6 +163,11 @@ RUNS_ON(on_control) static void change_hash(struct change *change)
 
 /* --- what was said -------------------------------------------------------------------------- */
 
+static void text_copy(char *out, size_t size, const char *text)
+{
+	bytes_to_str(bytes_str(text), out, size);
+}
+
 /* Names are parts of paths, of Basic's "user:password" and of lines in logs. */
 static bool name_good(const char *name)
 {
@@ -238,15 +243,26 @@ RUNS_ON(on_control) static bool read_password(struct change *change, const char 
 RUNS_ON(on_control)
 static bool read_user(struct change *change, const struct api_input *input)
 {
-	const char *password = api_text(input, "password");
+	const char *password = api_text(input, "password"),
+		   *hash = api_text(input, "password_hash");
 	const json_t *disabled = json_object_get(input->body, "disabled");
 
 	change->has_disabled = json_is_boolean(disabled);
 	change->disabled = json_is_true(disabled);
-	if (!read_members(change->call, input, "{s?s, s?s, s?s, s?s, s?b}", "name", "password",
-			  "rank", "mounts", "disabled") ||
+	if (!read_members(change->call, input, "{s?s, s?s, s?s, s?s, s?s, s?b}", "name", "password",
+			  "password_hash", "rank", "mounts", "disabled") ||
 	    !read_rights(change, input))
 		return false;
+	if (hash && !password) {
+		/* Of another server that its owner leaves: checked as it stands. */
+		if (!auth_is_hash(bytes_str(hash)) || strlen(hash) >= sizeof change->stored) {
+			api_fault(change->call, 400, "bad_password",
+				  "password_hash is of argon2id, bcrypt, SHA-2 or yescrypt");
+			return false;
+		}
+		text_copy(change->stored, sizeof change->stored, hash);
+		change->hashed = true;
+	}
 	return !password || read_password(change, password);
 }
 
@@ -278,11 +294,6 @@ static void answer_users(struct call *call, const struct api_input *input)
 		json_array_append_new(list, user_tree(&book->accounts[i]));
 	json_object_set_new(tree, "users", list);
 	api_answer(call, tree);
-}
-
-static void text_copy(char *out, size_t size, const char *text)
-{
-	bytes_to_str(bytes_str(text), out, size);
 }
 
 /* change->account as the store is to have it. */
@@ -329,7 +340,7 @@ static bool user_add_begin(struct change *change)
 			  change->name);
 		return false;
 	}
-	if (book->account_count == ACCOUNT_ROWS_MAX) {
+	if (book->account_count >= edge_settings()->conf.auth_users) {
 		api_fault(change->call, 507, "list_full", "there are as many users as can be");
 		return false;
 	}
@@ -418,12 +429,15 @@ static void answer_user_add(struct call *call, const struct api_input *input)
 		change_free(change);
 		return;
 	}
-	if (!change->password[0] || !change->has_rank) {
+	if ((!change->password[0] && !change->hashed) || !change->has_rank) {
 		api_fault(call, 400, "incomplete", "a user has a password and a rank");
 		change_free(change);
 		return;
 	}
-	change_hash(change);
+	if (change->hashed)
+		change_queue(change);
+	else
+		change_hash(change);
 }
 
 static const struct account *user_there(struct change *change)

@@ -200,12 +200,15 @@ static void look_here(json_t *list)
 	int64_t lost = metric_sum(METRIC_core_log_lines_lost);
 	int64_t memory = metric_sum(METRIC_edge_out_of_memory);
 	int64_t pauses = metric_sum(METRIC_edge_accept_pauses);
+	int64_t stuck = metric_sum(METRIC_core_workers_stuck);
 	uint64_t most = edge_settings()->conf.http_connections;
 	uint64_t limit = descriptors_limit() > 64 ? descriptors_limit() - 64 : 0;
 	uint32_t now = edge_connections();
 
 	if (limit < most)
 		most = limit;
+	health_say(list, "workers", stuck ? HEALTH_BAD : HEALTH_GOOD,
+		   "%lld of %u workers give no sign of life.", (long long)stuck, workers_count());
 	health_say(list, "connections",
 		   now >= most           ? HEALTH_BAD
 		   : now > most / 10 * 9 ? HEALTH_WARNING

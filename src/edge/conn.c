@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -42,6 +43,7 @@ struct conn {
 	struct conn *prev, *next; /* conn_list */
 	struct link link;
 	struct handshake *handshake;
+	uint8_t *certificate; /* what it showed; NULL */
 	enum conn_state state;
 	bool proxy_header; /* a PROXY header must come first */
 	bool fresh;        /* nothing was read but that: TLS may begin */
@@ -124,6 +126,8 @@ static void on_closed(uv_handle_t *handle)
 
 	enter_worker();
 	handshake_destroy(&conn->handshake);
+	free(conn->certificate);
+	conn->certificate = NULL;
 	arena_fini(&conn->memory);
 	buffer_fini(&conn->head_out);
 	reply_fini(&conn->reply);
@@ -465,6 +469,22 @@ static bool conn_is_hello(const struct conn *conn)
 	return conn->fresh && conn->in[0] == TLS_HANDSHAKE && tls_identity_in_force();
 }
 
+RUNS_ON(on_worker) static void conn_take_certificate(struct conn *conn)
+{
+	uint8_t der[8192];
+	size_t len = handshake_certificate(conn->handshake, der, sizeof der);
+
+	if (len)
+		conn->certificate = malloc(CONN_CERTIFICATE_LEN);
+	if (conn->certificate)
+		CHECK(EVP_Digest(der, len, conn->certificate, NULL, EVP_sha512(), NULL) == 1);
+}
+
+const uint8_t *conn_certificate(const struct conn *conn)
+{
+	return conn->certificate;
+}
+
 RUNS_ON(on_worker) static void conn_handshake(struct conn *conn)
 {
 	if (!handshake_has_time())
@@ -475,6 +495,8 @@ RUNS_ON(on_worker) static void conn_handshake(struct conn *conn)
 	case HANDSHAKE_FAILED: conn_drop(conn); return;
 	case HANDSHAKE_DONE: break;
 	}
+	if (route_site_asks(conn->site))
+		conn_take_certificate(conn);
 	handshake_destroy(&conn->handshake);
 	conn->state = CONN_HEAD;
 	conn_expect(conn, edge_settings()->conf.http_header_timeout);
@@ -486,7 +508,8 @@ RUNS_ON(on_worker) static void conn_handshake(struct conn *conn)
 static void conn_begin_tls(struct conn *conn, struct bytes early)
 {
 	conn->fresh = false;
-	conn->handshake = handshake_create(early);
+	conn->handshake = route_site_asks(conn->site) ? handshake_create_asking(early, NULL)
+						      : handshake_create(early);
 	if (!conn->handshake) {
 		conn_drop(conn);
 		return;

@@ -112,6 +112,11 @@ RUNS_ON(on_worker) void *conn_holder(const struct conn *conn);
  * of this turn of the loop). The conn is gone. */
 RUNS_ON(on_worker) struct link conn_take(struct conn *conn, struct bytes *rest);
 
+/* SHA-512 of the certificate that the client showed, at a site that asks; NULL: none. Holds as long as
+ * the conn. */
+#define CONN_CERTIFICATE_LEN 64u
+RUNS_ON(on_worker) const uint8_t *conn_certificate(const struct conn *conn);
+
 /* All bytes received and not yet used: what a protocol that is not HTTP looks at. */
 RUNS_ON(on_worker) struct bytes conn_bytes(const struct conn *conn);
 

@@ -30,6 +30,7 @@ struct download {
 	int error;    /* of opening it, -errno */
 	bool counted; /* in running */
 	bool whole;   /* all of it was sent */
+	bool strange; /* nobody of ours made it */
 	struct stat about;
 	uint64_t at, end; /* still to be sent */
 	uint8_t *piece;   /* PIECE_SIZE; NULL before the first */
@@ -257,6 +258,22 @@ static void reply_part(struct reply *reply, enum part part, const struct downloa
 	reply_header(reply, "Content-Range", writer_done(&w));
 }
 
+/* What a page of somebody's could do in our name: nothing. */
+static void reply_guard(struct reply *reply)
+{
+	static const char *const shown[] = {"image/png",  "image/jpeg", "image/gif", "image/webp",
+					    "image/avif", "audio/",	"video/",    "text/plain"};
+	bool inline_ = false;
+
+	for (size_t i = 0; i < COUNT_OF(shown); i++)
+		inline_ |= strncmp(reply->type, shown[i], strlen(shown[i])) == 0;
+	reply_header(reply, "Content-Security-Policy", BYTES("sandbox; default-src 'none'"));
+	if (!inline_) {
+		reply->type = "application/octet-stream";
+		reply_header(reply, "Content-Disposition", BYTES("attachment"));
+	}
+}
+
 /* The reply's head; true when the bytes from at to end belong to it. */
 static bool make_reply(struct download *download, const struct http1_head *head, bool to_head,
 		       struct reply *reply)
@@ -274,7 +291,10 @@ static bool make_reply(struct download *download, const struct http1_head *head,
 	reply_header(reply, "ETag", etag);
 	reply_header(reply, "Last-Modified", date);
 	reply_header(reply, "Accept-Ranges", BYTES("bytes"));
-	reply_header(reply, "Access-Control-Allow-Origin", BYTES("*"));
+	if (download->strange)
+		reply_guard(reply);
+	else
+		reply_header(reply, "Access-Control-Allow-Origin", BYTES("*"));
 	reply_header(reply, "X-Content-Type-Options", BYTES("nosniff"));
 	download->end = (uint64_t)download->about.st_size;
 	if (is_known(head, etag, date)) {
@@ -442,10 +462,10 @@ static struct download *download_make(const char *directory, struct bytes path)
 	return download;
 }
 
-void files_serve(struct conn *conn, void (*none)(struct conn *conn))
+RUNS_ON(on_worker)
+static void serve(struct conn *conn, const char *directory, struct bytes path, bool strange,
+		  void (*none)(struct conn *conn))
 {
-	const char *directory = edge_settings()->conf.files_directory;
-	struct bytes path = conn_request(conn)->path;
 	struct download *download;
 
 	if (!directory[0] || !may_ask_for(path)) {
@@ -460,7 +480,19 @@ void files_serve(struct conn *conn, void (*none)(struct conn *conn))
 	}
 	download->conn = conn;
 	download->none = none;
+	download->strange = strange;
 	conn_wait(conn);
 	CHECK(uv_queue_work(&conn_worker(conn)->loop, &download->request.work, work, on_worked) ==
 	      0);
+}
+
+void files_serve(struct conn *conn, void (*none)(struct conn *conn))
+{
+	serve(conn, edge_settings()->conf.files_directory, conn_request(conn)->path, false, none);
+}
+
+void files_serve_strange(struct conn *conn, const char *directory, struct bytes path,
+			 void (*none)(struct conn *conn))
+{
+	serve(conn, directory, path, true, none);
 }

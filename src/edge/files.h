@@ -15,3 +15,9 @@
 
 /* Answers with the file of the request's path; or, without one, calls none(conn), which answers. */
 RUNS_ON(on_worker) void files_serve(struct conn *conn, void (*none)(struct conn *conn));
+
+/* The same below another directory, of files that strangers gave: a browser shows pictures, sound and plain
+ * text of them and keeps the rest; it runs nothing. path begins with a slash. */
+RUNS_ON(on_worker)
+void files_serve_strange(struct conn *conn, const char *directory, struct bytes path,
+			 void (*none)(struct conn *conn));

@@ -22,7 +22,7 @@ static struct {
 } people OWNED_BY(on_control);
 
 /* What the store was told of each row's place. */
-static int64_t told[3][ACCOUNT_ROWS_MAX] OWNED_BY(on_control);
+static int64_t told[3][ACCOUNT_USERS_MAX] OWNED_BY(on_control);
 
 /* --- loading -------------------------------------------------------------------------------- */
 
@@ -63,7 +63,7 @@ static struct rights rights_at(const struct store_rows *rows, size_t row, unsign
 }
 
 /* Columns as in store_query.c. */
-RUNS_ON(on_control) static int take_user(const struct store_rows *rows, size_t i)
+static struct account user_at(const struct store_rows *rows, size_t i)
 {
 	struct account account = {
 		.rights = rights_at(rows, i, 2),
@@ -73,7 +73,29 @@ RUNS_ON(on_control) static int take_user(const struct store_rows *rows, size_t i
 
 	text_at(rows, i, 0, account.name, sizeof account.name);
 	text_at(rows, i, 1, account.stored, sizeof account.stored);
-	return account_put(ACCOUNT_USERS, &account, number_at(rows, i, 6) * 1000);
+	return account;
+}
+
+/* All in one book: one each would be as many copies of all that are there already. */
+RUNS_ON(on_control) static int take_users(const struct store_rows *rows)
+{
+	struct account *all = calloc(rows->count + 1, sizeof *all);
+	int64_t *seen = calloc(rows->count + 1, sizeof *seen);
+	int error = all && seen ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < rows->count && !error; i++) {
+		all[i] = user_at(rows, i);
+		seen[i] = number_at(rows, i, 6) * 1000;
+	}
+	/* Somebody was made while they could not be read: the rest behind him. */
+	if (!error && account_book()->account_count)
+		for (size_t i = 0; i < rows->count && !error; i++)
+			error = account_put(ACCOUNT_USERS, &all[i], seen[i]);
+	else if (!error)
+		error = account_put_users(all, seen, (uint32_t)rows->count);
+	free(all);
+	free(seen);
+	return error;
 }
 
 RUNS_ON(on_control) static int take_token(const struct store_rows *rows, size_t i)
@@ -120,9 +142,11 @@ RUNS_ON(on_control) static int take_rows(void)
 	const struct store_rows *rows = &people.query.rows;
 	int error = 0;
 
+	if (people.part == ACCOUNT_USERS)
+		return take_users(rows);
 	for (size_t i = 0; i < rows->count && !error; i++)
 		switch (people.part) {
-		case ACCOUNT_USERS: error = take_user(rows, i); break;
+		case ACCOUNT_USERS: break;
 		case ACCOUNT_TOKENS: error = take_token(rows, i); break;
 		case ACCOUNT_SESSIONS: error = take_session(rows, i); break;
 		}

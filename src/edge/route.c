@@ -11,10 +11,22 @@ static struct {
 	const struct protocol *protocol;
 } protocols[TABLES_MAX];
 static unsigned table_count, protocol_count, last_site = SITE_MAIN;
+static uint32_t asking; /* sites, as bits */
 
 unsigned route_site(void)
 {
 	return ++last_site;
+}
+
+void route_site_ask(unsigned site)
+{
+	CHECK(site < sizeof asking * 8);
+	asking |= 1u << site;
+}
+
+bool route_site_asks(unsigned site)
+{
+	return site < sizeof asking * 8 && (asking >> site & 1);
 }
 
 void route_add_at(unsigned site, const struct route *table)

@@ -43,6 +43,10 @@ struct protocol {
 #define SITE_MAIN 0u
 unsigned route_site(void);
 
+/* Its clients are asked for a certificate, and any is taken: conn_certificate(). */
+void route_site_ask(unsigned site);
+bool route_site_asks(unsigned site);
+
 /* Before the workers start. The tables end with a row without serve and must last. */
 void route_add(const struct route *table);
 void route_add_at(unsigned site, const struct route *table);

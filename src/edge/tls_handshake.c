@@ -354,7 +354,7 @@ static int take_any(int sound, X509_STORE_CTX *context)
 	return 1;
 }
 
-struct handshake *handshake_create_asking(const struct tls_identity *otherwise)
+struct handshake *handshake_create_asking(struct bytes early, const struct tls_identity *otherwise)
 {
 	SSL *ssl = tls_identity_in_force() ? tls_identity_handshake()
 					   : tls_identity_handshake_of(otherwise);
@@ -362,6 +362,7 @@ struct handshake *handshake_create_asking(const struct tls_identity *otherwise)
 
 	if (!handshake)
 		return NULL;
+	handshake->early = early;
 	SSL_set_accept_state(ssl);
 	SSL_set_verify(ssl, SSL_VERIFY_PEER, take_any);
 	/* A session that is taken up again may be one without its certificate. */

@@ -38,7 +38,7 @@ RUNS_ON(on_worker) SSL *handshake_ssl(const struct handshake *handshake);
  * as above. */
 struct tls_identity;
 RUNS_ON(on_worker)
-struct handshake *handshake_create_asking(const struct tls_identity *otherwise);
+struct handshake *handshake_create_asking(struct bytes early, const struct tls_identity *otherwise);
 
 /* That certificate as DER, when the handshake is done. Its length; 0: there is none, or it is longer
  * than size. */

@@ -1,5 +1,6 @@
 #include "framecache/framecache_conf.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/conf_net.h"
@@ -13,10 +14,24 @@ static const struct conf_item framecache_items[] = {
 #include "framecache/framecache.def"
 };
 
+/* "60gb" would be 60 bytes. */
+static bool is_bytes(const char *text)
+{
+	size_t len = strspn(text, "0123456789");
+
+	return len > 0 && len < 19 && !text[len];
+}
+
 static void framecache_check(const struct conf *conf, struct conf_errors *errors)
 {
 	const struct framecache_conf *values = framecache_conf_of(conf);
+	const char *size = getenv("FC_SHM_SIZE");
+	char quoted[128];
 
+	if (values->listen.count > 0 && values->budget == 0 && size && *size && !is_bytes(size))
+		conf_fault(errors, conf, values, "framecache.budget",
+			   "the environment's FC_SHM_SIZE is no number of bytes: %s",
+			   conf_error_quote(size, quoted, sizeof quoted));
 	for (size_t i = 0; i < values->listen.count; i++)
 		if (!conf_net_is_listen(values->listen.at[i]) &&
 		    !local_path_in(values->listen.at[i]))

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,6 +29,7 @@ static struct {
 	uint64_t revision;      /* of the registry */
 	bool changed;           /* since it was written */
 	int untold;             /* why the registry was not written, as it was said; 0 */
+	int blind;              /* why the directory could not be looked into; 0 */
 	bool open;              /* the timer is there */
 } board OWNED_BY(on_control);
 
@@ -274,6 +276,16 @@ RUNS_ON(on_control) static void slots_collect(uint64_t now)
 	}
 }
 
+bool board_fault(char *fault, size_t size)
+{
+	int error = board.blind ? board.blind : -board.untold;
+
+	if (error)
+		snprintf(fault, size, "%s%s: %s", board_directory(),
+			 board.blind ? "" : "/registry.json", strerror(error));
+	return error;
+}
+
 bool board_is_open(void)
 {
 	return board.open;
@@ -289,6 +301,7 @@ void board_look(void)
 	if (handover_is_given())
 		return;
 	dir = opendir(board_directory());
+	board.blind = dir ? 0 : errno;
 	for (struct board_slot *slot = board.slots; slot; slot = slot->next)
 		slot->seen = false;
 	while (dir && (entry = readdir(dir)))

@@ -43,6 +43,8 @@ RUNS_ON(on_control) bool board_is_open(void);
 
 /* Looks now, and not only in a while. */
 RUNS_ON(on_control) void board_look(void);
+/* Whether the last look found the directory closed or could not write the registry; then what, and why. */
+RUNS_ON(on_control) bool board_fault(char *fault, size_t size);
 RUNS_ON(on_control) const struct board_slot *board_first(void);
 RUNS_ON(on_control) const struct board_slot *board_find(const char *slot_id);
 

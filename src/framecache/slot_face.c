@@ -1,6 +1,7 @@
 #include "framecache/slot_face.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -176,20 +177,30 @@ static void answer_list(struct call *call)
 	api_answer(call, slots_tree());
 }
 
+/* "ok" while slots can be made and found. How writers are, and what room there is, is for who asks to judge. */
 static void answer_health(struct call *call)
 {
-	uint64_t slots = 0, live = 0;
+	uint64_t slots = 0, live = 0, silent = 0;
+	char fault[PATH_MAX + 64];
+	json_t *tree;
+	bool failing;
 
 	enter_control();
 	board_look();
 	for (const struct board_slot *slot = board_first(); slot; slot = slot->next) {
 		slots++;
 		live += slot->state == FC_OK;
+		silent += slot->state == FC_STALLED || slot->state == FC_DEAD;
 	}
-	api_answer(call, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "status", "ok", "slots",
-				   (json_int_t)slots, "live", (json_int_t)live, "bytes",
-				   (json_int_t)board_taken(), "budget", (json_int_t)board_budget(),
-				   "free", (json_int_t)board_room()));
+	failing = board_fault(fault, sizeof fault);
+	tree = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "status",
+			 failing ? "failing" : "ok", "slots", (json_int_t)slots, "live",
+			 (json_int_t)live, "stalled_or_dead", (json_int_t)silent, "bytes",
+			 (json_int_t)board_taken(), "budget", (json_int_t)board_budget(), "free",
+			 (json_int_t)board_room());
+	if (failing)
+		json_object_set_new(tree, "why", json_string(fault));
+	api_answer_as(call, failing ? 503 : 200, tree);
 }
 
 /* The name behind "/slots/" or API_ROOT "/slots/"; whether it could be one. */
@@ -207,6 +218,19 @@ static bool name_of(const struct call *call, char name[FC_SLOT_ID_MAX + 1])
 	return fc_slot_id_ok(name);
 }
 
+RUNS_ON(on_control) static void answer_none(struct call *call)
+{
+	char name[FC_SLOT_ID_MAX + 1];
+
+	if (name_of(call, name))
+		api_fault(call, 404, "no_such_slot", "there is no slot %s in %s", name,
+			  board_directory());
+	else
+		api_fault(call, 404, "no_such_slot",
+			  "no slot has such a name: 1 to 64 letters, digits, _ and -, a letter or "
+			  "digit first");
+}
+
 static void answer_one(struct call *call)
 {
 	const struct board_slot *slot;
@@ -216,7 +240,7 @@ static void answer_one(struct call *call)
 	board_look();
 	slot = name_of(call, name) ? board_find(name) : NULL;
 	if (!slot)
-		api_fault(call, 404, "no_such_slot", "there is no such slot");
+		answer_none(call);
 	else
 		api_answer(call, slot_tree(slot));
 }
@@ -235,7 +259,7 @@ static void answer_delete(struct call *call)
 		api_fault(call, 409, "has_writer",
 			  "a living writer has this slot; ?force=1 takes it away all the same");
 	else if (error == -ENOENT)
-		api_fault(call, 404, "no_such_slot", "there is no such slot");
+		answer_none(call);
 	else
 		api_fault(call, 500, "not_removed", "%s/%s cannot be removed: %s",
 			  board_directory(), name, strerror(-error));

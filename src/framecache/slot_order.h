@@ -1,6 +1,6 @@
 /* slot_order: FACE of the frame cache: the body of POST /slots, and what is wrong with it.
  *
- *   {"slot_id": "studio1", "width": 1920, …} ─▶ struct board_order, or "heigth: there is no such member; …"
+ *   {"slot_id": "studio1", "width": 1920, …} ─▶ struct board_order, or "heights: there is no such member; …"
  *
  * A member that is not known is refused, so that one which is misspelt does not pass for one that was left
  * out. Any thread. */

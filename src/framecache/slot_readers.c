@@ -15,8 +15,10 @@
 static_assert(sizeof((struct slot_reader *)0)->slot_id == sizeof((struct fc_report *)0)->slot_id,
 	      "a report's names fit");
 
-#define READERS_MAX   4096u
-#define SILENT_NS     3000000000ull   /* after which a process is asked whether it lives */
+#define READERS_MAX 4096u
+#define SILENT_NS   3000000000ull /* after which a process is asked whether it lives */
+#define STRANGER_NS \
+	60000000000ull /* or, in another container, where nobody can be asked, is forgotten */
 #define FORGOTTEN_NS  600000000000ull /* even when it does */
 #define REPORTS_BATCH 256
 
@@ -146,7 +148,9 @@ static bool is_gone(const struct slot_reader *reader, uint64_t now)
 		return false;
 	if (silent > FORGOTTEN_NS)
 		return true;
-	return reader->pid == 0 || (kill((pid_t)reader->pid, 0) == -1 && errno == ESRCH);
+	if (reader->pid == 0)
+		return silent > STRANGER_NS;
+	return kill((pid_t)reader->pid, 0) == -1 && errno == ESRCH;
 }
 
 void readers_look(uint64_t now)

@@ -6,15 +6,20 @@
 #include "edge/edge.h"
 #include "edge/route.h"
 #include "edge/tls_outgoing.h"
+#include "edge/web_push.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
 #include "irc/irc_cursors.h"
 #include "irc/irc_detach.h"
 #include "irc/irc_face.h"
+#include "irc/irc_gap.h"
+#include "irc/irc_leave.h"
 #include "irc/irc_load.h"
 #include "irc/irc_network.h"
+#include "irc/irc_push.h"
 #include "irc/irc_route.h"
 #include "irc/irc_upstream.h"
+#include "irc/irc_upload.h"
 #include "irc/irc_user.h"
 #include "irc/irc_web.h"
 #include "store/store_irc.h"
@@ -104,10 +109,12 @@ static void on_tick(uv_timer_t *timer)
 	enter_worker();
 	irc_buffers_save();
 	resume_paused();
+	irc_push_tick(now);
 	if (mono_before(now, next_second))
 		return;
 	next_second = mono_add_ms(now, 1000);
-	irc_here.ticks++;
+	if (++irc_here.ticks % 3600 == 0 && irc_here.worker->id == 0)
+		irc_upload_expire();
 	look_at_clients(irc_here.strangers, now);
 	while ((named = irc_index_next(&irc_here.users, &at))) {
 		struct irc_user *user = container_of(named, struct irc_user, named);
@@ -116,6 +123,8 @@ static void on_tick(uv_timer_t *timer)
 		for (struct irc_network *network = user->networks; network;
 		     network = network->next) {
 			irc_routes_tick(network, now);
+			if (network->up)
+				irc_gaps_tick(network->up, now);
 			irc_detach_tick(network, now);
 			if (irc_here.ticks % 3600 == 0)
 				prune(network);
@@ -131,7 +140,9 @@ static int worker_start(struct worker *worker)
 	memset(&irc_here, 0, sizeof irc_here - sizeof irc_here.scratch);
 	irc_here.worker = worker;
 	irc_here.runs = true;
-	error = uv_timer_init(&worker->loop, &irc_here.tick);
+	error = irc_leave_open(worker);
+	if (!error)
+		error = uv_timer_init(&worker->loop, &irc_here.tick);
 	return error ? error : uv_timer_start(&irc_here.tick, on_tick, TICK_MS, TICK_MS);
 }
 
@@ -149,13 +160,18 @@ static void worker_stop(struct worker *worker)
 	for (at = 0; (named = irc_index_next(&irc_here.users, &at)); at = 0) {
 		struct irc_user *user = container_of(named, struct irc_user, named);
 
-		while (user->clients)
+		while (user->clients) {
+			user->clients->delivers = true;
 			irc_client_end(user->clients, "The bouncer ends");
+		}
 		irc_buffers_save();
 		irc_user_drop(user, true);
 	}
+	irc_push_stop();
+	irc_upload_stop();
 	irc_index_fini(&irc_here.users);
 	irc_here.runs = false;
+	irc_leave_close();
 	tls_outgoing_fini();
 }
 
@@ -164,7 +180,7 @@ static bool worker_busy(struct worker *worker)
 {
 	(void)worker;
 	enter_worker();
-	return irc_here.orders;
+	return irc_here.orders || irc_upload_busy();
 }
 
 static const struct worker_hooks irc_hooks = {worker_start, worker_stop, worker_busy};
@@ -188,6 +204,7 @@ static void serve(struct conn *conn)
 
 	enter_worker();
 	arrival.peer = conn_request(conn)->peer;
+	arrival.certificate = conn_certificate(conn);
 	worker = conn_worker(conn);
 	link = conn_take(conn, &early);
 	arrival.secure = link.tls != 0;
@@ -201,8 +218,10 @@ static void configure(const struct conf *conf)
 	atomic_store_explicit(&settings, irc_conf_of(conf), memory_order_release);
 	site = route_site();
 	protocol_add_at(site, &irc_protocol);
+	route_site_ask(site);
 	api_add(irc_operations);
 	irc_web_prepare();
+	route_add(irc_upload_routes);
 }
 
 static int start(uv_loop_t *loop, const struct conf *conf)
@@ -215,6 +234,8 @@ static int start(uv_loop_t *loop, const struct conf *conf)
 	error = irc_cursors_open(irc_face_directory());
 	if (error)
 		log_warn_code(error, "irc", "places of clients are not kept");
+	if (!web_push_init(irc_face_directory()))
+		log_warn("irc", "nobody is told by WebPush: its key cannot be had");
 	irc_load(loop);
 	running = true;
 	return 0;
@@ -243,9 +264,61 @@ static bool reload(const struct conf *conf)
 static void fini(void)
 {
 	irc_cursors_close();
+	web_push_fini();
 }
 
-/* Another server has taken over, and connects anew: ours go, and say so. */
+/* Over TLS a record may wait that the kernel has not; it is nobody's to send then. */
+RUNS_ON(on_worker) static void leave_client(struct irc_client *client)
+{
+	client->delivers = link_flush(client->link) == 1;
+}
+
+static void leave_worker(void)
+{
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	enter_worker();
+	while ((named = irc_index_next(&irc_here.users, &at)))
+		for (struct irc_client *client =
+			     container_of(named, struct irc_user, named)->clients;
+		     client; client = client->next)
+			leave_client(client);
+	irc_leave_all();
+	port_flush();
+}
+
+static void stay_worker(void)
+{
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	enter_worker();
+	while ((named = irc_index_next(&irc_here.users, &at)))
+		for (struct irc_client *client =
+			     container_of(named, struct irc_user, named)->clients;
+		     client; client = client->next)
+			client->delivers = false;
+	irc_leave_stay();
+}
+
+/* The record layer of a client is the other server's to end: not a word from this one. */
+static void part_client(struct irc_client *client)
+{
+	bool tls = client->link.tls != 0;
+
+	client->link.tls = 0;
+	irc_client_end(client, tls ? NULL : "The bouncer is renewed: come again");
+}
+
+static void part_network(struct irc_network *network)
+{
+	if (network->up && (network->is_left || network->up->link.tls))
+		irc_upstream_part(network->up);
+	irc_network_stop(network, "The bouncer is renewed");
+}
+
+/* Another server has taken over, with the connections to networks that were left to it. */
 static void part_worker(void)
 {
 	struct irc_named *named;
@@ -253,15 +326,19 @@ static void part_worker(void)
 
 	enter_worker();
 	irc_buffers_save();
+	irc_upload_stop();
 	irc_here.stopping = true;
 	for (at = 0; (named = irc_index_next(&irc_here.users, &at));) {
 		struct irc_user *user = container_of(named, struct irc_user, named);
 
 		while (user->clients)
-			irc_client_end(user->clients, "The bouncer is renewed: come again");
+			part_client(user->clients);
 		for (struct irc_network *n = user->networks; n; n = n->next)
-			irc_network_stop(n, "The bouncer is renewed");
+			part_network(n);
 	}
+	while (irc_here.strangers)
+		part_client(irc_here.strangers);
+	irc_buffers_save();
 	port_flush();
 }
 
@@ -276,6 +353,9 @@ const struct family irc_family = {
 	.listen = listen_doors,
 	.reload = reload,
 	.order = irc_face_order,
+	.know = irc_leave_know,
+	.leave_worker = leave_worker,
+	.stay_worker = stay_worker,
 	.part_worker = part_worker,
 	.fini = fini,
 };

@@ -6,6 +6,7 @@
 #include "core/metric.h"
 #include "irc/irc_client.h"
 #include "irc/irc_cursors.h"
+#include "irc/irc_gap.h"
 #include "irc/irc_user.h"
 #include "store/store_irc.h"
 
@@ -114,6 +115,8 @@ void irc_buffer_drop(struct irc_buffer *buffer, bool keep)
 			link = &(*link)->next_dirty;
 		*link = buffer->next_dirty;
 	}
+	if (network->up)
+		irc_gap_forget(network->up, buffer);
 	irc_journal_forget(&network->journal, &buffer->ring);
 	irc_clients_forget_buffer(buffer);
 	slot_free(network, buffer);
@@ -147,13 +150,14 @@ void irc_buffer_rename(struct irc_buffer *buffer, struct bytes name)
 
 void irc_buffer_keep(const struct irc_buffer *buffer)
 {
-	json_t *tree = json_pack("{s:b, s:b, s:s*, s:i, s:i, s:i, s:i, s:i, s:b, s:b, s:b}",
-				 "joined", buffer->wanted, "detached", buffer->detached, "key",
-				 buffer->key, "relay_detached", buffer->relay_detached,
-				 "reattach_on", buffer->reattach_on, "detach_on", buffer->detach_on,
-				 "detach_after", (int)buffer->detach_after_s, "retention_days",
-				 (int)buffer->retention_days, "muted", buffer->muted, "blocked",
-				 buffer->blocked, "pinned", buffer->pinned);
+	json_t *tree =
+		json_pack("{s:b, s:b, s:s*, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:b, s:b}", "joined",
+			  buffer->wanted, "detached", buffer->detached, "key", buffer->key,
+			  "relay_detached", buffer->relay_detached, "reattach_on",
+			  buffer->reattach_on, "detach_on", buffer->detach_on, "notify_on",
+			  buffer->notify_on, "detach_after", (int)buffer->detach_after_s,
+			  "retention_days", (int)buffer->retention_days, "muted", buffer->muted,
+			  "blocked", buffer->blocked, "pinned", buffer->pinned);
 	char *text = tree ? json_dumps(tree, JSON_COMPACT) : NULL;
 
 	if (text && buffer->id)
@@ -183,6 +187,7 @@ void irc_buffer_take(struct irc_buffer *buffer, struct bytes settings)
 	buffer->relay_detached = filter_of(tree, "relay_detached");
 	buffer->reattach_on = filter_of(tree, "reattach_on");
 	buffer->detach_on = filter_of(tree, "detach_on");
+	buffer->notify_on = filter_of(tree, "notify_on");
 	buffer->detach_after_s =
 		(uint32_t)json_integer_value(json_object_get(tree, "detach_after"));
 	buffer->retention_days =
@@ -283,7 +288,7 @@ void irc_buffer_put(struct irc_buffer *buffer, struct irc_record *record)
 		return;
 	}
 	metric_add(METRIC_irc_lines, 1);
-	if (!(record->kind & IRC_KIND_LIVE))
+	if (!(record->kind & (IRC_KIND_LIVE | IRC_KIND_EVENT)) && record->at_ms > buffer->last_ms)
 		buffer->last_ms = record->at_ms;
 	if (!buffer->is_dirty && buffer->id) {
 		buffer->is_dirty = true;

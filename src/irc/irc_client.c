@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "edge/conn.h"
 #include "edge/edge.h"
 #include "edge/websocket.h"
 #include "irc/irc_buffer.h"
@@ -112,7 +114,8 @@ static bool device_is_shared(const struct irc_client *client)
 /* The connection is over: what did not arrive is told to the next one of this name. */
 static void marks_end(struct irc_client *client)
 {
-	uint64_t until = acknowledged(client);
+	uint64_t until = client->delivers ? client->queued - irc_pipe_len(&client->out)
+					  : acknowledged(client);
 
 	marks_settle(client);
 	for (uint32_t i = client->mark_to;
@@ -155,6 +158,7 @@ void irc_client_free(struct irc_client *client)
 	free(client->nick);
 	free(client->seats);
 	websocket_destroy(&client->web);
+	free(client->fingerprint);
 	free(client);
 }
 
@@ -234,6 +238,9 @@ void irc_client_arrive(struct worker *worker, struct link link, const struct irc
 	client->link = link;
 	client->peer = arrival->peer;
 	client->secure = arrival->secure;
+	if (arrival->certificate && (client->fingerprint = malloc(2 * CONN_CERTIFICATE_LEN + 1)))
+		sodium_bin2hex(client->fingerprint, 2 * CONN_CERTIFICATE_LEN + 1,
+			       arrival->certificate, CONN_CERTIFICATE_LEN);
 	client->number =
 		1 + (atomic_fetch_add_explicit(&numbers, 1, memory_order_relaxed) & 0x7fffffff);
 	client->device = -1;

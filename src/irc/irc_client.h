@@ -62,6 +62,7 @@ struct irc_client {
 	struct address peer;
 	struct websocket *web; /* irc_web.h; NULL: it came otherwise */
 	bool web_text, web_over, secure;
+	char *fingerprint; /* of its certificate, in hexadecimal digits; NULL */
 	enum irc_client_state state;
 	uint32_t number; /* of the process; what it says is known by it */
 	struct irc_user *user;
@@ -71,7 +72,8 @@ struct irc_client {
 	bool multi, bound, registered;
 	bool in_turn; /* what is said goes out at its end */
 	bool away, pinged, login_new_device;
-	bool orphan; /* its handle is closed, and a check of its password is still under way */
+	bool delivers; /* what the kernel has taken arrives: it is us who end it */
+	bool orphan;   /* its handle is closed, and a check of its password is still under way */
 	irc_caps caps, offered;
 	int cap_version;
 	struct irc_login *login; /* until it is logged in */
@@ -97,8 +99,9 @@ struct irc_client {
 /* How somebody came. */
 struct irc_arrival {
 	struct address peer;
-	bool secure;        /* over TLS, to us or to a proxy that we trust */
-	bool web, web_text; /* irc_web.h; what its messages are */
+	bool secure;                /* over TLS, to us or to a proxy that we trust */
+	bool web, web_text;         /* irc_web.h; what its messages are */
+	const uint8_t *certificate; /* SHA-512 of the one that it showed; NULL: none */
 };
 
 /* A connection at one of our doors. */

@@ -10,6 +10,7 @@
 #include "irc/irc_detach.h"
 #include "irc/irc_history.h"
 #include "irc/irc_network.h"
+#include "irc/irc_push.h"
 #include "irc/irc_route.h"
 #include "irc/irc_search.h"
 #include "irc/irc_service.h"
@@ -734,6 +735,11 @@ static void do_search(struct irc_client *client, const struct irc_line *line)
 	irc_search(client, irc_client_network(client), line);
 }
 
+static void do_webpush(struct irc_client *client, const struct irc_line *line)
+{
+	irc_push_command(client, irc_client_network(client), line);
+}
+
 static void do_isupport(struct irc_client *client, const struct irc_line *line)
 {
 	(void)line;
@@ -783,13 +789,14 @@ void irc_command(struct irc_client *client, const struct irc_line *line)
 		const char *verb;
 		void (*run)(struct irc_client *client, const struct irc_line *line);
 	} commands[] = {
-		{"PRIVMSG", do_message},  {"NOTICE", do_message},      {"TAGMSG", do_message},
-		{"JOIN", do_join},        {"PART", do_part},           {"NAMES", do_names},
-		{"TOPIC", do_topic},      {"MODE", do_mode},           {"NICK", do_nick},
-		{"AWAY", do_away},        {"SETNAME", do_setname},     {"MONITOR", do_monitor},
-		{"BATCH", do_batch},      {"CHATHISTORY", do_history}, {"MARKREAD", do_markread},
-		{"READ", do_markread},    {"SEARCH", do_search},       {"ISUPPORT", do_isupport},
-		{"BOUNCER", irc_bouncer}, {"USER", do_nothing},        {"PASS", do_nothing},
+		{"PRIVMSG", do_message}, {"NOTICE", do_message},      {"TAGMSG", do_message},
+		{"JOIN", do_join},       {"PART", do_part},           {"NAMES", do_names},
+		{"TOPIC", do_topic},     {"MODE", do_mode},           {"NICK", do_nick},
+		{"AWAY", do_away},       {"SETNAME", do_setname},     {"MONITOR", do_monitor},
+		{"BATCH", do_batch},     {"CHATHISTORY", do_history}, {"MARKREAD", do_markread},
+		{"READ", do_markread},   {"SEARCH", do_search},       {"ISUPPORT", do_isupport},
+		{"WEBPUSH", do_webpush}, {"BOUNCER", irc_bouncer},    {"USER", do_nothing},
+		{"PASS", do_nothing},
 	};
 
 	if (client->multiline && multiline_take(client, line))

@@ -5,6 +5,7 @@
 #include "core/metric.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
+#include "irc/irc_leave.h"
 #include "irc/irc_network.h"
 #include "irc/irc_store.h"
 #include "irc/irc_user.h"
@@ -463,6 +464,12 @@ static void on_page(struct irc_page *page)
 	client->in_turn = false;
 	if (client->state != IRC_CLIENT_HERE)
 		return;
+	/* The last server may be writing them: asked again. */
+	if (page->count < PAGE_LINES && missed->seq < page->buffer->inherited &&
+	    irc_leave_is_settling()) {
+		irc_client_feed(client);
+		return;
+	}
 	/* The store has no more than this. */
 	if (page->count < PAGE_LINES && missed->seq < page->to) {
 		missed->lost += page->to - missed->seq;

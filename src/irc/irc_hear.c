@@ -6,6 +6,7 @@
 #include "core/metric.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
+#include "irc/irc_gap.h"
 #include "irc/irc_network.h"
 #include "irc/irc_notice.h"
 #include "irc/irc_route.h"
@@ -23,7 +24,6 @@ struct heard {
 	uint32_t origin; /* the client of ours that said it */
 	char *label;     /* and what it called that; NULL */
 	int64_t at_ms;
-	bool past; /* from before: of a gap that is filled */
 	uint8_t tags[4000];
 	struct bytes kept; /* the tags that are kept, in tags */
 };
@@ -205,7 +205,10 @@ static void self_joined(struct heard *heard, struct bytes name)
 	if (!buffer || !irc_channel_enter(buffer))
 		return;
 	(void)irc_member_put(buffer, heard->source.nick, 0);
-	if (!buffer->wanted) {
+	/* We were here before, and were away. */
+	if (buffer->wanted) {
+		irc_gap_open(heard->up, buffer);
+	} else {
 		buffer->wanted = true;
 		irc_buffer_keep(buffer);
 	}
@@ -518,6 +521,7 @@ static void ready(struct heard *heard)
 	}
 	irc_network_away(network);
 	irc_network_monitor(network);
+	irc_gap_ask_targets(up);
 	if (!up->join_at.us)
 		irc_network_join_all(network);
 }
@@ -679,6 +683,37 @@ static void hear_verb(struct heard *heard)
 	hear_event(heard);
 }
 
+static const struct {
+	const char *verb;
+	uint32_t kind;
+} pasts[] = {{"PRIVMSG", IRC_KIND_MESSAGE},
+	     {"NOTICE", IRC_KIND_NOTICE},
+	     {"JOIN", IRC_KIND_EVENT | IRC_KIND_PAST | IRC_JOIN},
+	     {"PART", IRC_KIND_EVENT | IRC_KIND_PAST | IRC_PART},
+	     {"QUIT", IRC_KIND_EVENT | IRC_KIND_PAST | IRC_QUIT},
+	     {"KICK", IRC_KIND_EVENT | IRC_KIND_PAST | IRC_KICK},
+	     {"NICK", IRC_KIND_EVENT | IRC_KIND_PAST | IRC_NICK},
+	     {"MODE", IRC_KIND_EVENT | IRC_KIND_PAST | IRC_MODE},
+	     {"TOPIC", IRC_KIND_EVENT | IRC_KIND_PAST | IRC_TOPIC}};
+
+/* What was said is told to all, late; who came and went is for who asks: it is another story by now. */
+void irc_hear_past(struct irc_upstream *up, struct irc_buffer *buffer, const struct irc_line *line)
+{
+	struct heard heard = {.network = up->network, .up = up, .line = line};
+	uint32_t kind = 0;
+
+	for (size_t i = 0; i < COUNT_OF(pasts); i++)
+		if (irc_verb_is(line, pasts[i].verb))
+			kind = pasts[i].kind;
+	if (!kind || (!(kind & IRC_KIND_EVENT) && is_ctcp(line, "ACTION")))
+		return;
+	look(&heard);
+	put(&heard, buffer, kind | (buffer->is_channel ? 0 : IRC_KIND_PRIVATE));
+	if (!(kind & IRC_KIND_EVENT))
+		irc_notice_message(buffer, line, heard.self);
+	free(heard.label);
+}
+
 void irc_hear(struct irc_upstream *up, const struct irc_line *line)
 {
 	struct irc_network *network = up->network;
@@ -690,8 +725,7 @@ void irc_hear(struct irc_upstream *up, const struct irc_line *line)
 	heard.line = line;
 	heard.origin = 0;
 	heard.label = NULL;
-	heard.past = false;
-	if (irc_route_hear(network, line))
+	if (irc_gap_hear(up, line) || irc_route_hear(network, line))
 		return;
 	/* A batch is a bracket of a server's own; what is in it is told as if it were not. */
 	if (irc_verb_is(line, "BATCH") || irc_verb_is(line, "ACK"))

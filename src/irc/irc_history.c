@@ -7,6 +7,7 @@
 #include "core/metric.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_network.h"
+#include "irc/irc_push.h"
 #include "irc/irc_store.h"
 #include "irc/irc_user.h"
 
@@ -469,7 +470,9 @@ void irc_markread(struct irc_client *client, struct irc_network *network,
 		return;
 	}
 	/* It never goes back, and never beyond now. */
-	if (irc_buffer_mark(buffer, ms > now ? now : ms))
+	if (irc_buffer_mark(buffer, ms > now ? now : ms)) {
 		irc_clients_marker(buffer, client);
+		irc_push_read(buffer);
+	}
 	irc_client_marker(client, buffer);
 }

@@ -5,16 +5,18 @@
 #include "core/log.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_cursors.h"
+#include "irc/irc_leave.h"
 #include "irc/irc_network.h"
+#include "irc/irc_push.h"
 #include "irc/irc_user.h"
 #include "store/store_irc.h"
 
 #define WAIT_MS 5000
 
 /* What is read, one table behind the other. */
-static const enum store_irc_query tables[] = {STORE_IRC_USERS, STORE_IRC_NETWORKS,
-					      STORE_IRC_BUFFERS, STORE_IRC_DEVICES,
-					      STORE_IRC_PASSWORDS};
+static const enum store_irc_query tables[] = {STORE_IRC_USERS,     STORE_IRC_NETWORKS,
+					      STORE_IRC_BUFFERS,   STORE_IRC_DEVICES,
+					      STORE_IRC_PASSWORDS, STORE_IRC_PUSHES};
 
 struct cursor {
 	uint64_t buffer, device, seq;
@@ -24,16 +26,13 @@ struct cursor {
 /* All of it; read by each worker for its own users, in turn, and then freed. */
 static struct load {
 	struct baton baton;
+	struct store_irc_ask ask;
 	struct store_rows rows[COUNT_OF(tables)];
 	struct cursor *cursors;
 	size_t cursor_count, cursor_size;
 	unsigned at;
 	bool done;
 } load;
-
-struct load_ask {
-	struct store_irc_ask store;
-};
 
 static const char *text_at(const struct store_rows *rows, size_t row, unsigned column)
 {
@@ -132,15 +131,17 @@ static void buffers_take(void)
 
 	for (size_t i = 0; i < rows->count && count; i++) {
 		struct irc_network key = {.id = (uint64_t)number_at(rows, i, 1)}, *wanted = &key;
+		uint64_t id = (uint64_t)number_at(rows, i, 0), left = irc_leave_head(id);
+		uint64_t head = (uint64_t)number_at(rows, i, 5) + 1;
 		struct irc_buffer *buffer;
 
 		found = bsearch(&wanted, networks, count, sizeof *networks, by_id);
-		buffer = found ? irc_buffer_add(*found, (uint64_t)number_at(rows, i, 0),
-						bytes_str(text_at(rows, i, 2)),
-						(uint64_t)number_at(rows, i, 5) + 1)
+		buffer = found ? irc_buffer_add(*found, id, bytes_str(text_at(rows, i, 2)),
+						left > head ? left : head)
 			       : NULL;
 		if (!buffer)
 			continue;
+		buffer->inherited = left;
 		irc_buffer_take(buffer, bytes_str(text_at(rows, i, 3)));
 		buffer->marker_ms = number_at(rows, i, 4);
 		buffer->last_ms = number_at(rows, i, 6);
@@ -185,6 +186,24 @@ static void passwords_take(const struct worker *worker)
 		password->used_ms = number_at(rows, i, 6);
 		password->next = user->passwords;
 		user->passwords = password;
+	}
+}
+
+static void pushes_take(const struct worker *worker)
+{
+	const struct store_rows *rows = &load.rows[5];
+
+	for (size_t i = 0; i < rows->count; i++) {
+		const char *name = text_at(rows, i, 1);
+		struct irc_user *user =
+			is_ours(name, worker) ? irc_user_make(bytes_str(name)) : NULL;
+
+		if (user)
+			(void)irc_push_add(user, (uint64_t)number_at(rows, i, 0),
+					   (uint64_t)number_at(rows, i, 2),
+					   bytes_str(text_at(rows, i, 3)),
+					   bytes_str(text_at(rows, i, 4)),
+					   bytes_str(text_at(rows, i, 5)), number_at(rows, i, 6));
 	}
 }
 
@@ -250,7 +269,9 @@ static void on_visit(struct baton *baton, struct worker *worker)
 	buffers_take();
 	devices_take(worker);
 	passwords_take(worker);
+	pushes_take(worker);
 	cursors_take();
+	irc_leave_adopt();
 	while ((named = irc_index_next(&irc_here.users, &at)))
 		for (struct irc_network *n = container_of(named, struct irc_user, named)->networks;
 		     n; n = n->next)
@@ -302,8 +323,11 @@ static void ids_take(void)
 	static const struct {
 		unsigned table;
 		enum irc_id kind;
-	} kinds[] = {
-		{1, IRC_ID_NETWORK}, {2, IRC_ID_BUFFER}, {3, IRC_ID_DEVICE}, {4, IRC_ID_PASSWORD}};
+	} kinds[] = {{1, IRC_ID_NETWORK},
+		     {2, IRC_ID_BUFFER},
+		     {3, IRC_ID_DEVICE},
+		     {4, IRC_ID_PASSWORD},
+		     {5, IRC_ID_PUSH}};
 
 	for (size_t k = 0; k < COUNT_OF(kinds); k++)
 		for (size_t i = 0; i < load.rows[kinds[k].table].count; i++)
@@ -321,14 +345,11 @@ static void on_rows(struct store_ask *base)
 	if (base->fault)
 		log_warnx("irc", "not loaded", kv_str("why", store_fault_text(base->fault)));
 	load.rows[load.at++] = ask->rows;
-	free(ask);
 	ask_next();
 }
 
 static void ask_next(void)
 {
-	struct store_irc_ask *ask;
-
 	enter_control();
 	if (load.at == COUNT_OF(tables)) {
 		ids_take();
@@ -340,12 +361,11 @@ static void ask_next(void)
 		baton_send(&load.baton);
 		return;
 	}
-	ask = calloc(1, sizeof *ask);
-	CHECK(ask); /* at the start there is memory */
-	ask->ask.run = store_irc_run;
-	ask->ask.done = on_rows;
-	ask->query = tables[load.at];
-	store_ask(&ask->ask);
+	load.ask = (struct store_irc_ask){
+		.ask = {.run = store_irc_run, .done = on_rows},
+		.query = tables[load.at],
+	};
+	store_ask(&load.ask.ask);
 }
 
 bool irc_loaded(void)

@@ -11,9 +11,13 @@
 #include "edge/account.h"
 #include "edge/edge.h"
 #include "edge/proto/base64.h"
+#include "edge/web_push.h"
 #include "irc/irc_buffer.h"
+#include "irc/irc_crypto.h"
 #include "irc/irc_network.h"
+#include "irc/irc_upload.h"
 #include "irc/irc_user.h"
+#include "irc/irc_verifier.h"
 
 #define RESPONSE_MAX 10240u
 
@@ -33,10 +37,20 @@ irc_caps irc_client_offer(const struct irc_client *client)
 	return all & ~(needs & ~network->caps);
 }
 
-static const char *value_of(enum irc_cap cap)
+/* The mechanisms that this client may use. */
+static const char *mechanisms(const struct irc_client *client)
+{
+	bool scram = irc_conf_now()->scram;
+
+	if (client->fingerprint)
+		return scram ? "PLAIN,EXTERNAL,SCRAM-SHA-256" : "PLAIN,EXTERNAL";
+	return scram ? "PLAIN,SCRAM-SHA-256" : "PLAIN";
+}
+
+static const char *value_of(const struct irc_client *client, enum irc_cap cap)
 {
 	switch ((int)cap) {
-	case IRC_CAP_SASL: return "PLAIN";
+	case IRC_CAP_SASL: return mechanisms(client);
 	case IRC_CAP_MULTILINE: return "max-bytes=4096,max-lines=24";
 	default: return "";
 	}
@@ -50,7 +64,7 @@ static void say_caps(struct irc_client *client, const char *sub, irc_caps set, b
 	struct writer w = writer_of(text, sizeof text);
 
 	for (unsigned i = 0; i < IRC_CAPS; i++) {
-		const char *value = value_of((enum irc_cap)i);
+		const char *value = value_of(client, (enum irc_cap)i);
 
 		if (!(set & irc_cap_bit((enum irc_cap)i)))
 			continue;
@@ -162,6 +176,8 @@ void irc_login_free(struct irc_client *client)
 	client->login = NULL;
 	tls_moved_free(login->moved);
 	irc_pipe_fini(&login->response);
+	irc_pipe_fini(&login->first);
+	free(login->scram);
 	if (login->pass)
 		sodium_memzero(login->pass, strlen(login->pass));
 	sodium_memzero(login->given, sizeof login->given);
@@ -287,6 +303,7 @@ static const char *stored_at(const struct irc_login *login, unsigned stage)
 }
 
 static void login_in(struct irc_client *client);
+static void sasl_reset(struct irc_login *login);
 
 static void login_refused(struct irc_client *client, const char *why)
 {
@@ -294,7 +311,8 @@ static void login_refused(struct irc_client *client, const char *why)
 
 	client->state = IRC_CLIENT_STRANGER;
 	if (login->by_sasl) {
-		login->by_sasl = false;
+		login->by_sasl = login->by_certificate = false;
+		sasl_reset(login);
 		irc_client_number(client, 904, ":%s", why);
 		irc_client_wake(client, (struct bytes){0});
 		return;
@@ -320,6 +338,15 @@ static void login_wrong(struct irc_client *client)
 
 static void next_stage(struct irc_client *client);
 
+/* The password was right. */
+static void learn(const struct irc_login *login)
+{
+	struct irc_user *user = irc_user_make(bytes_str(login->user));
+
+	if (user)
+		irc_verifier_learn(user, bytes_str(login->given), stored_at(login, login->stage));
+}
+
 static void on_checked(struct auth_check *check, enum auth_result result)
 {
 	struct irc_login *login = container_of(check, struct irc_login, check);
@@ -335,6 +362,7 @@ static void on_checked(struct auth_check *check, enum auth_result result)
 	}
 	if (result == AUTH_YES) {
 		lockout_right(&login->attempt, mono_now());
+		learn(login);
 		login_in(client);
 	} else if (result == AUTH_BUSY) {
 		login_refused(client, "Too many logins at once, try again");
@@ -366,8 +394,11 @@ static void login_check(struct irc_client *client)
 	struct irc_login *login = client->login;
 	struct lockout_rules rules = access_lockout_rules();
 	struct irc_user *user = irc_user_find(bytes_str(login->user));
+	const struct account *account = account_find(account_book(), bytes_str(login->user));
 	struct irc_password *password =
-		user ? irc_password_find(user, bytes_str(login->given), false) : NULL;
+		user && !(account && account->disabled)
+			? irc_password_find(user, bytes_str(login->given), login->by_certificate)
+			: NULL;
 	struct bytes parts[] = {BYTES("irc"), bytes_str(login->given),
 				bytes_str(stored_at(login, STAGE_SETTINGS)),
 				bytes_str(stored_at(login, STAGE_USER))};
@@ -395,8 +426,98 @@ static void login_check(struct irc_client *client)
 		login_in(client);
 		return;
 	}
+	if (login->by_certificate) {
+		login_wrong(client);
+		return;
+	}
 	login->stage = STAGE_SETTINGS;
 	next_stage(client);
+}
+
+/* --- SCRAM ---------------------------------------------------------------------------------- */
+
+static void sasl_say(struct irc_client *client, struct bytes text)
+{
+	char out[IRC_SASL_CHUNK];
+	struct writer w = writer_of(out, sizeof out);
+
+	base64_encode(text, &w);
+	if (writer_ok(&w))
+		irc_client_say(client, "AUTHENTICATE %.*s", (int)w.len, out);
+}
+
+/* On the worker of the user: the challenge. */
+static void scram_begin(struct irc_client *client)
+{
+	struct irc_login *login = client->login;
+	struct lockout_rules rules = access_lockout_rules();
+	struct bytes parts[] = {BYTES("irc scram"), irc_pipe_bytes(&login->first)};
+	const char *const stored[2] = {stored_at(login, STAGE_SETTINGS),
+				       stored_at(login, STAGE_USER)};
+	char nonce[33], out[250];
+	struct writer w = writer_of(out, sizeof out);
+	struct irc_scram_key key;
+	unsigned wait_s;
+
+	login->by_sasl = true;
+	login->attempt = lockout_try_of(LOCKOUT_PEOPLE, &client->peer, bytes_str(login->user),
+					parts, COUNT_OF(parts));
+	if (lockout_ask(&rules, &login->attempt, mono_now(), &wait_s) == LOCKOUT_WAIT) {
+		metric_add(METRIC_edge_lockout_refusals, 1);
+		login_refused(client, "Too many wrong passwords, try again later");
+		return;
+	}
+	auth_random_hex(nonce, 16);
+	login->scram_is_real = irc_verifier_find(irc_user_find(bytes_str(login->user)),
+						 bytes_str(login->user), stored, &key);
+	login->scram = calloc(1, sizeof *login->scram);
+	if (!login->scram || !irc_scram_challenge(login->scram, &irc_crypto, &key,
+						  irc_pipe_bytes(&login->first), nonce, &w))
+		login_refused(client, "SASL authentication failed");
+	else
+		sasl_say(client, writer_done(&w));
+	irc_pipe_fini(&login->first);
+}
+
+/* What the client says: who it is, its proof, and that it has seen ours. */
+static bool scram_step(struct irc_client *client, struct bytes said)
+{
+	struct irc_login *login = client->login;
+	char out[250], name[200];
+	struct writer w = writer_of(out, sizeof out), n = writer_of(name, sizeof name);
+
+	if (login->scram_proved) {
+		lockout_right(&login->attempt, mono_now());
+		login_in(client);
+		return true;
+	}
+	if (login->scram) {
+		login->scram_proved =
+			irc_scram_prove(login->scram, said, &w) && login->scram_is_real;
+		if (login->scram_proved)
+			sasl_say(client, writer_done(&w));
+		else
+			login_wrong(client);
+		return true;
+	}
+	if (!irc_scram_user(said, &n) || !irc_pipe_put(&login->first, said))
+		return false;
+	login->user[0] = login->network[0] = login->device[0] = '\0';
+	name_split(login, writer_done(&n));
+	if (!login_moves(client))
+		scram_begin(client);
+	return true;
+}
+
+/* Whatever came of the last attempt, the next one begins anew. */
+static void sasl_reset(struct irc_login *login)
+{
+	login->mechanism = IRC_SASL_NONE;
+	irc_pipe_fini(&login->response);
+	irc_pipe_fini(&login->first);
+	free(login->scram);
+	login->scram = NULL;
+	login->scram_proved = login->scram_is_real = false;
 }
 
 /* --- in ------------------------------------------------------------------------------------- */
@@ -477,8 +598,11 @@ static void login_go_on(struct irc_client *client)
 
 void irc_login_arrived(struct irc_client *client)
 {
-	login_check(client);
-	if (client->state == IRC_CLIENT_CHECKS)
+	if (irc_pipe_len(&client->login->first))
+		scram_begin(client);
+	else
+		login_check(client);
+	if (client->state == IRC_CLIENT_CHECKS || client->state == IRC_CLIENT_STRANGER)
 		irc_client_wake(client, (struct bytes){0});
 }
 
@@ -563,27 +687,46 @@ static void login_finish(struct irc_client *client)
 
 /* --- what is said --------------------------------------------------------------------------- */
 
-static void sasl_done(struct irc_client *client, struct bytes response)
+/* PLAIN, or EXTERNAL: the name that it says, or that it said before; the rest says the certificate. */
+static bool sasl_take(struct irc_client *client, struct bytes said)
 {
 	struct irc_login *login = client->login;
 	struct irc_plain plain;
+
+	login->user[0] = login->network[0] = login->device[0] = '\0';
+	login->by_certificate = login->mechanism == IRC_SASL_EXTERNAL;
+	if (login->by_certificate) {
+		if (!said.len)
+			said = irc_str(login->username ? login->username : client->nick);
+		name_split(login, said);
+		bytes_to_str(bytes_str(client->fingerprint), login->given, sizeof login->given);
+		return said.len > 0;
+	}
+	if (!irc_plain_parse(said, &plain) || plain.password.len >= sizeof login->given)
+		return false;
+	bytes_to_str(plain.password, login->given, sizeof login->given);
+	name_split(login, plain.user);
+	return true;
+}
+
+static void sasl_done(struct irc_client *client, struct bytes response)
+{
+	struct irc_login *login = client->login;
 	uint8_t room[1024];
 	struct writer w = writer_of(room, sizeof room);
-	bool good;
+	bool scram = login->mechanism == IRC_SASL_SCRAM_SHA_256, good;
 
-	good = base64_decode(response, &w) && irc_plain_parse(writer_done(&w), &plain) &&
-	       plain.password.len < sizeof login->given;
-	if (good) {
-		bytes_to_str(plain.password, login->given, sizeof login->given);
-		login->user[0] = login->network[0] = login->device[0] = '\0';
-		name_split(login, plain.user);
-	}
+	good = base64_decode(response, &w) &&
+	       (scram ? scram_step(client, writer_done(&w)) : sasl_take(client, writer_done(&w)));
 	sodium_memzero(room, sizeof room);
-	login->mechanism = IRC_SASL_NONE;
 	if (!good) {
+		sasl_reset(login);
 		irc_client_number(client, 904, ":SASL authentication failed");
 		return;
 	}
+	if (scram)
+		return;
+	login->mechanism = IRC_SASL_NONE;
 	login->by_sasl = true;
 	if (!login_moves(client))
 		login_check(client);
@@ -595,16 +738,19 @@ void irc_client_authenticate(struct irc_client *client, const struct irc_line *l
 	struct bytes piece = irc_param(line, 0);
 
 	if (bytes_equal(piece, BYTES("*"))) {
-		login->mechanism = IRC_SASL_NONE;
-		irc_pipe_fini(&login->response);
+		sasl_reset(login);
 		irc_client_number(client, 906, ":SASL authentication aborted");
 		return;
 	}
 	if (login->mechanism == IRC_SASL_NONE) {
+		sasl_reset(login);
 		login->mechanism = irc_mechanism_of(piece);
-		if (login->mechanism != IRC_SASL_PLAIN) {
+		if (login->mechanism == IRC_SASL_NONE ||
+		    (login->mechanism == IRC_SASL_EXTERNAL && !client->fingerprint) ||
+		    (login->mechanism == IRC_SASL_SCRAM_SHA_256 && !irc_conf_now()->scram)) {
 			login->mechanism = IRC_SASL_NONE;
-			irc_client_number(client, 908, "PLAIN :are available SASL mechanisms");
+			irc_client_number(client, 908, "%s :are available SASL mechanisms",
+					  mechanisms(client));
 			irc_client_number(client, 904, ":SASL authentication failed");
 			return;
 		}
@@ -680,6 +826,17 @@ void irc_login_line(struct irc_client *client, const struct irc_line *line)
 
 /* --- welcome -------------------------------------------------------------------------------- */
 
+/* Of what is not IRC: keys and addresses. */
+static void irc_extras(char *out, size_t size)
+{
+	char address[200];
+
+	snprintf(out, size, "%s%s", irc_conf_now()->push && web_push_public()[0] ? "VAPID=" : "",
+		 irc_conf_now()->push ? web_push_public() : "");
+	if (irc_upload_address(address, sizeof address))
+		snprintf(out + strlen(out), size - strlen(out), " soju.im/FILEHOST=%s", address);
+}
+
 void irc_client_isupport(struct irc_client *client)
 {
 	const struct irc_network *network = irc_client_network(client);
@@ -687,7 +844,8 @@ void irc_client_isupport(struct irc_client *client)
 	char line[450], own[300];
 	struct writer w = writer_of(line, sizeof line);
 	unsigned count = 0;
-	struct bytes all[2];
+	struct bytes all[3];
+	char more[300];
 
 	snprintf(own, sizeof own,
 		 "CHATHISTORY=%llu MSGREFTYPES=timestamp,msgid LINELEN=4096%s%s%s%s",
@@ -705,7 +863,9 @@ void irc_client_isupport(struct irc_client *client)
 			 client->multi ? " CHANTYPES=#&+! PREFIX=(qaohv)~&@%+" : " CHANTYPES=");
 	all[0] = bytes_str(own);
 	all[1] = tokens;
-	for (unsigned i = 0; i < 2; i++)
+	irc_extras(more, sizeof more);
+	all[2] = bytes_str(more);
+	for (unsigned i = 0; i < 3; i++)
 		while (all[i].len) {
 			struct bytes token = bytes_cut(&all[i], ' ');
 

@@ -4,6 +4,7 @@
 #include "edge/auth.h"
 #include "edge/tls.h"
 #include "irc/irc_client.h"
+#include "irc/proto/irc_scram.h"
 
 struct irc_login {
 	struct message message; /* from worker to worker */
@@ -16,6 +17,10 @@ struct irc_login {
 	bool negotiates, by_sasl, is_in, checks;
 	struct irc_pipe response; /* of AUTHENTICATE */
 	enum irc_mechanism mechanism;
+	struct irc_pipe first;   /* of SCRAM: client-first, until the challenge is said */
+	struct irc_scram *scram; /* and what was */
+	bool scram_is_real, scram_proved;
+	bool by_certificate;
 	struct auth_check check;
 	struct lockout_try attempt;
 	unsigned stage;

@@ -319,6 +319,8 @@ struct irc_network *irc_network_make(struct irc_user *user, uint64_t id, struct 
 	network->since_ms = wall_now_us() / 1000;
 	if (!network->name || !network->certificate || !network->key || !network->why ||
 	    !network->nick || !network->userhost || !network->status) {
+		if (network->status)
+			irc_buffer_drop(network->status, true);
 		network_free(network);
 		return NULL;
 	}
@@ -449,6 +451,8 @@ void irc_network_lost(struct irc_network *network, bool again, const char *why)
 		wait *= 2;
 	if (wait > conf->reconnect_most)
 		wait = conf->reconnect_most;
+	if (network->state == IRC_STATE_UP)
+		network->lost_ms = wall_now_us() / 1000;
 	network->failures++;
 	network->server++;
 	irc_set(&network->why, bytes_str(why));

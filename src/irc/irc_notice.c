@@ -9,6 +9,8 @@
 #include "irc/irc_client.h"
 #include "irc/irc_detach.h"
 #include "irc/irc_network.h"
+#include "irc/irc_notify.h"
+#include "irc/irc_push.h"
 #include "irc/irc_service.h"
 #include "irc/irc_upstream.h"
 
@@ -63,18 +65,6 @@ void irc_notice_joined(struct irc_buffer *buffer)
 	(void)buffer;
 }
 
-bool irc_is_highlight(const struct irc_network *network, struct bytes text)
-{
-	struct bytes words = bytes_str(network->conf.highlights);
-
-	if (irc_has_word(text, bytes_str(network->nick)))
-		return true;
-	while (words.len)
-		if (irc_has_word(text, bytes_cut(&words, ' ')))
-			return true;
-	return false;
-}
-
 static bool passes(enum irc_filter filter, enum irc_filter otherwise, bool highlight)
 {
 	if (filter == IRC_FILTER_DEFAULT)
@@ -86,10 +76,12 @@ void irc_notice_message(struct irc_buffer *buffer, const struct irc_line *line, 
 {
 	struct irc_network *network = buffer->network;
 	struct bytes text = irc_param(line, 1), nick = irc_source_of(line->source).nick;
-	bool highlight = !self && irc_is_highlight(network, text);
+	bool highlight = !self && irc_notify_mentions(buffer, nick, text);
 
 	if (passes((enum irc_filter)buffer->detach_on, IRC_FILTER_MESSAGE, highlight))
 		irc_detach_said(buffer);
+	if (!self && irc_notify_calls(buffer, highlight))
+		irc_push_line(buffer, buffer->last_ms, line);
 	if (!buffer->detached || self)
 		return;
 	if (passes((enum irc_filter)buffer->relay_detached, IRC_FILTER_HIGHLIGHT, highlight))

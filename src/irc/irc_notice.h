@@ -15,6 +15,3 @@ void irc_notice_joined(struct irc_buffer *buffer);
 
 /* A message came into a buffer: relayed or attached again, where it is detached. */
 void irc_notice_message(struct irc_buffer *buffer, const struct irc_line *line, bool self);
-
-/* Whether the line mentions the user. */
-bool irc_is_highlight(const struct irc_network *network, struct bytes text);

@@ -42,6 +42,9 @@ struct irc_buffer;
 struct irc_upstream;
 struct irc_client;
 struct irc_route;
+struct irc_rule;
+struct irc_push;
+struct irc_push_wait;
 
 /* --- what a user says of a network ---------------------------------------------------------- */
 
@@ -93,13 +96,15 @@ struct irc_buffer {
 	bool detached;
 	bool is_dirty; /* on the list of what has lines to save */
 	bool muted, blocked, pinned;
-	uint8_t relay_detached, reattach_on, detach_on; /* enum irc_filter */
+	bool pushed; /* something of it was shown elsewhere (irc_push.h) */
+	uint8_t relay_detached, reattach_on, detach_on, notify_on; /* enum irc_filter */
 	uint32_t detach_after_s;
 	uint32_t retention_days; /* 0: as of the network */
 	mono_t detach_at;
-	uint64_t saved;    /* the next seq that the store wants */
-	int64_t marker_ms; /* read up to here */
-	int64_t last_ms;   /* of the newest line */
+	uint64_t saved;     /* the next seq that the store wants */
+	uint64_t inherited; /* lines below may still be written by the last server */
+	int64_t marker_ms;  /* read up to here */
+	int64_t last_ms;    /* when somebody said something last; 0: nobody did */
 	struct irc_buffer *next_dirty;
 };
 
@@ -122,10 +127,12 @@ struct irc_network {
 	char *certificate, *key; /* PEM; "" */
 
 	enum irc_state state;
-	char *why; /* why it is not up, for people */
-	int64_t since_ms;
+	char *why;                 /* why it is not up, for people */
+	int64_t since_ms, lost_ms; /* when the server went last; 0: it did not */
 	unsigned failures, server; /* which of the addresses is tried */
 	bool has_timer, is_gone;
+	bool is_left; /* the next server has its connection: irc_leave.h */
+	uint32_t left;
 	uv_timer_t timer; /* the next attempt */
 	struct irc_upstream *up;
 
@@ -146,7 +153,7 @@ struct irc_network {
 	struct irc_journal journal;
 	uint32_t slots;           /* rings; that of the status buffer is the first */
 	uint32_t attached;        /* clients */
-	uint64_t fresh;  /* bytes in rings since clients had their turn */
+	uint64_t fresh;           /* bytes in rings since clients had their turn */
 	bool is_tight;            /* a ring is about to lose what the store has not had */
 	struct irc_route *routes; /* answers that clients wait for */
 	uint32_t monitors_wanted;
@@ -175,6 +182,7 @@ struct irc_user {
 	char name[IRC_USER_SIZE];
 	char *nick, *realname; /* for networks that have none of their own; "" */
 	char *away;            /* what a client said; NULL: nobody did */
+	char *scram;           /* irc_verifier.h; NULL */
 	struct irc_network *networks;
 	struct irc_client *clients;
 	uint32_t client_count, network_count;
@@ -182,6 +190,9 @@ struct irc_user {
 	struct irc_device *devices;
 	uint32_t device_count;
 	struct irc_password *passwords;
+	struct irc_rule *rules; /* irc_notify.h */
+	uint32_t rule_count;
+	struct irc_push *pushes; /* irc_push.h */
 	uint64_t lines_in, lines_out;
 };
 
@@ -197,6 +208,8 @@ struct irc_worker {
 	unsigned connects; /* begun in this second */
 	int64_t connects_at;
 	uint32_t orders; /* of BouncerServ, that wait for something (irc_order.h) */
+	struct irc_push_wait *push_waits;
+	uint32_t push_count, pushes; /* that wait; that are under way */
 	bool stopping;
 	bool runs;
 	bool store_full; /* the store is behind: who floods us waits */

@@ -258,6 +258,7 @@ static bool channel_settings(struct irc_words *words, struct irc_buffer *buffer)
 	if (!filter_take(words, "relay-detached", &buffer->relay_detached) ||
 	    !filter_take(words, "reattach-on", &buffer->reattach_on) ||
 	    !filter_take(words, "detach-on", &buffer->detach_on) ||
+	    !filter_take(words, "notify", &buffer->notify_on) ||
 	    !irc_words_time(words, 3, "detach-after", &seconds, &has_time) ||
 	    !irc_words_end(words, 3))
 		return false;

@@ -162,7 +162,8 @@ static bool change_send(struct irc_words *words, const char *method, const char 
 /* -password, -admin, -enabled as the API has them; NULL: one was wrong, and that was said. */
 static json_t *account_take(struct irc_words *words, unsigned from)
 {
-	const char *password = irc_words_take(words, from, "password");
+	const char *password = irc_words_take(words, from, "password"),
+		   *hash = irc_words_take(words, from, "password-hash");
 	bool admin = false, has_admin, enabled = true, has_enabled;
 	json_t *body = json_object();
 
@@ -173,6 +174,8 @@ static json_t *account_take(struct irc_words *words, unsigned from)
 	}
 	if (password)
 		json_object_set_new(body, "password", json_string(password));
+	if (hash)
+		json_object_set_new(body, "password_hash", json_string(hash));
 	if (has_admin)
 		json_object_set_new(body, "rank", json_string(admin ? "admin" : "dj"));
 	if (has_enabled)
@@ -293,6 +296,7 @@ bool service_user_update(struct irc_words *words, unsigned from)
 	if (other && !for_admins(words))
 		return false;
 	if (!other && !irc_words_peek(words, from, "password") &&
+	    !irc_words_peek(words, from, "password-hash") &&
 	    !irc_words_peek(words, from, "admin") && !irc_words_peek(words, from, "enabled"))
 		return update_self(words, from);
 	if (!for_admins(words))

@@ -12,6 +12,7 @@
 #include "edge/edge.h"
 #include "edge/proto/reach.h"
 #include "edge/tls_outgoing.h"
+#include "irc/irc_gap.h"
 #include "irc/irc_network.h"
 #include "irc/irc_proxy.h"
 #include "irc/irc_service.h"
@@ -108,6 +109,7 @@ static void up_free(struct irc_upstream *up)
 	irc_pipe_fini(&up->out);
 	irc_pipe_fini(&up->queue);
 	irc_pipe_fini(&up->challenge);
+	irc_gaps_drop(up);
 	free(up->sasl);
 	free(up->sasl_offer);
 	free(up->wants_nick);
@@ -165,6 +167,7 @@ static void up_end(struct irc_upstream *up)
 		irc_here.paused--;
 	up->paused = false;
 	up->phase = IRC_PHASE_CLOSED;
+	irc_gaps_drop(up);
 	up->network->up = NULL;
 	if (up->resolving)
 		uv_cancel((uv_req_t *)&up->dns);
@@ -747,20 +750,29 @@ static void on_resolved(uv_getaddrinfo_t *dns, int status, struct addrinfo *list
 	try_next(up, status ? "the name cannot be found" : "the name has no address");
 }
 
-void irc_upstream_open(struct irc_network *network)
+void irc_upstream_part(struct irc_upstream *up)
 {
-	struct irc_upstream *up = calloc(1, sizeof *up);
-	const struct irc_conf *conf = irc_conf_now();
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	struct irc_place whom;
-
-	if (!up) {
-		irc_network_lost(network, true, "out of memory");
-		return;
+	enter_worker();
+	handshake_destroy(&up->handshake);
+	if (up->polled) {
+		uv_close((uv_handle_t *)&up->poll, on_closed_poll);
+		up->polled = false;
+		/* The socket is another's too: only our number of it goes. */
+		close(up->link.fd);
+		up->link = link_plain(-1);
 	}
+	up_end(up);
+}
+
+static struct irc_upstream *up_new(struct irc_network *network)
+{
+	const struct irc_conf *conf = irc_conf_now();
+	struct irc_upstream *up = calloc(1, sizeof *up);
+
+	if (!up)
+		return NULL;
 	up->network = network;
 	up->link = link_plain(-1);
-	network->up = up;
 	uv_timer_init(&irc_here.worker->loop, &up->timer);
 	up->handles = 1;
 	up->deadline = mono_add_ms(mono_now(), (int64_t)conf->login_timeout);
@@ -769,6 +781,52 @@ void irc_upstream_open(struct irc_network *network)
 						 : (int64_t)conf->interval) *
 			      1000,
 		      network->conf.burst ? network->conf.burst : (int64_t)conf->burst);
+	network->up = up;
+	return up;
+}
+
+bool irc_upstream_adopt(struct irc_network *network, const struct irc_upstream_left *left)
+{
+	struct irc_upstream *up = up_new(network);
+
+	enter_worker();
+	if (!up)
+		return false;
+	if (!irc_pipe_put(&up->unheard, left->in) || !irc_pipe_put(&up->out, left->out) ||
+	    !irc_pipe_put(&up->queue, left->queue) ||
+	    uv_poll_init(&irc_here.worker->loop, &up->poll, left->link.fd) != 0) {
+		up_end(up);
+		return false;
+	}
+	up->link = left->link;
+	up->place = left->place;
+	up->polled = true;
+	up->handles++;
+	up->on = left->caps;
+	up->label = left->label;
+	up->queued = left->queued;
+	up->listed = up->ended = up->welcomed = up->ready = true;
+	up->phase = IRC_PHASE_TALKS;
+	up->heard = mono_now();
+	up->nick_at = mono_add_ms(up->heard, 15000);
+	irc_network_state(network, IRC_STATE_UP);
+	timer_set(up);
+	watch(up, UV_READABLE | UV_WRITABLE);
+	if (left->in.len)
+		read_some(up);
+	return true;
+}
+
+void irc_upstream_open(struct irc_network *network)
+{
+	struct irc_upstream *up = up_new(network);
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	struct irc_place whom;
+
+	if (!up) {
+		irc_network_lost(network, true, "out of memory");
+		return;
+	}
 	timer_set(up);
 	if (!irc_upstream_place(network->conf.addr, network->server, &up->place) ||
 	    up->place.is_unix) {

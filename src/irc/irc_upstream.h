@@ -71,7 +71,9 @@ struct irc_upstream {
 	mono_t ping_at;
 	char *fault; /* what the server said last that may be why it closes */
 	bool fatal;  /* trying again would not help */
-	char batch_kind[32], batch_ref[64], batch_target[128], batch_label[64];
+	char batch_ref[64], batch_label[64];
+	struct irc_gap *gaps; /* irc_gap.h */
+	struct irc_pipe held; /* lines that wait for these */
 };
 
 /* Whether a list of addresses is one; the n-th of them (modulo how many there are). */
@@ -87,6 +89,23 @@ void irc_upstream_fail(struct irc_upstream *up, bool again, const char *why);
 
 /* Channels are joined in a while. */
 void irc_upstream_join_later(struct irc_upstream *up, int64_t ms);
+
+/* What another server had of a connection; the texts are copied. */
+struct irc_upstream_left {
+	struct link link;
+	struct irc_place place;
+	irc_caps caps;
+	uint64_t label;
+	uint32_t queued;
+	struct bytes in, out, queue;
+};
+
+/* Goes on with it; the network is up. False: no memory, and the link is the caller's. */
+RUNS_ON(on_worker)
+MUST_CHECK bool irc_upstream_adopt(struct irc_network *network,
+				   const struct irc_upstream_left *left);
+/* Another server has it: gone, without a word. */
+RUNS_ON(on_worker) void irc_upstream_part(struct irc_upstream *up);
 
 /* Reads on, when the store has caught up. */
 void irc_upstream_resume(struct irc_upstream *up);
@@ -112,3 +131,5 @@ void irc_register_tick(struct irc_upstream *up, mono_t now);
 /* --- irc_hear.c ----------------------------------------------------------------------------- */
 
 void irc_hear(struct irc_upstream *up, const struct irc_line *line);
+/* A line of the server's history, into this buffer. */
+void irc_hear_past(struct irc_upstream *up, struct irc_buffer *buffer, const struct irc_line *line);

@@ -9,6 +9,9 @@
 #include "irc/irc_client.h"
 #include "irc/irc_cursors.h"
 #include "irc/irc_network.h"
+#include "irc/irc_notify.h"
+#include "irc/irc_push.h"
+#include "irc/irc_upload.h"
 #include "store/store_irc.h"
 
 _Thread_local struct irc_worker irc_here;
@@ -95,6 +98,10 @@ void irc_user_keep(const struct irc_user *user)
 				 "away", user->away);
 	char *text;
 
+	if (user->scram)
+		json_object_set_new(tree, "scram", json_string(user->scram));
+	if (user->rule_count)
+		json_object_set_new(tree, "rules", irc_rules_tree(user));
 	if (user->networks_most)
 		json_object_set_new(tree, "networks_most", json_integer(user->networks_most));
 	text = tree ? json_dumps(tree, JSON_COMPACT) : NULL;
@@ -114,6 +121,10 @@ void irc_user_take(struct irc_user *user, const char *settings)
 	irc_set(&user->realname, irc_str(json_string_value(json_object_get(tree, "realname"))));
 	if (away)
 		user->away = irc_copy(bytes_str(away));
+	if (json_is_string(json_object_get(tree, "scram")))
+		user->scram =
+			irc_copy(bytes_str(json_string_value(json_object_get(tree, "scram"))));
+	irc_rules_take(user, json_object_get(tree, "rules"));
 	user->networks_most = (uint32_t)json_integer_value(json_object_get(tree, "networks_most"));
 	json_decref(tree);
 }
@@ -147,11 +158,15 @@ void irc_user_drop(struct irc_user *user, bool keep)
 	}
 	for (uint32_t i = 0; i < user->device_count; i++)
 		free(user->devices[i].name);
+	while (user->pushes)
+		irc_push_drop(user, user->pushes->id, keep);
+	free(user->rules);
 	free(user->devices);
 	irc_index_drop(&irc_here.users, &user->named);
 	free(user->nick);
 	free(user->realname);
 	free(user->away);
+	free(user->scram);
 	free(user);
 }
 
@@ -162,6 +177,7 @@ void irc_user_erase(struct irc_user *user)
 	for (unsigned i = 0; i < user->device_count; i++)
 		if (user->devices[i].id)
 			irc_device_drop(user, i);
+	irc_upload_erase(user->name);
 	irc_user_drop(user, false);
 }
 

@@ -3,7 +3,7 @@
 
 #include "irc/irc_part.h"
 
-enum irc_id { IRC_ID_NETWORK, IRC_ID_BUFFER, IRC_ID_DEVICE, IRC_ID_PASSWORD, IRC_IDS };
+enum irc_id { IRC_ID_NETWORK, IRC_ID_BUFFER, IRC_ID_DEVICE, IRC_ID_PASSWORD, IRC_ID_PUSH, IRC_IDS };
 
 /* A number that was never given; any thread. irc_id_used: numbers up to this one are in the store. */
 uint64_t irc_id_next(enum irc_id kind);

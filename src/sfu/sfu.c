@@ -6,12 +6,14 @@
 #include "core/log.h"
 #include "edge/route.h"
 #include "sfu/dtls.h"
+#include "sfu/sfu_cascade.h"
 #include "sfu/sfu_door.h"
 #include "sfu/sfu_face.h"
 #include "sfu/sfu_idle.h"
 #include "sfu/sfu_room.h"
 #include "sfu/sfu_stage.h"
 #include "sfu/sfu_whip.h"
+#include "sfu/srtp_fast.h"
 
 #define AGAIN_MS 200u
 
@@ -36,6 +38,7 @@ static int start(uv_loop_t *loop, const struct conf *conf)
 	enter_control();
 	rooms_start();
 	whip_start(loop);
+	cascade_start(loop);
 	uv_timer_init(loop, &again);
 	uv_unref((uv_handle_t *)&again);
 	return 0;
@@ -81,8 +84,10 @@ static int listen_at(uv_loop_t *loop, const struct conf *conf, char *at, size_t 
 	enter_control();
 	if (door_is_open() || sfu_conf_of(conf)->udp.count == 0)
 		return 0;
-	if (!ready)
+	if (!ready) {
 		error = dtls_init();
+		log_info("sfu", "sealing", kv_str("by", fast_open() ? "libipsec-mb" : "openssl"));
+	}
 	ready |= !error;
 	if (!error)
 		error = open_doors(sfu_conf_of(conf), at, size);
@@ -102,6 +107,7 @@ static void stop(void)
 	enter_control();
 	uv_close((uv_handle_t *)&again, NULL);
 	whip_stop();
+	cascade_stop();
 	rooms_stop();
 }
 
@@ -115,6 +121,7 @@ static void part_worker(void)
 static void fini(void)
 {
 	idle_close();
+	cascade_fini();
 }
 
 static const struct conf_room *const rooms[] = {&sfu_conf_room, NULL};

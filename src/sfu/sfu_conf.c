@@ -19,6 +19,10 @@ static void sfu_check(const struct conf *conf, struct conf_errors *errors)
 	conf_net_check_ranges(errors, conf, values, "sfu.public", &values->public);
 	if (values->auth_url[0] && !url_parse_http(bytes_str(values->auth_url), &url))
 		conf_fault(errors, conf, values, "sfu.auth_url", "expected an http or https URL");
+	for (size_t i = 0; i < values->origins.count; i++)
+		if (!url_parse_http(bytes_str(values->origins.at[i]), &url))
+			conf_fault(errors, conf, values, "sfu.origins",
+				   "expected URLs such as https://origin.example.org");
 	if (values->udp.count > 1)
 		conf_fault(errors, conf, values, "sfu.udp", "expected one address and port");
 	if (values->tcp.count > 1)

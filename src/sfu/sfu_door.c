@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "edge/proto/address.h"
+#include "sfu/sfu_dial.h"
 #include "sfu/sfu_stream.h"
 
 #define BUCKETS    4096u
@@ -115,7 +116,8 @@ uint16_t door_number(unsigned worker)
 /* The addresses that one candidate each is written for, of UDP and of TCP. */
 struct candidates {
 	struct writer *w;
-	unsigned worker, place;
+	uint16_t port; /* of UDP */
+	unsigned place;
 };
 
 /* RFC 8445 5.1.2.1: type preference of a host 126; one component. RFC 6544 4.2: of TCP less, and of the
@@ -132,7 +134,7 @@ static void write_candidate(struct candidates *all, const struct address *addres
 	writer_str(w, " ");
 	address_write_ip(w, address);
 	writer_str(w, " ");
-	writer_dec(w, tcp ? stream_port() : doors.number[all->worker]);
+	writer_dec(w, tcp ? stream_port() : all->port);
 	writer_str(w, tcp ? " typ host tcptype passive\r\n" : " typ host\r\n");
 }
 
@@ -199,11 +201,23 @@ static void write_at(struct candidates *all, const uint8_t ip[16], bool tcp)
 
 void door_write_candidates(struct writer *w, unsigned worker)
 {
-	struct candidates all = {.w = w, .worker = worker};
+	struct candidates all = {.w = w, .port = doors.number[worker]};
 
 	write_at(&all, doors.end.ip, false);
 	if (stream_port())
 		write_at(&all, doors.tcp.ip, true);
+}
+
+void door_write_dialled(struct writer *w, uint16_t port)
+{
+	struct candidates all = {.w = w, .port = port};
+
+	write_at(&all, doors.end.ip, false);
+}
+
+struct tcp_end door_end(void)
+{
+	return doors.end;
 }
 
 /* --- whose --------------------------------------------------------------------------------------------- */
@@ -547,7 +561,7 @@ static void on_arrived(struct udp *udp, const struct udp_packet *packets, size_t
 int door_worker_start(struct worker *worker)
 {
 	static const struct udp_shape shape = {
-		.out_count = 1024, .out_size = 2u << 20, .segments = true};
+		.out_count = 1024, .out_size = 256u << 10, .segments = true};
 	int error;
 
 	if (!doors.open)
@@ -606,6 +620,8 @@ void door_put(const struct peer_path *to, const uint8_t *room, size_t len)
 {
 	if (to->stream)
 		stream_put(to->stream, bytes_of(room, len));
+	else if (to->dial)
+		dial_put(to->dial, bytes_of(room, len));
 	else
 		udp_put(&here->udp, &to->path, len);
 }

@@ -26,6 +26,12 @@ bool door_is_open(void);
 /* The candidates of a peer of that worker, whole lines of an answer. Any thread. */
 void door_write_candidates(struct writer *w, unsigned worker);
 
+/* Those of a socket of that port at the address of ours. */
+void door_write_dialled(struct writer *w, uint16_t port);
+
+/* Where we are. */
+struct tcp_end door_end(void);
+
 /* The port of that worker. */
 uint16_t door_number(unsigned worker);
 

@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "edge/document.h"
+#include "sfu/sfu_cascade.h"
 #include "sfu/sfu_peer.h"
 #include "sfu/sfu_room.h"
 #include "sfu/sfu_stage.h"
@@ -201,12 +202,15 @@ static json_t *room_tree(const struct sfu_room *room, const json_t *sums, int64_
 					    "key_requests"};
 	const json_t *sum = json_object_get(sums, room->name);
 	json_t *tree = json_object(), *tracks = json_array();
+	const char *shown;
 
 	json_object_set_new(tree, "room", document_text(room->name));
 	put(tree, "since_us", room->since_us);
 	put(tree, "viewers", (int64_t)room->viewers);
 	json_object_set_new(tree, "publisher",
 			    room->publisher ? json_string(room->publisher->id) : json_null());
+	shown = room->publisher ? cascade_shown(room->publisher) : NULL;
+	json_object_set_new(tree, "origin", shown ? document_text(shown) : json_null());
 	for (unsigned i = 0; i < room->track_count; i++)
 		json_array_append_new(tracks, track_tree(room->tracks[i], now_us));
 	json_object_set_new(tree, "tracks", tracks);

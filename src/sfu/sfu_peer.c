@@ -5,9 +5,11 @@
 
 #include "core/clock.h"
 #include "core/metric.h"
+#include "sfu/sfu_dial.h"
 #include "sfu/sfu_door.h"
 #include "sfu/sfu_room.h"
 #include "sfu/sfu_stage.h"
+#include "sfu/sfu_stream.h"
 
 #define PATH_US    10000000 /* until there is a path, and keys after that */
 #define SILENCE_US 30000000 /* RFC 7675 5.1 */
@@ -38,6 +40,10 @@ void peer_begin(struct sfu_peer *peer)
 	if (peer->role == PEER_VIEWER)
 		stage_viewer_add(peer);
 	metric_add(peer->role == PEER_VIEWER ? METRIC_sfu_viewers : METRIC_sfu_publishers, 1);
+	if (peer->dial && dial_begin(peer->dial, peer) != 0) {
+		peer->dial = NULL;
+		peer_end(peer, "no socket");
+	}
 }
 
 static void start_free(struct sfu_peer *peer)
@@ -63,8 +69,11 @@ void peer_end(struct sfu_peer *peer, const char *why)
 	else
 		source_end(peer->source);
 	peer->state = PEER_GONE;
+	if (peer->dial)
+		dial_end(peer->dial);
+	peer->dial = NULL;
 	for (unsigned i = 0; i < peer->path_count; i++)
-		if (!peer->paths[i].lost)
+		if (!peer->paths[i].lost && !peer->paths[i].dial)
 			door_path_remove(&peer->paths[i]);
 	door_name_remove(peer->name);
 	if (peer->next_name)
@@ -85,6 +94,7 @@ void peer_free(struct sfu_peer *peer)
 	}
 	srtp_close(&peer->in);
 	srtp_close(&peer->out);
+	dial_free(peer->dial);
 	free(peer->name);
 	free(peer->next_name);
 	free(peer->source);
@@ -94,6 +104,12 @@ void peer_free(struct sfu_peer *peer)
 
 /* --- paths ------------------------------------------------------------------------------------------ */
 
+static bool is_end(const struct tcp_end *a, const struct tcp_end *b)
+{
+	return a->port == b->port && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
+}
+
+/* A stream alone says what path it is. */
 static struct peer_path *path_of(struct sfu_peer *peer, const struct udp_path *path,
 				 const struct sfu_stream *stream)
 {
@@ -101,8 +117,7 @@ static struct peer_path *path_of(struct sfu_peer *peer, const struct udp_path *p
 		struct peer_path *at = &peer->paths[i];
 
 		if (!at->lost && at->stream == stream &&
-		    (stream || (at->path.peer.port == path->peer.port &&
-				memcmp(at->path.peer.ip, path->peer.ip, 16) == 0)))
+		    (stream || is_end(&at->path.peer, &path->peer)))
 			return at;
 	}
 	return NULL;
@@ -136,8 +151,11 @@ static struct peer_path *path_add(struct sfu_peer *peer, const struct udp_path *
 
 void peer_path_lost(struct sfu_peer *peer, const struct sfu_stream *stream)
 {
-	struct peer_path *at = path_of(peer, NULL, stream);
+	struct peer_path *at = NULL;
 
+	for (unsigned i = 0; i < peer->path_count && !at; i++)
+		if (!peer->paths[i].lost && peer->paths[i].stream == stream)
+			at = &peer->paths[i];
 	if (!at)
 		return;
 	*at = (struct peer_path){.lost = true};
@@ -285,6 +303,32 @@ void peer_dtls(struct sfu_peer *peer, struct bytes datagram)
 	handshake(peer, dtls_input(start->dtls, datagram));
 }
 
+/* RFC 8842 5.5: who is active speaks first. */
+void peer_answered(struct sfu_peer *peer)
+{
+	struct peer_start *start = peer->start;
+
+	peer->heard = mono_now();
+	if (peer->state != PEER_NEW)
+		return;
+	peer->state = PEER_CHECKED;
+	peer->checked = peer->heard;
+	peer->paths[0] = (struct peer_path){.path = peer->dial->to,
+					    .peer = peer,
+					    .landed = peer->worker->id,
+					    .dial = peer->dial};
+	peer->path_count = 1;
+	peer->active = &peer->paths[0];
+	if (!peer->dial->client)
+		return;
+	start->dtls = dtls_create(true, bytes_str(start->hash), bytes_str(start->print),
+				  send_handshake, peer);
+	if (start->dtls)
+		handshake(peer, dtls_start(start->dtls));
+	else
+		peer_end(peer, "the fingerprint's hash is not known");
+}
+
 RUNS_ON(on_worker) static void start_tick(struct sfu_peer *peer)
 {
 	enum dtls_state state;
@@ -299,6 +343,8 @@ void peer_tick(struct sfu_peer *peer, mono_t now)
 {
 	if (peer->start)
 		start_tick(peer);
+	if (peer->dial && peer->state != PEER_GONE && !dial_tick(peer->dial, now))
+		peer_end(peer, "silent");
 	if (peer->state == PEER_NEW && mono_since_us(now, peer->born) > PATH_US)
 		peer_end(peer, "no path");
 	else if (peer->state == PEER_CHECKED && mono_since_us(now, peer->checked) > PATH_US)

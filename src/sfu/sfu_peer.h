@@ -26,6 +26,7 @@ enum peer_role { PEER_PUBLISHER, PEER_VIEWER };
 enum peer_state { PEER_NEW, PEER_CHECKED, PEER_UP, PEER_GONE };
 
 struct sfu_peer;
+struct sfu_dial;
 struct sfu_stream;
 struct sfu_session;
 struct sfu_room;
@@ -38,7 +39,8 @@ struct peer_path {
 	struct sfu_peer *peer;
 	unsigned landed;           /* the worker where they come out */
 	struct sfu_stream *stream; /* NULL: UDP; else it alone says what path it is */
-	bool lost;                 /* its stream has ended: the place is free */
+	struct sfu_dial *dial; /* NULL: by the door's socket; else by this one, and in no table */
+	bool lost;             /* its stream has ended: the place is free */
 };
 
 /* Under which names it is known. */
@@ -65,11 +67,14 @@ struct sfu_peer {
 	enum peer_role role;
 	enum peer_state state;
 	struct peer_name *name;
-	struct peer_name *next_name;  /* of a restart, until it is used */
-	struct sfu_peer *prev, *next; /* of its worker's */
+	struct peer_name *next_name;            /* of a restart, until it is used */
+	struct sfu_peer *prev, *next;           /* of its worker's */
+	struct sfu_peer *prev_busy, *next_busy; /* of those that are looked at in each tick */
+	bool busy;
 	unsigned path_count;
 	struct peer_path paths[PEER_PATHS_MAX];
 	const struct peer_path *active; /* NULL: none yet */
+	struct sfu_dial *dial;          /* of a server that we called; NULL: it called us */
 	struct peer_start *start;       /* NULL: done */
 	struct dtls_rest rest;          /* UP: of the handshake */
 	struct srtp in, out;
@@ -89,6 +94,9 @@ void peer_stun(struct peer_name *name, const struct stun *stun, const struct udp
 	       unsigned landed, struct sfu_stream *stream);
 RUNS_ON(on_worker) void peer_dtls(struct sfu_peer *peer, struct bytes datagram);
 RUNS_ON(on_worker) void peer_media(struct sfu_peer *peer, struct bytes datagram);
+
+/* The server that we called has answered a check. */
+RUNS_ON(on_worker) void peer_answered(struct sfu_peer *peer);
 
 /* That one ends. */
 RUNS_ON(on_worker)

@@ -8,6 +8,8 @@
 #include "core/metric.h"
 #include "edge/auth.h"
 #include "sfu/sfu.h"
+#include "sfu/sfu_cascade.h"
+#include "sfu/sfu_dial.h"
 #include "sfu/sfu_door.h"
 #include "sfu/sfu_stage.h"
 
@@ -195,6 +197,16 @@ static void make_names(struct sfu_session *session)
 	auth_random_hex(hex, 8);
 	memcpy(session->etag, hex, 16);
 	session->etag[16] = '\0';
+}
+
+void session_names_make(struct session_names *names)
+{
+	struct sfu_session like = {.worker = worker_place()};
+
+	make_names(&like);
+	names->worker = like.worker;
+	memcpy(names->ufrag, like.ufrag, sizeof names->ufrag);
+	memcpy(names->pwd, like.pwd, sizeof names->pwd);
 }
 
 static struct peer_name *name_make(const struct sfu_session *session, struct sfu_peer *peer,
@@ -435,6 +447,10 @@ RUNS_ON(on_control) static void unpublish(struct sfu_room *room, struct tuning *
 	tuning->over_count = room->track_count;
 	room->track_count = 0;
 	room->publisher = NULL;
+	/* They ask again, here or elsewhere, in the codec of whoever comes next. */
+	for (struct sfu_session *s = sessions; s; s = s->next)
+		if (s->edge && s->room == room)
+			session_end(s, "the publisher has left");
 }
 
 RUNS_ON(on_control)
@@ -505,6 +521,25 @@ static bool codecs_fit(const struct sfu_room *room, const struct sfu_peer *peer)
 	return true;
 }
 
+/* A server that carries the room on has to know in which codec before the first packet. */
+static void answer_what_there_is(const struct sfu_room *room, const struct sfu_peer *peer,
+				 const struct sdp *offer, struct answer *answer)
+{
+	for (unsigned s = 0; s < peer->sender_count; s++)
+		for (unsigned i = 0; i < room->track_count; i++) {
+			const struct sfu_track *track = room->tracks[i];
+			const struct sender_format *format;
+
+			if (track->video != peer->senders[s].video ||
+			    track->place != peer->senders[s].place)
+				continue;
+			format = sender_format_for(&peer->senders[s], track);
+			if (format)
+				answer_narrow(offer, answer, s, format->pt);
+			break;
+		}
+}
+
 RUNS_ON(on_control)
 static enum session_status may_begin(const struct session_order *order)
 {
@@ -518,14 +553,16 @@ static enum session_status may_begin(const struct session_order *order)
 	if (order->role == PEER_PUBLISHER) {
 		if (!room || !room->publisher)
 			return SESSION_OK;
-		if (!conf->takeover)
+		/* Our own come before those of others. */
+		if (order->pull || (!conf->takeover && !room->publisher->pull))
 			return SESSION_BUSY;
 		session_end(room->publisher, "taken over");
 		return SESSION_OK;
 	}
 	if (conf->max_viewers && viewers_now >= conf->max_viewers)
 		return SESSION_FULL;
-	return conf->wait || (room && room->publisher) ? SESSION_OK : SESSION_NOBODY;
+	return (conf->wait && !order->edge) || (room && room->publisher) ? SESSION_OK
+									 : SESSION_NOBODY;
 }
 
 RUNS_ON(on_control)
@@ -539,7 +576,11 @@ static enum session_status session_fill(struct sfu_session *session,
 		return publish(session, order->offer, answer) ? SESSION_OK : SESSION_NO_MEMORY;
 	if (!senders_make(session->peer, order->offer, answer))
 		return SESSION_NO_MEMORY;
-	return codecs_fit(session->room, session->peer) ? SESSION_OK : SESSION_CODEC;
+	if (!codecs_fit(session->room, session->peer))
+		return SESSION_CODEC;
+	if (order->edge)
+		answer_what_there_is(session->room, session->peer, order->offer, answer);
+	return SESSION_OK;
 }
 
 enum session_status session_begin(const struct session_order *order, struct answer *answer,
@@ -561,13 +602,19 @@ enum session_status session_begin(const struct session_order *order, struct answ
 		free(session);
 		return SESSION_NO_MEMORY;
 	}
-	session->worker = worker_place();
+	session->worker = order->names ? order->names->worker : worker_place();
+	session->edge = order->edge;
+	session->pull = order->pull;
 	session->from = order->from;
 	session->since_us = wall_now_us();
 	bytes_to_str(order->agent, session->agent, sizeof session->agent);
 	bytes_to_str(order->subuuid, session->subuuid, sizeof session->subuuid);
 	auth_random_hex(session->id, SESSION_ID / 2);
 	make_names(session);
+	if (order->names) {
+		memcpy(session->ufrag, order->names->ufrag, sizeof session->ufrag);
+		memcpy(session->pwd, order->names->pwd, sizeof session->pwd);
+	}
 	status = session_fill(session, order, answer);
 	if (status != SESSION_OK) {
 		peer_free(session->peer);
@@ -576,6 +623,7 @@ enum session_status session_begin(const struct session_order *order, struct answ
 		return status;
 	}
 	session_list(session);
+	session->peer->dial = order->dial;
 	session->peer->message.deliver = deliver_begin;
 	worker_post(session->worker, &session->peer->message);
 	*out = session;
@@ -606,6 +654,8 @@ static void deliver_gone(struct message *message)
 
 	enter_control();
 	session->gone = true;
+	if (session->pull)
+		cascade_gone(session->pull);
 	log_info("sfu", "peer gone", kv_str("role", role_name(session)), kv_str("room", room->name),
 		 kv_str("id", session->id), kv_str("why", session->why));
 	session_unlist(session);

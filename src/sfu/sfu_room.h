@@ -16,6 +16,8 @@
 #include "sfu/sfu_peer.h"
 #include "sfu/sfu_track.h"
 
+struct cascade;
+
 #define ROOM_NAME_MAX   128u
 #define ROOM_TRACKS_MAX SOURCE_TRACKS_MAX
 #define SESSION_ID      32u /* hexadecimal digits: 128 bits, which nobody guesses */
@@ -60,6 +62,9 @@ struct sfu_session {
 	struct address from;
 	int64_t since_us;
 	struct tuning *end; /* of a publisher: takes its tracks from all */
+	struct cascade
+		*pull; /* of a publisher that is another server's room; NULL: it came by itself */
+	bool edge;     /* of a viewer that is a server: ends with the publisher */
 	bool up, ending, gone;
 	const char *why;
 };
@@ -79,6 +84,14 @@ bool room_name_is_good(struct bytes name);
 
 /* --- sessions ------------------------------------------------------------------------------------------- */
 
+/* By which a peer is asked for before there is a session. */
+struct session_names {
+	struct worker *worker;
+	char ufrag[ICE_UFRAG + 1], pwd[ICE_PWD + 1];
+};
+
+RUNS_ON(on_control) void session_names_make(struct session_names *names);
+
 struct session_order {
 	enum peer_role role;
 	struct bytes room;
@@ -86,6 +99,11 @@ struct session_order {
 	const struct answer *answer; /* ssrcs are filled in for a viewer */
 	struct address from;
 	struct bytes agent, subuuid;
+	bool edge; /* a viewer that is a server: gets what there is, in one codec, and does not wait */
+	/* Of a publisher that we call, else NULL. dial is the peer's if it begins, else the caller's. */
+	const struct session_names *names;
+	struct sfu_dial *dial;
+	struct cascade *pull;
 };
 
 enum session_status {

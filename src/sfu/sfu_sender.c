@@ -81,6 +81,7 @@ void sender_begin(struct sfu_sender *sender, struct sfu_track *track, int64_t se
 	sender->now = sender_format_for(sender, track);
 	sender->begun = now;
 	sender->reported = (mono_t){0};
+	sender->follows = false;
 	splice_begin(&sender->splice, track->id, seq, ts, live_ts, now);
 	metric_add(METRIC_sfu_switches, 1);
 }
@@ -143,6 +144,14 @@ void sender_send(struct sfu_sender *sender, const struct sender_packet *packet, 
 	if (!sender->peer->active ||
 	    !splice_map(&sender->splice, packet->seq, packet->ts, now, &seq, &ts))
 		return;
+	if (packet->picture.id_at || packet->picture.tl0_at) {
+		struct picture_shift *shift = &sender->splice.piece[0].shift;
+
+		if (!sender->follows)
+			*shift = picture_follow(&sender->pictures, &packet->picture);
+		sender->follows = true;
+		picture_move(packet->room, &packet->picture, *shift, &sender->pictures);
+	}
 	rtp.marker = packet->flags & RECORD_MARKER;
 	rtp.seq = (uint16_t)seq;
 	rtp.ts = (uint32_t)ts;
@@ -169,6 +178,7 @@ RUNS_ON(on_worker) static void resend(struct sfu_sender *sender, uint16_t out_se
 	struct record record;
 	uint8_t packet[2 + 2048];
 	struct rtp rtp = {0};
+	struct picture picture;
 	int64_t seq;
 
 	sender->nacks++;
@@ -184,6 +194,9 @@ RUNS_ON(on_worker) static void resend(struct sfu_sender *sender, uint16_t out_se
 		      NULL) != RING_RECORD ||
 	    (int64_t)record.word[0] != seq)
 		return;
+	picture = picture_read(sender->track->codec,
+			       bytes_of(packet + 2 + RTP_HEADER, record.len - RTP_HEADER));
+	picture_move(packet + 2 + RTP_HEADER, &picture, piece->shift, &sender->pictures);
 	rtp.marker = record.flags & RECORD_MARKER;
 	rtp.ts = (uint32_t)splice_time(piece, (int64_t)record.word[1]);
 	if (sender->now->rtx_pt && sender->rtx_ssrc) {

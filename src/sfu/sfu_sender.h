@@ -12,6 +12,7 @@
 #include "core/ring.h"
 #include "core/role.h"
 #include "sfu/proto/codec.h"
+#include "sfu/proto/pace.h"
 #include "sfu/proto/rtcp.h"
 #include "sfu/proto/splice.h"
 
@@ -52,8 +53,11 @@ struct sfu_sender {
 	uint32_t ssrc, rtx_ssrc;
 	int64_t rtx_next;
 	struct splice splice;
-	struct ring_cursor cursor; /* BEHIND */
-	unsigned from;             /* index of the first packet of this turn's that is for it */
+	struct picture_count pictures; /* numbered so far */
+	bool follows;                  /* the shift of this piece is set */
+	struct ring_cursor cursor;     /* BEHIND */
+	struct pace pace;              /* BEHIND */
+	unsigned from;                 /* index of the first packet of this turn's that is for it */
 	mono_t reported, joined, begun;
 	uint64_t packets, octets, lost_records;
 	int64_t resend_budget;
@@ -75,6 +79,8 @@ struct sender_packet {
 	int64_t seq, ts;
 	uint32_t flags;
 	struct bytes payload; /* with padding */
+	uint8_t *room;        /* the same, to be written to: numbers are a viewer's own */
+	struct picture picture;
 	bool padded;
 };
 

@@ -17,8 +17,12 @@
 #define BATCH_SIZE   2048u /* bytes kept for each */
 #define QUIET_TURNS  50u   /* then the worker sleeps */
 #define TICK_MS      20u
-#define TICKS        50u /* of a round: each peer is looked at once in it */
-#define BEHIND_BURST 48u /* packets of the past for one viewer in one turn */
+#define TICKS        50u      /* of a round: each peer is looked at once in it */
+#define BEHIND_BURST 48u      /* packets of the past for one viewer in one turn */
+#define LIVE_RATE    8000000u /* bytes of a track a second, at least, and ... */
+#define LIVE_TIMES   4u       /* ... so many times as fast as it is by itself */
+#define LIVE_BATCH   16u      /* packets that may always leave in one turn */
+#define MEAN_PACKET  1200u
 
 struct stage {
 	struct worker *worker;
@@ -30,6 +34,7 @@ struct stage {
 	uint64_t turn_ms;
 	struct track_here *tracks; /* that somebody here is shown or waits for */
 	struct sfu_peer *peers;
+	struct sfu_peer *busy; /* publishers, and who is in its handshake */
 	struct sfu_peer *look; /* the next whose deadlines are looked at */
 	uint64_t peer_count;
 	struct sender_packet packet[BATCH_MAX];
@@ -373,8 +378,24 @@ struct sfu_peer *stage_peers(void)
 	return here ? here->peers : NULL;
 }
 
+static void busy_remove(struct sfu_peer *peer)
+{
+	if (!peer->busy)
+		return;
+	peer->busy = false;
+	*(peer->prev_busy ? &peer->prev_busy->next_busy : &here->busy) = peer->next_busy;
+	if (peer->next_busy)
+		peer->next_busy->prev_busy = peer->prev_busy;
+}
+
 void stage_peer_add(struct sfu_peer *peer)
 {
+	peer->busy = true;
+	peer->prev_busy = NULL;
+	peer->next_busy = here->busy;
+	if (here->busy)
+		here->busy->prev_busy = peer;
+	here->busy = peer;
 	peer->prev = NULL;
 	peer->next = here->peers;
 	if (here->peers)
@@ -385,6 +406,7 @@ void stage_peer_add(struct sfu_peer *peer)
 
 void stage_peer_remove(struct sfu_peer *peer)
 {
+	busy_remove(peer);
 	if (here->look == peer)
 		here->look = peer->next;
 	if (peer->prev)
@@ -447,7 +469,9 @@ static enum ring_status read_one(const struct track_here *track, struct ring_cur
 		.ts = (int64_t)record.word[1],
 		.flags = record.flags,
 		.payload = bytes_of(here->bytes[at] + RTP_HEADER, record.len - RTP_HEADER),
+		.room = here->bytes[at] + RTP_HEADER,
 	};
+	here->packet[at].picture = picture_read(track->track->codec, here->packet[at].payload);
 	return RING_RECORD;
 }
 
@@ -518,18 +542,47 @@ static unsigned serve_live(struct track_here *track, unsigned count, mono_t now)
 	return sent;
 }
 
+/* A key picture that is there at once leaves in pieces: how many packets may go now. The longer the last
+ * turn is ago the more, so nobody falls behind. */
+static unsigned live_max(struct track_here *track, mono_t now)
+{
+	int64_t us = mono_since_us(now, track->served);
+	uint64_t rate = bits_of(track->track) / 8 * LIVE_TIMES, packets;
+
+	track->served = now;
+	if (us > 1000000)
+		us = 1000000;
+	packets = (rate > LIVE_RATE ? rate : LIVE_RATE) * (uint64_t)us / 1000000 / MEAN_PACKET;
+	return packets < LIVE_BATCH  ? LIVE_BATCH
+	       : packets > BATCH_MAX ? BATCH_MAX
+				     : (unsigned)packets;
+}
+
+/* As much of the past as may leave now: as fast as sfu.burst says, and faster than more comes. */
+static unsigned behind_max(const struct track_here *track, struct sfu_sender *sender, mono_t now)
+{
+	uint64_t rate = (uint64_t)sfu_conf()->burst * 1000, least = bits_of(track->track) * 2;
+	int64_t bytes = pace_left(&sender->pace, now, rate > least ? rate : least);
+
+	return bytes <= 0                            ? 0
+	       : bytes / MEAN_PACKET >= BEHIND_BURST ? BEHIND_BURST
+						     : (unsigned)(bytes / MEAN_PACKET) + 1;
+}
+
 /* A piece of the past; who has no more of it is live. */
 RUNS_ON(on_worker)
 static unsigned serve_behind(struct track_here *track, struct sfu_sender *sender, mono_t now)
 {
 	struct ring_cursor cursor = sender->cursor;
 	uint64_t left = track->cursor.seq > cursor.seq ? track->cursor.seq - cursor.seq : 0;
-	unsigned max = left < BEHIND_BURST ? (unsigned)left : BEHIND_BURST;
-	unsigned count = read_batch(track, &cursor, max);
+	unsigned max = behind_max(track, sender, now);
+	unsigned count = read_batch(track, &cursor, left < max ? (unsigned)left : max);
 	uint32_t send_time = send_time_of(now);
 
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		sender_send(sender, &here->packet[i], send_time, now);
+		pace_spend(&sender->pace, here->packet[i].payload.len);
+	}
 	sender->cursor = cursor;
 	if (cursor.seq >= track->cursor.seq) {
 		list_remove(&track->behind, sender);
@@ -542,7 +595,7 @@ static unsigned serve_behind(struct track_here *track, struct sfu_sender *sender
 
 RUNS_ON(on_worker) static unsigned serve(struct track_here *track, mono_t now)
 {
-	unsigned count = read_batch(track, &track->cursor, BATCH_MAX), sent = 0;
+	unsigned count = read_batch(track, &track->cursor, live_max(track, now)), sent = 0;
 
 	if (count) {
 		if (track->pending)
@@ -675,12 +728,14 @@ static void on_tick(uv_timer_t *timer)
 
 	(void)timer;
 	enter_worker();
-	for (struct sfu_peer *peer = here->peers, *next; peer; peer = next) {
-		next = peer->next;
+	for (struct sfu_peer *peer = here->busy, *next; peer; peer = next) {
+		next = peer->next_busy;
 		if (peer->role == PEER_PUBLISHER)
 			source_tick(peer->source, now, key_wait_us);
 		if (peer->start)
 			peer_tick(peer, now);
+		else if (peer->role == PEER_VIEWER)
+			busy_remove(peer);
 	}
 	if (++here->ticks % 5 == 0)
 		look_at_tracks(now);

@@ -38,6 +38,7 @@ struct track_here {
 	struct track_here *prev, *next; /* of those that somebody here reads */
 	bool listed;
 	struct ring_cursor cursor;  /* of the live ones */
+	mono_t served;              /* when they were last sent something, or could have been */
 	struct sfu_sender *live;    /* sfu_sender.in_track */
 	struct sfu_sender *behind;  /* have a cursor of their own, and catch up */
 	struct sfu_sender *pending; /* sfu_sender.in_pending: wait for a key picture */

@@ -13,6 +13,7 @@
 #include "sfu/dtls.h"
 #include "sfu/proto/answer.h"
 #include "sfu/sfu.h"
+#include "sfu/sfu_cascade.h"
 #include "sfu/sfu_door.h"
 #include "sfu/sfu_face.h"
 #include "sfu/sfu_gate.h"
@@ -189,6 +190,15 @@ static void put_etag(struct reply *reply, const struct sfu_session *session)
 	reply_header(reply, "ETag", bytes_str(buf));
 }
 
+RUNS_ON(on_control) static void put_path(struct call *call, const struct sfu_session *session)
+{
+	char path[1024];
+	struct writer w = writer_of(path, sizeof path);
+
+	cascade_write_path(session->room, &w);
+	reply_header(&call->reply, CASCADE_PATH, writer_done(&w));
+}
+
 RUNS_ON(on_control)
 static void answer_offer(struct call *call, const struct sdp *offer, const struct answer *answer,
 			 const struct sfu_session *session)
@@ -216,6 +226,8 @@ static void answer_offer(struct call *call, const struct sdp *offer, const struc
 	put_location(call, session);
 	put_etag(&call->reply, session);
 	put_ice_servers(&call->reply);
+	if (session->edge)
+		put_path(call, session);
 	reply_header(&call->reply, "Accept-Patch", BYTES(FRAGMENT_TYPE));
 	put_cors(&call->reply);
 	call_reply(call);
@@ -255,6 +267,7 @@ static void begin(struct call *call, const struct sdp *offer, struct answer *ans
 	};
 	struct sfu_session *session;
 	enum session_status status;
+	struct bytes edge;
 
 	order.subuuid = http1_header_get(&request->head, BYTES("X-deadsfu-subuuid"));
 	if (!order.subuuid.at && request_param(request, "subuuid", subuuid, sizeof subuuid))
@@ -263,7 +276,16 @@ static void begin(struct call *call, const struct sdp *offer, struct answer *ans
 		fail(call, 400, "a room's name is 1 to 128 bytes without blanks, quotes and <>");
 		return;
 	}
+	edge = http1_header_get(&request->head, BYTES(CASCADE_HEADER));
+	order.edge = edge.at && order.role == PEER_VIEWER;
+	if (order.edge && cascade_is_loop(room_find(order.room), edge)) {
+		fail(call, 508, "the media of this room come through the server that asks");
+		return;
+	}
 	status = session_begin(&order, answer, &session);
+	/* It will be there when it asks again. */
+	if (status == SESSION_NOBODY)
+		cascade_want(order.room);
 	if (status == SESSION_OK)
 		answer_offer(call, offer, answer, session);
 	else

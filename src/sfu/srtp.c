@@ -12,6 +12,7 @@
 #include "core/reader.h"
 #include "core/writer.h"
 #include "sfu/proto/rtp.h"
+#include "sfu/srtp_fast.h"
 
 #define GCM_TAG   16u
 #define SHA1_TAG  10u
@@ -112,8 +113,13 @@ static const EVP_CIPHER *cipher_of(enum srtp_profile profile)
 /* The cipher, and for what comes a place for each source; at the first packet. */
 static bool cipher_begin(struct srtp *srtp)
 {
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	EVP_CIPHER_CTX *ctx;
 
+	if (srtp->seals && srtp->profile == SRTP_GCM_128)
+		srtp->fast = fast_key_create(srtp->key);
+	if (srtp->fast)
+		return true;
+	ctx = EVP_CIPHER_CTX_new();
 	if (!srtp->seals && !srtp->source)
 		srtp->source = calloc(SRTP_SOURCES, sizeof *srtp->source);
 	if (!ctx || (!srtp->seals && !srtp->source) ||
@@ -149,6 +155,7 @@ int srtp_open(struct srtp *srtp, enum srtp_profile profile, bool seals, const ui
 void srtp_close(struct srtp *srtp)
 {
 	EVP_CIPHER_CTX_free(srtp->cipher);
+	fast_key_destroy(srtp->fast);
 	if (srtp->mac)
 		OPENSSL_cleanse(srtp->mac, 2 * sizeof *srtp->mac);
 	free(srtp->mac);
@@ -242,7 +249,7 @@ size_t srtp_seal(struct srtp *srtp, struct bytes header, struct bytes payload, u
 	uint8_t *at = out + header.len;
 	size_t len = header.len + payload.len;
 
-	if (!srtp->cipher && !cipher_begin(srtp))
+	if (!srtp->fast && !srtp->cipher && !cipher_begin(srtp))
 		return 0;
 	if (header.at != out)
 		memcpy(out, header.at, header.len);
@@ -250,6 +257,10 @@ size_t srtp_seal(struct srtp *srtp, struct bytes header, struct bytes payload, u
 		const struct bytes aad[2] = {bytes_of(out, header.len), {NULL, 0}};
 
 		gcm_iv(srtp->salt, ssrc, index, iv);
+		if (srtp->fast) {
+			fast_seal(srtp->fast, iv, aad[0], payload, at);
+			return len + GCM_TAG;
+		}
 		return gcm_seal(srtp->cipher, iv, aad, payload, at) ? len + GCM_TAG : 0;
 	}
 	cm_iv(srtp->salt, ssrc, index, iv);

@@ -38,12 +38,15 @@ struct srtp_source {
 	uint64_t window;  /* bit n: highest - n has come */
 };
 
+struct fast_key;
 struct srtp_mac; /* HMAC-SHA1, with the key worked in */
 
 struct srtp {
 	enum srtp_profile profile;
 	bool seals;
-	void *cipher;         /* OpenSSL's, of RTP; NULL: not needed yet */
+	struct fast_key
+		*fast; /* of RTP that is sealed, where srtp_fast.h can; NULL: cipher does it */
+	void *cipher;  /* OpenSSL's, of RTP; NULL: not needed yet */
 	struct srtp_mac *mac; /* two, of RTP and RTCP; NULL with GCM */
 	uint8_t salt[SRTP_SALT_MAX], rtcp_salt[SRTP_SALT_MAX];
 	uint8_t key[SRTP_KEY], rtcp_key[SRTP_KEY];

@@ -123,6 +123,21 @@ void store_irc_password_drop(uint64_t id)
 	put_number(STORE_IRC_PASSWORD_DROP, id, 0);
 }
 
+void store_irc_push(const struct store_irc_push *push)
+{
+	const char *texts[] = {push->user, push->endpoint, push->p256dh, push->auth};
+	struct store_event event = {.kind = STORE_IRC_PUSH,
+				    .number = {(int64_t)push->id, (int64_t)push->network,
+					       push->created_ms}};
+
+	port_put(&event, texts, 4);
+}
+
+void store_irc_push_drop(uint64_t id)
+{
+	put_number(STORE_IRC_PUSH_DROP, id, 0);
+}
+
 /* --- asking --------------------------------------------------------------------------------- */
 
 #define SEARCH                                                                                   \
@@ -142,11 +157,14 @@ static const struct {
 				   "irc_networks ORDER BY id"},
 	[STORE_IRC_BUFFERS] =
 		{7, "SELECT id, network, name, settings, marker, (SELECT max(seq) FROM irc_lines "
-		    "WHERE buffer = b.id), (SELECT max(at) FROM irc_lines WHERE buffer = b.id) "
+		    "WHERE buffer = b.id), (SELECT at FROM irc_lines WHERE buffer = b.id AND kind "
+		    "& 256 = 0 ORDER BY at DESC LIMIT 1) "
 		    "FROM irc_buffers b ORDER BY id"},
 	[STORE_IRC_DEVICES] = {4, "SELECT id, user, name, seen FROM irc_devices ORDER BY id"},
 	[STORE_IRC_PASSWORDS] = {8, "SELECT id, user, label, kind, hash, created, used, address "
 				    "FROM irc_passwords ORDER BY id"},
+	[STORE_IRC_PUSHES] = {7, "SELECT id, user, network, endpoint, p256dh, auth, created FROM "
+				 "irc_pushes ORDER BY id"},
 	[STORE_IRC_LINES_UP] = {5, "SELECT seq, at, kind, tags, line FROM irc_lines WHERE buffer = "
 				   "?1 AND seq >= ?2 AND seq < ?3 AND kind & ?4 = 0 ORDER BY seq "
 				   "LIMIT ?5"},

@@ -51,6 +51,15 @@ void store_irc_password(const struct store_irc_password *password);
 void store_irc_password_used(uint64_t id, int64_t at_ms, const uint8_t *ip);
 void store_irc_password_drop(uint64_t id);
 
+struct store_irc_push {
+	uint64_t id, network;
+	const char *user, *endpoint, *p256dh, *auth;
+	int64_t created_ms;
+};
+
+void store_irc_push(const struct store_irc_push *push);
+void store_irc_push_drop(uint64_t id);
+
 /* --- asking --------------------------------------------------------------------------------- */
 
 enum store_irc_query {
@@ -60,6 +69,7 @@ enum store_irc_query {
 	STORE_IRC_BUFFERS,   /* id, network, name, settings, marker, last seq, its time */
 	STORE_IRC_DEVICES,   /* id, user, name, seen */
 	STORE_IRC_PASSWORDS, /* id, user, label, kind, hash, created, used, address */
+	STORE_IRC_PUSHES,    /* id, user, network, endpoint, p256dh, auth, created */
 	/* number[0] is the buffer; lines: seq, at, kind, tags, line. kinds: those with a bit of [3] are
 	 * left out; at most [4] of them. */
 	STORE_IRC_LINES_UP,   /* from seq [1] up, below seq [2]: the oldest first */

@@ -17,11 +17,9 @@
 	"2) AND "
 
 /* Statements by kind; ?1 … are the event's numbers, then its texts from ?10 on, its address at ?20.
- * SQLite numbers parameters, so that a statement uses what it needs. */
-static const struct {
-	const char *sql;
-	const char *then, *last; /* further ones with the same parameters */
-} statements[STORE_KINDS] = {
+ * SQLite numbers parameters, so that a statement uses what it needs. Up to two further ones have the same
+ * parameters. */
+static const char *const statements[STORE_KINDS][3] = {
 	[STORE_SONG] = {"UPDATE songs SET ended = ?1, peak = max(peak, ?2) WHERE mount = ?10 AND "
 			"ended IS NULL",
 			"INSERT INTO songs (mount, title, began, listeners, peak) "
@@ -99,6 +97,11 @@ static const struct {
 	[STORE_IRC_PASSWORD_USED] = {"UPDATE irc_passwords SET used = ?2, address = ?20 WHERE "
 				     "id = ?1",
 				     NULL},
+	[STORE_IRC_PUSH] =
+		{"INSERT OR REPLACE INTO irc_pushes (id, user, network, endpoint, p256dh, "
+		 "auth, created) VALUES (?1, ?10, ?2, ?11, ?12, ?13, ?3)",
+		 NULL},
+	[STORE_IRC_PUSH_DROP] = {"DELETE FROM irc_pushes WHERE id = ?1", NULL},
 	[STORE_IRC_PASSWORD_DROP] = {"DELETE FROM irc_passwords WHERE id = ?1", NULL},
 };
 
@@ -179,12 +182,10 @@ static bool is_events_fault(const struct store_db *db)
 static enum store_fault write_event(struct store_db *db, const struct store_event *event)
 {
 	unsigned number = 3u * event->kind;
-	enum store_fault fault = write_statement(db, number, statements[event->kind].sql, event);
+	enum store_fault fault = write_statement(db, number, statements[event->kind][0], event);
 
-	if (!fault && statements[event->kind].then)
-		fault = write_statement(db, number + 1, statements[event->kind].then, event);
-	if (!fault && statements[event->kind].last)
-		fault = write_statement(db, number + 2, statements[event->kind].last, event);
+	for (unsigned i = 1; i < 3 && !fault && statements[event->kind][i]; i++)
+		fault = write_statement(db, number + i, statements[event->kind][i], event);
 	if (!fault && event->kind == STORE_MINUTE && event->number[0] < db->oldest_minute)
 		db->oldest_minute = event->number[0];
 	if (fault && is_events_fault(db)) {

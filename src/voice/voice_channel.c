@@ -123,6 +123,8 @@ static void channel_free(struct voice_channel *channel)
 
 void voice_channel_remove(struct voice_channel *channel)
 {
+	bool linked = channel->link_count > 0;
+
 	while (channel->first)
 		voice_channel_remove(channel->first);
 	while (channel->link_count)
@@ -137,6 +139,10 @@ void voice_channel_remove(struct voice_channel *channel)
 	if (!channel->temporary)
 		voice_store_drop("channel", channel->id);
 	channel_free(channel);
+	/* Who spoke into it too must not be heard by those of the next channel with its number. */
+	for (struct voice_user *user = linked ? voice_hub.users : NULL; user; user = user->next)
+		if (user->channel)
+			voice_stage_of(user);
 }
 
 void voice_channel_move(struct voice_channel *channel, struct voice_channel *to)
@@ -245,6 +251,30 @@ void voice_rules_fini(struct voice_rules *rules)
 	*rules = (struct voice_rules){0};
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+void voice_rules_sort(int32_t *ids, size_t count)
+{
+	qsort(ids, count, sizeof *ids, compare_ids);
+}
+
+static bool strike(const int32_t *list, size_t *count, int32_t id)
+{
+	int32_t *ids = (int32_t *)(uintptr_t)list;
+	size_t kept = 0, before = *count;
+
+	for (size_t i = 0; i < before; i++)
+		if (ids[i] != id)
+			ids[kept++] = ids[i];
+	*count = kept;
+	return kept != before;
+}
+
 static void point_at(struct voice_channel *channel)
 {
 	channel->acl.inherit = channel->rules.inherit;
@@ -252,6 +282,25 @@ static void point_at(struct voice_channel *channel)
 	channel->acl.rule_count = channel->rules.rule_count;
 	channel->acl.groups = channel->rules.groups;
 	channel->acl.group_count = channel->rules.group_count;
+}
+
+void voice_rules_forget(struct voice_channel *channel, int32_t id)
+{
+	struct voice_rules *rules = &channel->rules;
+	size_t kept = 0, before = rules->rule_count;
+
+	for (size_t i = 0; i < before; i++)
+		if (rules->rules[i].user != id)
+			rules->rules[kept++] = rules->rules[i];
+	rules->rule_count = kept;
+	channel->unsaved |= kept != before;
+	for (size_t i = 0; i < rules->group_count; i++) {
+		struct acl_group *group = &rules->groups[i];
+
+		channel->unsaved |= strike(group->add, &group->add_count, id);
+		channel->unsaved |= strike(group->remove, &group->remove_count, id);
+	}
+	point_at(channel);
 }
 
 void voice_rules_set(struct voice_channel *channel, struct voice_rules *rules)
@@ -359,6 +408,18 @@ void voice_channel_tell(const struct voice_channel *channel, bool links, struct 
 	}
 	voice_send(to, &message);
 	free(ids);
+}
+
+void voice_channel_tell_door(const struct voice_channel *channel, struct voice_user *to)
+{
+	struct mumble_message message;
+	struct mumble_channel_state *state = &message.channel_state;
+
+	message_init(&message, MUMBLE_CHANNEL_STATE);
+	MUMBLE_SET(state, channel_state, channel_id, channel->id);
+	MUMBLE_SET(state, channel_state, is_enter_restricted, is_restricted(channel));
+	MUMBLE_SET(state, channel_state, can_enter, (voice_may(to, channel) & MAY_ENTER) != 0);
+	voice_send(to, &message);
 }
 
 void voice_channels_fini(void)

@@ -1,5 +1,6 @@
 #include "voice/voice_conf.h"
 
+#include "core/bytes.h"
 #include "core/conf_net.h"
 
 static const struct conf_item voice_items[] = {
@@ -12,6 +13,15 @@ static void voice_check(const struct conf *conf, struct conf_errors *errors)
 {
 	const struct voice_conf *values = voice_conf_of(conf);
 
+	struct bytes rest = bytes_str(values->suggest_version);
+	uint64_t part;
+	bool good = true;
+
+	for (int i = 0; i < 3 && rest.len; i++)
+		good &= bytes_to_u64(bytes_cut(&rest, '.'), UINT16_MAX, &part);
+	if (!good || rest.len)
+		conf_fault(errors, conf, values, "voice.suggest_version",
+			   "expected up to three numbers, such as 1.4.0");
 	conf_net_check_listen(errors, conf, values, "voice.listen", &values->listen);
 }
 

@@ -10,6 +10,9 @@ struct voice_conf {
 
 extern const struct conf_room voice_conf_room;
 
+/* In the order of the settings' words. */
+enum voice_suggest { VOICE_SUGGEST_ANY, VOICE_SUGGEST_NO, VOICE_SUGGEST_YES };
+
 static inline const struct voice_conf *voice_conf_of(const struct conf *conf)
 {
 	return conf_values(conf, &voice_conf_room);

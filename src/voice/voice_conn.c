@@ -22,6 +22,7 @@
 
 #define IN_FIRST        2048u
 #define STRANGER_MAX    8192u      /* of a frame of somebody who is not admitted yet */
+#define MEMBER_MAX      (2u << 20) /* and of one who is: a list of bans is the longest */
 #define OUT_MAX         (8u << 20) /* who lets more than this pile up is too slow */
 #define SPEECH_OUT_MAX  (64u << 10)
 #define SPEECH_LATE_US  100000
@@ -31,8 +32,9 @@
 #define CERTIFICATE_MAX 16384u
 #define WEB_READ        8192u
 #define WEB_MESSAGE_MAX (256u << 10)
-#define WEB_UNSENT      4096u /* bytes that the kernel may hold for a page: what is live must not wait */
+#define LIVE_UNSENT     4096u /* bytes that the kernel may hold for one: what is live must not wait */
 #define LEFT_MAX        (1u << 20) /* bytes of either direction that are handed to another server */
+#define REQUEST_SIZE    4096       /* each so many bytes of a request count as one more */
 #define BURST_S         10         /* requests that may come at once, in seconds of the rate */
 
 enum state { HANDSHAKE, OPEN, ENDING, GONE };
@@ -377,8 +379,8 @@ RUNS_ON(on_worker) static void on_tunnel(struct voice_conn *conn, struct bytes b
 		metric_add(METRIC_voice_tunnel_in, 1);
 }
 
-/* False: he asks too much. */
-static bool may_ask(struct voice_conn *conn)
+/* False: he asks too much. A long request is more than one: it may go on to everybody. */
+static bool may_ask(struct voice_conn *conn, size_t len)
 {
 	int64_t rate = (int64_t)voice_conf()->message_rate, most = rate * 1000 * BURST_S;
 	int64_t since = mono_since_us(conn->last_heard, conn->requests_at);
@@ -390,7 +392,7 @@ static bool may_ask(struct voice_conn *conn)
 	}
 	if (conn->requests > most)
 		conn->requests = most;
-	conn->requests -= 1000;
+	conn->requests -= 1000 * (1 + (int64_t)len / REQUEST_SIZE);
 	return conn->requests >= 0;
 }
 
@@ -411,7 +413,7 @@ RUNS_ON(on_worker) static bool on_frame(struct voice_conn *conn, const struct fr
 		on_ping(conn, frame->body);
 		return conn->state == OPEN;
 	}
-	if (!may_ask(conn)) {
+	if (!may_ask(conn, frame->body.len)) {
 		metric_add(METRIC_voice_floods, 1);
 		conn_close(conn);
 		return false;
@@ -425,7 +427,7 @@ RUNS_ON(on_worker) static bool take_frames(struct voice_conn *conn)
 {
 	size_t longest = atomic_load_explicit(&conn->peer->outside, memory_order_acquire)
 				 ? STRANGER_MAX
-				 : SIZE_MAX;
+				 : MEMBER_MAX;
 	size_t at = 0, used;
 	struct frame frame;
 
@@ -659,7 +661,7 @@ void voice_conn_start_web(struct worker *worker, struct link link, const struct 
 		return;
 	}
 	tcp_tune_stream(link.fd, 0);
-	tcp_tune_live(link.fd, WEB_UNSENT);
+	tcp_tune_live(link.fd, LIVE_UNSENT);
 	conn->worker = worker;
 	conn->link = link;
 	memcpy(conn->address.ip, peer->ip, sizeof conn->address.ip);
@@ -675,7 +677,7 @@ void voice_conn_start(struct worker *worker, int fd, const struct tcp_end *peer)
 	struct voice_conn *conn = list.stopping ? NULL : calloc(1, sizeof *conn);
 
 	if (conn)
-		conn->handshake = handshake_create_asking(voice_door_identity());
+		conn->handshake = handshake_create_asking((struct bytes){0}, voice_door_identity());
 	if (!conn || !conn->handshake || uv_poll_init(&worker->loop, &conn->poll, fd) != 0) {
 		if (conn)
 			handshake_destroy(&conn->handshake);
@@ -685,6 +687,7 @@ void voice_conn_start(struct worker *worker, int fd, const struct tcp_end *peer)
 		return;
 	}
 	tcp_tune_stream(fd, 0);
+	tcp_tune_live(fd, LIVE_UNSENT);
 	conn->worker = worker;
 	conn->link = link_plain(fd);
 	conn->address = *peer;

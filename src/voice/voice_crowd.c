@@ -4,6 +4,8 @@
 #include "core/metric.h"
 #include "voice/voice_part.h"
 
+#define VISITS_MAX 2048u /* channels that one target of a user reaches, twice named twice counted */
+
 static void crowd_free(struct voice_retired *retired)
 {
 	free(container_of(retired, struct voice_crowd, retired));
@@ -23,6 +25,7 @@ static void stage_free(struct voice_retired *retired)
 struct collection {
 	struct voice_crowd *crowd;
 	size_t room;
+	size_t visits; /* channels that a target led to */
 	bool failed;
 };
 
@@ -160,7 +163,7 @@ static int compare_ids(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The numbers of the channels that hear him. */
+/* The numbers of the channels that hear him; 0: no memory. */
 RUNS_ON(on_control) static size_t stage_ids(const struct voice_user *user, uint32_t *ids)
 {
 	struct voice_channel *one[1], **list = one;
@@ -188,11 +191,16 @@ void voice_stage_of(struct voice_user *user)
 	uint32_t few[16], *ids = few;
 	struct voice_stage *stage = NULL;
 
+	size_t count = 0;
+
 	if (user->channel && !user->leaving) {
 		if (user->channel->link_count && voice_hub.channel_count > COUNT_OF(few))
 			ids = malloc(voice_hub.channel_count * sizeof *ids);
 		if (ids)
-			stage = stage_find(ids, stage_ids(user, ids));
+			count = stage_ids(user, ids);
+		if (count)
+			stage = stage_find(ids, count);
+		voice_hub.stage_wanted |= !stage;
 		if (ids != few)
 			free(ids);
 	}
@@ -230,7 +238,8 @@ RUNS_ON(on_control)
 static void shout_into(struct collection *to, const struct voice_user *from,
 		       struct voice_channel *channel, const char *group)
 {
-	if (!(voice_may(from, channel) & MAY_WHISPER))
+	/* Somebody may name the whole tree many times over; it is walked whenever anybody moves. */
+	if (to->visits++ >= VISITS_MAX || !(voice_may(from, channel) & MAY_WHISPER))
 		return;
 	for (struct voice_user *user = channel->users; user; user = user->next_here)
 		if (is_of_group(channel, user, group))
@@ -245,7 +254,8 @@ RUNS_ON(on_control)
 static void shout_below(struct collection *to, const struct voice_user *from,
 			struct voice_channel *channel, const char *group)
 {
-	for (struct voice_channel *child = channel->first; child; child = child->next) {
+	for (struct voice_channel *child = channel->first; child && to->visits < VISITS_MAX;
+	     child = child->next) {
 		shout_into(to, from, child, group);
 		shout_below(to, from, child, group);
 	}
@@ -317,6 +327,14 @@ bool voice_crowds_make(void)
 {
 	bool whole = true;
 
+	/* Those for whom there was no memory when they came to where they are. */
+	if (voice_hub.stage_wanted) {
+		voice_hub.stage_wanted = false;
+		for (struct voice_user *user = voice_hub.users; user; user = user->next)
+			if (!atomic_load_explicit(&user->peer->stage, memory_order_relaxed))
+				voice_stage_of(user);
+		whole = !voice_hub.stage_wanted;
+	}
 	for (struct voice_stage *stage = voice_hub.stages; stage; stage = stage->next) {
 		struct voice_crowd *crowd = stage->dirty ? crowd_of(stage) : NULL;
 

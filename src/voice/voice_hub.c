@@ -321,7 +321,8 @@ int voice_hub_start(uv_loop_t *loop)
 	root = voice_channel_make(NULL, VOICE_ROOT, name[0] ? name : "ringmain");
 	if (!root || !voice_rules_at_first(root))
 		return -ENOMEM;
-	return voice_store_start(loop);
+	error = voice_window_start(loop);
+	return error ? error : voice_store_start(loop);
 }
 
 void voice_hub_stop(void)
@@ -329,6 +330,7 @@ void voice_hub_stop(void)
 	if (!voice_hub.running)
 		return;
 	voice_settle();
+	voice_window_stop();
 	voice_store_stop();
 	voice_hub.running = false;
 	atomic_store_explicit(&is_open, false, memory_order_relaxed);
@@ -342,6 +344,7 @@ void voice_hub_part(void)
 {
 	voice_hub.running = false;
 	uv_prepare_stop(&post.turn_ends);
+	voice_window_stop();
 	voice_store_part();
 }
 

@@ -84,6 +84,18 @@ struct voice_aim {
 	size_t count;
 };
 
+/* Datagrams of one direction. */
+struct voice_quality {
+	uint32_t good, late, lost, resync;
+};
+
+struct voice_sample {
+	int64_t at_us;                    /* mono */
+	struct voice_quality here, there; /* his, as they came here; ours, as he says */
+};
+
+#define VOICE_SAMPLES 10u /* half a minute apart */
+
 struct voice_user {
 	struct voice_peer *peer;
 	struct voice_user *prev, *next; /* hub.users: all that are connected */
@@ -109,6 +121,9 @@ struct voice_user {
 	uint32_t mark;
 	struct auth_check check;
 	struct lockout_try attempt;
+	struct voice_sample samples[VOICE_SAMPLES]; /* in turn */
+	uint32_t sample_count;
+	bool may_record; /* and was told how */
 	bool check_super;
 };
 
@@ -145,6 +160,7 @@ struct voice_hub {
 	struct voice_stage *stages;
 	uint32_t mark, channel_mark;
 	bool aims_dirty;
+	bool stage_wanted; /* somebody has none who should */
 	struct voice_registration **registrations;
 	size_t registration_count;
 	struct voice_ban *bans;
@@ -213,6 +229,9 @@ bool voice_channel_has(const struct voice_channel *parent, struct bytes name,
 		       const struct voice_channel *except);
 RUNS_ON(on_control) void voice_channels_fini(void);
 void voice_rules_fini(struct voice_rules *rules);
+/* No rule and no group speaks of this registration any more: its number may be another's one day. */
+RUNS_ON(on_control) void voice_rules_forget(struct voice_channel *channel, int32_t id);
+void voice_rules_sort(int32_t *ids, size_t count); /* as groups list their members */
 /* Takes rules, whose texts and lists are allocations of their own. */
 void voice_rules_set(struct voice_channel *channel, struct voice_rules *rules);
 /* What a new server has: administrators may all, who is registered makes temporary channels. */
@@ -224,7 +243,14 @@ bool voice_rules_add(struct voice_channel *channel, const struct acl_rule *rule)
 RUNS_ON(on_control)
 void voice_channel_tell(const struct voice_channel *channel, bool links, struct voice_user *to);
 
+/* Whether he may come in there, and whether all may. */
+RUNS_ON(on_control)
+void voice_channel_tell_door(const struct voice_channel *channel, struct voice_user *to);
+
 /* --- voice_user.c --------------------------------------------------------------------------- */
+
+/* What others see, and type: no blanks at the ends, nothing that cannot be seen, not the superuser's. */
+bool voice_is_name(struct bytes name);
 
 RUNS_ON(on_control) struct voice_user *voice_user_find(uint32_t session);
 RUNS_ON(on_control)
@@ -345,6 +371,14 @@ const struct voice_ban *voice_is_banned(const uint8_t ip[16], const char *hash);
 bool voice_same_network(const uint8_t a[16], const uint8_t b[16]);
 RUNS_ON(on_control) bool voice_ban_add(const struct voice_ban *ban);
 RUNS_ON(on_control) void voice_registry_fini(void);
+
+/* --- voice_window.c --------------------------------------------------------------------------- */
+
+RUNS_ON(on_control) MUST_CHECK int voice_window_start(uv_loop_t *loop);
+RUNS_ON(on_control) void voice_window_stop(void);
+/* What has come and gone in the last five minutes, or in the seconds since he came. */
+RUNS_ON(on_control)
+struct voice_sample voice_window_of(const struct voice_user *user, uint32_t *seconds);
 
 /* --- voice_store.c ---------------------------------------------------------------------------- */
 

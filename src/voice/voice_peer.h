@@ -89,11 +89,11 @@ struct voice_rx {
 	bool expected, bound;
 	struct voice_way way;
 	mono_t last_good, last_asked;
-	mono_t moved;   /* when his port changed last */
 	int64_t budget; /* bytes that he may still send */
 	mono_t budget_at;
-	unsigned way_next;
-	uint64_t frame; /* of his last packet of voice, and when it came */
+	unsigned way_next;       /* the place of the next way, */
+	mono_t left[VOICE_WAYS]; /* and since when none is there */
+	uint64_t frame;          /* of his last packet of voice, and when it came */
 	mono_t frame_at;
 	uint32_t bad; /* in a row */
 };
@@ -113,8 +113,8 @@ struct voice_peer {
 	struct crypt_nonce out_base, in_base;
 
 	_Atomic uint64_t sealed; /* datagrams numbered for him; relaxed: only that each differs */
-	/* NULL: through the tunnel. Release by worker r, acquire by whoever sends. The places are
-	 * used in turn, and not more often than once a second. */
+	/* NULL: through the tunnel. Release by worker r, acquire by whoever sends, perhaps a while
+	 * after it is no longer his: the places are used in turn, and each lies idle for a second. */
 	_Atomic(struct voice_way *) way;
 	struct voice_way ways[VOICE_WAYS];
 	_Atomic bool

@@ -11,8 +11,10 @@
 #include "voice/voice.h"
 #include "voice/voice_record_file.h"
 
-#define SIGN_FIRST 0x40000000u /* sessions of the users who are signs: nobody else's reach so far */
-#define SIGN_NAME  "Recording"
+#define SIGN_FIRST  0x40000000u /* sessions of the users who are signs: nobody else's reach so far */
+#define SIGN_NAME   "Recording"
+#define IS_RECORDED "This room is being recorded."
+#define ACTION      "ringmain.record"
 
 struct record {
 	struct record *next;
@@ -78,6 +80,19 @@ RUNS_ON(on_control) static void write_to_room(const struct record *record, struc
 	for (struct voice_user *user = channel ? channel->users : NULL; user;
 	     user = user->next_here)
 		voice_send(user, &message);
+}
+
+void voice_record_warn(struct voice_user *user)
+{
+	struct mumble_message message;
+
+	if (!user->channel || !atomic_load_explicit(&user->peer->record, memory_order_relaxed))
+		return;
+	message_init(&message, MUMBLE_TEXT_MESSAGE);
+	message.text_message.channel_id.at = &user->channel->id;
+	message.text_message.channel_id.count = 1;
+	MUMBLE_SET(&message.text_message, text_message, message, BYTES(IS_RECORDED));
+	voice_send(user, &message);
 }
 
 void voice_record_tell(struct voice_user *to)
@@ -230,7 +245,7 @@ static int begin(struct voice_channel *channel, uint32_t id, struct record **mad
 	for (struct voice_user *user = channel->users; user; user = user->next_here)
 		voice_record_follow(user);
 	sign(record, NULL);
-	write_to_room(record, BYTES("This room is being recorded."));
+	write_to_room(record, BYTES(IS_RECORDED));
 	log_info("voice", "recording began", kv_u64("channel", record->channel),
 		 kv_str("folder", record->folder));
 	*made = record;
@@ -289,6 +304,55 @@ void voice_record_part(void)
 void voice_record_fini(void)
 {
 	record_thread_fini();
+}
+
+/* --- from a client's menu ------------------------------------------------------------------- */
+
+RUNS_ON(on_control) static bool may_record(const struct voice_user *user)
+{
+	return voice_conf()->record_directory[0] &&
+	       voice_may(user, voice_channel_find(VOICE_ROOT)) & MAY_WRITE;
+}
+
+void voice_record_offer(struct voice_user *user)
+{
+	bool may = may_record(user);
+	struct mumble_message message;
+	struct mumble_context_action_modify *action = &message.context_action_modify;
+
+	if (may == user->may_record)
+		return;
+	user->may_record = may;
+	message_init(&message, MUMBLE_CONTEXT_ACTION_MODIFY);
+	MUMBLE_SET(action, context_action_modify, action, BYTES(ACTION));
+	MUMBLE_SET(action, context_action_modify, text, BYTES("Record this channel, or end it"));
+	MUMBLE_SET(action, context_action_modify, context, CONTEXT_CHANNEL);
+	MUMBLE_SET(action, context_action_modify, operation, may ? CONTEXT_ADD : CONTEXT_REMOVE);
+	voice_send(user, &message);
+}
+
+void voice_record_asked(struct voice_user *user, const struct mumble_context_action *said)
+{
+	struct voice_channel *channel = said->has & MUMBLE_HAS(context_action, channel_id)
+						? voice_channel_find(said->channel_id)
+						: NULL;
+	struct record *record = channel ? of_channel(channel->id) : NULL;
+	int error = 0;
+
+	if (!channel || !bytes_equal(said->action, BYTES(ACTION)))
+		return;
+	if (!may_record(user)) {
+		voice_deny(user, MAY_WRITE, voice_channel_find(VOICE_ROOT));
+		return;
+	}
+	log_info("voice", "recording asked for", kv_str("channel", channel->name),
+		 kv_str("by", user->name), kv_bool("begins", record == NULL));
+	if (record)
+		end(record, BYTES("The recording has ended."));
+	else if (all.count < voice_conf()->recordings)
+		error = begin(channel, 0, &record);
+	if (error)
+		log_warn_code(error, "voice", "recording not begun");
 }
 
 /* --- the API -------------------------------------------------------------------------------- */

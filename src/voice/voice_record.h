@@ -23,6 +23,13 @@ RUNS_ON(on_worker) void voice_record_hear(uint32_t record, const struct voice_sp
 
 /* He is in another channel, or was just let in. */
 RUNS_ON(on_control) void voice_record_follow(struct voice_user *user);
+/* He, who has just come into it, is told that the room he is in is recorded. */
+RUNS_ON(on_control) void voice_record_warn(struct voice_user *user);
+/* Who may change everything finds an item in a channel's menu that begins and ends its recording; and has
+ * chosen it. */
+RUNS_ON(on_control) void voice_record_offer(struct voice_user *user);
+RUNS_ON(on_control)
+void voice_record_asked(struct voice_user *user, const struct mumble_context_action *said);
 /* He is told of what records. */
 RUNS_ON(on_control) void voice_record_tell(struct voice_user *to);
 RUNS_ON(on_control) void voice_record_channel_gone(const struct voice_channel *channel);

@@ -2,16 +2,34 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "voice/voice.h"
 #include "voice/voice_part.h"
 
 #define BANS_MAX 10000u
 
+/* Where it is or belongs: they lie by their numbers. */
+RUNS_ON(on_control) static size_t place_of(int32_t id)
+{
+	size_t low = 0, high = voice_hub.registration_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (voice_hub.registrations[middle]->id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 struct voice_registration *voice_registered(int32_t id)
 {
-	for (size_t i = 0; i < voice_hub.registration_count; i++)
-		if (voice_hub.registrations[i]->id == id)
-			return voice_hub.registrations[i];
-	return NULL;
+	size_t at = place_of(id);
+
+	return at < voice_hub.registration_count && voice_hub.registrations[at]->id == id
+		       ? voice_hub.registrations[at]
+		       : NULL;
 }
 
 struct voice_registration *voice_registered_name(struct bytes name)
@@ -32,18 +50,18 @@ struct voice_registration *voice_registered_hash(const char *hash)
 
 RUNS_ON(on_control) static int32_t free_id(void)
 {
-	int32_t id = 1;
+	size_t count = voice_hub.registration_count;
 
-	for (size_t i = 0; i < voice_hub.registration_count; i++)
-		if (voice_hub.registrations[i]->id >= id)
-			id = voice_hub.registrations[i]->id + 1;
-	return id;
+	return count ? voice_hub.registrations[count - 1]->id + 1 : 1;
 }
 
 struct voice_registration *voice_register(const char *name, const char *hash, int32_t id)
 {
 	struct voice_registration *made, **larger;
+	size_t at;
 
+	if (id <= 0 && voice_hub.registration_count >= voice_conf()->registrations)
+		return NULL;
 	if (voice_registered_name(bytes_str(name)) || voice_registered_hash(hash))
 		return NULL;
 	larger = realloc(voice_hub.registrations,
@@ -59,7 +77,11 @@ struct voice_registration *voice_register(const char *name, const char *hash, in
 	bytes_to_str(bytes_str(hash), made->hash, sizeof made->hash);
 	made->seen_ms = wall_now_us() / 1000;
 	made->unsaved = true;
-	larger[voice_hub.registration_count++] = made;
+	at = place_of(made->id);
+	memmove(larger + at + 1, larger + at,
+		(voice_hub.registration_count - at) * sizeof(struct voice_registration *));
+	larger[at] = made;
+	voice_hub.registration_count++;
 	return made;
 }
 
@@ -72,14 +94,16 @@ static void registration_free(struct voice_registration *registration)
 
 void voice_unregister(int32_t id)
 {
-	for (size_t i = 0; i < voice_hub.registration_count; i++)
-		if (voice_hub.registrations[i]->id == id) {
-			registration_free(voice_hub.registrations[i]);
-			voice_hub.registrations[i] =
-				voice_hub.registrations[--voice_hub.registration_count];
-			voice_store_drop("user", id);
-			return;
-		}
+	struct voice_registration *row = voice_registered(id);
+	size_t at = place_of(id);
+
+	if (!row)
+		return;
+	registration_free(row);
+	voice_hub.registration_count--;
+	memmove(voice_hub.registrations + at, voice_hub.registrations + at + 1,
+		(voice_hub.registration_count - at) * sizeof(struct voice_registration *));
+	voice_store_drop("user", id);
 }
 
 bool voice_same_network(const uint8_t a[16], const uint8_t b[16])

@@ -5,6 +5,7 @@
 #include "core/metric.h"
 #include "voice/voice.h"
 #include "voice/voice_part.h"
+#include "voice/voice_record.h"
 #include "voice/voice_rx.h"
 
 #define ROOM_MAX (4u << 20) /* memory of one message's arrays at most */
@@ -123,6 +124,9 @@ RUNS_ON(on_control)
 static void text_into(struct voice_user *from, struct voice_channel *channel, bool below,
 		      const struct mumble_message *message)
 {
+	if (channel->mark == voice_hub.channel_mark)
+		return;
+	channel->mark = voice_hub.channel_mark;
 	if (!(voice_may(from, channel) & MAY_TEXT_MESSAGE))
 		return;
 	for (struct voice_user *to = channel->users; to; to = to->next_here)
@@ -140,24 +144,37 @@ static void on_text(struct voice_user *user, const struct mumble_message *messag
 	if (said->message.len == 0 || !voice_text_fits(user, said->message))
 		return;
 	MUMBLE_SET(&answer.text_message, text_message, actor, user->peer->session);
-	voice_hub.mark++;
+	/* Each who gets it gets it once, each channel is looked at once, and one no is the end: a short
+	 * message that names much must not cost more than a long one. */
+	user->mark = ++voice_hub.mark;
 	for (size_t i = 0; i < said->session.count; i++) {
 		struct voice_user *to = voice_user_find(said->session.at[i]);
 
-		if (to && voice_require(user, MAY_TEXT_MESSAGE, to->channel))
-			text_to(user, to, &answer);
+		if (!to || to->mark == voice_hub.mark)
+			continue;
+		if (!voice_require(user, MAY_TEXT_MESSAGE, to->channel))
+			return;
+		text_to(user, to, &answer);
+	}
+	/* Trees before the channels that may lie in them. */
+	voice_hub.channel_mark++;
+	for (size_t i = 0; i < said->tree_id.count; i++) {
+		struct voice_channel *channel = voice_channel_find(said->tree_id.at[i]);
+
+		if (!channel || channel->mark == voice_hub.channel_mark)
+			continue;
+		if (!voice_require(user, MAY_TEXT_MESSAGE, channel))
+			return;
+		text_into(user, channel, true, &answer);
 	}
 	for (size_t i = 0; i < said->channel_id.count; i++) {
 		struct voice_channel *channel = voice_channel_find(said->channel_id.at[i]);
 
-		if (channel && voice_require(user, MAY_TEXT_MESSAGE, channel))
-			text_into(user, channel, false, &answer);
-	}
-	for (size_t i = 0; i < said->tree_id.count; i++) {
-		struct voice_channel *channel = voice_channel_find(said->tree_id.at[i]);
-
-		if (channel && voice_require(user, MAY_TEXT_MESSAGE, channel))
-			text_into(user, channel, true, &answer);
+		if (!channel || channel->mark == voice_hub.channel_mark)
+			continue;
+		if (!voice_require(user, MAY_TEXT_MESSAGE, channel))
+			return;
+		text_into(user, channel, false, &answer);
 	}
 	metric_add(METRIC_voice_texts, 1);
 }
@@ -222,6 +239,7 @@ static void dispatch(struct voice_user *user, const struct mumble_message *messa
 	case MUMBLE_USER_STATS: voice_on_user_stats(user, message); break;
 	case MUMBLE_REQUEST_BLOB: voice_on_request_blob(user, message); break;
 	case MUMBLE_VOICE_TARGET: voice_on_voice_target(user, message); break;
+	case MUMBLE_CONTEXT_ACTION: voice_record_asked(user, &message->context_action); break;
 	case MUMBLE_PLUGIN_DATA: voice_on_plugin_data(user, message); break;
 	/* Handled elsewhere, or a server's to send: nothing happens. */
 	case MUMBLE_VERSION:
@@ -232,7 +250,6 @@ static void dispatch(struct voice_user *user, const struct mumble_message *messa
 	case MUMBLE_SERVER_SYNC:
 	case MUMBLE_PERMISSION_DENIED:
 	case MUMBLE_CONTEXT_ACTION_MODIFY:
-	case MUMBLE_CONTEXT_ACTION:
 	case MUMBLE_CODEC_VERSION:
 	case MUMBLE_SERVER_CONFIG:
 	case MUMBLE_SUGGEST_CONFIG: break;

@@ -6,6 +6,8 @@
 #include "voice/voice.h"
 #include "voice/voice_part.h"
 
+#define BLOBS_MAX (4u << 20) /* bytes of one answer */
+
 /* --- statistics -------------------------------------------------------------------------------- */
 
 static float bits_float(uint32_t bits)
@@ -31,6 +33,30 @@ static void describe_traffic(const struct voice_user *about, struct mumble_user_
 	MUMBLE_SET(&stats->from_server, stats, lost, COUNT(far_lost));
 	MUMBLE_SET(&stats->from_server, stats, resync, COUNT(far_resync));
 	stats->has |= MUMBLE_HAS(user_stats, from_client) | MUMBLE_HAS(user_stats, from_server);
+}
+
+static void set_quality(struct mumble_stats *to, const struct voice_quality *from)
+{
+	MUMBLE_SET(to, stats, good, from->good);
+	MUMBLE_SET(to, stats, late, from->late);
+	MUMBLE_SET(to, stats, lost, from->lost);
+	MUMBLE_SET(to, stats, resync, from->resync);
+}
+
+/* 1.5 shows how it has been lately. */
+RUNS_ON(on_control)
+static void describe_window(const struct voice_user *about, struct mumble_user_stats *stats)
+{
+	struct mumble_rolling_stats *rolling = &stats->rolling_stats;
+	uint32_t seconds;
+	struct voice_sample window = voice_window_of(about, &seconds);
+
+	MUMBLE_SET(rolling, rolling_stats, time_window, seconds);
+	set_quality(&rolling->from_client, &window.here);
+	set_quality(&rolling->from_server, &window.there);
+	rolling->has |=
+		MUMBLE_HAS(rolling_stats, from_client) | MUMBLE_HAS(rolling_stats, from_server);
+	stats->has |= MUMBLE_HAS(user_stats, rolling_stats);
 }
 
 static void describe_pings(const struct voice_user *about, struct mumble_user_stats *stats)
@@ -89,8 +115,10 @@ void voice_on_user_stats(struct voice_user *user, const struct mumble_message *m
 	message_init(&answer, MUMBLE_USER_STATS);
 	MUMBLE_SET(stats, user_stats, session, about->peer->session);
 	describe_pings(about, stats);
-	if (local)
+	if (local) {
 		describe_traffic(about, stats);
+		describe_window(about, stats);
+	}
 	if (all && !message->user_stats.stats_only) {
 		describe_client(about, stats);
 		certificate = bytes_of(about->peer->certificate, about->peer->certificate_len);
@@ -102,15 +130,28 @@ void voice_on_user_stats(struct voice_user *user, const struct mumble_message *m
 
 /* --- long texts and pictures ------------------------------------------------------------------- */
 
+/* One of those that are asked for: each once, and so many bytes together. */
+static bool may_have(const struct voice_blob *blob, uint32_t *mark, uint32_t now, size_t *room)
+{
+	if (!blob->len || blob->len > *room || *mark == now)
+		return false;
+	*mark = now;
+	*room -= blob->len;
+	return true;
+}
+
 void voice_on_request_blob(struct voice_user *user, const struct mumble_message *message)
 {
 	const struct mumble_request_blob *said = &message->request_blob;
 	struct mumble_message answer;
+	size_t room = BLOBS_MAX;
 
+	voice_hub.mark++;
+	voice_hub.channel_mark++;
 	for (size_t i = 0; i < said->session_texture.count; i++) {
-		const struct voice_user *about = voice_user_find(said->session_texture.at[i]);
+		struct voice_user *about = voice_user_find(said->session_texture.at[i]);
 
-		if (!about || !about->texture.len)
+		if (!about || !may_have(&about->texture, &about->mark, voice_hub.mark, &room))
 			continue;
 		message_init(&answer, MUMBLE_USER_STATE);
 		MUMBLE_SET(&answer.user_state, user_state, session, about->peer->session);
@@ -118,10 +159,11 @@ void voice_on_request_blob(struct voice_user *user, const struct mumble_message 
 			   voice_blob_bytes(&about->texture));
 		voice_send(user, &answer);
 	}
+	voice_hub.mark++;
 	for (size_t i = 0; i < said->session_comment.count; i++) {
-		const struct voice_user *about = voice_user_find(said->session_comment.at[i]);
+		struct voice_user *about = voice_user_find(said->session_comment.at[i]);
 
-		if (!about || !about->comment.len)
+		if (!about || !may_have(&about->comment, &about->mark, voice_hub.mark, &room))
 			continue;
 		message_init(&answer, MUMBLE_USER_STATE);
 		MUMBLE_SET(&answer.user_state, user_state, session, about->peer->session);
@@ -130,10 +172,10 @@ void voice_on_request_blob(struct voice_user *user, const struct mumble_message 
 		voice_send(user, &answer);
 	}
 	for (size_t i = 0; i < said->channel_description.count; i++) {
-		const struct voice_channel *channel =
-			voice_channel_find(said->channel_description.at[i]);
+		struct voice_channel *channel = voice_channel_find(said->channel_description.at[i]);
 
-		if (!channel || !channel->description.len)
+		if (!channel ||
+		    !may_have(&channel->description, &channel->mark, voice_hub.channel_mark, &room))
 			continue;
 		message_init(&answer, MUMBLE_CHANNEL_STATE);
 		MUMBLE_SET(&answer.channel_state, channel_state, channel_id, channel->id);

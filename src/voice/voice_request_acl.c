@@ -7,6 +7,10 @@
 #include "voice/voice.h"
 #include "voice/voice_part.h"
 
+#define RULES_MAX   256u /* of one channel */
+#define GROUPS_MAX  64u
+#define MEMBERS_MAX 16384u
+
 /* What an answer's arrays are made of; freed together. */
 struct acl_room {
 	struct mumble_chan_group *groups;
@@ -14,21 +18,36 @@ struct acl_room {
 	size_t group_count, acl_count;
 };
 
-/* Members that a group has from above, as one list. */
-RUNS_ON(on_control)
+/* Members that a group has from above, as one list: of those whom somebody there has added. */
 static uint32_t *inherited_members(const struct voice_channel *channel, struct bytes name,
 				   size_t *count)
 {
-	uint32_t *list = malloc((voice_hub.registration_count + 1) * sizeof *list);
+	size_t most = 0, all = 0;
+	int32_t *list;
 
 	*count = 0;
-	for (size_t i = 0; list && channel->acl.parent && i < voice_hub.registration_count; i++) {
-		struct acl_who who = {.user = voice_hub.registrations[i]->id};
+	for (const struct acl_channel *c = channel->acl.parent; c; c = c->parent) {
+		const struct acl_group *group = acl_group_here(c, name);
 
-		if (acl_is_member(channel->acl.parent, channel->acl.parent, name, &who))
-			list[(*count)++] = (uint32_t)who.user;
+		most += group ? group->add_count : 0;
 	}
-	return list;
+	list = malloc((most + 1) * sizeof *list);
+	for (const struct acl_channel *c = channel->acl.parent; list && c; c = c->parent) {
+		const struct acl_group *group = acl_group_here(c, name);
+
+		for (size_t i = 0; group && i < group->add_count; i++)
+			list[all++] = group->add[i];
+	}
+	if (list)
+		voice_rules_sort(list, all);
+	for (size_t i = 0; i < all; i++) {
+		struct acl_who who = {.user = list[i]};
+
+		if ((i == 0 || list[i] != list[i - 1]) &&
+		    acl_is_member(channel->acl.parent, channel->acl.parent, name, &who))
+			list[(*count)++] = list[i];
+	}
+	return (uint32_t *)list;
 }
 
 /* What this channel and those above say of a group; only what is inheritable counts from above. */
@@ -191,6 +210,8 @@ static const int32_t *copy_ids(const uint32_t *from, size_t count)
 
 	for (size_t i = 0; to && i < count; i++)
 		to[i] = (int32_t)(from[i] & INT32_MAX);
+	if (to)
+		voice_rules_sort(to, count);
 	return to;
 }
 
@@ -243,6 +264,40 @@ static bool rules_of(const struct mumble_acl *said, struct voice_rules *rules)
 	return true;
 }
 
+/* All of them are looked at whenever it is asked what somebody may, and whoever has a channel of his own
+ * can make them up. */
+static bool is_too_much(const struct mumble_acl *said)
+{
+	size_t members = 0;
+
+	for (size_t i = 0; i < said->groups.count; i++)
+		members += said->groups.at[i].add.count + said->groups.at[i].remove.count;
+	return said->groups.count > GROUPS_MAX || said->acls.count > RULES_MAX ||
+	       members > MEMBERS_MAX;
+}
+
+RUNS_ON(on_control)
+static void deny_too_much(struct voice_user *user, const struct voice_channel *channel)
+{
+	struct mumble_message message;
+	struct mumble_permission_denied *denied = &message.permission_denied;
+
+	message_init(&message, MUMBLE_PERMISSION_DENIED);
+	MUMBLE_SET(denied, permission_denied, type, DENY_TEXT);
+	MUMBLE_SET(denied, permission_denied, channel_id, channel->id);
+	MUMBLE_SET(denied, permission_denied, reason,
+		   BYTES("Too many rules, groups or members for one channel"));
+	voice_send(user, &message);
+}
+
+/* Clients show a lock where not everybody may come in. */
+RUNS_ON(on_control) static void tell_door(const struct voice_channel *channel)
+{
+	for (struct voice_user *to = voice_hub.users; to; to = to->next)
+		if (to->channel && !to->leaving)
+			voice_channel_tell_door(channel, to);
+}
+
 void voice_on_acl(struct voice_user *user, const struct mumble_message *message)
 {
 	struct voice_channel *channel = voice_channel_find(message->acl.channel_id);
@@ -257,6 +312,10 @@ void voice_on_acl(struct voice_user *user, const struct mumble_message *message)
 	}
 	if (message->acl.query) {
 		tell_rules(user, channel);
+		return;
+	}
+	if (is_too_much(&message->acl)) {
+		deny_too_much(user, channel);
 		return;
 	}
 	if (!rules_of(&message->acl, &rules)) {
@@ -278,6 +337,7 @@ void voice_on_acl(struct voice_user *user, const struct mumble_message *message)
 	}
 	log_info("voice", "rules changed", kv_str("channel", channel->name),
 		 kv_str("by", user->name));
+	tell_door(channel);
 	voice_recheck_all();
 	voice_flush_permissions();
 	voice_registry_changed();

@@ -6,6 +6,8 @@
 #include "voice/voice.h"
 #include "voice/voice_part.h"
 
+#define PEOPLE_MAX 1024u /* named in one target */
+
 static void aim_fini(struct voice_aim *aim)
 {
 	for (size_t i = 0; i < aim->count; i++) {
@@ -16,9 +18,12 @@ static void aim_fini(struct voice_aim *aim)
 	*aim = (struct voice_aim){0};
 }
 
-static bool target_of(const struct mumble_target *from, struct voice_target *to)
+/* left: how many more people the whole may name. */
+static bool target_of(const struct mumble_target *from, struct voice_target *to, size_t *left)
 {
-	size_t count = from->session.count;
+	size_t count = from->session.count < *left ? from->session.count : *left;
+
+	*left -= count;
 
 	*to = (struct voice_target){
 		.has_channel = from->has & MUMBLE_HAS(target, channel_id),
@@ -26,11 +31,11 @@ static bool target_of(const struct mumble_target *from, struct voice_target *to)
 		.links = from->links,
 		.children = from->children,
 	};
-	to->group = malloc(from->group.len + 1);
+	to->group = malloc(VOICE_NAME_MAX + 1);
 	to->sessions = malloc((count + 1) * sizeof *to->sessions);
 	if (!to->group || !to->sessions)
 		return false;
-	bytes_to_str(from->group, to->group, from->group.len + 1);
+	bytes_to_str(from->group, to->group, VOICE_NAME_MAX + 1);
 	if (count)
 		memcpy(to->sessions, from->session.at, count * sizeof *to->sessions);
 	to->session_count = count;
@@ -53,6 +58,7 @@ void voice_on_voice_target(struct voice_user *user, const struct mumble_message 
 {
 	const struct mumble_voice_target *said = &message->voice_target;
 	struct voice_aim *aim, made = {0};
+	size_t left = PEOPLE_MAX;
 
 	if (said->id < 1 || said->id > VOICE_AIMS || !voice_aims_room(user->peer))
 		return;
@@ -60,7 +66,7 @@ void voice_on_voice_target(struct voice_user *user, const struct mumble_message 
 	made.targets = calloc(said->targets.count + 1, sizeof *made.targets);
 	for (size_t i = 0; made.targets && i < said->targets.count; i++) {
 		made.count++;
-		if (!target_of(&said->targets.at[i], &made.targets[i])) {
+		if (!target_of(&said->targets.at[i], &made.targets[i], &left)) {
 			aim_fini(&made);
 			return;
 		}

@@ -7,6 +7,8 @@
 #include "voice/voice.h"
 #include "voice/voice_part.h"
 
+#define NAMES_MAX 64u /* of one question */
+
 void voice_tell_names(struct voice_user *to, const uint32_t *ids, size_t count)
 {
 	uint32_t *known = malloc((count + 1) * sizeof *known);
@@ -34,14 +36,18 @@ void voice_tell_names(struct voice_user *to, const uint32_t *ids, size_t count)
 void voice_on_query_users(struct voice_user *user, const struct mumble_message *message)
 {
 	const struct mumble_query_users *said = &message->query_users;
-	size_t count = said->ids.count, most = count + said->names.count;
-	uint32_t *ids = malloc((most + 1) * sizeof *ids);
+	size_t count = said->ids.count, names = said->names.count, most;
+	uint32_t *ids;
 
+	/* A name is looked for among all. */
+	names = names < NAMES_MAX ? names : NAMES_MAX;
+	most = count + names;
+	ids = malloc((most + 1) * sizeof *ids);
 	if (!ids)
 		return;
 	if (count)
 		memcpy(ids, said->ids.at, count * sizeof *ids);
-	for (size_t i = 0; i < said->names.count; i++) {
+	for (size_t i = 0; i < names; i++) {
 		const struct voice_registration *row = voice_registered_name(said->names.at[i]);
 
 		if (row)
@@ -87,6 +93,9 @@ RUNS_ON(on_control) static void tell_registered(struct voice_user *to)
 void voice_forget_registration(int32_t id)
 {
 	voice_unregister(id);
+	for (size_t i = 0; i < voice_hub.channel_room; i++)
+		if (voice_hub.channels[i])
+			voice_rules_forget(voice_hub.channels[i], id);
 	for (struct voice_user *user = voice_hub.users; user; user = user->next)
 		if (user->id == id) {
 			user->id = ACL_NOBODY;
@@ -115,8 +124,7 @@ void voice_on_user_list(struct voice_user *user, const struct mumble_message *me
 			continue;
 		if (!(wish->has & MUMBLE_HAS(listed_user, name)))
 			voice_forget_registration(row->id);
-		else if (wish->name.len && wish->name.len <= 128 &&
-			 !voice_registered_name(wish->name)) {
+		else if (voice_is_name(wish->name) && !voice_registered_name(wish->name)) {
 			bytes_to_str(wish->name, row->name, sizeof row->name);
 			row->unsaved = true;
 		}

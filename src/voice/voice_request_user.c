@@ -246,15 +246,33 @@ static bool listens_to(const struct voice_user *user, const struct voice_channel
 	return false;
 }
 
+/* Whether he listens there. */
 RUNS_ON(on_control)
-static void set_volume(struct voice_user *user, struct voice_channel *channel, float volume)
+static bool set_volume(struct voice_user *user, struct voice_channel *channel, float volume)
 {
 	for (size_t i = 0; channel && i < channel->listen_count; i++)
 		if (channel->listens[i].user == user) {
 			/* A factor of 1 is what everybody gets who says nothing. */
 			channel->listens[i].volume = volume > 0 && volume != 1 ? volume : 0;
 			voice_stage_touch(channel);
+			return true;
 		}
+	return false;
+}
+
+/* Those of channels that he listens to, into volumes. */
+RUNS_ON(on_control)
+static size_t set_volumes(struct voice_user *user, const struct mumble_user_state *said,
+			  struct mumble_volume_adjustment *volumes)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; volumes && i < said->listening_volume_adjustment.count; i++) {
+		volumes[count] = said->listening_volume_adjustment.at[i];
+		count += set_volume(user, voice_channel_find(volumes[count].listening_channel),
+				    volumes[count].volume_adjustment);
+	}
+	return count;
 }
 
 RUNS_ON(on_control)
@@ -262,9 +280,11 @@ static void change_listening(struct voice_user *user, const struct mumble_user_s
 {
 	size_t most = said->listening_channel_add.count + said->listening_channel_remove.count;
 	uint32_t *ids = most ? malloc(most * sizeof *ids) : NULL;
+	struct mumble_volume_adjustment *volumes =
+		calloc(said->listening_volume_adjustment.count + 1, sizeof *volumes);
 	struct mumble_message message;
 	struct mumble_user_state *told = &message.user_state;
-	size_t added = 0, removed = 0;
+	size_t added = 0, removed = 0, adjusted;
 
 	for (size_t i = 0; ids && i < said->listening_channel_add.count; i++) {
 		struct voice_channel *channel =
@@ -283,12 +303,8 @@ static void change_listening(struct voice_user *user, const struct mumble_user_s
 		voice_listen_remove(user, channel);
 		ids[added + removed++] = channel->id;
 	}
-	for (size_t i = 0; i < said->listening_volume_adjustment.count; i++)
-		set_volume(user,
-			   voice_channel_find(
-				   said->listening_volume_adjustment.at[i].listening_channel),
-			   said->listening_volume_adjustment.at[i].volume_adjustment);
-	if (added + removed + said->listening_volume_adjustment.count) {
+	adjusted = set_volumes(user, said, volumes);
+	if (added + removed + adjusted) {
 		message_init(&message, MUMBLE_USER_STATE);
 		MUMBLE_SET(told, user_state, session, user->peer->session);
 		MUMBLE_SET(told, user_state, actor, user->peer->session);
@@ -296,13 +312,16 @@ static void change_listening(struct voice_user *user, const struct mumble_user_s
 		told->listening_channel_add.count = added;
 		told->listening_channel_remove.at = ids ? ids + added : NULL;
 		told->listening_channel_remove.count = removed;
-		told->listening_volume_adjustment = said->listening_volume_adjustment;
+		told->listening_volume_adjustment.at = volumes;
+		told->listening_volume_adjustment.count = adjusted;
 		voice_send_all(&message, NULL);
 	}
 	free(ids);
+	free(volumes);
 }
 
-void voice_on_user_state(struct voice_user *actor, const struct mumble_message *message)
+RUNS_ON(on_control)
+static void change_user(struct voice_user *actor, const struct mumble_message *message)
 {
 	const struct mumble_user_state *said = &message->user_state;
 	struct voice_user *user = said->has & MUMBLE_HAS(user_state, session)
@@ -330,7 +349,7 @@ void voice_on_user_state(struct voice_user *actor, const struct mumble_message *
 	voice_user_publish(user);
 	if (changed)
 		voice_send_all(&answer, NULL);
-	if (user == actor && said->temporary_access_tokens.count == 0 &&
+	if (user == actor &&
 	    (said->listening_channel_add.count || said->listening_channel_remove.count ||
 	     said->listening_volume_adjustment.count))
 		change_listening(user, said);
@@ -338,6 +357,29 @@ void voice_on_user_state(struct voice_user *actor, const struct mumble_message *
 		register_user(actor, user);
 	if (said->has & MUMBLE_HAS(user_state, channel_id))
 		move_user(actor, user, said->channel_id);
+}
+
+/* Some tokens hold for this one request alone (a password that was asked for at a door). */
+void voice_on_user_state(struct voice_user *actor, const struct mumble_message *message)
+{
+	const struct mumble_user_state *said = &message->user_state;
+	size_t more = said->temporary_access_tokens.count, kept = actor->token_count;
+	const struct bytes *his = actor->tokens;
+	struct bytes *all = more ? malloc((kept + more) * sizeof *all) : NULL;
+
+	if (!all) {
+		change_user(actor, message);
+		return;
+	}
+	if (kept)
+		memcpy(all, his, kept * sizeof *all);
+	memcpy(all + kept, said->temporary_access_tokens.at, more * sizeof *all);
+	actor->tokens = all;
+	actor->token_count = kept + more;
+	change_user(actor, message);
+	actor->tokens = (struct bytes *)(uintptr_t)his;
+	actor->token_count = kept;
+	free(all);
 }
 
 void voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t seconds,

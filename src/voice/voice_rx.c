@@ -17,11 +17,13 @@
 #define SWEEP_MS    1000
 #define SILENT_US   20000000 /* Mumble's clients ping every 5 s */
 #define RESYNC_US   5000000
-#define MOVE_US     1000000 /* between two changes of a peer's port */
-#define WALK_MAX    64u     /* who are looked at for a stranger's datagram */
-#define NEAR        64u     /* so many ahead may be lost where a port changes */
-#define HEADERS     28u     /* of IP and UDP: bandwidth is counted with them */
-#define TRIES_RATE  100000  /* a second: a hundredth of a core */
+#define LOST_US     7000000
+#define IDLE_US     1000000 /* that the place of a way lies idle: a few changes at once, then a pause */
+#define GAP_US      500000 /* after which more may be lost than NEAR */
+#define WALK_MAX    64u    /* who are looked at for a stranger's datagram */
+#define NEAR        64u    /* so many ahead may be lost where a port changes */
+#define HEADERS     28u    /* of IP and UDP: bandwidth is counted with them */
+#define TRIES_RATE  100000 /* a second: a hundredth of a core */
 #define TRIES_BURST 20000
 #define LIST_RATE   200 /* answers to lists of servers a second, */
 #define LIST_BURST  400
@@ -136,17 +138,27 @@ static void unbind(struct voice_peer *peer)
 	peer->rx.bound = false;
 }
 
+/* Whether there is a place for another way of his. */
+static bool may_move(const struct voice_peer *peer)
+{
+	mono_t left = peer->rx.left[peer->rx.way_next % VOICE_WAYS];
+
+	return mono_since_us(rx->now, left) >= IDLE_US;
+}
+
 /* From now on his datagrams are awaited from there, and he is sent his. */
 static void bind_to(struct voice_peer *peer, const struct udp_path *path, unsigned door)
 {
 	struct voice_way *way = &peer->ways[peer->rx.way_next++ % VOICE_WAYS];
 	struct voice_peer **bucket;
 
-	if (peer->rx.bound)
+	if (peer->rx.bound) {
 		metric_add(METRIC_voice_rebinds, 1);
+		/* The one before it: that of now. */
+		peer->rx.left[(peer->rx.way_next + VOICE_WAYS - 2) % VOICE_WAYS] = rx->now;
+	}
 	unbind(peer);
 	peer->rx.way = (struct voice_way){*path, door};
-	peer->rx.moved = rx->now;
 	peer->rx.bound = true;
 	bucket = bucket_at(&path->peer);
 	peer->rx.next_at = *bucket;
@@ -319,20 +331,34 @@ static bool answer_list(struct port *port, const struct udp_packet *packet)
 	return true;
 }
 
+/* Somebody at his address sends what nobody's key opens, and nothing comes of his: perhaps it is he,
+ * from another port and behind a gap of more datagrams than their first byte can count. */
+RUNS_ON(on_worker) static void ask_if_lost(struct voice_peer *peer)
+{
+	if (peer->rx.in.good == 0 || mono_since_us(rx->now, peer->rx.last_good) < LOST_US ||
+	    mono_since_us(rx->now, peer->rx.last_asked) < RESYNC_US)
+		return;
+	peer->rx.last_asked = rx->now;
+	voice_hub_post(peer, VOICE_LETTER_LOST, 0, (struct bytes){0});
+}
+
 /* Whether this is the datagram of that peer, who was elsewhere or nowhere until now. */
 RUNS_ON(on_worker)
 static bool try_one(struct port *port, const struct udp_packet *packet, struct voice_peer *peer)
 {
-	unsigned within = peer->rx.bound ? NEAR : 128;
+	bool near = peer->rx.bound && mono_since_us(rx->now, peer->rx.last_good) < GAP_US;
+	unsigned within = near ? NEAR : 128;
 	uint8_t *room = voice_tx_room();
 	struct bytes plain = bytes_of(room, packet->data.len - CRYPT_HEAD);
 	struct voice_packet voice;
 	struct voice_ping ping;
 
-	if (memcmp(peer->address.ip, packet->path.peer.ip, 16) != 0 ||
-	    !crypt_may_be(&peer->rx.in, packet->data.at[0], within))
+	if (memcmp(peer->address.ip, packet->path.peer.ip, 16) != 0)
 		return false;
-	if (peer->rx.bound && mono_since_us(rx->now, peer->rx.moved) < MOVE_US)
+	ask_if_lost(peer);
+	if (!crypt_may_be(&peer->rx.in, packet->data.at[0], within))
+		return false;
+	if (!may_move(peer))
 		return false;
 	if (!ration_take(&rx->tries, TRIES_RATE, TRIES_BURST, rx->now)) {
 		metric_add(METRIC_voice_tries_refused, 1);
@@ -409,7 +435,7 @@ static void take(struct port *port, const struct udp_packet *packet)
 		if (status == CRYPT_GOOD) {
 			/* The address that he reaches us at may be another of ours now. */
 			if (memcmp(peer->rx.way.path.local, packet->path.local, 16) != 0 &&
-			    mono_since_us(rx->now, peer->rx.moved) >= MOVE_US)
+			    may_move(peer))
 				bind_to(peer, &packet->path, port->door);
 			on_good(peer, bytes_of(room, packet->data.len - CRYPT_HEAD));
 			return;

@@ -151,6 +151,8 @@ static const int32_t *read_ids(const json_t *list, size_t *count)
 	*count = ids ? json_array_size(list) : 0;
 	for (size_t i = 0; i < *count; i++)
 		ids[i] = (int32_t)json_integer_value(json_array_get(list, i));
+	if (ids)
+		voice_rules_sort(ids, *count);
 	return ids;
 }
 

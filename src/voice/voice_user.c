@@ -90,12 +90,33 @@ void voice_user_enter(struct voice_user *user, struct voice_channel *channel)
 	voice_record_follow(user);
 }
 
+/* Where he may not listen any more. */
+RUNS_ON(on_control) static void listen_no_more(struct voice_user *user)
+{
+	for (size_t i = user->listen_count; i-- > 0;) {
+		struct voice_channel *channel = user->listens[i];
+		struct mumble_message message;
+
+		if (voice_may(user, channel) & MAY_LISTEN)
+			continue;
+		voice_listen_remove(user, channel);
+		message_init(&message, MUMBLE_USER_STATE);
+		MUMBLE_SET(&message.user_state, user_state, session, user->peer->session);
+		message.user_state.listening_channel_remove.at = &channel->id;
+		message.user_state.listening_channel_remove.count = 1;
+		voice_send_all(&message, NULL);
+	}
+}
+
 void voice_user_recheck(struct voice_user *user)
 {
 	bool suppress = !(voice_may(user, user->channel) & MAY_SPEAK);
 	struct mumble_message message;
 
 	voice_stage_of(user);
+	voice_hub.aims_dirty = true;
+	listen_no_more(user);
+	voice_record_offer(user);
 	if (suppress == user->suppress)
 		return;
 	user->suppress = suppress;
@@ -136,6 +157,7 @@ void voice_move(struct voice_user *user, struct voice_channel *to, const struct 
 		MUMBLE_SET(&message.user_state, user_state, suppress, user->suppress);
 	voice_settle();
 	voice_send_all(&message, NULL);
+	voice_record_warn(user);
 	if (user->id > 0 && !to->temporary) {
 		struct voice_registration *row = voice_registered(user->id);
 
@@ -300,6 +322,56 @@ RUNS_ON(on_control) static void tell_server(struct voice_user *to)
 	voice_send(to, &message);
 }
 
+/* "1.4.2"; what is left out is 0. The settings were checked. */
+static uint64_t version_of(const char *text)
+{
+	struct bytes rest = bytes_str(text);
+	uint64_t parts[3] = {0};
+
+	for (size_t i = 0; i < COUNT_OF(parts) && rest.len; i++)
+		(void)bytes_to_u64(bytes_cut(&rest, '.'), UINT16_MAX, &parts[i]);
+	return mumble_version_v2((uint32_t)parts[0], (uint32_t)parts[1], (uint32_t)parts[2]);
+}
+
+RUNS_ON(on_control) static void tell_suggestions(struct voice_user *to)
+{
+	const struct voice_conf *conf = voice_conf();
+	struct mumble_message message;
+	struct mumble_suggest_config *suggest = &message.suggest_config;
+	uint64_t version = version_of(conf->suggest_version);
+
+	message_init(&message, MUMBLE_SUGGEST_CONFIG);
+	if (conf->suggest_version[0]) {
+		MUMBLE_SET(suggest, suggest_config, version_v2, version);
+		MUMBLE_SET(suggest, suggest_config, version_v1,
+			   mumble_version_v1((uint32_t)(version >> 48),
+					     (uint32_t)(version >> 32) & 0xffff,
+					     (uint32_t)(version >> 16) & 0xffff));
+	}
+	if (conf->suggest_positional != VOICE_SUGGEST_ANY)
+		MUMBLE_SET(suggest, suggest_config, positional,
+			   conf->suggest_positional == VOICE_SUGGEST_YES);
+	if (conf->suggest_push_to_talk != VOICE_SUGGEST_ANY)
+		MUMBLE_SET(suggest, suggest_config, push_to_talk,
+			   conf->suggest_push_to_talk == VOICE_SUGGEST_YES);
+	if (suggest->has)
+		voice_send(to, &message);
+}
+
+/* Clients before 1.2.4 speak CELT, which nobody does any more. */
+RUNS_ON(on_control) static void tell_of_opus(struct voice_user *to)
+{
+	struct mumble_message message;
+
+	message_init(&message, MUMBLE_TEXT_MESSAGE);
+	message.text_message.session.at = &to->peer->session;
+	message.text_message.session.count = 1;
+	MUMBLE_SET(&message.text_message, text_message, message,
+		   BYTES("Your client does not know the codec Opus: nobody here will hear you, nor "
+			 "you them."));
+	voice_send(to, &message);
+}
+
 RUNS_ON(on_control) static void tell_crypt(struct voice_user *to)
 {
 	struct voice_peer *peer = to->peer;
@@ -389,9 +461,10 @@ static void reject(struct voice_user *user, enum reject_reason why, const char *
 	voice_end(user);
 }
 
-/* What others see, and type: no blanks at the ends, nothing that cannot be seen. */
-static bool is_name(struct bytes name)
+bool voice_is_name(struct bytes name)
 {
+	if (bytes_equal_nocase(name, BYTES("SuperUser")))
+		return false;
 	if (name.len == 0 || name.len > 128 || !bytes_equal(bytes_trim(name), name))
 		return false;
 	for (size_t i = 0; i < name.len; i++)
@@ -534,6 +607,11 @@ RUNS_ON(on_control) static void admit(struct voice_user *user)
 			tell_user(other, user);
 	voice_record_tell(user);
 	tell_server(user);
+	tell_suggestions(user);
+	if (!user->opus)
+		tell_of_opus(user);
+	voice_record_offer(user);
+	voice_record_warn(user);
 	memcpy(address.ip, peer->address.ip, sizeof address.ip);
 	log_info("voice", "user came", kv_str("name", user->name), kv_u64("session", peer->session),
 		 kv_str("peer", address_text(&address, ip)), kv_str("client", user->release));
@@ -658,6 +736,7 @@ void voice_authenticate(struct voice_user *user, const struct mumble_message *me
 	const struct voice_conf *conf = voice_conf();
 	const struct voice_registration *row = voice_registered_hash(user->peer->hash);
 	const struct voice_registration *named = voice_registered_name(said->username);
+	bool super = bytes_equal_nocase(said->username, BYTES("SuperUser"));
 
 	if (user->channel) { /* later ones bring new tokens alone */
 		if (!voice_tokens_set(user, said->tokens.at, said->tokens.count))
@@ -675,11 +754,11 @@ void voice_authenticate(struct voice_user *user, const struct mumble_message *me
 		return;
 	}
 	if (!voice_tokens_set(user, said->tokens.at, said->tokens.count) ||
-	    !is_name(said->username)) {
+	    (!super && !voice_is_name(said->username))) {
 		reject(user, REJECT_INVALID_USERNAME, "Invalid username");
 		return;
 	}
-	if (bytes_equal_nocase(said->username, BYTES("SuperUser"))) {
+	if (super) {
 		user->id = ACL_SUPER_USER;
 		bytes_to_str(BYTES("SuperUser"), user->name, sizeof user->name);
 		check(user,

@@ -18,7 +18,7 @@ from stage import free_ports, need
 ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--mute-audio", "--no-first-run",
              "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
              "--autoplay-policy=no-user-gesture-required", "--disable-background-networking",
-             "--disable-features=WebRtcHideLocalIpsWithMdns", "--disable-dev-shm-usage",
+             "--disable-features=WebRtcHideLocalIpsWithMdns", "--allow-loopback-in-peer-connection", "--disable-dev-shm-usage",
              "--disable-renderer-backgrounding", "--disable-background-timer-throttling",
              "--disable-backgrounding-occluded-windows", "--disable-web-security"]
 

@@ -233,7 +233,7 @@ def start_inspircd(crew, room, pair=None, more=""):
     conf = room / "inspircd.conf"
     modules = ["ircv3", "ircv3_batch", "ircv3_capnotify", "ircv3_chghost", "ircv3_echomessage",
                "ircv3_invitenotify", "ircv3_labeledresponse", "ircv3_msgid", "ircv3_servertime",
-               "ircv3_ctctags", "ircv3_accounttag", "monitor", "namesx", "uhnames", "setname", "botmode"]
+               "ircv3_ctctags", "ircv3_accounttag", "sslinfo", "monitor", "namesx", "uhnames", "setname", "botmode"]
     conf.write_text(f"""
 <server name="insp.test" description="test" network="Insp" id="42A">
 <admin name="a" nick="a" email="a@test">
@@ -249,7 +249,7 @@ def start_inspircd(crew, room, pair=None, more=""):
 <pid file="{room}/insp.pid">
 <path configdir="{room}" datadir="{room}" logdir="{room}" runtimedir="{room}" moduledir="/usr/lib/inspircd/modules">
 {f'''<module name="ssl_gnutls">
-<sslprofile name="tls" provider="gnutls" certfile="{pair[0]}" keyfile="{pair[1]}">''' if pair else ''}
+<sslprofile name="tls" provider="gnutls" hash="sha256" certfile="{pair[0]}" keyfile="{pair[1]}">''' if pair else ''}
 """ + "\n".join(f'<module name="{m}">' for m in modules) + """
 <class name="c" commands="*"><type name="t" classes="c"><files motd="/dev/null">
 """ + more)

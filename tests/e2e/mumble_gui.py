@@ -4,11 +4,14 @@ asked (a certificate of one's own, whether the server's is believed) lies in its
 
     house = Sounds(crew, folder, ["anna", "ben"])
     anna = Mumble(crew, house, "anna", port, server_digest)
-    heard = house.hear("ben", lambda: house.say("anna", wav))
+    with house.ear("ben") as heard:
+        house.say("anna", wav)
+        await_true(lambda: likeness(wav_samples(wav), heard()) > 0.9, 20)
 """
 import array
 import contextlib
 import hashlib
+import itertools
 import math
 import pathlib
 import re
@@ -20,6 +23,7 @@ import tempfile
 import time
 import wave
 
+from envelope import likeness_of_pieces
 from stage import await_true, need, run
 
 RATE = 48000
@@ -40,6 +44,7 @@ class Sounds:
     def __init__(self, crew, names):
         need("mumble", "Xvfb", "pulseaudio", "pactl", "paplay", "parec")
         self.crew = crew
+        self.numbers = itertools.count()
         # Sockets have short names.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sounds-"))
         self.environment = {"HOME": str(self.folder), "XDG_RUNTIME_DIR": str(self.folder),
@@ -60,25 +65,28 @@ class Sounds:
 
     def say(self, name, wav):
         """Into the microphone; until it is said."""
-        run(["paplay", "-d", f"mic_{name}", wav], 60, env=self.environment)
+        done = run(["paplay", "-d", f"mic_{name}", wav], 60, env=self.environment)
+        assert done.returncode == 0, done.stderr
 
     @contextlib.contextmanager
     def ear(self, name):
-        """What comes out of a client's loudspeaker meanwhile, as samples."""
-        samples = array.array("h")
-        with open(self.folder / f"heard-{name}", "wb") as out:
+        """What comes out of a client's loudspeaker meanwhile: a function that says the samples so far."""
+        file = self.folder / f"heard-{name}-{next(self.numbers)}"
+        with open(file, "wb") as out:
             process = subprocess.Popen(["setpriv", "--pdeathsig=KILL", "parec", "-d",
                                         f"ear_{name}.monitor", "--format=s16le", "--channels=1",
                                         f"--rate={RATE}", "--latency-msec=20"], stdout=out,
                                        env=self.environment)
-            try:
-                yield samples
-            finally:
-                time.sleep(0.5)  # what is still on its way through the buffers
-                process.terminate()
-                process.wait(10)
-        raw = (self.folder / f"heard-{name}").read_bytes()
-        samples.frombytes(raw[:len(raw) // 2 * 2])
+
+        def samples():
+            raw = file.read_bytes()
+            return array.array("h", raw[:len(raw) // 2 * 2])
+        try:
+            await_true(samples, 20, f"nothing is recorded of ear_{name}")
+            yield samples
+        finally:
+            process.terminate()
+            process.wait(10)
 
 
 class Mumble:
@@ -132,9 +140,27 @@ plugincheck=false
                                   "-nolisten", "tcp"], f"xvfb-{name}", env=environment)
         number = await_true(lambda: re.search(r"^(\d+)\n", self.screen.said(), re.M), 20,
                             self.screen.said)[1]
-        self.process = crew.start(["mumble", "-m",
-                                   f"mumble://{name}@127.0.0.1:{port}/?version=1.2.0"],
-                                  f"mumble-{name}", env={**environment, "DISPLAY": f":{number}"})
+        self.start = lambda: crew.start(["mumble", "-m",
+                                         f"mumble://{name}@127.0.0.1:{port}/?version=1.2.0"],
+                                        f"mumble-{name}", env={**environment, "DISPLAY": f":{number}"})
+        self.dismiss = lambda: crew.dismiss(self.process)
+        self.process = self.start()
+
+    def await_sound(self):
+        """Until it has a microphone and a loudspeaker. On a busy machine it opens, now and then, only one
+        of them, and leaves it at that: then it is started anew."""
+        def has(direction):
+            return f"Audio{direction}: Initialized" in self.process.said()
+        for _ in range(5):
+            await_true(lambda: has("Input") or has("Output"), 60, self.process.said)
+            end = time.monotonic() + 8
+            while time.monotonic() < end:
+                if has("Input") and has("Output"):
+                    return
+                time.sleep(0.05)
+            self.dismiss()
+            self.process = self.start()
+        raise AssertionError(self.process.said())
 
     @staticmethod
     def own_certificate(home):
@@ -160,18 +186,10 @@ def envelope(samples, ms=10):
             for at in range(0, len(samples) - step, step)]
 
 
-def correlation(said, heard):
-    """Of the envelopes, at the delay where it is best."""
-    a, b = envelope(said), envelope(heard)
-    best = 0.0
-    for delay in range(max(1, len(b) - len(a) + 1)):
-        part = b[delay:delay + len(a)]
-        n = min(len(a), len(part))
-        if n < len(a) * 0.8:
-            break
-        x, y = a[:n], part[:n]
-        mean_x, mean_y = sum(x) / n, sum(y) / n
-        top = sum((p - mean_x) * (q - mean_y) for p, q in zip(x, y))
-        bottom = math.sqrt(sum((p - mean_x) ** 2 for p in x) * sum((q - mean_y) ** 2 for q in y))
-        best = max(best, top / bottom if bottom else 0)
-    return best
+def likeness(said, heard):
+    return likeness_of_pieces(envelope(said), envelope(heard))
+
+
+def seconds_of_sound(heard):
+    """How long it was not silent."""
+    return sum(level > 200 for level in envelope(heard)) / 100

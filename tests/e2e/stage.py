@@ -11,6 +11,7 @@ Nothing here waits for a fixed time, and everything that waits gives up.
 import base64
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import pathlib
@@ -33,6 +34,10 @@ CLIENTS = pathlib.Path(os.environ.get("RINGMAIN_CLIENTS", ROOT / "build" / "clie
 # -n) have each their own: here, and from 21000 + 300 n on in fault_harness.
 CREW = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 PORTS = range(20000 + 300 * CREW, 20000 + 300 * CREW + 298)
+# One after the other: what was given out a moment ago may not be bound yet.
+NEXT_PORT = itertools.cycle(PORTS[::2])
+for _ in range(random.randrange(len(PORTS) // 2)):
+    next(NEXT_PORT)
 
 SOURCE_PASSWORD = "source of sound"
 ADMIN_PASSWORD = "hand on the desk"
@@ -64,8 +69,7 @@ def need(*programs):
 
 def free_ports():
     """A port of 127.0.0.1 that is free, and the next one too: SHOUTcast encoders use it."""
-    for _ in range(200):
-        port = random.choice(PORTS)
+    for port in itertools.islice(NEXT_PORT, len(PORTS) // 2):
         with contextlib.ExitStack() as stack:
             try:
                 for p in (port, port + 1):

@@ -214,7 +214,7 @@ def test_a_slot_that_makes_no_sense_is_refused(one_cache, body, fault):
 
 
 @pytest.mark.parametrize("more,said", [
-    ({"heigth": 32}, "heigth: there is no such member; there are slot_id, width, height"),
+    ({"heights": 32}, "heights: there is no such member; there are slot_id, width, height"),
     ({"pixel_fromat": "v210"}, "pixel_fromat: there is no such member"),
     ({"pixel_format": "yuyv"}, 'pixel_format: "yuyv" is none of uyvy422, v210, nv12, p010, rgba'),
     ({"height": 8}, "height: expected a whole number from 16 to 16384"),
@@ -254,6 +254,15 @@ def test_the_budget_is_that_of_the_environment_where_none_is_set(slots, serve, m
     assert cache.get("/health")["budget"] == 2000000
     cache.make("there")
     assert (slots / "there").exists(), "FC_DIR too"
+
+
+@pytest.mark.parametrize("size", ["60gb", "-1", "1e9", "0x100", "99999999999999999999"])
+def test_a_budget_of_the_environment_that_is_no_number_is_refused(monkeypatch, size):
+    monkeypatch.setenv("FC_SHM_SIZE", size)
+    done = subprocess.run([PROGRAM, "--check", "--set", "framecache.listen=127.0.0.1:0"], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 1 and f'FC_SHM_SIZE is no number of bytes: "{size}"' in done.stdout + done.stderr, done
+    assert subprocess.run([PROGRAM, "--check"], capture_output=True, timeout=60).returncode == 0, "nobody asks for it"
 
 
 def test_a_page_of_another_site_may_nothing(one_cache):
@@ -436,9 +445,26 @@ def test_a_registry_that_cannot_be_written_is_said_once(cache, slots):
         assert cache.get("/slots") == []
     said = [line for line in cache.server.log().splitlines() if "registry not written" in line]
     assert len(said) == 1 and f"directory={slots}" in said[0], said
+    status, health = cache.ask("GET", "/health")
+    assert status == 503 and health["status"] == "failing" and health["why"] == f"{slots}/registry.json: Is a directory"
     (slots / ".registry.json.next").rmdir()
     cache.server.await_log("registry written again")
     assert json.loads((slots / "registry.json").read_text())["slots"] == []
+    assert cache.get("/health")["status"] == "ok"
+
+
+def test_health_says_when_the_directory_is_gone(cache, slots, frametest):
+    cache = cache()
+    frametest("--size", "64x64", "--seconds", 30, "a").send_signal(0)
+    cache.await_slot("a", state="live")
+    assert (lambda it: (it["slots"], it["live"], it["stalled_or_dead"]))(cache.get("/health")) == (1, 1, 0)
+    slots.rename(slots.with_suffix(".moved"))
+    try:
+        status, health = cache.ask("GET", "/health")
+        assert status == 503 and health["why"] == f"{slots}: No such file or directory", health
+    finally:
+        slots.with_suffix(".moved").rename(slots)
+    assert cache.get("/health")["status"] == "ok"
 
 
 def test_a_short_token_is_refused(crew, tmp_path):
@@ -617,7 +643,7 @@ def test_nothing_is_left_of_slots_that_come_and_go(cache, frametest):
         cache.make("churn")
         assert cache.ask("DELETE", "/slots/churn")[0] == 204
     descriptors, maps = held()
-    for i in range(1000):
+    for i in range(1000 * int(os.environ.get("RINGMAIN_ROUNDS", "1"))):
         cache.make(f"churn{i % 5}", replace=True)
         if i % 2:
             assert cache.ask("DELETE", f"/slots/churn{i % 5}")[0] == 204

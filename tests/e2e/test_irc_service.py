@@ -46,6 +46,7 @@ def test_users_are_made_changed_and_deleted(bouncer, fake):
     assert bouncer.good("user status") == ["admin (admin): nick (unset), 0 networks, 0 clients"]
     assert bouncer.server.get("/api/v1/irc/users/bob", auth=ADMIN).status == 404
     assert "cannot be deleted" in bouncer.bad("user delete admin")
+    assert "password_hash" in bouncer.bad("user create -username eve -password-hash nonsense")
 
 
 def test_a_user_without_a_password_has_app_passwords(bouncer):

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from impair import Impairment
 from slot_reader import (DISCONTINUITY, NET_INGEST, REPEATED, Slot, ffmpeg, flashes_and_beeps, frame_hashes, last_line,
                          make_clip, make_flashes, publish, slots, terminate)
 from stage import CLIENTS, await_true, free_ports, http_get, run
@@ -41,8 +42,9 @@ def await_said(process, pattern, seconds=20):
 
 def await_open(port):
     """Until somebody listens there; asked of the kernel, so that nobody is disturbed."""
-    ends = f"0100007F:{port:04X}"
-    await_true(lambda: any(ends in open(f"/proc/net/{name}", encoding="ascii").read() for name in ("tcp", "udp")), 20)
+    # Not who had the port before: TCP says LISTEN, UDP that it is bound.
+    listens = re.compile(rf"^ *\d+: 0100007F:{port:04X} 00000000:0000 0[A7] ", re.M)
+    await_true(lambda: any(listens.search(open(f"/proc/net/{name}", encoding="ascii").read()) for name in ("tcp", "udp")), 20)
 
 
 def rtmp(crew, secret, *args, **options):
@@ -91,6 +93,21 @@ def test_srt_passphrase_and_stream_id_are_asked_for(crew, slots, secret, tmp_pat
     # ffmpeg hangs up without waiting for what is still on its way.
     slot, expected = Slot(slots / "s"), frame_hashes(clip, *UYVY)
     assert 60 < slot.cursor <= len(expected) == 75
+    assert slot.hashes() == expected[:slot.cursor]
+
+
+def test_srt_over_a_path_that_loses_and_mixes_up(crew, slots, secret, tmp_path):
+    clip, port = make_clip(tmp_path / "clip.ts", fps=25), free_ports()
+    process = ingest(crew, "--once", "--listen", "--passphrase-file", secret / "passphrase", "--latency", 1500,
+                     "--depth", 200, "s", f"srt://127.0.0.1:{port}")
+    await_open(port)
+    with Impairment(to=("127.0.0.1", port), seed=5, loss=0.05, delay=0.02, jitter=0.02, repeat=0.02, everything=True) as path:
+        url = f"srt://127.0.0.1:{path.port}?passphrase=0123456789 and more&latency=1500000"
+        assert publish(crew, clip, url, "-f", "mpegts").wait(40) == 0
+        assert process.wait(40) == 0, process.said()
+        assert path.lost > 20, "the path was a bad one"
+    slot, expected = Slot(slots / "s"), frame_hashes(clip, *UYVY)
+    assert 30 < slot.cursor <= len(expected) == 75
     assert slot.hashes() == expected[:slot.cursor]
 
 

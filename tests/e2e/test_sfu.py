@@ -91,3 +91,25 @@ def test_a_viewer_goes_from_room_to_room(pages):
         await_true(lambda: viewer.stats().get("codec") == f"video/{codec}", 10, viewer.stats)
         await_true(lambda: frames(viewer) > seen["framesDecoded"] + 15, 10, viewer.stats)
     assert viewer.stats()["packetsLost"] == 0
+
+
+def test_ten_rooms_in_turn_and_no_decoder_complains(pages):
+    """Every two seconds the next, with three codecs: all that is decoded begins with a key picture and goes on
+    from there, so the browser never asks for another one. Short form: ten switches."""
+    sender, viewer = pages.open(), pages.open()
+    for i in range(10):
+        publish(sender, f"ring{i}", codec=["VP8", "VP9", "H264"][i % 3], width=160, height=120, audio=False)
+    viewer.run("return await watch('/whap?room=ring0&subuuid=ring', {audio: false})")
+    await_true(lambda: frames(viewer) > 10, 30, viewer.stats)
+    begin = viewer.stats()
+    for i in range(1, 11):
+        seen = viewer.stats()
+        viewer.run(f"return (await fetch(SERVER + '/switchRoom?room=ring{i % 10}&subuuid=ring',"
+                   " {method: 'POST'})).status")
+        viewer.run("await new Promise((done) => setTimeout(done, 2000))")
+        await_true(lambda: viewer.stats()["keyFramesDecoded"] > seen["keyFramesDecoded"]
+                   and frames(viewer) > seen["framesDecoded"] + 15, 10, viewer.stats)
+    end = viewer.stats()
+    assert end["pliCount"] == begin["pliCount"] and end.get("firCount", 0) == begin.get("firCount", 0), (begin, end)
+    assert end["packetsLost"] == 0
+    assert end["framesReceived"] - end["framesDecoded"] - end["framesDropped"] <= 5, end

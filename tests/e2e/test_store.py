@@ -1,6 +1,7 @@
 """What is kept: it is there again after a restart and after a crash; and a disk that fails costs history
 and never a stream."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -105,6 +106,18 @@ def test_a_restart_keeps_people_and_history(tmp_path):
         assert api(server, "GET", "/me", login=f"Cookie: {cookie}\r\n")[0] == 401
 
 
+def is_free(directory):
+    """Nobody serves from it any more: of a server that is killed, the keeper ends first."""
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+
+
 def test_a_crash_loses_at_most_a_second(tmp_path):
     data = str(tmp_path / "data")
     server = Server(data=data).start()
@@ -122,6 +135,7 @@ def test_a_crash_loses_at_most_a_second(tmp_path):
     finally:
         server.process.kill()
         shutil.rmtree(server.own, ignore_errors=True)
+    await_("all of its processes are gone", lambda: is_free(data))
     must = {title for at, title in said if at < killed - 1}
     assert must
     with Server(data=data) as server:

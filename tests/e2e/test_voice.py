@@ -489,6 +489,10 @@ def test_statistics(voice):
     assert own.version.release == "peer" and bytes(own.address)[12:] == bytes([127, 0, 0, 1])
     assert stats(boss).address
     assert not stats(b).address and not stats(b).version.release
+    if voice.kind == "ringmain":  # came with 1.5
+        lately = own.rolling_stats
+        assert lately.from_client.good >= 5 and lately.from_server.good == 3
+        assert lately.HasField("time_window") and lately.time_window < 60
 
 
 def test_registered_users_are_listed_and_renamed(voice, tmp_path):

@@ -2,6 +2,7 @@
 import collections
 import contextlib
 import json
+import signal
 import subprocess
 import time
 
@@ -10,7 +11,7 @@ import pytest
 from envelope import envelope, likeness
 from mumble_peer import random_opus
 from stage import CLIENTS, await_true, need
-from voice_stage import ringmain_voice
+from voice_stage import fresh, ringmain_voice
 
 VOICECAT = CLIENTS / "voice" / "voicecat"
 Answer = collections.namedtuple("Answer", "status_code tree")
@@ -107,6 +108,56 @@ def test_who_is_there_and_who_comes_sees_it(voice, folder):
     voice.settle(there, late)
     for peer in (there, late):
         assert any(n == "user_remove" and m.session == signs[0].session for n, m in peer.messages)
+
+
+def test_who_comes_in_from_another_room_is_told(voice, folder):
+    boss, guest = voice.boss(), voice.join("guest")
+    assert order(voice, "POST").status_code == 201
+    late = voice.join("later")
+    assert late.got("text_message").message == "This room is being recorded."
+    room = boss.make_channel(fresh("room"))
+    guest.until(lambda: room in guest.channels)
+    guest.move(room)
+    had = len(guest.messages)
+    guest.move(0)
+    assert guest.got("text_message", since=had).message == "This room is being recorded."
+    assert order(voice, "DELETE").status_code == 204
+
+
+def test_a_recording_from_a_clients_menu(voice, folder):
+    boss, guest = voice.boss(), voice.join()
+    item = boss.got("context_action_modify")
+    assert item.context == 2 and item.operation == 0
+    assert not any(n == "context_action_modify" for n, m in guest.messages)
+    guest.send("context_action", channel_id=0, action=item.action)
+    guest.got("permission_denied")
+    for there in (1, 0):
+        boss.send("context_action", channel_id=0, action=item.action)
+        boss.sync()
+        assert voice.metric("recordings") == there
+
+
+def test_a_recording_goes_on_over_an_upgrade(crew, voice, folder, speech):
+    """In other files: the first are whole, and who is there sees no break."""
+    hearer = voice.join()
+    assert order(voice, "POST").status_code == 201
+    sign = hearer.got("user_state", lambda m: m.name == "Recording").session
+    talker = talk(crew, voice, "talker", speech, "--loop", "--udp")
+    await_true(lambda: voice.metric("record_bytes") > 4000, 20)
+    before = voice.log().count("info core ready")
+    voice.server.process.popen.send_signal(signal.SIGUSR2)
+    await_true(lambda: voice.log().count("info core ready") > before, 30, voice.log)
+    await_true(lambda: voice.metric("record_bytes") > 4000, 20)
+    hearer.sync()
+    assert sign in hearer.users
+    assert order(voice, "DELETE").status_code == 204
+    hearer.until(lambda: sign not in hearer.users)
+    talker.kill()
+    tracks = sorted(folder.glob("*/talker-*.opus"))
+    assert len(tracks) == 2
+    for path in tracks:
+        await_true(lambda p=path: subprocess.run(["opusinfo", p], capture_output=True).returncode == 0, 10)
+        decoded(path)
 
 
 def test_a_server_that_stops_leaves_whole_files(crew, voice, folder, speech):

@@ -49,9 +49,14 @@ class Voice:
             peer.close()
         self.peers.clear()
 
-    def metric(self, name):
+    def metrics(self, *names):
+        """Of one moment."""
         text = self.server.get("/metrics", auth=("admin", self.server.admin_password)).text
-        return int(re.search(rf"^ringmain_voice_{name}(?:_total)? (\d+)$", text, re.M)[1])
+        return [int(re.search(rf"^ringmain_voice_{name}(?:_total)? (\d+)$", text, re.M)[1])
+                for name in names]
+
+    def metric(self, name):
+        return self.metrics(name)[0]
 
 
 def ringmain_voice(serve, settings=None):

@@ -45,11 +45,11 @@ export class IrcLog {
 	#talk = null;
 	#shown = [];
 	#marker = 0; // where the unread began when he came
-	#onTop;
+	#atTop;
 	#onEnd;
 
 	constructor({ top, end }) {
-		this.#onTop = top;
+		this.#atTop = top;
 		this.#onEnd = end;
 		this.list = h("div.irc-lines", {});
 		this.note = h("p.irc-note", { role: "status" });
@@ -74,7 +74,7 @@ export class IrcLog {
 		if (this.#isDown)
 			this.#onEnd();
 		if (this.root.scrollTop < 120)
-			this.#onTop();
+			this.#atTop();
 	}
 
 	// Another talk: from its end, or from the first line that he has not read.

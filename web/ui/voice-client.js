@@ -3,7 +3,8 @@
 //     socket ─▶ frames ─▶ channels, users ─▶ "change"   ─▶ the page
 //                  └────▶ speech ──────────▶ "speech"   ─▶ the loudspeaker
 //
-// Events: joined, change, speech, text, denied, refused (with why), gone (with why).
+// Events: joined, change, speech, text, denied, refused (with why), gone (sent away, with why), lost (the
+// connection, with why).
 
 import { frame, frames, parseSpeech, speech } from "./voice-wire.js";
 
@@ -17,14 +18,15 @@ export class VoiceClient extends EventTarget {
 	session = null;
 	#socket;
 	#timer;
-	#tokens = [];
+	#tokens;
 
-	constructor(url) {
+	constructor(url, tokens = []) {
 		super();
+		this.#tokens = tokens;
 		this.#socket = new WebSocket(url);
 		this.#socket.binaryType = "arraybuffer";
 		this.#socket.addEventListener("message", ({ data }) => this.#take(data));
-		this.#socket.addEventListener("close", ({ reason }) => this.#end(reason || "The connection to the server was lost."));
+		this.#socket.addEventListener("close", ({ reason }) => this.#end(reason || "The connection to the server was lost.", "lost"));
 	}
 
 	#say(type, detail) {
@@ -36,17 +38,17 @@ export class VoiceClient extends EventTarget {
 			this.#socket.send(frame(name, values));
 	}
 
-	#end(why) {
+	#end(why, how = "gone") {
 		clearInterval(this.#timer);
 		if (!this.over)
-			this.#say("gone", why);
+			this.#say(how, why);
 		this.over = true;
 	}
 
 	join(name, password) {
 		this.#socket.addEventListener("open", () => {
 			this.#send("version", { version_v1: 0x10500, version_v2: 0x1000500000000n, release: "ringmain page", os: "Web" });
-			this.#send("authenticate", { username: name, password, opus: true });
+			this.#send("authenticate", { username: name, password, tokens: this.#tokens, opus: true });
 			this.#timer = setInterval(() => this.#send("ping", { timestamp: Math.round(performance.now()) }), PING_MS);
 		});
 	}
@@ -55,6 +57,10 @@ export class VoiceClient extends EventTarget {
 		this.over = true;
 		clearInterval(this.#timer);
 		this.#socket.close(1000);
+	}
+
+	get tokens() {
+		return this.#tokens;
 	}
 
 	get me() {
@@ -125,7 +131,7 @@ export class VoiceClient extends EventTarget {
 	on_reject({ reason, type }) {
 		this.over = true;
 		clearInterval(this.#timer);
-		this.#say("refused", { reason, password: type === 3 || type === 4 });
+		this.#say("refused", { reason, password: type === 3 || type === 4, taken: type === 5 });
 	}
 
 	on_server_sync({ session, welcome_text }) {

@@ -18,6 +18,9 @@ export function tree(channels) {
 
 export const states = [["recording", "records"], ["self_deaf", "deaf"], ["deaf", "deafened"], ["self_mute", "muted"], ["mute", "silenced"], ["suppress", "may not speak"]];
 
+// The server itself says so that a room is recorded: with a user who is none.
+const isSign = (user) => user.session >= 0x40000000;
+
 export function roomList({ enter, volume, volumeOf }) {
 	const root = h("ul.voice-tree", {});
 	const rooms = new Map(), people = new Map();
@@ -37,7 +40,7 @@ export function roomList({ enter, volume, volumeOf }) {
 		});
 		const more = h("details.voice-volume", {}, h("summary", {}, "Volume"), slider);
 
-		return { item: h("li.voice-person", {}, h("span.voice-dot", { "aria-hidden": "true" }), name, state, more), name, state, slider, more };
+		return { item: h("li.voice-person", {}, h("span.voice-dot", { "aria-hidden": "true" }), h("span.voice-who", {}, name, state), more), name, state, slider, more };
 	}
 
 	function keep(map, key, make) {
@@ -57,22 +60,24 @@ export function roomList({ enter, volume, volumeOf }) {
 	}
 
 	function fillPerson(person, user, own) {
-		const words = states.filter(([key]) => user[key]).map(([, word]) => word);
+		const sign = isSign(user), words = sign ? ["this room is recorded"] : states.filter(([key]) => user[key]).map(([, word]) => word);
 
 		setText(person.name, own ? `${user.name} (you)` : user.name);
 		setText(person.state, user.speaks ? ["speaks", ...words].join(", ") : words.join(", "));
 		person.item.toggleAttribute("data-speaks", user.speaks);
 		person.item.toggleAttribute("data-recording", Boolean(user.recording));
 		person.slider.setAttribute("aria-label", `Volume of ${user.name}`);
-		person.more.hidden = own;
+		person.item.toggleAttribute("data-sign", sign);
+		person.more.hidden = own || sign;
 	}
 
 	function fillRoom(channel, below, client) {
 		const room = keep(rooms, channel.id, makeRoom), here = client.me?.channel === channel.id;
-		const users = [...client.users.values()].filter((user) => user.channel === channel.id).sort((a, b) => a.name.localeCompare(b.name));
+		const users = [...client.users.values()].filter((user) => user.channel === channel.id).sort((a, b) => isSign(b) - isSign(a) || a.name.localeCompare(b.name));
+		const count = users.filter((user) => !isSign(user)).length;
 
 		setText(room.name, channel.name);
-		setText(room.count, channel.max_users ? `${users.length} of ${channel.max_users}` : users.length || "");
+		setText(room.count, channel.max_users ? `${count} of ${channel.max_users}` : count || "");
 		room.button.toggleAttribute("data-here", here);
 		room.button.toggleAttribute("data-closed", channel.can_enter === false);
 		if (here)

@@ -53,8 +53,6 @@ h("div.voice-field", {}, h("label", { for: "voice-name" }, "Your name"), nameFie
 passwordRow, joinButton);
 
 async function comeIn() {
-	const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/voice/ws`;
-
 	joinButton.disabled = true;
 	say("Coming in…");
 	warn(missing());
@@ -66,17 +64,61 @@ async function comeIn() {
 		sound = null;
 	}
 	store(NAME, nameField.value);
-	client = new VoiceClient(url);
-	client.addEventListener("joined", ({ detail }) => onJoined(detail));
-	client.addEventListener("refused", ({ detail }) => onRefused(detail));
+	connect();
+}
+
+// was: where somebody was whose connection was lost.
+function connect(was) {
+	const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/voice/ws`;
+
+	client = new VoiceClient(url, was?.tokens);
+	client.addEventListener("joined", ({ detail }) => was ? onBack(was) : onJoined(detail));
+	// After a change of networks one's own name is taken until the server has missed the other connection.
+	client.addEventListener("refused", ({ detail }) => was && detail.taken ? onLost(detail.reason, was) : onRefused(detail));
 	client.addEventListener("gone", ({ detail }) => goOut(detail));
+	client.addEventListener("lost", ({ detail }) => onLost(detail, was));
 	client.addEventListener("change", show);
 	client.addEventListener("speech", ({ detail }) => sound?.hear(detail));
 	client.addEventListener("left", ({ detail }) => detail && sound?.forget(detail.session));
 	client.addEventListener("text", ({ detail }) => chatLine(detail.from, wordsOf(detail.html)));
 	client.addEventListener("denied", ({ detail }) => onDenied(detail));
-	client.addEventListener("recording", ({ detail }) => chatLine(null, `${detail.user.name} ${detail.recording ? "records" : "does not record any more"}.`));
+	client.addEventListener("recording", ({ detail }) => detail.user.session < 0x40000000 && chatLine(null, `${detail.user.name} ${detail.recording ? "records" : "does not record any more"}.`));
 	client.join(nameField.value.trim(), passwordField.value);
+}
+
+// A phone that changes its network, a server that is renewed: in again by itself, to where one was.
+const TRIES = 9;
+let tries = 0, again = 0;
+
+function onLost(why, was) {
+	const place = client.session === null ? was : { channel: client.me.channel, tokens: client.tokens };
+
+	if (!place || tries === TRIES) {
+		goOut(why);
+		return;
+	}
+	say("The connection was lost. Coming in again…");
+	again = setTimeout(connect, Math.min(250 * 2 ** tries++, 8000), place);
+}
+
+function onBack({ channel }) {
+	tries = 0;
+	say(`You are in again as ${nameField.value.trim()}.`);
+	if (client.channels.has(channel) && client.me.channel !== channel)
+		client.enter(channel);
+	if (muted || deaf)
+		client.setMuted(muted, deaf);
+	if (sound)
+		bindSound();
+	showTalk();
+}
+
+function bindSound() {
+	sound.onpacket = (packet) => client.speak(packet);
+	sound.onspeaks = (speaks) => {
+		client.selfSpeaks(speaks);
+		document.body.toggleAttribute("data-talks", speaks);
+	};
 }
 
 function onRefused({ reason, password }) {
@@ -96,11 +138,7 @@ async function onJoined(welcome) {
 	if (welcome)
 		chatLine(null, wordsOf(welcome));
 	if (sound) {
-		sound.onpacket = (packet) => client.speak(packet);
-		sound.onspeaks = (speaks) => {
-			client.selfSpeaks(speaks);
-			document.body.toggleAttribute("data-talks", speaks);
-		};
+		bindSound();
 		await openMicrophone();
 	}
 	showTalk();
@@ -115,6 +153,8 @@ async function openMicrophone() {
 }
 
 function goOut(why) {
+	clearTimeout(again);
+	tries = 0;
 	client?.leave();
 	sound?.stop();
 	client = sound = null;

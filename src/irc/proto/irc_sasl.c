@@ -19,7 +19,7 @@ enum irc_mechanism irc_mechanism_of(struct bytes name)
 }
 
 /* RFC 4648; edge/proto has the strict one, which a family's proto cannot see. */
-static void put_base64(struct writer *w, struct bytes in)
+void irc_base64_write(struct writer *w, struct bytes in)
 {
 	for (size_t i = 0; i < in.len; i += 3) {
 		size_t left = in.len - i;
@@ -34,7 +34,7 @@ static void put_base64(struct writer *w, struct bytes in)
 	}
 }
 
-static bool take_base64(struct writer *w, struct bytes in)
+bool irc_base64_read(struct writer *w, struct bytes in)
 {
 	unsigned word = 0, bits = 0;
 
@@ -126,7 +126,7 @@ static bool answer_first(struct irc_sasl *sasl, struct bytes challenge, struct w
 	size_t from;
 
 	if (!take_attribute(&rest, 'r', &nonce) || !take_attribute(&rest, 's', &salt64) ||
-	    !take_attribute(&rest, 'i', &count) || !take_base64(&s, salt64) ||
+	    !take_attribute(&rest, 'i', &count) || !irc_base64_read(&s, salt64) ||
 	    !bytes_to_u64(count, IRC_SASL_ITERATIONS, &iterations) || iterations < 1)
 		return false;
 	/* RFC 5802 section 5.1: it goes on from ours, or somebody replays an old one. */
@@ -145,7 +145,7 @@ static bool answer_first(struct irc_sasl *sasl, struct bytes challenge, struct w
 		return false;
 	writer_put(out, bytes_skip(writer_done(&m), from));
 	writer_str(out, ",p=");
-	put_base64(out, bytes_of(proof, sizeof proof));
+	irc_base64_write(out, bytes_of(proof, sizeof proof));
 	return writer_ok(out);
 }
 
@@ -157,7 +157,7 @@ static bool answer_last(struct irc_sasl *sasl, struct bytes challenge)
 	struct writer w = writer_of(given, sizeof given);
 	uint8_t differ = 0;
 
-	if (!take_attribute(&rest, 'v', &value) || !take_base64(&w, value) ||
+	if (!take_attribute(&rest, 'v', &value) || !irc_base64_read(&w, value) ||
 	    w.len != IRC_SASL_HASH)
 		return false;
 	for (size_t i = 0; i < IRC_SASL_HASH; i++)

@@ -50,6 +50,10 @@ bool irc_sasl_answer(struct irc_sasl *sasl, struct bytes challenge, struct write
 /* With SCRAM: the server has proved that it knows the password. True for the others. */
 bool irc_sasl_is_proved(const struct irc_sasl *sasl);
 
+/* RFC 4648. read: false where it is none, or has no room. */
+void irc_base64_write(struct writer *w, struct bytes in);
+bool irc_base64_read(struct writer *w, struct bytes in);
+
 /* "authzid NUL authcid NUL password"; false: it is not. */
 struct irc_plain {
 	struct bytes authorize, user, password;

@@ -9,7 +9,7 @@ static enum answer_status refuse(struct answer *out, enum answer_status status, 
 }
 
 static enum answer_status check_transport(const struct sdp *offer, const struct sdp_media *media,
-					  struct answer *out)
+					  enum answer_role role, struct answer *out)
 {
 	struct sdp_transport transport = sdp_transport_of(offer, media);
 
@@ -17,7 +17,8 @@ static enum answer_status check_transport(const struct sdp *offer, const struct 
 		return refuse(out, ANSWER_BAD, "ice-ufrag and ice-pwd are missing");
 	if (!transport.fingerprint.at)
 		return refuse(out, ANSWER_BAD, "a fingerprint is missing: media are encrypted");
-	if (transport.setup != SDP_ACTPASS && transport.setup != SDP_ACTIVE)
+	if (role != ANSWER_CALLER && transport.setup != SDP_ACTPASS &&
+	    transport.setup != SDP_ACTIVE)
 		return refuse(out, ANSWER_REFUSED,
 			      "setup must be actpass or active: this server is passive");
 	if (!media->rtcp_mux)
@@ -33,7 +34,7 @@ static enum answer_status check_transport(const struct sdp *offer, const struct 
 static bool direction_fits(enum sdp_direction direction, enum answer_role role)
 {
 	return direction == SDP_SENDRECV ||
-	       direction == (role == ANSWER_PUBLISHER ? SDP_SENDONLY : SDP_RECVONLY);
+	       direction == (role == ANSWER_VIEWER ? SDP_RECVONLY : SDP_SENDONLY);
 }
 
 /* H.264 in single units only is not what encoders send by default (RFC 6184 5.4). */
@@ -60,7 +61,7 @@ static void choose_formats(const struct sdp_media *media, enum answer_role role,
 		out->format[out->count++] = (uint8_t)i;
 		if (rtx)
 			out->format[out->count++] = (uint8_t)place_of(media, rtx);
-		if (role == ANSWER_PUBLISHER)
+		if (role != ANSWER_VIEWER)
 			break;
 	}
 }
@@ -91,9 +92,9 @@ static enum answer_status choose_medium(const struct sdp *offer, unsigned i, enu
 		return refuse(out, ANSWER_REFUSED, "only audio and video are carried");
 	if (!direction_fits(media->direction, role))
 		return refuse(out, ANSWER_REFUSED,
-			      role == ANSWER_PUBLISHER ? "a publisher's media must be sendonly"
-						       : "a viewer's media must be recvonly");
-	status = check_transport(offer, media, out);
+			      role == ANSWER_VIEWER ? "a viewer's media must be recvonly"
+						    : "a publisher's media must be sendonly");
+	status = check_transport(offer, media, role, out);
 	if (status != ANSWER_OK)
 		return status;
 	choose_formats(media, role, medium);
@@ -127,6 +128,22 @@ enum answer_status answer_choose(const struct sdp *offer, enum answer_role role,
 	if (status == ANSWER_OK && (audio > limits->audio || video > limits->video))
 		return refuse(out, ANSWER_REFUSED, "there are more media than are carried");
 	return status;
+}
+
+void answer_narrow(const struct sdp *offer, struct answer *answer, unsigned medium, uint8_t pt)
+{
+	const struct sdp_media *media = &offer->media[medium];
+	struct answer_medium *taken = &answer->media[medium];
+	const struct sdp_format *rtx = sdp_rtx_of(media, pt);
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < taken->count; i++) {
+		const struct sdp_format *format = &media->format[taken->format[i]];
+
+		if (format->pt == pt || format == rtx)
+			taken->format[count++] = taken->format[i];
+	}
+	taken->count = count;
 }
 
 /* --- writing -------------------------------------------------------------------------------- */

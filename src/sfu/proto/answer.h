@@ -12,7 +12,11 @@
 #include "core/writer.h"
 #include "sfu/proto/sdp.h"
 
-enum answer_role { ANSWER_PUBLISHER, ANSWER_VIEWER };
+enum answer_role {
+	ANSWER_PUBLISHER,
+	ANSWER_VIEWER,
+	ANSWER_CALLER, /* what is looked at is itself an answer, to an offer of ours: see offer.h */
+};
 
 #define ANSWER_FORMATS_MAX 40u
 
@@ -44,6 +48,9 @@ enum answer_status {
 
 enum answer_status answer_choose(const struct sdp *offer, enum answer_role role,
 				 const struct answer_limits *limits, struct answer *out);
+
+/* Of that medium only the format of that payload type stays, with its retransmissions. */
+void answer_narrow(const struct sdp *offer, struct answer *answer, unsigned medium, uint8_t pt);
 
 /* Who answers. */
 struct answer_local {

@@ -17,6 +17,7 @@
 #pragma once
 
 #include "core/mono.h"
+#include "sfu/proto/picture.h"
 
 #define SPLICE_PIECES  4u /* remembered, for what is asked for again */
 #define SPLICE_SQUEEZE 16
@@ -26,6 +27,7 @@ struct splice_piece {
 	int64_t first_in; /* what came before is not of this piece */
 	int64_t first_out;
 	int64_t anchor_in, anchor_out; /* times, counted up */
+	struct picture_shift shift;    /* the caller's: of numbers inside the payload */
 };
 
 struct splice {

@@ -37,9 +37,18 @@ const struct acl_group *acl_group_here(const struct acl_channel *channel, struct
 
 static bool is_listed(const int32_t *list, size_t count, int32_t user)
 {
-	for (size_t i = 0; i < count; i++)
-		if (list[i] == user)
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (list[middle] == user)
 			return true;
+		if (list[middle] < user)
+			low = middle + 1;
+		else
+			high = middle;
+	}
 	return false;
 }
 

@@ -61,9 +61,9 @@ struct acl_rule {
 
 struct acl_group {
 	struct bytes name;
-	bool inherit;     /* members from above */
-	bool inheritable; /* to those below */
-	const int32_t *add, *remove;
+	bool inherit;                /* members from above */
+	bool inheritable;            /* to those below */
+	const int32_t *add, *remove; /* rising */
 	size_t add_count, remove_count;
 };
 

@@ -89,6 +89,10 @@ enum reject_reason {
 	REJECT_NO_NEW_CONNECTIONS,
 };
 
+/* Of context_action_modify. */
+enum context_where { CONTEXT_SERVER = 1, CONTEXT_CHANNEL = 2, CONTEXT_USER = 4 };
+enum context_operation { CONTEXT_ADD, CONTEXT_REMOVE };
+
 enum deny_reason {
 	DENY_TEXT,
 	DENY_PERMISSION,

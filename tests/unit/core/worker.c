@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "core/bytes.h"
+#include "core/metric.h"
 #include "oom.h"
 
 #define HOOKS 3
@@ -126,6 +127,43 @@ static void a_hook_that_fails_stops_what_had_started(void **state)
 	fail_worker = 1000;
 	assert_int_equal(workers_start(4, hooks, &loop), 0);
 	stop_workers();
+}
+
+/* --- a worker that does not come back --------------------------------------------------------- */
+
+static uv_sem_t let_go;
+
+static void block(struct message *message)
+{
+	(void)message;
+	uv_sem_wait(&let_go);
+}
+
+static void a_worker_that_is_stuck_is_noticed_until_it_turns_again(void **state)
+{
+	struct message trap = {.deliver = block};
+
+	(void)state;
+	enter_control();
+	assert_int_equal(uv_sem_init(&let_go, 0), 0);
+	assert_int_equal(workers_start(3, hooks, &loop), 0);
+	assert_int_equal(workers_watch(), 0);
+	worker_post(worker_of(1), &trap);
+	/* The others answer in time, if the machine lets them: each has all the looks there are. */
+	for (unsigned i = 0; i < 10 * WORKERS_PATIENCE; i++) {
+		workers_watch();
+		uv_sleep(1);
+	}
+	while (workers_watch() != 1)
+		uv_sleep(1);
+	assert_int_equal(metric_sum(METRIC_core_workers_stuck), 1);
+	assert_true(metric_sum(METRIC_core_worker_stops) >= 1);
+	uv_sem_post(&let_go);
+	while (workers_watch() != 0)
+		uv_sleep(1);
+	assert_int_equal(metric_sum(METRIC_core_workers_stuck), 0);
+	stop_workers();
+	uv_sem_destroy(&let_go);
 }
 
 /* --- batons --------------------------------------------------------------------------------- */
@@ -321,6 +359,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(workers_start_and_stop_many_times, start, stop),
 		cmocka_unit_test_setup_teardown(a_hook_that_fails_stops_what_had_started, start,
 						stop),
+		cmocka_unit_test_setup_teardown(
+			a_worker_that_is_stuck_is_noticed_until_it_turns_again, start, stop),
 		cmocka_unit_test_setup_teardown(a_baton_visits_all_and_comes_home, start, stop),
 		cmocka_unit_test_setup_teardown(a_baton_under_way_at_the_end_comes_home, start,
 						stop),

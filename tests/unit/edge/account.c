@@ -103,20 +103,36 @@ static void too_many_sessions_end_the_one_seen_least_lately(void **state)
 
 static void too_many_users_are_refused(void **state)
 {
-	struct account account;
+	struct account *all = calloc(ACCOUNT_USERS_MAX, sizeof *all), account;
+	int64_t *seen = calloc(ACCOUNT_USERS_MAX, sizeof *seen);
 	char name[16];
 
 	(void)state;
 	enter_control();
-	for (unsigned i = 0; i < ACCOUNT_ROWS_MAX + 1; i++) {
+	assert_non_null(all);
+	assert_non_null(seen);
+	for (unsigned i = 0; i < ACCOUNT_USERS_MAX; i++) {
 		snprintf(name, sizeof name, "user %u", i);
-		account = account_named(name, RANK_DJ);
-		assert_int_equal(account_put(ACCOUNT_USERS, &account, 0),
-				 i < ACCOUNT_ROWS_MAX ? 0 : -ENOSPC);
-		turn();
+		all[i] = account_named(name, RANK_DJ);
+		seen[i] = i;
 	}
-	while (account_book()->account_count)
-		assert_true(account_drop(ACCOUNT_USERS, account_book()->accounts[0].name));
+	assert_int_equal(account_put_users(all, seen, ACCOUNT_USERS_MAX), 0);
+	assert_non_null(account_find(account_book(), BYTES("user 49999")));
+	assert_int_equal(*account_seen(ACCOUNT_USERS,
+				       account_find(account_book(), BYTES("user 4711"))->place),
+			 4711);
+	account = account_named("one more", RANK_DJ);
+	assert_int_equal(account_put(ACCOUNT_USERS, &account, 0), -ENOSPC);
+	assert_int_equal(account_put_users(all, seen, 1), -ENOSPC);
+	assert_true(account_drop(ACCOUNT_USERS, all[77].name));
+	turn();
+	/* The place that is free is taken again. */
+	assert_int_equal(account_put(ACCOUNT_USERS, &account, 5), 0);
+	turn();
+	assert_int_equal(account_find(account_book(), BYTES("one more"))->place, 77);
+	account_fini();
+	free(all);
+	free(seen);
 }
 
 static void tokens_go_with_their_owner(void **state)

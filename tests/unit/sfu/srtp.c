@@ -1,4 +1,5 @@
 #include "sfu/srtp.h"
+#include "sfu/srtp_fast.h"
 
 #include <srtp2/srtp.h>
 
@@ -195,6 +196,25 @@ static void test_late_and_early(void **state)
 	srtp_close(&opens);
 }
 
+/* The same by libipsec-mb, where this was built with it and it is there. */
+static void test_fast_is_understood_too(void **state)
+{
+	struct srtp seals;
+	uint8_t buf[300], sealed[300];
+
+	if (!fast_open())
+		skip();
+	assert_int_equal(srtp_open(&seals, SRTP_GCM_128, true, key, salt), 0);
+	assert_true(
+		srtp_seal(&seals, bytes_first(packet(buf, 1, 10), 20), BYTES("x"), 77, 1, sealed));
+	assert_true(seals.fast && !seals.cipher);
+	srtp_close(&seals);
+	test_ours_is_understood(state);
+	test_forgeries(state);
+	test_late_and_early(state);
+	fast_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_rtcp_both_ways),
 		cmocka_unit_test(test_forgeries),
 		cmocka_unit_test(test_late_and_early),
+		cmocka_unit_test(test_fast_is_understood_too),
 	};
 
 	if (srtp_init() != srtp_err_status_ok)

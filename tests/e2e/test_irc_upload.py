@@ -1,0 +1,84 @@
+"""Files that users show each other."""
+import os
+import pathlib
+import socket
+
+import pytest
+
+from irc_service import ADMIN, Bouncer
+from fault_harness import basic
+from stage import await_true
+
+
+@pytest.fixture
+def bouncer(serve):
+    return Bouncer(serve, {"irc.upload_max": "1M", "irc.upload_user_max": "1500k",
+                           "http.public_url": "https://irc.example/"})
+
+
+def upload(bouncer, data, name="file.png", auth=ADMIN, **headers):
+    return bouncer.server.get("/irc/uploads", auth=auth, method="POST", body=data,
+                              headers={"Content-Type": "image/png",
+                                       "Content-Disposition": f'attachment; filename="{name}"', **headers})
+
+
+def kept(bouncer):
+    data = pathlib.Path(bouncer.server.process.args[bouncer.server.process.args.index("--data") + 1])
+    return sorted(file.name for file in data.glob("irc-uploads/*/*")) + sorted(
+        file.name for file in data.glob("irc-uploads/*/.*"))
+
+
+def test_a_file_is_taken_and_given_out(bouncer):
+    client = bouncer.client()
+    assert any("soju.im/FILEHOST=https://irc.example/irc/uploads" in line for line in client.said)
+    for size in (1, 70_000, 700_000):
+        data = os.urandom(size)
+        answer = upload(bouncer, data, "a picture/of ../me.png")
+        assert answer.status == 201, answer
+        where = answer.headers["location"]
+        assert where.startswith("/irc/uploads/") and where.endswith("-a_picture_of_.._me.png")
+        shown = bouncer.server.get(where)
+        assert shown.status == 200 and shown.body == data
+        assert shown.headers["content-type"] == "image/png" and "sandbox" in shown.headers["content-security-policy"]
+        assert "content-disposition" not in shown.headers
+    page = bouncer.server.get(upload(bouncer, b"<script>", "page.html").headers["location"])
+    assert page.headers["content-type"] == "application/octet-stream"
+    assert page.headers["content-disposition"] == "attachment" and "sandbox" in page.headers["content-security-policy"]
+
+
+def test_limits(bouncer):
+    assert upload(bouncer, b"x", auth=("admin", "wrong")).status == 401
+    assert upload(bouncer, b"x", auth=None).status == 401
+    assert upload(bouncer, b"").status == 411
+    assert upload(bouncer, b"x" * (1 << 20) + b"x").status == 413
+    assert upload(bouncer, b"x" * 1_000_000).status == 201
+    assert upload(bouncer, b"x" * 700_000).status == 413
+    assert upload(bouncer, b"x" * 400_000).status == 201
+    assert len(kept(bouncer)) == 2
+    for path in ("/irc/uploads/", "/irc/uploads/../ringmain.db", "/irc/uploads/x/y", "/irc/uploads"):
+        assert bouncer.server.get(path).status in (404, 405)
+
+
+def test_what_does_not_come_whole_is_not_kept(bouncer):
+    with socket.create_connection(("127.0.0.1", bouncer.server.port)) as client:
+        client.sendall(("POST /irc/uploads HTTP/1.1\r\nHost: x\r\n" + basic(*ADMIN) +
+                        "Content-Length: 600000\r\nExpect: 100-continue\r\n\r\n").encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 100")
+        client.sendall(b"x" * 500_000)
+        await_true(lambda: any(name.startswith(".part-") for name in kept(bouncer)), 10, "it comes")
+    await_true(lambda: kept(bouncer) == [], 10, lambda: kept(bouncer))
+
+
+def test_nothing_is_taken_unless_wanted(serve):
+    bouncer = Bouncer(serve)
+    assert upload(bouncer, b"x").status == 404
+    assert not any("FILEHOST" in line for line in bouncer.client().said)
+
+
+def test_files_go_with_their_user(bouncer):
+    bouncer.good("user create -username bob -password 'long enough 1'")
+    bouncer.good("user update", "bob")
+    assert upload(bouncer, b"x", auth=("bob", "long enough 1")).status == 201
+    token = bouncer.bad("user delete bob").split()[-1]
+    bouncer.good(f"user delete bob {token}")
+    await_true(lambda: kept(bouncer) == [], 10, lambda: kept(bouncer))
