@@ -262,7 +262,7 @@ static void reply_part(struct reply *reply, enum part part, const struct downloa
 static void reply_guard(struct reply *reply)
 {
 	static const char *const shown[] = {"image/png",  "image/jpeg", "image/gif", "image/webp",
-					    "image/avif", "audio/",	"video/",    "text/plain"};
+					    "image/avif", "audio/",     "video/",    "text/plain"};
 	bool inline_ = false;
 
 	for (size_t i = 0; i < COUNT_OF(shown); i++)

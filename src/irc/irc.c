@@ -13,13 +13,14 @@
 #include "irc/irc_detach.h"
 #include "irc/irc_face.h"
 #include "irc/irc_gap.h"
+#include "irc/irc_identd.h"
 #include "irc/irc_leave.h"
 #include "irc/irc_load.h"
 #include "irc/irc_network.h"
 #include "irc/irc_push.h"
 #include "irc/irc_route.h"
-#include "irc/irc_upstream.h"
 #include "irc/irc_upload.h"
+#include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
 #include "irc/irc_web.h"
 #include "store/store_irc.h"
@@ -218,6 +219,7 @@ static void configure(const struct conf *conf)
 	atomic_store_explicit(&settings, irc_conf_of(conf), memory_order_release);
 	site = route_site();
 	protocol_add_at(site, &irc_protocol);
+	irc_identd_configure();
 	route_site_ask(site);
 	api_add(irc_operations);
 	irc_web_prepare();
@@ -250,6 +252,8 @@ static int listen_doors(uv_loop_t *loop, const struct conf *conf, char *at, size
 	if (irc_conf_of(conf)->listen.count && !running && workers_count())
 		(void)!start(loop, conf);
 	error = edge_listen_at(loop, site, &irc_conf_of(conf)->listen, &port, at, size);
+	if (!error)
+		error = irc_identd_listen(loop, &irc_conf_of(conf)->identd, at, size);
 	if (!error && port)
 		log_info("irc", "ready", kv_u64("port", port));
 	return error;
@@ -303,7 +307,7 @@ static void stay_worker(void)
 }
 
 /* The record layer of a client is the other server's to end: not a word from this one. */
-static void part_client(struct irc_client *client)
+RUNS_ON(on_worker) static void part_client(struct irc_client *client)
 {
 	bool tls = client->link.tls != 0;
 
@@ -311,7 +315,7 @@ static void part_client(struct irc_client *client)
 	irc_client_end(client, tls ? NULL : "The bouncer is renewed: come again");
 }
 
-static void part_network(struct irc_network *network)
+RUNS_ON(on_worker) static void part_network(struct irc_network *network)
 {
 	if (network->up && (network->is_left || network->up->link.tls))
 		irc_upstream_part(network->up);

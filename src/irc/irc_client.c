@@ -13,6 +13,7 @@
 #include "edge/edge.h"
 #include "edge/websocket.h"
 #include "irc/irc_buffer.h"
+#include "irc/irc_monitor.h"
 #include "irc/irc_network.h"
 #include "irc/irc_route.h"
 #include "irc/irc_user.h"
@@ -210,7 +211,7 @@ void irc_client_end(struct irc_client *client, const char *why)
 		irc_routes_forget(network, client->number);
 		irc_client_rise(client, network);
 		irc_network_away(network);
-		irc_network_monitor(network);
+		irc_monitor_leave(client, network);
 	}
 	uv_close((uv_handle_t *)&client->poll, on_closed);
 	link_close_gently(client->link);

@@ -9,6 +9,7 @@
 #include "irc/irc_client.h"
 #include "irc/irc_detach.h"
 #include "irc/irc_history.h"
+#include "irc/irc_monitor.h"
 #include "irc/irc_network.h"
 #include "irc/irc_push.h"
 #include "irc/irc_route.h"
@@ -17,7 +18,6 @@
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
 
-#define MONITORS_MAX   1000u
 #define MULTILINE_MAX  24u
 #define MULTILINE_SIZE 4096u
 
@@ -538,6 +538,7 @@ static void do_nick(struct irc_client *client, const struct irc_line *line)
 void irc_network_away(struct irc_network *network)
 {
 	const struct irc_user *user = network->user;
+	const char *away = "";
 	bool present = false;
 
 	if (network->state != IRC_STATE_UP || !network->up || !network->up->ready)
@@ -545,14 +546,19 @@ void irc_network_away(struct irc_network *network)
 	for (const struct irc_client *client = user->clients; client; client = client->next)
 		present |= client->state == IRC_CLIENT_HERE && !client->away &&
 			   irc_client_seat(client, network);
+	/* Said when it changes, and not for each client that comes and goes. */
 	if (user->away)
-		irc_upstream_later(network->up, "AWAY :%s", user->away);
-	else if (!present && network->conf.auto_away && !network->is_away)
-		irc_upstream_later(network->up, "AWAY :%s",
-				   network->caps & IRC_CAP(PRE_AWAY) ? "*" : "Auto away");
-	else if (present && network->is_away)
+		away = user->away;
+	else if (!present && network->conf.auto_away)
+		away = network->caps & IRC_CAP(PRE_AWAY) ? "*" : "Auto away";
+	if (strcmp(away, irc_str(network->away_said).len ? network->away_said : "") == 0)
+		return;
+	if (away[0])
+		irc_upstream_later(network->up, "AWAY :%s", away);
+	else
 		irc_upstream_later(network->up, "AWAY");
-	network->is_away = user->away || (!present && network->conf.auto_away);
+	irc_set(&network->away_said, bytes_str(away));
+	network->is_away = away[0] != '\0';
 }
 
 static void do_away(struct irc_client *client, const struct irc_line *line)
@@ -599,105 +605,12 @@ static void do_setname(struct irc_client *client, const struct irc_line *line)
 		ask_server(client, network, line, &name, 1);
 }
 
-/* --- whom one waits for --------------------------------------------------------------------- */
-
-static int monitor_find(const struct irc_client *client, struct bytes nick)
-{
-	for (uint32_t i = 0; i < client->monitor_count; i++)
-		if (irc_same(IRC_RFC1459, bytes_str(client->monitors[i]), nick))
-			return (int)i;
-	return -1;
-}
-
-static bool monitored_by_others(const struct irc_client *but, struct bytes nick)
-{
-	for (const struct irc_client *client = but->user->clients; client; client = client->next)
-		if (client != but && monitor_find(client, nick) >= 0)
-			return true;
-	return false;
-}
-
-static void monitor_add(struct irc_client *client, struct irc_network *network, struct bytes nick)
-{
-	char **larger;
-
-	if (monitor_find(client, nick) >= 0)
-		return;
-	if (client->monitor_count >= MONITORS_MAX) {
-		irc_client_number(client, 734, "%u %.*s :The list is full", MONITORS_MAX,
-				  (int)nick.len, (const char *)nick.at);
-		return;
-	}
-	larger = realloc(client->monitors, (client->monitor_count + 1) * sizeof *larger);
-	if (!larger)
-		return;
-	client->monitors = larger;
-	larger[client->monitor_count] = irc_copy(nick);
-	if (larger[client->monitor_count])
-		client->monitor_count++;
-	if (network->up)
-		irc_upstream_later(network->up, "MONITOR + %.*s", (int)nick.len,
-				   (const char *)nick.at);
-}
-
-static void monitor_drop(struct irc_client *client, struct irc_network *network, struct bytes nick)
-{
-	int at = monitor_find(client, nick);
-
-	if (at < 0)
-		return;
-	if (network->up && !monitored_by_others(client, nick))
-		irc_upstream_later(network->up, "MONITOR - %.*s", (int)nick.len,
-				   (const char *)nick.at);
-	free(client->monitors[at]);
-	client->monitors[at] = client->monitors[--client->monitor_count];
-}
-
-void irc_network_monitor(struct irc_network *network)
-{
-	struct irc_upstream *up = network->up;
-
-	if (!up || !up->ready || !network->is.has_monitor)
-		return;
-	for (const struct irc_client *client = network->user->clients; client;
-	     client = client->next)
-		for (uint32_t i = 0; irc_client_seat(client, network) && i < client->monitor_count;
-		     i++)
-			irc_upstream_later(up, "MONITOR + %s", client->monitors[i]);
-	if (strcmp(network->nick, irc_network_nick(network)) != 0)
-		irc_upstream_later(up, "MONITOR + %s", irc_network_nick(network));
-}
-
 static void do_monitor(struct irc_client *client, const struct irc_line *line)
 {
 	struct irc_network *network = irc_client_network(client);
-	struct bytes sub = irc_param(line, 0), list = irc_param(line, 1);
-	uint8_t what = sub.len ? (uint8_t)(sub.at[0] & ~0x20) : 0;
 
-	if (!network)
-		return;
-	if (sub.len && (sub.at[0] == '+' || sub.at[0] == '-')) {
-		while (list.len) {
-			struct bytes nick = bytes_cut(&list, ',');
-
-			if (!nick.len || nick.len > 64)
-				continue;
-			if (sub.at[0] == '+')
-				monitor_add(client, network, nick);
-			else
-				monitor_drop(client, network, nick);
-		}
-	} else if (what == 'C') {
-		while (client->monitor_count)
-			monitor_drop(client, network, bytes_str(client->monitors[0]));
-	} else if (what == 'L') {
-		for (uint32_t i = 0; i < client->monitor_count; i++)
-			irc_client_number(client, 732, ":%s", client->monitors[i]);
-		irc_client_number(client, 733, ":End of MONITOR list");
-	} else if (what == 'S') {
-		for (uint32_t i = 0; i < client->monitor_count && network->up; i++)
-			irc_upstream_later(network->up, "MONITOR + %s", client->monitors[i]);
-	}
+	if (network)
+		irc_monitor_order(client, network, line);
 }
 
 /* --- the rest ------------------------------------------------------------------------------- */

@@ -19,6 +19,7 @@ static void irc_check(const struct conf *conf, struct conf_errors *errors)
 			conf_fault_member(errors, conf, values, "irc.listen", i,
 					  "expected ADDRESS:PORT such as 127.0.0.1:6697, or "
 					  "unix:/PATH of at most 107 bytes");
+	conf_net_check_listen(errors, conf, values, "irc.identd", &values->identd);
 }
 
 const struct conf_room irc_conf_room = {

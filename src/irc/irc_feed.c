@@ -447,6 +447,7 @@ static void on_page(struct irc_page *page)
 	struct irc_missed *missed = seat && seat->waits ? missed_of(seat) : NULL;
 	char batch[32] = "";
 
+	enter_worker();
 	if (!missed)
 		return;
 	seat->waits = false;

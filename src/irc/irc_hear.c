@@ -7,6 +7,7 @@
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
 #include "irc/irc_gap.h"
+#include "irc/irc_monitor.h"
 #include "irc/irc_network.h"
 #include "irc/irc_notice.h"
 #include "irc/irc_route.h"
@@ -435,6 +436,7 @@ static void hear_isupport(struct heard *heard)
 	if (before != network->is.casemap) {
 		irc_index_rehash(&network->buffers, network->is.casemap);
 		irc_index_rehash(&network->nicks, network->is.casemap);
+		irc_index_rehash(&network->watches, network->is.casemap);
 	}
 }
 
@@ -618,7 +620,11 @@ static bool hear_number(struct heard *heard, unsigned number)
 			irc_notice_joined(buffer);
 		}
 		return true;
-	case 731: nick_is_free(heard); return !network->attached;
+	case 730: irc_monitor_hear(network, line, true); return true;
+	case 731:
+		nick_is_free(heard);
+		irc_monitor_hear(network, line, false);
+		return true;
 	case 433:
 	case 432: return !network->attached;
 	default: return false;

@@ -403,12 +403,16 @@ RUNS_ON(on_worker) static bool adopt(const struct left_row *row)
 		return false;
 	network->is = row->is;
 	irc_index_rehash(&network->buffers, network->is.casemap);
+	irc_index_rehash(&network->nicks, network->is.casemap);
+	irc_index_rehash(&network->watches, network->is.casemap);
 	irc_set(&network->nick, text_of(row, LEFT_NICK));
 	irc_set(&network->userhost, text_of(row, LEFT_USERHOST));
 	irc_set(&network->account, text_of(row, LEFT_ACCOUNT));
 	irc_set(&network->isupport, text_of(row, LEFT_ISUPPORT));
 	network->caps = row->caps;
 	network->is_away = row->is_away;
+	/* With which words is asked for again when it changes. */
+	irc_set(&network->away_said, row->is_away ? BYTES("*") : BYTES(""));
 	network->welcome_done = true;
 	take_channels(network, text_of(row, LEFT_CHANNELS));
 	if (!irc_upstream_adopt(network, &left)) {

@@ -129,6 +129,7 @@ static void buffers_take(void)
 	struct irc_network **networks, **found;
 	size_t count = networks_of_worker(&networks);
 
+	enter_worker();
 	for (size_t i = 0; i < rows->count && count; i++) {
 		struct irc_network key = {.id = (uint64_t)number_at(rows, i, 1)}, *wanted = &key;
 		uint64_t id = (uint64_t)number_at(rows, i, 0), left = irc_leave_head(id);

@@ -185,6 +185,7 @@ void irc_login_free(struct irc_client *client)
 	free(login->realname);
 	free(login->pass);
 	free(login->bind);
+	free(login->away);
 	free(login);
 }
 
@@ -660,6 +661,13 @@ static void login_finish(struct irc_client *client)
 		irc_client_end(client, "Out of memory");
 		return;
 	}
+	if (login->away && login->away[0]) {
+		client->away = true;
+		if (strcmp(login->away, "*") != 0) {
+			free(user->away);
+			user->away = irc_copy(bytes_str(login->away));
+		}
+	}
 	/* A first login without anything set: the nick that he came with is as good as any. */
 	if (!user->nick[0] && irc_is_nick(bytes_str(client->nick))) {
 		irc_set(&user->nick, bytes_str(client->nick));
@@ -811,6 +819,8 @@ void irc_login_line(struct irc_client *client, const struct irc_line *line)
 			irc_client_number(client, 907, ":You have already authenticated");
 		else
 			irc_client_authenticate(client, line);
+	} else if (irc_verb_is(line, "AWAY") && client->caps & IRC_CAP(PRE_AWAY)) {
+		irc_set(&login->away, irc_param(line, 0));
 	} else if (irc_verb_is(line, "BOUNCER") &&
 		   bytes_equal_nocase(irc_param(line, 0), BYTES("BIND"))) {
 		if (login->is_in)

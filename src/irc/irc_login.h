@@ -14,6 +14,7 @@ struct irc_login {
 	char user[IRC_USER_SIZE], network[80], device[80];
 	char *username, *realname, *pass;
 	char *bind; /* BOUNCER BIND */
+	char *away; /* draft/pre-away */
 	bool negotiates, by_sasl, is_in, checks;
 	struct irc_pipe response; /* of AUTHENTICATE */
 	enum irc_mechanism mechanism;

@@ -8,6 +8,7 @@
 #include "core/metric.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
+#include "irc/irc_monitor.h"
 #include "irc/irc_notice.h"
 #include "irc/irc_route.h"
 #include "irc/irc_upstream.h"
@@ -290,6 +291,7 @@ static void network_free(struct irc_network *network)
 	free(network->nick);
 	free(network->userhost);
 	free(network->account);
+	free(network->away_said);
 	free(network->isupport);
 	free(network->sasl_offer);
 	irc_journal_fini(&network->journal);
@@ -348,6 +350,7 @@ void irc_network_drop(struct irc_network *network, bool keep)
 	irc_clients_part(network);
 	irc_routes_drop(network);
 	irc_network_forget(network);
+	irc_monitor_free(network);
 	while ((named = irc_index_next(&network->buffers, &at))) {
 		irc_buffer_drop(container_of(named, struct irc_buffer, named), keep);
 		at = 0;

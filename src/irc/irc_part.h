@@ -144,6 +144,7 @@ struct irc_network {
 	irc_caps caps;
 	char *sasl_offer;
 	bool is_away;
+	char *away_said; /* "" or NULL: it is not told that we are */
 	uint32_t away_asked; /* answers to AWAY that clients wait for */
 	bool welcome_done;   /* the server has said all that it says at first */
 
@@ -156,7 +157,7 @@ struct irc_network {
 	uint64_t fresh;           /* bytes in rings since clients had their turn */
 	bool is_tight;            /* a ring is about to lose what the store has not had */
 	struct irc_route *routes; /* answers that clients wait for */
-	uint32_t monitors_wanted;
+	struct irc_index watches; /* irc_monitor.h */
 };
 
 /* --- users ---------------------------------------------------------------------------------- */

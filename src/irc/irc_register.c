@@ -311,6 +311,7 @@ void irc_register_begin(struct irc_upstream *up)
 	irc_set(&network->userhost, BYTES(""));
 	network->caps = 0;
 	network->is_away = false;
+	irc_set(&network->away_said, BYTES(""));
 	network->away_asked = 0;
 	irc_upstream_say(up, "CAP LS 302");
 	if (network->conf.pass[0])

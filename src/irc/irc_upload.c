@@ -17,11 +17,11 @@
 #include "irc/irc_part.h"
 #include "store/store.h"
 
-#define PREFIX     "/irc/uploads"
-#define PIECE_SIZE (256u << 10)
-#define MOST       16u /* of a worker at a time */
-#define STALL_MS   30000
-#define UPLOAD_NAME  80u
+#define PREFIX      "/irc/uploads"
+#define PIECE_SIZE  (256u << 10)
+#define MOST        16u /* of a worker at a time */
+#define STALL_MS    30000
+#define UPLOAD_NAME 80u
 
 /* One that comes. Its handles are the loop's until they are closed. */
 struct upload {
@@ -45,8 +45,8 @@ struct upload {
 	char directory[4096], part[4200], file[4300];
 };
 
-static _Thread_local struct upload *uploads OWNED_BY(on_worker);
-static _Thread_local unsigned upload_count OWNED_BY(on_worker);
+static _Thread_local struct upload *uploads;
+static _Thread_local unsigned upload_count;
 
 static void user_hash(char out[17], const char *user)
 {
@@ -216,7 +216,8 @@ static void on_finished(uv_work_t *work, int status)
 	}
 	log_info("irc", "file taken", kv_str("user", upload->user), kv_u64("bytes", upload->size));
 	metric_add(METRIC_irc_uploads, 1);
-	snprintf(where, sizeof where, PREFIX "/%s/%s-%s", upload->user, upload->token, upload->name);
+	snprintf(where, sizeof where, PREFIX "/%s/%s-%s", upload->user, upload->token,
+		 upload->name);
 	answer(upload, "201 Created", "Location", where);
 }
 

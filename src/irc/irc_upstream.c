@@ -625,6 +625,15 @@ static bool bind_source(int fd, const char *text, bool v4)
 }
 
 /* Begins to connect; 0 or -errno. */
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_in6 in6 = {0};
+	socklen_t len = sizeof in6;
+
+	/* In both families the port lies in the same place. */
+	return getsockname(fd, (struct sockaddr *)&in6, &len) == 0 ? ntohs(in6.sin6_port) : 0;
+}
+
 static int socket_open(struct irc_upstream *up, const struct address *to)
 {
 	bool v4 = address_is_v4(to);
@@ -650,6 +659,7 @@ static int socket_open(struct irc_upstream *up, const struct address *to)
 		return error;
 	}
 	up->link = link_plain(fd);
+	up->local_port = port_of(fd);
 	tcp_tune_stream(fd, 0);
 	up->polled = true;
 	up->handles++;

@@ -40,6 +40,7 @@ struct irc_upstream {
 	bool polled, resolving;
 	int poll_events;
 	struct link link;
+	uint16_t local_port; /* of ours: for irc_identd.h */
 	struct handshake *handshake;
 	struct address addresses[IRC_ADDRESSES_MAX];
 	unsigned address_count, address_at;

@@ -172,6 +172,7 @@ void irc_user_drop(struct irc_user *user, bool keep)
 
 void irc_user_erase(struct irc_user *user)
 {
+	enter_worker();
 	while (user->clients)
 		irc_client_end(user->clients, "This account is no more");
 	for (unsigned i = 0; i < user->device_count; i++)

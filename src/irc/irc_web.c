@@ -73,7 +73,7 @@ static bool knows(const struct request *request, const char *protocol)
 				      bytes_str(protocol));
 }
 
-static void take(struct conn *conn)
+RUNS_ON(on_worker) static void take(struct conn *conn)
 {
 	const struct request *request = conn_request(conn);
 	struct irc_arrival arrival = {
