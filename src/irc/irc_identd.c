@@ -91,10 +91,11 @@ static enum route_first look(struct bytes first)
 
 static void serve(struct conn *conn)
 {
-	struct bytes line = conn_bytes(conn);
 	struct question *question = calloc(1, sizeof *question);
+	struct bytes line;
 
 	enter_worker();
+	line = conn_bytes(conn);
 	line = bytes_first(line, bytes_find(line, '\n'));
 	if (!question || !irc_ident_parse(line, &question->ours, &question->theirs)) {
 		free(question);
