@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -469,17 +468,6 @@ static bool conn_is_hello(const struct conn *conn)
 	return conn->fresh && conn->in[0] == TLS_HANDSHAKE && tls_identity_in_force();
 }
 
-RUNS_ON(on_worker) static void conn_take_certificate(struct conn *conn)
-{
-	uint8_t der[8192];
-	size_t len = handshake_certificate(conn->handshake, der, sizeof der);
-
-	if (len)
-		conn->certificate = malloc(CONN_CERTIFICATE_LEN);
-	if (conn->certificate)
-		CHECK(EVP_Digest(der, len, conn->certificate, NULL, EVP_sha512(), NULL) == 1);
-}
-
 const uint8_t *conn_certificate(const struct conn *conn)
 {
 	return conn->certificate;
@@ -496,7 +484,7 @@ RUNS_ON(on_worker) static void conn_handshake(struct conn *conn)
 	case HANDSHAKE_DONE: break;
 	}
 	if (route_site_asks(conn->site))
-		conn_take_certificate(conn);
+		conn->certificate = handshake_fingerprint(conn->handshake);
 	handshake_destroy(&conn->handshake);
 	conn->state = CONN_HEAD;
 	conn_expect(conn, edge_settings()->conf.http_header_timeout);

@@ -114,7 +114,7 @@ RUNS_ON(on_worker) struct link conn_take(struct conn *conn, struct bytes *rest);
 
 /* SHA-512 of the certificate that the client showed, at a site that asks; NULL: none. Holds as long as
  * the conn. */
-#define CONN_CERTIFICATE_LEN 64u
+#define CONN_CERTIFICATE_LEN HANDSHAKE_FINGERPRINT
 RUNS_ON(on_worker) const uint8_t *conn_certificate(const struct conn *conn);
 
 /* All bytes received and not yet used: what a protocol that is not HTTP looks at. */

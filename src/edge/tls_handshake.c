@@ -384,6 +384,19 @@ size_t handshake_certificate(const struct handshake *handshake, uint8_t *der, si
 	return len > 0 ? (size_t)len : 0;
 }
 
+uint8_t *handshake_fingerprint(const struct handshake *handshake)
+{
+	X509 *certificate = SSL_get1_peer_certificate(handshake->ssl);
+	uint8_t *digest = certificate ? malloc(HANDSHAKE_FINGERPRINT) : NULL;
+
+	if (digest && X509_digest(certificate, EVP_sha512(), digest, NULL) != 1) {
+		free(digest);
+		digest = NULL;
+	}
+	X509_free(certificate);
+	return digest;
+}
+
 SSL *handshake_ssl(const struct handshake *handshake)
 {
 	return handshake->ssl;

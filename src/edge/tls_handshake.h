@@ -45,6 +45,10 @@ struct handshake *handshake_create_asking(struct bytes early, const struct tls_i
 RUNS_ON(on_worker)
 size_t handshake_certificate(const struct handshake *handshake, uint8_t *der, size_t size);
 
+/* Its SHA-512, HANDSHAKE_FINGERPRINT bytes to be freed; NULL: there is none, or no memory. */
+#define HANDSHAKE_FINGERPRINT 64u
+RUNS_ON(on_worker) uint8_t *handshake_fingerprint(const struct handshake *handshake);
+
 /* Goes on, as far as the socket lets it. */
 RUNS_ON(on_worker)
 enum handshake_status handshake_step(struct handshake *handshake, struct link *link);

@@ -120,6 +120,7 @@ static void part_worker(void)
 
 static void fini(void)
 {
+	enter_control();
 	idle_close();
 	cascade_fini();
 }

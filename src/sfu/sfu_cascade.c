@@ -450,7 +450,6 @@ void cascade_stop(void)
 
 void cascade_fini(void)
 {
-	enter_control();
 	while (cascades)
 		cascade_free(cascades);
 }

@@ -67,7 +67,7 @@ def test_service_writer_and_readers_have_a_tmpfs_in_common_and_nothing_else(pod,
     # The tmpfs is as large as the volume says: what does not fit is not promised.
     assert ask("POST", "/slots", {**SHAPE, "width": 1920, "height": 1080})["error"]["code"] == "no_room"
     assert ask("POST", "/slots", SHAPE)["bytes"] < 16 << 20
-    writer = pod.start(CLIENTS / "frametest", "--size", "64x32", "--fps", "50", "--seconds", 60, "studio1", network=False)
+    writer = pod.start(CLIENTS / "frametest", "--size", "64x32", "--fps", "50", "--seconds", 180, "studio1", network=False)
     await_true(lambda: ask("GET", "/slots/studio1")["state"] == "live", 20, writer.said)
     reader = pod.run(CLIENTS / "framecat", "--frames", 50, "studio1", read_only=True, network=False)
     assert reader.returncode == 0 and reader.stdout.count(b"FRAME\n") == 50, reader.stderr
@@ -78,7 +78,7 @@ def test_service_writer_and_readers_have_a_tmpfs_in_common_and_nothing_else(pod,
     assert b"Read-only file system" in spoiled.stderr
 
     # Readers of other containers have no process numbers here, and are told apart all the same.
-    watching = [pod.start(CLIENTS / "frametest", "--check", "--seconds", 30, "studio1", read_only=True, network=False) for _ in range(3)]
+    watching = [pod.start(CLIENTS / "frametest", "--check", "--seconds", 180, "studio1", read_only=True, network=False) for _ in range(3)]
     await_true(lambda: len(ask("GET", "/slots/studio1")["readers"]) == 3, 20, lambda: ask("GET", "/slots/studio1"))
     os.killpg(watching[0].popen.pid, signal.SIGSTOP)
     # One that was stopped is shown falling behind, also where nobody can ask whether it lives.

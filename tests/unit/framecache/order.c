@@ -68,7 +68,8 @@ static void what_is_wrong_is_named(void **state)
 	static const struct {
 		const char *more, *said;
 	} cases[] = {
-		{"{\"heights\": 1080}", "heights: there is no such member; there are slot_id, width"},
+		{"{\"heights\": 1080}",
+		 "heights: there is no such member; there are slot_id, width"},
 		{"{\"pixelformat\": \"v210\"}", "pixelformat: there is no such member"},
 		{"{\"\": 1}", ": there is no such member"},
 		{"{\"width\": null}", "width is missing"},
