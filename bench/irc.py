@@ -487,9 +487,10 @@ def bench_store(args):
     if kept != total:
         raise RuntimeError(f"{kept} of {total} lines are in the store")
     row = emit("store", subject="ringmain", lines=total, line_size=args.size,
-               lines_per_second=round(total / window.seconds), **window.fields())
-    table("Lines into the SQLite store", ["subject", "lines", "lines a second", "CPU s"],
-          [["ringmain", shown(total), shown(row["lines_per_second"]), row["cpu_s"]]])
+               lines_per_second=round(total / window.seconds), lines_per_core_second=round(total / window.cpu),
+               starved=window.idle < 0.03, **window.fields())
+    table("Lines into the SQLite store", ["subject", "lines", "lines a second", "a core-second", "starved"],
+          [["ringmain", shown(total), shown(row["lines_per_second"]), shown(row["lines_per_core_second"]), row["starved"]]])
 
 
 def echo_process(listener):
