@@ -11,165 +11,14 @@
 #include "edge/account.h"
 #include "edge/edge.h"
 #include "edge/proto/base64.h"
-#include "edge/web_push.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_crypto.h"
 #include "irc/irc_network.h"
-#include "irc/irc_upload.h"
 #include "irc/irc_user.h"
 #include "irc/irc_verifier.h"
 #include "irc/proto/irc_bearer.h"
 
 #define RESPONSE_MAX 10240u
-
-/* --- capabilities --------------------------------------------------------------------------- */
-
-irc_caps irc_client_offer(const struct irc_client *client)
-{
-	irc_caps all = irc_caps_with(IRC_CAP_DOWN);
-	irc_caps needs = irc_caps_with(IRC_CAP_DOWN | IRC_CAP_NEEDS);
-	const struct irc_network *network = irc_client_network(client);
-
-	all &= ~IRC_CAP(METADATA);
-	if (!client->registered)
-		return all;
-	if (!network || network->state != IRC_STATE_UP)
-		return all & ~needs;
-	return all & ~(needs & ~network->caps);
-}
-
-/* The mechanisms that this client may use. */
-static const char *mechanisms(const struct irc_client *client)
-{
-	bool scram = irc_conf_now()->scram;
-
-	if (irc_auth_takes_tokens())
-		return client->fingerprint ? scram ? "PLAIN,OAUTHBEARER,EXTERNAL,SCRAM-SHA-256"
-						   : "PLAIN,OAUTHBEARER,EXTERNAL"
-		       : scram             ? "PLAIN,OAUTHBEARER,SCRAM-SHA-256"
-					   : "PLAIN,OAUTHBEARER";
-	if (client->fingerprint)
-		return scram ? "PLAIN,EXTERNAL,SCRAM-SHA-256" : "PLAIN,EXTERNAL";
-	return scram ? "PLAIN,SCRAM-SHA-256" : "PLAIN";
-}
-
-static const char *value_of(const struct irc_client *client, enum irc_cap cap)
-{
-	switch ((int)cap) {
-	case IRC_CAP_SASL: return mechanisms(client);
-	case IRC_CAP_MULTILINE: return "max-bytes=4096,max-lines=24";
-	default: return "";
-	}
-}
-
-/* Lines of CAP, each within 512 bytes: with 302 all but the last have a star. */
-static void say_caps(struct irc_client *client, const char *sub, irc_caps set, bool values)
-{
-	const char *nick = client->nick && client->nick[0] ? client->nick : "*";
-	char text[512];
-	struct writer w = writer_of(text, sizeof text);
-
-	for (unsigned i = 0; i < IRC_CAPS; i++) {
-		const char *value = value_of(client, (enum irc_cap)i);
-
-		if (!(set & irc_cap_bit((enum irc_cap)i)))
-			continue;
-		if (w.len > 380) {
-			irc_client_say(client, ":%s CAP %s %s %s:%.*s", irc_conf_now()->hostname,
-				       nick, sub, values ? "* " : "", (int)w.len, text);
-			w.len = 0;
-		}
-		if (w.len)
-			writer_u8(&w, ' ');
-		writer_str(&w, irc_cap_name((enum irc_cap)i));
-		if (values && value[0]) {
-			writer_u8(&w, '=');
-			writer_str(&w, value);
-		}
-	}
-	irc_client_say(client, ":%s CAP %s %s :%.*s", irc_conf_now()->hostname, nick, sub,
-		       (int)w.len, text);
-}
-
-void irc_client_offer_again(struct irc_client *client)
-{
-	irc_caps now = irc_client_offer(client), gone = client->offered & ~now,
-		 came = now & ~client->offered;
-
-	client->caps &= ~gone;
-	client->offered = now;
-	if (!(client->caps & IRC_CAP(CAP_NOTIFY)))
-		return;
-	if (gone)
-		say_caps(client, "DEL", gone, false);
-	if (came)
-		say_caps(client, "NEW", came, false);
-}
-
-static void cap_request(struct irc_client *client, struct bytes list)
-{
-	const char *nick = client->nick && client->nick[0] ? client->nick : "*";
-	irc_caps offer = irc_client_offer(client), on = client->caps;
-	struct bytes rest = list;
-	struct irc_cap_word word;
-	bool good = true;
-
-	while (irc_cap_next(&rest, &word)) {
-		if (word.cap == IRC_CAPS || !(offer & irc_cap_bit(word.cap)) ||
-		    (irc_cap_use(word.cap) & IRC_CAP_INFO))
-			good = false;
-		else if (word.minus)
-			on &= ~irc_cap_bit(word.cap);
-		else
-			on |= irc_cap_bit(word.cap);
-	}
-	/* All or nothing (capability negotiation). cap-notify comes with 302 and stays. */
-	if (client->cap_version >= 302)
-		on |= IRC_CAP(CAP_NOTIFY);
-	if (good)
-		client->caps = on;
-	irc_client_say(client, ":%s CAP %s %s :%.*s", irc_conf_now()->hostname, nick,
-		       good ? "ACK" : "NAK", (int)list.len, (const char *)list.at);
-}
-
-static void login_go_on(struct irc_client *client);
-static bool login_have(struct irc_client *client);
-
-void irc_client_cap(struct irc_client *client, const struct irc_line *line)
-{
-	struct bytes sub = irc_param(line, 0);
-	uint64_t version = 301;
-
-	if (!client->registered && !login_have(client)) {
-		irc_client_end(client, "Out of memory");
-		return;
-	}
-	if (bytes_equal_nocase(sub, BYTES("LS"))) {
-		if (client->login)
-			client->login->negotiates = true;
-		(void)bytes_to_u64(irc_param(line, 1), 1000, &version);
-		if ((int)version > client->cap_version)
-			client->cap_version = (int)version;
-		if (client->cap_version >= 302)
-			client->caps |= IRC_CAP(CAP_NOTIFY);
-		client->offered = irc_client_offer(client);
-		say_caps(client, "LS", client->offered, client->cap_version >= 302);
-	} else if (bytes_equal_nocase(sub, BYTES("LIST"))) {
-		say_caps(client, "LIST", client->caps, false);
-	} else if (bytes_equal_nocase(sub, BYTES("REQ"))) {
-		if (client->login)
-			client->login->negotiates = true;
-		cap_request(client, irc_param(line, 1));
-	} else if (bytes_equal_nocase(sub, BYTES("END"))) {
-		if (client->login) {
-			client->login->negotiates = false;
-			login_go_on(client);
-		}
-	} else {
-		irc_client_number(client, 410, "%.*s :Invalid CAP command", (int)sub.len,
-				  (const char *)sub.at);
-	}
-}
 
 /* --- life ----------------------------------------------------------------------------------- */
 
@@ -195,7 +44,7 @@ void irc_login_free(struct irc_client *client)
 	free(login);
 }
 
-static bool login_have(struct irc_client *client)
+bool irc_login_have(struct irc_client *client)
 {
 	if (!client->login)
 		client->login = calloc(1, sizeof *client->login);
@@ -592,7 +441,7 @@ static void login_in(struct irc_client *client)
 	}
 	irc_client_wake(client, (struct bytes){0});
 	if (client->state == IRC_CLIENT_STRANGER)
-		login_go_on(client);
+		irc_login_go_on(client);
 }
 
 static bool refuse_plain(const struct irc_client *client)
@@ -607,7 +456,7 @@ static bool refuse_plain(const struct irc_client *client)
 }
 
 /* As far as what was said goes. */
-static void login_go_on(struct irc_client *client)
+void irc_login_go_on(struct irc_client *client)
 {
 	struct irc_login *login = client->login;
 
@@ -842,7 +691,7 @@ void irc_client_authenticate(struct irc_client *client, const struct irc_line *l
 		    (login->mechanism == IRC_SASL_SCRAM_SHA_256 && !irc_conf_now()->scram)) {
 			login->mechanism = IRC_SASL_NONE;
 			irc_client_number(client, 908, "%s :are available SASL mechanisms",
-					  mechanisms(client));
+					  irc_login_mechanisms(client));
 			irc_client_number(client, 904, ":SASL authentication failed");
 			return;
 		}
@@ -877,7 +726,7 @@ void irc_login_line(struct irc_client *client, const struct irc_line *line)
 		irc_client_end(client, "This bouncer wants TLS");
 		return;
 	}
-	if (!login_have(client)) {
+	if (!irc_login_have(client)) {
 		irc_client_end(client, "Out of memory");
 		return;
 	}
@@ -889,7 +738,7 @@ void irc_login_line(struct irc_client *client, const struct irc_line *line)
 			irc_set(&client->nick, irc_param(line, 0));
 		else
 			irc_client_number(client, 431, ":No nickname given");
-		login_go_on(client);
+		irc_login_go_on(client);
 	} else if (irc_verb_is(line, "USER")) {
 		if (line->count < 4) {
 			irc_client_number(client, 461, "USER :Not enough parameters");
@@ -897,7 +746,7 @@ void irc_login_line(struct irc_client *client, const struct irc_line *line)
 		}
 		irc_set(&login->username, irc_param(line, 0));
 		irc_set(&login->realname, irc_param(line, 3));
-		login_go_on(client);
+		irc_login_go_on(client);
 	} else if (irc_verb_is(line, "AUTHENTICATE")) {
 		if (login->is_in)
 			irc_client_number(client, 907, ":You have already authenticated");
@@ -916,91 +765,4 @@ void irc_login_line(struct irc_client *client, const struct irc_line *line)
 		/* irssi says "JOIN :" here, to see whether we are there. */
 		irc_client_number(client, 451, ":You have not registered");
 	}
-}
-
-/* --- welcome -------------------------------------------------------------------------------- */
-
-/* Of what is not IRC: keys and addresses. */
-static void irc_extras(char *out, size_t size)
-{
-	char address[200];
-
-	snprintf(out, size, "%s%s", irc_conf_now()->push && web_push_public()[0] ? "VAPID=" : "",
-		 irc_conf_now()->push ? web_push_public() : "");
-	if (irc_upload_address(address, sizeof address))
-		snprintf(out + strlen(out), size - strlen(out), " soju.im/FILEHOST=%s", address);
-}
-
-void irc_client_isupport(struct irc_client *client)
-{
-	const struct irc_network *network = irc_client_network(client);
-	struct bytes tokens = irc_str(network ? network->isupport : "");
-	char line[450], own[300];
-	struct writer w = writer_of(line, sizeof line);
-	unsigned count = 0;
-	struct bytes all[3];
-	char more[300];
-
-	snprintf(own, sizeof own,
-		 "CHATHISTORY=%llu MSGREFTYPES=timestamp,msgid LINELEN=4096%s%s%s%s",
-		 (unsigned long long)irc_conf_now()->history,
-		 network && network->is.whox ? " WHOX" : "",
-		 network && client->caps & IRC_CAP(BOUNCER_NETWORKS) ? " BOUNCER_NETID=" : "",
-		 network || !irc_conf_now()->title[0] ? "" : " NETWORK=",
-		 network || !irc_conf_now()->title[0] ? "" : irc_conf_now()->title);
-	if (network && client->caps & IRC_CAP(BOUNCER_NETWORKS))
-		snprintf(own + strlen(own), sizeof own - strlen(own), "%llu",
-			 (unsigned long long)network->id);
-	if (!network)
-		snprintf(own + strlen(own), sizeof own - strlen(own),
-			 " CASEMAPPING=ascii NICKLEN=200 CHANNELLEN=200%s",
-			 client->multi ? " CHANTYPES=#&+! PREFIX=(qaohv)~&@%+" : " CHANTYPES=");
-	all[0] = bytes_str(own);
-	all[1] = tokens;
-	irc_extras(more, sizeof more);
-	all[2] = bytes_str(more);
-	for (unsigned i = 0; i < 3; i++)
-		while (all[i].len) {
-			struct bytes token = bytes_cut(&all[i], ' ');
-
-			if (!token.len)
-				continue;
-			if (count == 12 || w.len + token.len + 2 > 380) {
-				irc_client_number(client, 5, "%.*s :are supported by this server",
-						  (int)w.len, line);
-				w.len = count = 0;
-			}
-			if (w.len)
-				writer_u8(&w, ' ');
-			writer_put(&w, token);
-			count++;
-		}
-	if (w.len)
-		irc_client_number(client, 5, "%.*s :are supported by this server", (int)w.len,
-				  line);
-}
-
-void irc_client_welcome(struct irc_client *client)
-{
-	const struct irc_network *network = irc_client_network(client);
-	const char *title = network && network->is.network[0] ? network->is.network
-			    : network                         ? network->name
-							      : irc_conf_now()->title;
-	bool was = client->in_turn;
-
-	client->in_turn = true;
-	if (network && network->nick[0] && strcmp(network->nick, client->nick) != 0) {
-		/* The network's nick counts; it is ours before the first number. */
-		irc_set(&client->nick, bytes_str(network->nick));
-	}
-	irc_client_number(client, 1, ":Welcome to %s, %s", title, client->nick);
-	irc_client_number(client, 2, ":Your host is %s, running ringmain-" RINGMAIN_VERSION,
-			  irc_conf_now()->hostname);
-	irc_client_number(client, 3, ":This bouncer forgets nothing");
-	irc_client_number(client, 4, "%s ringmain-" RINGMAIN_VERSION " aiwroO OovaimnqpsrtklbeI",
-			  irc_conf_now()->hostname);
-	irc_client_isupport(client);
-	irc_client_number(client, 422, ":No message of the day");
-	client->in_turn = was;
-	irc_client_offer_again(client);
 }

@@ -30,3 +30,12 @@ struct irc_login {
 	unsigned stage;
 	char given[AUTH_PASSWORD_MAX];
 };
+
+/* SASL's, as they are offered to this client: "PLAIN,EXTERNAL" (irc_offer.c). */
+const char *irc_login_mechanisms(const struct irc_client *client);
+
+/* Makes client->login, if there is none yet. False: no memory. */
+bool irc_login_have(struct irc_client *client);
+
+/* Goes on, as far as what was said goes. */
+void irc_login_go_on(struct irc_client *client);
