@@ -248,8 +248,9 @@ def test_the_server_stops_while_some_are_asked_for():
 
 def test_a_listener_who_gives_up_while_it_is_asked_for_is_nobody():
     with Outside(Program(delay=1)) as outside, Server(listening(outside)) as server, Encoder(server):
-        for _ in range(20):
-            Listener(server, headers=RIGHT).close(reset=True)
-        await_("all are asked for", lambda: len(outside.of(action="listener_add")) == 20)
+        for i in range(20):
+            listener = Listener(server, headers=RIGHT)
+            await_("it is asked for", lambda n=i: len(outside.of(action="listener_add")) == n + 1)
+            listener.close(reset=True)
         await_("all have left", lambda: len(outside.of(action="listener_remove")) == 20)
         assert server.listeners() == 0
