@@ -214,7 +214,7 @@ static bool encrypt(const uint8_t key[16], const uint8_t nonce[12], struct bytes
 		    EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, TAG, tag) == 1;
 
 	if (good) {
-		writer_put(out, bytes_of(sealed, (size_t)(a + b + c)));
+		writer_put(out, bytes_of(sealed, (size_t)a + (size_t)b + (size_t)c));
 		writer_put(out, bytes_of(tag, TAG));
 	}
 	EVP_CIPHER_CTX_free(context);

@@ -1,4 +1,5 @@
 """Ways from a peer to the server: TCP where no UDP gets through, IPv6."""
+import pathlib
 import socket
 import struct
 
@@ -68,10 +69,10 @@ def test_of_too_many_strangers_the_oldest_goes(server):
 
 
 def test_over_ipv6(crew, shared_serve):
-    try:
-        with socket.socket(socket.AF_INET6) as s:
-            s.bind(("::1", 0))
-    except OSError:
+    # Chromium speaks IPv6, over the loopback too, only where an interface has a global address.
+    interfaces = pathlib.Path("/proc/net/if_inet6")
+    if not interfaces.exists() or not any(line.split()[3] == "00" for line in
+                                          interfaces.read_text().splitlines()):
         pytest.skip("no IPv6 here")
     server = shared_serve({"sfu.udp": f"[::1]:{free_ports()}", "sfu.publish_token": TOKEN, "workers": "2"})
     with Pages(crew, f"http://127.0.0.1:{server.port}") as pages:

@@ -1,6 +1,9 @@
-"""Publishers and viewers that are no browsers: aiortc, which knows only AES_CM_128_HMAC_SHA1_80."""
+"""Publishers and viewers that are no browsers: aiortc, which knows only AES_CM_128_HMAC_SHA1_80, and
+GStreamer's webrtcbin."""
 import asyncio
 import http.client
+import json
+import pathlib
 
 import pytest
 
@@ -90,3 +93,33 @@ def test_aiortc_publishes_and_watches(server, tmp_path, codec):
     assert sizes == {(320, 240)}
     await_true(lambda: server.log().count(f"peer gone role=publisher room=aio-{codec}") == 1, 10)
     assert "why=closed" in server.log()
+
+
+GST_PEER = pathlib.Path(__file__).with_name("gst_peer.py")
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+def test_gstreamer_publishes_and_watches(crew, server, codec):
+    gi = pytest.importorskip("gi")
+    try:
+        gi.require_version("GstWebRTC", "1.0")
+    except ValueError as missing:
+        pytest.skip(str(missing))
+
+    def peer(what):
+        path = "whip" if what == "publish" else "whep"
+        return crew.start(["/usr/bin/python3", GST_PEER, what, f"{server.url}/{path}/gst-{codec}", TOKEN, codec])
+
+    def counts(process):
+        assert process.running(), process.said()
+        lines = [line for line in process.said().splitlines() if line.startswith("{")]
+        return json.loads(lines[-1]) if lines else {"video": 0, "audio": 0}
+
+    publisher = peer("publish")
+    await_true(lambda: f"peer up role=publisher room=gst-{codec}" in server.log(), 30, publisher.said)
+    viewer = peer("watch")
+    await_true(lambda: counts(viewer)["video"] > 30 and counts(viewer)["audio"] > 50, 40,
+               lambda: viewer.said()[-2000:] + server.log()[-2000:])
+    # Nor does it hold up anybody else: aiortc sees the same.
+    seen, sizes = asyncio.run(watched(server, f"gst-{codec}", 20))
+    assert sizes == {(320, 240)} and seen["video"] >= 20
