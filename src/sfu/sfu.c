@@ -11,6 +11,7 @@
 #include "sfu/sfu_face.h"
 #include "sfu/sfu_idle.h"
 #include "sfu/sfu_room.h"
+#include "sfu/sfu_rtp.h"
 #include "sfu/sfu_stage.h"
 #include "sfu/sfu_whip.h"
 #include "sfu/srtp_fast.h"
@@ -34,11 +35,12 @@ static void configure(const struct conf *conf)
 
 static int start(uv_loop_t *loop, const struct conf *conf)
 {
-	(void)conf;
 	enter_control();
 	rooms_start();
 	whip_start(loop);
 	cascade_start(loop);
+	rtp_start(loop);
+	rtp_take(conf);
 	uv_timer_init(loop, &again);
 	uv_unref((uv_handle_t *)&again);
 	return 0;
@@ -98,7 +100,9 @@ static int listen_at(uv_loop_t *loop, const struct conf *conf, char *at, size_t 
 
 static bool reload(const struct conf *conf)
 {
+	enter_control();
 	atomic_store_explicit(&settings, conf, memory_order_release);
+	rtp_take(conf);
 	return true;
 }
 
@@ -108,6 +112,7 @@ static void stop(void)
 	uv_close((uv_handle_t *)&again, NULL);
 	whip_stop();
 	cascade_stop();
+	rtp_stop();
 	rooms_stop();
 }
 

@@ -274,9 +274,9 @@ RUNS_ON(on_control) static void ask(struct cascade *pull)
 		.done = on_answer,
 	};
 
+	here.port = 0;
 	pull->state = CASCADE_ASKING;
-	pull->dial = dial_create(&here);
-	if (!write_url(pull) || !pull->dial) {
+	if (!write_url(pull) || dial_create(&here, false, &pull->dial) != 0) {
 		fail(pull, pull->dial ? "its address is too long" : "no socket");
 		return;
 	}

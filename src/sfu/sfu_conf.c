@@ -2,6 +2,18 @@
 
 #include "core/conf_net.h"
 #include "edge/proto/url.h"
+#include "sfu/sfu_rtp.h"
+
+bool room_name_is_good(struct bytes name)
+{
+	if (name.len == 0 || name.len > ROOM_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if (name.at[i] < 0x21 || name.at[i] == 0x7f || name.at[i] == '"' ||
+		    name.at[i] == '<' || name.at[i] == '>' || name.at[i] == '\\')
+			return false;
+	return name.at[0] != '/' && name.at[name.len - 1] != '/';
+}
 
 static const struct conf_item sfu_items[] = {
 #define SETTING(name, type, field, ...) \
@@ -29,6 +41,7 @@ static void sfu_check(const struct conf *conf, struct conf_errors *errors)
 		conf_fault(errors, conf, values, "sfu.tcp", "expected one address and port");
 	if (values->tcp.count && !values->udp.count)
 		conf_fault(errors, conf, values, "sfu.tcp", "needs sfu.udp");
+	rtp_conf_check(conf, errors);
 }
 
 const struct conf_room sfu_conf_room = {
@@ -37,5 +50,6 @@ const struct conf_room sfu_conf_room = {
 	.items = sfu_items,
 	.count = sizeof sfu_items / sizeof *sfu_items,
 	.size = sizeof(struct sfu_conf),
+	.section = &rtp_conf_section,
 	.check = sfu_check,
 };

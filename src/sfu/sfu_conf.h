@@ -1,6 +1,7 @@
 /* sfu_conf: the settings of the SFU as a struct; the rows are in sfu.def. */
 #pragma once
 
+#include "core/bytes.h"
 #include "core/conf.h"
 
 enum sfu_doors { SFU_PORTS_ONE, SFU_PORTS_EACH };
@@ -16,3 +17,8 @@ static inline const struct sfu_conf *sfu_conf_of(const struct conf *conf)
 {
 	return conf_values(conf, &sfu_conf_room);
 }
+
+#define ROOM_NAME_MAX 128u
+
+/* Whether a room may be called so. */
+bool room_name_is_good(struct bytes name);

@@ -1,5 +1,6 @@
 #include "sfu/sfu_dial.h"
 
+#include <errno.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,19 +19,21 @@
 #define PRIORITY    0x6e0001ffu /* RFC 8445 5.1.2: peer-reflexive, component 1 */
 #define TIE_BREAKER 0x7269696e676d6169ull
 
-struct sfu_dial *dial_create(const struct tcp_end *at)
+int dial_create(const struct tcp_end *at, bool plain, struct sfu_dial **out)
 {
 	struct sfu_dial *dial = calloc(1, sizeof *dial);
-	struct tcp_end any = *at;
+	int error;
 
+	*out = NULL;
 	if (!dial)
-		return NULL;
-	any.port = 0;
-	if (udp_open(&any, UDP_STEER_FLOW, 1, &dial->fd) != 0) {
+		return -ENOMEM;
+	dial->plain = plain;
+	error = udp_open(at, UDP_STEER_FLOW, 1, &dial->fd);
+	if (error)
 		free(dial);
-		return NULL;
-	}
-	return dial;
+	else
+		*out = dial;
+	return error;
 }
 
 uint16_t dial_port(const struct sfu_dial *dial)
@@ -118,6 +121,17 @@ RUNS_ON(on_worker) static void arrived_one(struct sfu_dial *dial, struct bytes d
 		peer_media(dial->peer, datagram);
 }
 
+RUNS_ON(on_worker)
+static void arrived_plain(struct sfu_dial *dial, const struct udp_packet *packet)
+{
+	if (packet->cut) {
+		metric_add(METRIC_sfu_refused, 1);
+		return;
+	}
+	dial->to = packet->path;
+	peer_plain(dial->peer, packet->data);
+}
+
 static void on_arrived(struct udp *udp, const struct udp_packet *packets, size_t count)
 {
 	struct sfu_dial *dial = container_of(udp, struct sfu_dial, udp);
@@ -126,6 +140,10 @@ static void on_arrived(struct udp *udp, const struct udp_packet *packets, size_t
 	for (size_t i = 0; i < count && dial->peer; i++) {
 		const struct tcp_end *from = &packets[i].path.peer;
 
+		if (dial->plain) {
+			arrived_plain(dial, &packets[i]);
+			continue;
+		}
 		/* RFC 8445 7.2.5.2.1: from where we asked, and from nowhere else. */
 		if (from->port == dial->to.peer.port &&
 		    memcmp(from->ip, dial->to.peer.ip, sizeof from->ip) == 0 && !packets[i].cut)
@@ -150,7 +168,8 @@ int dial_begin(struct sfu_dial *dial, struct sfu_peer *peer)
 	}
 	dial->peer = peer;
 	dial->answered = mono_now();
-	ask(dial, dial->answered);
+	if (!dial->plain)
+		ask(dial, dial->answered);
 	return 0;
 }
 
@@ -158,6 +177,8 @@ bool dial_tick(struct sfu_dial *dial, mono_t now)
 {
 	bool known = dial->peer->state != PEER_NEW;
 
+	if (dial->plain)
+		return true;
 	if (mono_since_us(now, dial->asked) >= (known ? KEEP_US : ASK_US))
 		ask(dial, now);
 	return mono_since_us(now, dial->answered) < (known ? SILENCE_US : PATH_US);

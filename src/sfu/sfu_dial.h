@@ -1,9 +1,11 @@
-/* sfu_dial: the path to a server that we call, whose room is carried on here: a socket of our own for
- * each, as one and the same server may be called for many rooms, and the controlling half of ICE.
+/* sfu_dial: a path with a socket of its own. To a server that we call, whose room is carried on here, as one and
+ * the same server may be called for many rooms; with the controlling half of ICE. Or, plain, from a program that
+ * sends RTP without keys.
  *
  *   control: dial_create ─▶ offer, answer ─▶ dial_aim ─▶ peer ─▶ its worker
  *   worker:  dial_begin ─ check ─▶ server ─ answer ─▶ peer_answered      then a check each second:
  *            its STUN is answered, DTLS and media go to the peer         who does not answer is gone
+ *   plain:   whatever comes is RTP or RTCP, from whomever; ours goes to who sent last
  *
  * Owner: the peer, on its worker; before dial_begin, and of one that never began, who made it. */
 #pragma once
@@ -22,12 +24,13 @@ struct sfu_dial {
 	struct sfu_peer *peer;
 	struct udp_path to;
 	bool client; /* we speak first in DTLS */
+	bool plain;
 	uint8_t id[STUN_ID];
 	mono_t asked, answered;
 };
 
-/* A socket at that address, of any port. NULL: errno says why. Any thread. */
-struct sfu_dial *dial_create(const struct tcp_end *at);
+/* A socket there. 0 or -errno. Any thread. */
+MUST_CHECK int dial_create(const struct tcp_end *at, bool plain, struct sfu_dial **out);
 uint16_t dial_port(const struct sfu_dial *dial);
 void dial_aim(struct sfu_dial *dial, const struct tcp_end *to, bool client);
 

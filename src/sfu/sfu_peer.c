@@ -43,6 +43,11 @@ void peer_begin(struct sfu_peer *peer)
 	if (peer->dial && dial_begin(peer->dial, peer) != 0) {
 		peer->dial = NULL;
 		peer_end(peer, "no socket");
+	} else if (peer->dial && peer->dial->plain) {
+		free(peer->start);
+		peer->start = NULL;
+		peer->state = PEER_UP;
+		room_peer_up(peer->session);
 	}
 }
 
@@ -345,6 +350,8 @@ void peer_tick(struct sfu_peer *peer, mono_t now)
 		start_tick(peer);
 	if (peer->dial && peer->state != PEER_GONE && !dial_tick(peer->dial, now))
 		peer_end(peer, "silent");
+	if (peer->dial && peer->dial->plain)
+		return; /* nobody says how long */
 	if (peer->state == PEER_NEW && mono_since_us(now, peer->born) > PATH_US)
 		peer_end(peer, "no path");
 	else if (peer->state == PEER_CHECKED && mono_since_us(now, peer->checked) > PATH_US)
@@ -355,20 +362,12 @@ void peer_tick(struct sfu_peer *peer, mono_t now)
 
 /* --- media ------------------------------------------------------------------------------------------- */
 
-RUNS_ON(on_worker) static void arrived_rtcp(struct sfu_peer *peer, struct bytes datagram)
+RUNS_ON(on_worker) static void take_rtcp(struct sfu_peer *peer, struct bytes compound)
 {
-	uint8_t packet[2048 + SRTCP_MORE];
-	struct bytes rest;
 	struct rtcp rtcp;
 	bool broken;
-	size_t len;
 
-	if (datagram.len > 2048 || srtcp_unseal(&peer->in, datagram, packet, &len) != SRTP_OK) {
-		metric_add(METRIC_sfu_refused, 1);
-		return;
-	}
-	rest = bytes_of(packet, len);
-	while (rtcp_next(&rest, &rtcp, &broken)) {
+	while (rtcp_next(&compound, &rtcp, &broken)) {
 		if (peer->role == PEER_PUBLISHER)
 			source_rtcp(peer->source, &rtcp);
 		else
@@ -376,6 +375,18 @@ RUNS_ON(on_worker) static void arrived_rtcp(struct sfu_peer *peer, struct bytes 
 	}
 	if (broken)
 		metric_add(METRIC_sfu_refused, 1);
+}
+
+RUNS_ON(on_worker) static void arrived_rtcp(struct sfu_peer *peer, struct bytes datagram)
+{
+	uint8_t packet[2048 + SRTCP_MORE];
+	size_t len;
+
+	if (datagram.len > 2048 || srtcp_unseal(&peer->in, datagram, packet, &len) != SRTP_OK) {
+		metric_add(METRIC_sfu_refused, 1);
+		return;
+	}
+	take_rtcp(peer, bytes_of(packet, len));
 }
 
 void peer_media(struct sfu_peer *peer, struct bytes datagram)
@@ -400,11 +411,35 @@ void peer_media(struct sfu_peer *peer, struct bytes datagram)
 	source_rtp(peer->source, bytes_of(packet, len));
 }
 
+void peer_plain(struct sfu_peer *peer, struct bytes datagram)
+{
+	if (!peer_is_up(peer) || datagram.len == 0)
+		return;
+	peer->bytes_in += datagram.len;
+	if (!peer->active) {
+		peer->paths[0] = (struct peer_path){.peer = peer, .dial = peer->dial};
+		peer->path_count = 1;
+		peer->active = &peer->paths[0];
+	}
+	if (rtp_is_rtcp(datagram))
+		take_rtcp(peer, datagram);
+	else
+		source_rtp(peer->source, datagram);
+}
+
+static size_t rtcp_out(struct sfu_peer *peer, struct bytes compound, uint8_t *room)
+{
+	if (!peer->dial || !peer->dial->plain)
+		return srtcp_seal(&peer->out, compound, room);
+	memcpy(room, compound.at, compound.len);
+	return compound.len;
+}
+
 void peer_send_rtcp(struct sfu_peer *peer, struct bytes compound)
 {
 	uint8_t *room =
 		peer_is_up(peer) && peer->active ? door_room(compound.len + SRTCP_MORE) : NULL;
-	size_t len = room ? srtcp_seal(&peer->out, compound, room) : 0;
+	size_t len = room ? rtcp_out(peer, compound, room) : 0;
 
 	if (!len)
 		return;

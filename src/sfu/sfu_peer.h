@@ -95,6 +95,9 @@ void peer_stun(struct peer_name *name, const struct stun *stun, const struct udp
 RUNS_ON(on_worker) void peer_dtls(struct sfu_peer *peer, struct bytes datagram);
 RUNS_ON(on_worker) void peer_media(struct sfu_peer *peer, struct bytes datagram);
 
+/* RTP or RTCP without keys. */
+RUNS_ON(on_worker) void peer_plain(struct sfu_peer *peer, struct bytes datagram);
+
 /* The server that we called has answered a check. */
 RUNS_ON(on_worker) void peer_answered(struct sfu_peer *peer);
 

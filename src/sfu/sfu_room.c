@@ -49,17 +49,6 @@ uint64_t room_serial(void)
 	return serial_now;
 }
 
-bool room_name_is_good(struct bytes name)
-{
-	if (name.len == 0 || name.len > ROOM_NAME_MAX)
-		return false;
-	for (size_t i = 0; i < name.len; i++)
-		if (name.at[i] < 0x21 || name.at[i] == 0x7f || name.at[i] == '"' ||
-		    name.at[i] == '<' || name.at[i] == '>' || name.at[i] == '\\')
-			return false;
-	return name.at[0] != '/' && name.at[name.len - 1] != '/';
-}
-
 RUNS_ON(on_control) static struct sfu_room *room_make(struct bytes name)
 {
 	struct sfu_room *room;

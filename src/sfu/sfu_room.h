@@ -13,12 +13,12 @@
 
 #include "core/worker.h"
 #include "sfu/proto/answer.h"
+#include "sfu/sfu_conf.h"
 #include "sfu/sfu_peer.h"
 #include "sfu/sfu_track.h"
 
 struct cascade;
 
-#define ROOM_NAME_MAX   128u
 #define ROOM_TRACKS_MAX SOURCE_TRACKS_MAX
 #define SESSION_ID      32u /* hexadecimal digits: 128 bits, which nobody guesses */
 
@@ -78,9 +78,6 @@ RUNS_ON(on_control) uint64_t room_viewers(void); /* in all */
 
 /* Counts up whenever a room comes, goes, or gets or loses its publisher. */
 RUNS_ON(on_control) uint64_t room_serial(void);
-
-/* Whether a room may be called so. */
-bool room_name_is_good(struct bytes name);
 
 /* --- sessions ------------------------------------------------------------------------------------------- */
 

@@ -38,6 +38,7 @@ struct answer {
 struct answer_limits {
 	unsigned audio, video; /* so many of each at most */
 	bool twcc;             /* transport-wide feedback rather than REMB */
+	bool plain;            /* no ICE and no keys */
 };
 
 enum answer_status {
