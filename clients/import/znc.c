@@ -380,11 +380,14 @@ int import_znc(struct import *import, const char *text, size_t len)
 	while (len) {
 		const char *end = memchr(text, '\n', len);
 		size_t length = end ? (size_t)(end - text) : len;
-		char *line = strndup(text, length);
+		char *line = malloc(length + 1); /* the text does not end with NUL */
 
 		znc->line++;
-		if (line)
+		if (line) {
+			memcpy(line, text, length);
+			line[length] = '\0';
 			take_line(znc, line);
+		}
 		free(line);
 		text += length + (end != NULL);
 		len -= length + (end != NULL);
