@@ -291,10 +291,9 @@ static void explain_start(int error, const char *at)
 		fprintf(stderr,
 			"\nringmain: another program serves %s already. Choose another port, "
 			"for example:\n    --set 'http.listen=[::]:8010'\n"
-			"or in the setting that names this one (framecache.listen, irc.listen …). "
-			"The port\nabove http.listen's is ours, for SHOUTcast encoders; "
-			"--set radio.shoutcast_port=no\n"
-			"does without.\n\n",
+			"or in the setting that names this one (voice.listen, irc.listen …);\n"
+			"no two may have the same. The port above http.listen's is ours, for\n"
+			"SHOUTcast encoders; --set radio.shoutcast_port=no does without.\n\n",
 			at);
 	else if (error == -EACCES)
 		fprintf(stderr,

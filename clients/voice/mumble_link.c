@@ -57,8 +57,10 @@ static bool bind_from(int fd, int family, const char *from)
 
 	if (!from)
 		return true;
-	if (getaddrinfo(from, NULL, &hints, &at) != 0)
+	if (getaddrinfo(from, NULL, &hints, &at) != 0) {
+		errno = EADDRNOTAVAIL;
 		return false;
+	}
 	bound = bind(fd, at->ai_addr, at->ai_addrlen) == 0;
 	freeaddrinfo(at);
 	return bound;
@@ -134,7 +136,8 @@ static bool shake_hands(struct mumble_link *link, const struct mumble_options *o
 	if (options->certificate &&
 	    (SSL_use_certificate_file(link->ssl, options->certificate, SSL_FILETYPE_PEM) != 1 ||
 	     SSL_use_PrivateKey_file(link->ssl, options->certificate, SSL_FILETYPE_PEM) != 1))
-		return gone(link, "%s: %s", options->certificate, tls_fault());
+		return gone(link, "%s: a certificate and its key in PEM are wanted (%s)",
+			    options->certificate, tls_fault());
 	SSL_set_mode(link->ssl,
 		     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_ctrl(link->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,

@@ -108,6 +108,30 @@ static void enter(struct voicecat *cat, bool just_joined)
 	}
 }
 
+struct bytes voicecat_why(const struct mumble_permission_denied *denied)
+{
+	static const char *const why[] = {
+		[DENY_PERMISSION] = "no permission",
+		[DENY_SUPER_USER] = "not with SuperUser",
+		[DENY_CHANNEL_NAME] = "the channel's name is not allowed",
+		[DENY_TEXT_TOO_LONG] = "the text is too long",
+		[DENY_TEMPORARY_CHANNEL] = "not in a temporary channel",
+		[DENY_MISSING_CERTIFICATE] = "it takes a certificate",
+		[DENY_USER_NAME] = "the user's name is not allowed",
+		[DENY_CHANNEL_FULL] = "the channel is full",
+		[DENY_NESTING_LIMIT] = "channels lie too deep",
+		[DENY_CHANNEL_COUNT_LIMIT] = "there are too many channels",
+		[DENY_CHANNEL_LISTENER_LIMIT] = "too many listen to the channel",
+		[DENY_USER_LISTENER_LIMIT] = "listens to too many channels",
+	};
+
+	if (denied->reason.len)
+		return denied->reason;
+	if (denied->type >= COUNT_OF(why) || !why[denied->type])
+		return BYTES("denied");
+	return bytes_str(why[denied->type]);
+}
+
 static void on_message(struct mumble_link *link, const struct mumble_message *message)
 {
 	struct voicecat *cat = container_of(link, struct voicecat, link);
@@ -117,9 +141,10 @@ static void on_message(struct mumble_link *link, const struct mumble_message *me
 	if (cat->stage != STAGE_ENTERING || link->state != MUMBLE_JOINED)
 		return;
 	if (message->type == MUMBLE_PERMISSION_DENIED) {
+		struct bytes why = voicecat_why(&message->permission_denied);
+
 		snprintf(cat->fault, sizeof cat->fault, "not let into %s: %.*s",
-			 cat->options->channel, (int)message->permission_denied.reason.len,
-			 (const char *)message->permission_denied.reason.at);
+			 cat->options->channel, (int)why.len, (const char *)why.at);
 		cat->refused = true;
 		return;
 	}
@@ -280,6 +305,11 @@ static bool devices_open(struct voicecat *cat)
 
 	if (!talk_open(cat))
 		return false;
+	if (options->out_dir && access(options->out_dir, W_OK | X_OK) != 0) {
+		snprintf(cat->fault, sizeof cat->fault, "%s: %s", options->out_dir,
+			 strerror(errno));
+		return false;
+	}
 	if (options->out) {
 		if (!voice_sink_open(&cat->sink, options->out, cat->fault, sizeof cat->fault))
 			return false;
@@ -456,7 +486,7 @@ static bool host_and_port(char *text, struct mumble_options *link)
 
 static bool wrong(const char *what)
 {
-	fprintf(stderr, "voicecat: %s\n%s", what, usage);
+	fprintf(stderr, "voicecat: %s; --help says what there is\n", what);
 	return false;
 }
 
@@ -504,7 +534,7 @@ static bool take_option(struct voicecat_options *options, int option, const char
 		break;
 	case OPTION_EVENTS: options->events = true; break;
 	case OPTION_COMMANDS: options->commands = true; break;
-	default: return wrong("see above");
+	default: fputs("voicecat: --help says what there is\n", stderr); return false;
 	}
 	return true;
 }
@@ -546,7 +576,7 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	if (optind + 1 != argc || !host_and_port(argv[optind], &options.link)) {
-		wrong("one HOST[:PORT]");
+		wrong("one HOST[:PORT] is wanted, with a port from 1 to 65535");
 		return 2;
 	}
 	if (!options_fit(&options))

@@ -75,6 +75,8 @@ void bot_voice(struct voicecat *cat, const struct voice_packet *packet);
 /* What is on standard input. False: it ended. */
 bool bot_read(struct voicecat *cat);
 
+/* In words, also where the server names only a kind. */
+struct bytes voicecat_why(const struct mumble_permission_denied *denied);
 /* Goes into a channel by its path. False: there is none, or the server is gone. */
 bool voicecat_enter(struct voicecat *cat, const char *path);
 /* A text for a channel by its number. */

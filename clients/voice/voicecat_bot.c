@@ -17,7 +17,7 @@ static void tell(struct voicecat *cat, json_t *event)
 
 static json_t *text_of(struct bytes text)
 {
-	return json_stringn((const char *)text.at, text.len);
+	return json_stringn(text.len ? (const char *)text.at : "", text.len);
 }
 
 static const char *name_of(const struct voicecat *cat, uint32_t session)
@@ -56,7 +56,7 @@ void bot_message(struct voicecat *cat, const struct mumble_message *message)
 		break;
 	case MUMBLE_PERMISSION_DENIED:
 		tell(cat, json_pack("{ss so}", "event", "denied", "reason",
-				    text_of(message->permission_denied.reason)));
+				    text_of(voicecat_why(&message->permission_denied))));
 		break;
 	default: break;
 	}

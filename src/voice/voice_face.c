@@ -164,7 +164,7 @@ static void answer_make(struct call *call, const struct api_input *input)
 	    !take_number(input, "position", INT32_MAX, &position) ||
 	    !take_number(input, "max_users", UINT16_MAX, &most)) {
 		api_fault(call, 400, "bad_channel",
-			  "expected a name, and numbers where they belong");
+			  "expected a name; parent, position and max_users are numbers from 0");
 		return;
 	}
 	if (!voice_hub_is_open()) {
@@ -176,10 +176,14 @@ static void answer_make(struct call *call, const struct api_input *input)
 		api_fault(call, 404, "no_such_channel", "there is no channel %u", above);
 		return;
 	}
+	if (voice_channel_has(parent, bytes_str(name), NULL)) {
+		api_fault(call, 409, "name_taken", "%s has a channel of this name", parent->name);
+		return;
+	}
 	made = voice_channel_add(parent, bytes_str(name));
 	if (!made) {
 		api_fault(call, 409, "not_made",
-			  "a channel there has this name, the name is none, or there are too many");
+			  "no good name, or channels would be too many or too deep");
 		return;
 	}
 	made->position = (int32_t)position;

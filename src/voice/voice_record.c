@@ -406,12 +406,14 @@ static void answer_begin(struct call *call, const struct api_input *input)
 		return;
 	}
 	if (all.count >= voice_conf()->recordings) {
-		api_fault(call, 409, "too_many", "voice.recordings are running");
+		api_fault(call, 409, "too_many",
+			  "as many are running as voice.recordings allows: %u", all.count);
 		return;
 	}
 	error = begin(channel, 0, &record);
 	if (error) {
-		api_fault(call, 503, "cannot_record", "%s", uv_strerror(error));
+		api_fault(call, 503, "cannot_record", "%s: %s", voice_conf()->record_directory,
+			  uv_strerror(error));
 		return;
 	}
 	api_log_order(call, channel->name);

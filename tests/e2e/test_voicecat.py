@@ -120,12 +120,15 @@ def test_a_program_hears_and_speaks_by_lines(crew, server, speech, tmp_path):
     (["--channel", "Nowhere"], "there is no channel Nowhere"),
     (["--in", "/no/such.wav"], "/no/such.wav: "),
     (["--out", "/tmp/file.xyz"], "a name ends with .wav"),
+    (["--out-dir", "/no/such"], "/no/such: No such file"),
+    (["--from", "nowhere"], "Cannot assign requested address"),
     (["--fingerprint", "00"], "not the one that was named"),
     (["--certificate", "/no/such.pem"], "/no/such.pem: "),
     (["--frame", "30"], "--frame: 10, 20, 40 or 60"),
     (["--in", "-", "--commands"], "standard input is either"),
     (["--push-to-talk"], "goes with --sound"),
-], ids=["channel", "input", "output", "fingerprint", "certificate", "frame", "stdin", "push"])
+], ids=["channel", "input", "output", "directory", "from", "fingerprint", "certificate", "frame",
+        "stdin", "push"])
 def test_what_cannot_be_done_is_said(server, options, said):
     done = talk(server, *options)
     assert done.returncode != 0

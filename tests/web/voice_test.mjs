@@ -124,7 +124,7 @@ test("who speaks into the page is heard by others, and hears them", { timeout: 1
 	await page.goto(`${studio.url}/voice`);
 	await comeIn(page, "page");
 	await page.waitForSelector(".voice-name:text-is('hearer')");
-	await page.click("button:text-is('Open microphone')");
+	await page.click("button:text-is('Open mic')");
 	await page.waitForSelector(".voice-person[data-speaks] .voice-name:text-is('page (you)')", said);
 	await page.waitForSelector(".voice-person:not([data-speaks]) .voice-name:text-is('page (you)')", said);
 

@@ -165,13 +165,13 @@ export class VoiceClient extends EventTarget {
 		this.#say("change");
 	}
 
-	on_user_remove({ session, reason, ban, actor }) {
+	on_user_remove({ session, reason, ban }) {
 		const user = this.users.get(session);
 
 		clearTimeout(user?.silence);
 		this.users.delete(session);
 		if (session === this.session)
-			this.#end(actor === undefined && !reason ? "You were sent away: you came in from elsewhere." : `You were ${ban ? "banned" : "sent away"}${reason ? `: ${reason}` : "."}`);
+			this.#end(`You were ${ban ? "banned" : "sent away"}${reason ? `: ${reason}` : "."}`);
 		else
 			this.#say("left", user);
 		this.#say("change");

@@ -79,7 +79,7 @@ export function roomList({ enter, volume, volumeOf }) {
 		setText(room.name, channel.name);
 		setText(room.count, channel.max_users ? `${count} of ${channel.max_users}` : count || "");
 		room.button.toggleAttribute("data-here", here);
-		room.button.toggleAttribute("data-closed", channel.can_enter === false);
+		room.button.toggleAttribute("data-closed", channel.can_enter === false && !here);
 		if (here)
 			room.button.setAttribute("aria-current", "true");
 		else

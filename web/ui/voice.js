@@ -39,7 +39,7 @@ function wordsOf(html) {
 
 const nameField = h("input", { id: "voice-name", required: true, maxlength: 64, autocomplete: "nickname", value: stored(NAME) ?? "" });
 const passwordField = h("input", { id: "voice-password", type: "password", autocomplete: "current-password" });
-const passwordRow = h("div.voice-field", { hidden: true }, h("label", { for: "voice-password" }, "Password of the server"), passwordField);
+const passwordRow = h("div.voice-field", { hidden: true }, h("label", { for: "voice-password" }, "Password"), passwordField);
 const joinButton = h("button.voice-join", { type: "submit" }, "Come in");
 const door = h("form.voice-door", {
 	onsubmit: (event) => {
@@ -103,6 +103,7 @@ function onLost(why, was) {
 
 function onBack({ channel }) {
 	tries = 0;
+	room = null;
 	say(`You are in again as ${nameField.value.trim()}.`);
 	if (client.channels.has(channel) && client.me.channel !== channel)
 		client.enter(channel);
@@ -157,7 +158,7 @@ function goOut(why) {
 	tries = 0;
 	client?.leave();
 	sound?.stop();
-	client = sound = null;
+	client = sound = room = null;
 	delete document.body.dataset.there;
 	document.body.removeAttribute("data-talks");
 	rooms.hidden = talk.hidden = chat.hidden = true;
@@ -170,12 +171,15 @@ function goOut(why) {
 /* --- rooms --- */
 
 let wanted = null; // the room that a password is asked for
+let tried = false; // one was said
+let room = null; // where we were when it was drawn last
 const tokenField = h("input", { id: "voice-token", type: "password", autocomplete: "off" });
 const tokenLabel = h("label", { for: "voice-token" });
 const tokenForm = h("form.voice-token", {
 	hidden: true,
 	onsubmit: (event) => {
 		event.preventDefault();
+		tried = true;
 		client.enter(wanted, tokenField.value);
 		tokenForm.hidden = true;
 		tokenField.value = "";
@@ -184,6 +188,7 @@ const tokenForm = h("form.voice-token", {
 const list = roomList({
 	enter(id) {
 		wanted = id;
+		tried = false;
 		tokenForm.hidden = true;
 		client.enter(id);
 	},
@@ -196,10 +201,13 @@ const whyDenied = { 3: "That name is not allowed.", 4: "That text is too long.",
 
 function onDenied({ type, reason, channel_id: channel = 0 }) {
 	if (type === 1 && channel === wanted && channel !== client.me?.channel) {
-		setText(tokenLabel, `“${client.channels.get(channel)?.name}” is not open to all. Its password:`);
+		const name = client.channels.get(channel)?.name;
+
+		setText(tokenLabel, tried ? `That does not open “${name}”. Its password:` : `“${name}” is not open to all. Its password:`);
 		tokenForm.hidden = false;
-		tokenField.focus();
-		say("You may not enter without its password.");
+		tokenField.focus({ preventScroll: true });
+		tokenForm.scrollIntoView({ block: "center" });
+		say(tried ? "That password does not open the room." : "You may not enter without its password.");
 	} else {
 		say(whyDenied[type] ?? (reason || "You may not do that."));
 	}
@@ -210,6 +218,16 @@ function show() {
 		return;
 	list.show(client);
 	showTalk();
+	sayPlace();
+}
+
+// Also when it was somebody else who moved us.
+function sayPlace() {
+	const now = client.me?.channel ?? null, before = room;
+
+	room = now;
+	if (before !== null && now !== null && now !== before)
+		say(`You are in “${client.channels.get(now)?.name}” now.`);
 }
 
 /* --- talking --- */
@@ -235,7 +253,7 @@ function showTalk() {
 
 	sound?.setOpen(open);
 	sound?.setMuted(muted || deaf || !may);
-	toggle(modeButton, "Open microphone", open);
+	toggle(modeButton, "Open mic", open);
 	toggle(muteButton, "Mute", muted);
 	toggle(deafButton, "Deafen", deaf);
 	for (const button of [modeButton, muteButton, deafButton])
