@@ -461,6 +461,25 @@ static void reject(struct voice_user *user, enum reject_reason why, const char *
 	voice_end(user);
 }
 
+/* What nobody sees, and what turns the letters behind it round: so one could look like another (Unicode's
+ * format characters U+00AD, U+200B to 200F, U+202A to 202E, U+2060 to 206F, U+FEFF). */
+static bool is_unseen(struct bytes in)
+{
+	const uint8_t *at = in.at;
+
+	if (in.len >= 2 && at[0] == 0xc2 && at[1] == 0xad)
+		return true;
+	if (in.len < 3)
+		return false;
+	if (at[0] == 0xef)
+		return at[1] == 0xbb && at[2] == 0xbf;
+	if (at[0] != 0xe2)
+		return false;
+	return (at[1] == 0x80 &&
+		((at[2] >= 0x8b && at[2] <= 0x8f) || (at[2] >= 0xaa && at[2] <= 0xae))) ||
+	       (at[1] == 0x81 && at[2] >= 0xa0 && at[2] <= 0xaf);
+}
+
 bool voice_is_name(struct bytes name)
 {
 	if (bytes_equal_nocase(name, BYTES("SuperUser")))
@@ -468,7 +487,8 @@ bool voice_is_name(struct bytes name)
 	if (name.len == 0 || name.len > 128 || !bytes_equal(bytes_trim(name), name))
 		return false;
 	for (size_t i = 0; i < name.len; i++)
-		if (name.at[i] < 0x20 || name.at[i] == 0x7f)
+		if (name.at[i] < 0x20 || name.at[i] == 0x7f || name.at[i] == '<' ||
+		    name.at[i] == '>' || is_unseen(bytes_skip(name, i)))
 			return false;
 	return true;
 }

@@ -7,7 +7,7 @@ import pytest
 
 from envelope import likeness
 from mumble_server import MumbleServer
-from stage import CLIENTS, await_true, run as run_program
+from stage import CLIENTS, await_true, free_ports, run as run_program
 
 VOICECAT = CLIENTS / "voice" / "voicecat"
 
@@ -140,3 +140,13 @@ def test_who_is_refused_is_told_why(server):
     assert done.returncode == 1 and b"refused: Invalid username" in done.stderr
     done = run_program([VOICECAT, "127.0.0.1:1"])
     assert done.returncode == 1 and b"127.0.0.1 port 1: Connection refused" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["an\u200bna", "\u202eevil", "anna\ufeff", "so\u00adft", "\u2066x", "<b>anna"],
+                         ids=["zero-width", "reversed", "mark", "hyphen", "isolate", "markup"])
+def test_nobody_looks_like_another(serve, name):
+    """Here, not at mumble-server, which has letters of its own."""
+    port = free_ports()
+    serve({"voice.listen": f"127.0.0.1:{port}"}).await_log("voice ready")
+    done = run_program([VOICECAT, "--user", name, f"127.0.0.1:{port}"])
+    assert done.returncode == 1 and b"refused: Invalid username" in done.stderr, done.stderr
