@@ -434,3 +434,20 @@ def test_a_big_channel_is_sent_to_by_all_workers(serve):
         peer.until(lambda: len(peer.heard) >= 5)
         assert [v.payload for v in peer.heard] == words
     voice.dismiss()
+
+
+def test_who_is_cut_off_in_the_middle_of_what_he_says_harms_nobody(voice):
+    """What waits for him is sent while his words are still being read: that it cannot be ends him."""
+    witness = voice.join(udp=False)
+    ping = struct.pack(">HI", 3, 0)
+    word = voice_packet(False, 0, 2, b"x")
+    words = (ping * 300 + (struct.pack(">HI", 1, len(word)) + word) * 33) * 64
+    for _ in range(40):
+        caller = voice.join(udp=False)
+        caller.tls.setblocking(True)
+        caller.tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        caller.tls.sendall(words)
+        caller.tls.close()  # with a reset
+        witness.send("ping", timestamp=1)
+    witness.send("ping", timestamp=99)
+    witness.got("ping", lambda m: m.timestamp == 99)
