@@ -179,7 +179,7 @@ void voice_hub_fini(void); /* when all workers have stopped */
 /* What was kept is known: see voice_hub_is_open. */
 RUNS_ON(on_control) void voice_hub_open(void);
 
-/* Freed when a baton has been everywhere twice. */
+/* Freed when a baton has been everywhere three times. */
 RUNS_ON(on_control) void voice_retire(struct voice_retired *what);
 
 /* A message to one, or to all that are admitted but except (or NULL). */
