@@ -391,7 +391,7 @@ static json_t *read_all(int fd)
 			break;
 		len += (size_t)n;
 	}
-	tree = text ? json_loadb(text, len, 0, NULL) : NULL;
+	tree = text ? json_loadb(text, len, VOICE_TREE_LOAD, NULL) : NULL;
 	if (text)
 		explicit_bzero(text, len);
 	free(text);
