@@ -9,6 +9,7 @@
 #include "voice/voice.h"
 #include "voice/voice_conn.h"
 #include "voice/voice_hub.h"
+#include "voice/voice_ration.h"
 #include "voice/voice_record.h"
 #include "voice/voice_tx.h"
 
@@ -37,12 +38,6 @@ struct port {
 	struct rx *rx;
 };
 
-/* So many now, refilled with time. */
-struct ration {
-	int64_t left;
-	mono_t at;
-};
-
 struct queue {
 	struct voice_peer *first, *last; /* next_host */
 };
@@ -59,20 +54,6 @@ struct rx {
 
 static _Thread_local struct rx *rx;
 _Atomic uint32_t voice_users_now;
-
-static bool ration_take(struct ration *ration, int64_t rate, int64_t burst, mono_t now)
-{
-	int64_t more = mono_since_us(now, ration->at) * rate / 1000000;
-
-	if (more > 0) {
-		ration->left = ration->left + more > burst ? burst : ration->left + more;
-		ration->at = now;
-	}
-	if (ration->left <= 0)
-		return false;
-	ration->left--;
-	return true;
-}
 
 bool voice_budget_take(int64_t *budget, mono_t *at, size_t len, mono_t now)
 {
