@@ -329,6 +329,7 @@ static bool try_one(struct port *port, const struct udp_packet *packet, struct v
 {
 	bool near = peer->rx.bound && mono_since_us(rx->now, peer->rx.last_good) < GAP_US;
 	unsigned within = near ? NEAR : 128;
+	struct crypt_in before = peer->rx.in;
 	uint8_t *room = voice_tx_room();
 	struct bytes plain = bytes_of(room, packet->data.len - CRYPT_HEAD);
 	struct voice_packet voice;
@@ -350,8 +351,10 @@ static bool try_one(struct port *port, const struct udp_packet *packet, struct v
 		return false;
 	/* Three bytes of a tag are few for so many attempts: what is inside must make sense too. */
 	if (!voice_packet_parse(plain, peer->form, VOICE_FROM_CLIENT, &voice) &&
-	    !voice_ping_parse(plain, peer->form, &ping))
+	    !voice_ping_parse(plain, peer->form, &ping)) {
+		peer->rx.in = before;
 		return false;
+	}
 	bind_to(peer, &packet->path, port->door);
 	on_good(peer, plain);
 	return true;

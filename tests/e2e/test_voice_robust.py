@@ -436,6 +436,22 @@ def test_a_big_channel_is_sent_to_by_all_workers(serve):
     voice.dismiss()
 
 
+def test_what_makes_no_sense_from_another_port_moves_nothing(voice):
+    """A tag has 24 bits: one that fits by chance must not spend the numbers of the one it fits."""
+    a, b = voice.join(), voice.join()
+    a.speak(b"before")
+    b.hear(lambda v: v.payload == b"before")
+    strangers, sealed = voice.metric("strangers"), a.sealed
+    a.sealed += 40
+    datagram = a.seal(b"\xe0 what is this")
+    a.sealed = sealed
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.sendto(datagram, a.address)
+        await_true(lambda: voice.metric("strangers") > strangers, 20, voice.log)
+    a.speak(b"after")
+    b.hear(lambda v: v.payload == b"after")
+
+
 def test_who_is_cut_off_in_the_middle_of_what_he_says_harms_nobody(voice):
     """What waits for him is sent while his words are still being read: that it cannot be ends him."""
     witness = voice.join(udp=False)
