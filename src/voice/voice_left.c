@@ -113,6 +113,8 @@ void voice_left_hush(void)
 
 bool voice_left_is_hushed(void)
 {
+	/* This may be the last that control does before workers are halted: no turn ends any more. */
+	voice_settle();
 	return left.baton_home && voice_store_is_kept();
 }
 
