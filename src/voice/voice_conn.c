@@ -407,7 +407,8 @@ RUNS_ON(on_worker) static bool on_frame(struct voice_conn *conn, const struct fr
 			on_tunnel(conn, frame->body);
 		else
 			metric_add(METRIC_voice_silenced, 1);
-		return true;
+		/* What was said before may have been sent, and what cannot be sent ends him. */
+		return conn->state == OPEN;
 	}
 	if (frame->type == MUMBLE_PING) {
 		on_ping(conn, frame->body);

@@ -44,8 +44,12 @@ struct parcel {
 struct farewell {
 	struct baton baton;
 	struct voice_retired *list;
-	bool again;
+	unsigned rounds;
 };
+
+/* A worker that the baton leaves says what it has, as slices to others; the second time these have said
+ * them, into tunnels of others; the third time these are drained as well. */
+#define ROUNDS 3u
 
 struct voice_hub voice_hub;
 static _Atomic bool is_open;
@@ -86,8 +90,7 @@ static void farewell_home(struct baton *baton)
 
 	enter_control();
 	/* On its way it may have been passed by what a worker sent to one that it had left. */
-	if (!farewell->again) {
-		farewell->again = true;
+	if (++farewell->rounds < ROUNDS) {
 		baton_send(&farewell->baton);
 		return;
 	}

@@ -113,6 +113,8 @@ void voice_left_hush(void)
 
 bool voice_left_is_hushed(void)
 {
+	/* This may be the last that control does before workers are halted: no turn ends any more. */
+	voice_settle();
 	return left.baton_home && voice_store_is_kept();
 }
 
@@ -391,7 +393,7 @@ static json_t *read_all(int fd)
 			break;
 		len += (size_t)n;
 	}
-	tree = text ? json_loadb(text, len, 0, NULL) : NULL;
+	tree = text ? json_loadb(text, len, VOICE_TREE_LOAD, NULL) : NULL;
 	if (text)
 		explicit_bzero(text, len);
 	free(text);

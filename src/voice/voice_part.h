@@ -7,6 +7,7 @@
 #include "edge/auth.h"
 #include "edge/lockout.h"
 #include "edge/proto/address.h"
+#include "edge/proto/charset.h"
 #include "voice/proto/acl.h"
 #include "voice/proto/message.h"
 #include "voice/voice_conf.h"
@@ -16,6 +17,12 @@
 #define VOICE_SHA1_SIZE  20u
 #define VOICE_BLOB_SHORT 128u /* longer comments and all pictures are sent to who asks */
 #define VOICE_ROOT       0u
+
+/* As much of a text as fits, in whole letters: half of one is none, and JSON would not take it. */
+static inline void voice_text_put(struct bytes in, char *to, size_t size)
+{
+	bytes_to_str(charset_cut(in, size - 1), to, size);
+}
 
 /* Bytes of somebody's, and what they are known by. */
 struct voice_blob {
@@ -179,7 +186,7 @@ void voice_hub_fini(void); /* when all workers have stopped */
 /* What was kept is known: see voice_hub_is_open. */
 RUNS_ON(on_control) void voice_hub_open(void);
 
-/* Freed when a baton has been everywhere twice. */
+/* Freed when a baton has been everywhere three times. */
 RUNS_ON(on_control) void voice_retire(struct voice_retired *what);
 
 /* A message to one, or to all that are admitted but except (or NULL). */

@@ -9,8 +9,8 @@
  *
  * When somebody comes, goes or is muted, control makes a new crowd and puts it in the place of the
  * old one; whoever sends just then goes on with what he has. Crowds, stages and peers are freed when
- * a baton has been everywhere twice since nobody can find them any more (voice_retire), so nobody
- * counts references and nobody waits. */
+ * a baton has been everywhere three times since nobody can find them any more (voice_retire), so
+ * nobody counts references and nobody waits. */
 #pragma once
 
 #include <stdatomic.h>

@@ -187,21 +187,24 @@ static void track_put(struct recording *recording, struct track *track, const st
 	write_out(recording, track, &w);
 }
 
-static void recording_end(struct recording *recording)
+static void track_end(struct recording *recording, struct track **at)
 {
 	static uint8_t room[2 * OGG_OPUS_PAGE];
+	struct track *track = *at;
+	struct writer w = writer_of(room, sizeof room);
 
-	while (recording->tracks) {
-		struct track *track = recording->tracks;
-		struct writer w = writer_of(room, sizeof room);
-
-		recording->tracks = track->next;
-		if (track->fd >= 0 && !recording->failed) {
-			ogg_opus_end(&track->ogg, &w);
-			write_out(recording, track, &w);
-		}
-		track_free(track);
+	*at = track->next;
+	if (track->fd >= 0 && !recording->failed) {
+		ogg_opus_end(&track->ogg, &w);
+		write_out(recording, track, &w);
 	}
+	track_free(track);
+}
+
+static void recording_end(struct recording *recording)
+{
+	while (recording->tracks)
+		track_end(recording, &recording->tracks);
 	free(recording);
 }
 
@@ -216,13 +219,13 @@ static struct recording **find(uint32_t id)
 	return at;
 }
 
-static struct track *find_track(const struct recording *recording, uint32_t session)
+static struct track **find_track(struct recording *recording, uint32_t session)
 {
-	struct track *track = recording->tracks;
+	struct track **at = &recording->tracks;
 
-	while (track && track->session != session)
-		track = track->next;
-	return track;
+	while (*at && (*at)->session != session)
+		at = &(*at)->next;
+	return at;
 }
 
 static void begin(const struct record_order *order)
@@ -239,12 +242,16 @@ static void begin(const struct record_order *order)
 	here.recordings = recording;
 }
 
+/* Numbers of users are used again, though not soon: another name is another speaker. */
 static void add_speaker(struct recording *recording, const struct record_order *order)
 {
-	struct track *track = recording && !find_track(recording, order->session)
-				      ? calloc(1, sizeof *track)
-				      : NULL;
+	struct track **at = find_track(recording, order->session), *track;
 
+	if (*at && strcmp((*at)->name, order->name) == 0)
+		return;
+	if (*at)
+		track_end(recording, at);
+	track = calloc(1, sizeof *track);
 	if (!track)
 		return;
 	track->session = order->session;
@@ -262,7 +269,10 @@ static void obey(const struct record_order *order)
 
 	switch (order->kind) {
 	case RECORD_BEGIN: begin(order); break;
-	case RECORD_SPEAKER: add_speaker(*at, order); break;
+	case RECORD_SPEAKER:
+		if (*at)
+			add_speaker(*at, order);
+		break;
 	case RECORD_END:
 		drain(); /* what was said before */
 		at = find(order->record);
@@ -302,7 +312,7 @@ static bool take_orders(void)
 static void take_packet(const struct slot *slot)
 {
 	struct recording *recording = *find(slot->record);
-	struct track *track = recording ? find_track(recording, slot->session) : NULL;
+	struct track *track = recording ? *find_track(recording, slot->session) : NULL;
 
 	if (track)
 		track_put(recording, track, slot);

@@ -79,9 +79,9 @@ static void on_version(struct voice_user *user, const struct mumble_message *mes
 	if (user->channel)
 		return; /* which form he speaks stands already */
 	user->version = mumble_version_of(version);
-	bytes_to_str(version->release, user->release, sizeof user->release);
-	bytes_to_str(version->os, user->os, sizeof user->os);
-	bytes_to_str(version->os_version, user->os_version, sizeof user->os_version);
+	voice_text_put(version->release, user->release, sizeof user->release);
+	voice_text_put(version->os, user->os, sizeof user->os);
+	voice_text_put(version->os_version, user->os_version, sizeof user->os_version);
 }
 
 RUNS_ON(on_control)

@@ -35,7 +35,7 @@ static bool target_of(const struct mumble_target *from, struct voice_target *to,
 	to->sessions = malloc((count + 1) * sizeof *to->sessions);
 	if (!to->group || !to->sessions)
 		return false;
-	bytes_to_str(from->group, to->group, VOICE_NAME_MAX + 1);
+	voice_text_put(from->group, to->group, VOICE_NAME_MAX + 1);
 	if (count)
 		memcpy(to->sessions, from->session.at, count * sizeof *to->sessions);
 	to->session_count = count;

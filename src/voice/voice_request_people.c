@@ -185,9 +185,9 @@ static bool ban_of(const struct mumble_ban_entry *from, struct voice_ban *ban)
 		for (unsigned bit = from->mask; bit < 128; bit++)
 			ban->network.ip[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 	}
-	bytes_to_str(from->hash, ban->hash, sizeof ban->hash);
-	bytes_to_str(from->name, ban->name, sizeof ban->name);
-	bytes_to_str(from->reason, ban->reason, sizeof ban->reason);
+	voice_text_put(from->hash, ban->hash, sizeof ban->hash);
+	voice_text_put(from->name, ban->name, sizeof ban->name);
+	voice_text_put(from->reason, ban->reason, sizeof ban->reason);
 	ban->start_s = time_of(from->start);
 	ban->duration_s = from->duration;
 	return ban->has_network || ban->hash[0];

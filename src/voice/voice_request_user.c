@@ -397,8 +397,8 @@ void voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t
 	}
 	if (what & VOICE_BAN_CERTIFICATE)
 		bytes_to_str(bytes_str(user->peer->hash), ban.hash, sizeof ban.hash);
-	bytes_to_str(bytes_str(user->name), ban.name, sizeof ban.name);
-	bytes_to_str(reason, ban.reason, sizeof ban.reason);
+	voice_text_put(bytes_str(user->name), ban.name, sizeof ban.name);
+	voice_text_put(reason, ban.reason, sizeof ban.reason);
 	if (voice_ban_add(&ban))
 		voice_bans_changed();
 }

@@ -9,6 +9,7 @@
 #include "voice/voice.h"
 #include "voice/voice_conn.h"
 #include "voice/voice_hub.h"
+#include "voice/voice_ration.h"
 #include "voice/voice_record.h"
 #include "voice/voice_tx.h"
 
@@ -37,12 +38,6 @@ struct port {
 	struct rx *rx;
 };
 
-/* So many now, refilled with time. */
-struct ration {
-	int64_t left;
-	mono_t at;
-};
-
 struct queue {
 	struct voice_peer *first, *last; /* next_host */
 };
@@ -59,20 +54,6 @@ struct rx {
 
 static _Thread_local struct rx *rx;
 _Atomic uint32_t voice_users_now;
-
-static bool ration_take(struct ration *ration, int64_t rate, int64_t burst, mono_t now)
-{
-	int64_t more = mono_since_us(now, ration->at) * rate / 1000000;
-
-	if (more > 0) {
-		ration->left = ration->left + more > burst ? burst : ration->left + more;
-		ration->at = now;
-	}
-	if (ration->left <= 0)
-		return false;
-	ration->left--;
-	return true;
-}
 
 bool voice_budget_take(int64_t *budget, mono_t *at, size_t len, mono_t now)
 {
@@ -348,6 +329,7 @@ static bool try_one(struct port *port, const struct udp_packet *packet, struct v
 {
 	bool near = peer->rx.bound && mono_since_us(rx->now, peer->rx.last_good) < GAP_US;
 	unsigned within = near ? NEAR : 128;
+	struct crypt_in before = peer->rx.in;
 	uint8_t *room = voice_tx_room();
 	struct bytes plain = bytes_of(room, packet->data.len - CRYPT_HEAD);
 	struct voice_packet voice;
@@ -369,8 +351,10 @@ static bool try_one(struct port *port, const struct udp_packet *packet, struct v
 		return false;
 	/* Three bytes of a tag are few for so many attempts: what is inside must make sense too. */
 	if (!voice_packet_parse(plain, peer->form, VOICE_FROM_CLIENT, &voice) &&
-	    !voice_ping_parse(plain, peer->form, &ping))
+	    !voice_ping_parse(plain, peer->form, &ping)) {
+		peer->rx.in = before;
 		return false;
+	}
 	bind_to(peer, &packet->path, port->door);
 	on_good(peer, plain);
 	return true;

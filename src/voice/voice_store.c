@@ -150,7 +150,7 @@ void voice_store_all_unsaved(void)
 static json_t *body_of(const struct store_voice_row *row, bool *out_of_memory)
 {
 	json_error_t fault;
-	json_t *tree = json_loads(row->body, 0, &fault);
+	json_t *tree = json_loads(row->body, VOICE_TREE_LOAD, &fault);
 
 	*out_of_memory = !tree && json_error_code(&fault) == json_error_out_of_memory;
 	if (!tree && !*out_of_memory)

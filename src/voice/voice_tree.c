@@ -127,20 +127,28 @@ static const char *text(const json_t *tree, const char *name)
 	return value ? value : "";
 }
 
+/* Any text that a client may send, whatever bytes it has. */
+static struct bytes bytes_in(const json_t *tree, const char *name)
+{
+	const json_t *value = json_object_get(tree, name);
+
+	return bytes_of(json_string_value(value), json_string_length(value));
+}
+
 static bool is_true(const json_t *tree, const char *name)
 {
 	return json_is_true(json_object_get(tree, name));
 }
 
-static bool copy_text(const char *from, struct bytes *to)
+static bool copy_text(struct bytes from, struct bytes *to)
 {
-	size_t len = strlen(from);
-	uint8_t *at = malloc(len + 1);
+	uint8_t *at = malloc(from.len + 1);
 
 	if (!at)
 		return false;
-	memcpy(at, from, len);
-	*to = bytes_of(at, len);
+	if (from.len)
+		memcpy(at, from.at, from.len);
+	*to = bytes_of(at, from.len);
 	return true;
 }
 
@@ -176,7 +184,7 @@ static bool read_rules(const json_t *tree, struct voice_rules *rules)
 					.grant = (uint32_t)number(from, "grant"),
 					.deny = (uint32_t)number(from, "deny")};
 		rules->rule_count++;
-		if (text(from, "group")[0] && !copy_text(text(from, "group"), &to->group))
+		if (bytes_in(from, "group").len && !copy_text(bytes_in(from, "group"), &to->group))
 			return false;
 	}
 	for (size_t i = 0; i < json_array_size(groups); i++) {
@@ -188,7 +196,7 @@ static bool read_rules(const json_t *tree, struct voice_rules *rules)
 		to->add = read_ids(json_object_get(from, "add"), &to->add_count);
 		to->remove = read_ids(json_object_get(from, "remove"), &to->remove_count);
 		rules->group_count++;
-		if (!copy_text(text(from, "name"), &to->name))
+		if (!copy_text(bytes_in(from, "name"), &to->name))
 			return false;
 	}
 	return true;
@@ -199,7 +207,7 @@ void voice_tree_read_channel(int64_t id, const json_t *tree)
 {
 	struct voice_channel *channel = voice_channel_find((uint32_t)id);
 	struct voice_rules rules = {0};
-	struct bytes description = bytes_str(text(tree, "description"));
+	struct bytes description = bytes_in(tree, "description");
 
 	if (id < 0 || id > UINT16_MAX)
 		return;
@@ -274,8 +282,8 @@ void voice_tree_read_registration(int64_t id, const json_t *tree)
 		return;
 	row->last_channel = (uint32_t)number(tree, "last_channel");
 	row->seen_ms = number(tree, "seen_ms");
-	if (text(tree, "comment")[0])
-		(void)voice_blob_set(&row->comment, bytes_str(text(tree, "comment")));
+	if (bytes_in(tree, "comment").len)
+		(void)voice_blob_set(&row->comment, bytes_in(tree, "comment"));
 	(void)voice_tree_blob(tree, "texture", &row->texture);
 	row->unsaved = false;
 }

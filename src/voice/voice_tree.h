@@ -6,6 +6,10 @@
 
 #include "voice/voice_part.h"
 
+/* How the text of it is to be read: a client's texts may have zero bytes, and one such must not make all
+ * the rest unreadable. */
+#define VOICE_TREE_LOAD JSON_ALLOW_NUL
+
 RUNS_ON(on_control) json_t *voice_tree_channel(const struct voice_channel *channel);
 json_t *voice_tree_registration(const struct voice_registration *row);
 RUNS_ON(on_control) json_t *voice_tree_bans(void);

@@ -767,7 +767,7 @@ void voice_authenticate(struct voice_user *user, const struct mumble_message *me
 	}
 	if (user->checking)
 		return;
-	bytes_to_str(bytes_first(said->username, VOICE_NAME_MAX), user->name, sizeof user->name);
+	voice_text_put(said->username, user->name, sizeof user->name);
 	user->opus = said->opus;
 	if (is_shut_out(user)) {
 		reject(user, REJECT_NONE, "You are banned");

@@ -197,3 +197,22 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(crew, serve, tmp_path, 
         assert any("could not be written" in m.message for n, m in hearer.messages if n == "text_message")
         before = len(hearer.heard)
         await_true(lambda: voice.settle(hearer) or len(hearer.heard) > before + 20, 10)
+
+
+def test_who_has_the_number_of_another_before_him_has_a_file_of_his_own(serve, folder):
+    voice = ringmain_voice(serve, {"voice.record_directory": str(folder), "voice.users": "1"})
+    assert order(voice, "POST").status_code == 201
+    first = voice.join("first", udp=False)
+    first.speak(b"\xf8" + random_opus())
+    await_true(lambda: list(folder.glob("*/first-*.opus")), 20, voice.log)
+    number = first.session
+    for _ in range(20):
+        voice.dismiss()
+        await_true(lambda: voice.metric("users") == 0, 20, voice.log)
+        heir = voice.join("heir", udp=False)
+        if heir.session == number:
+            break
+    assert heir.session == number
+    heir.speak(b"\xf8" + random_opus())
+    await_true(lambda: list(folder.glob("*/heir-*.opus")), 20, voice.log)
+    voice.dismiss()

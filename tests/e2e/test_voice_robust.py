@@ -434,3 +434,36 @@ def test_a_big_channel_is_sent_to_by_all_workers(serve):
         peer.until(lambda: len(peer.heard) >= 5)
         assert [v.payload for v in peer.heard] == words
     voice.dismiss()
+
+
+def test_what_makes_no_sense_from_another_port_moves_nothing(voice):
+    """A tag has 24 bits: one that fits by chance must not spend the numbers of the one it fits."""
+    a, b = voice.join(), voice.join()
+    a.speak(b"before")
+    b.hear(lambda v: v.payload == b"before")
+    strangers, sealed = voice.metric("strangers"), a.sealed
+    a.sealed += 40
+    datagram = a.seal(b"\xe0 what is this")
+    a.sealed = sealed
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.sendto(datagram, a.address)
+        await_true(lambda: voice.metric("strangers") > strangers, 20, voice.log)
+    a.speak(b"after")
+    b.hear(lambda v: v.payload == b"after")
+
+
+def test_who_is_cut_off_in_the_middle_of_what_he_says_harms_nobody(voice):
+    """What waits for him is sent while his words are still being read: that it cannot be ends him."""
+    witness = voice.join(udp=False)
+    ping = struct.pack(">HI", 3, 0)
+    word = voice_packet(False, 0, 2, b"x")
+    words = (ping * 300 + (struct.pack(">HI", 1, len(word)) + word) * 33) * 64
+    for _ in range(40):
+        caller = voice.join(udp=False)
+        caller.tls.setblocking(True)
+        caller.tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        caller.tls.sendall(words)
+        caller.tls.close()  # with a reset
+        witness.send("ping", timestamp=1)
+    witness.send("ping", timestamp=99)
+    witness.got("ping", lambda m: m.timestamp == 99)

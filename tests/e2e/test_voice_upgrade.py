@@ -56,6 +56,25 @@ def test_what_cannot_be_read_is_not_written_over(crew, tmp_path):
     server.stop()
 
 
+def test_texts_with_a_zero_byte_outlast_a_restart(crew, tmp_path):
+    port = free_ports()
+    settings = {"voice.listen": f"127.0.0.1:{port}", "voice.superuser_password": SUPER}
+    data = ["--data", str(tmp_path / "kept")]
+    server = Server(crew, tmp_path, settings, data)
+    voice = Voice("ringmain", port, server, server.log)
+    boss = voice.boss()
+    hall = boss.make_channel("hall", description="zero \0 byte")
+    voice.settle(boss)
+    voice.dismiss()
+    server.stop()
+    server = Server(crew, tmp_path, settings, data)
+    voice = Voice("ringmain", port, server, server.log)
+    boss = voice.boss()
+    assert boss.channel("hall") == hall and boss.channels[hall].description == "zero \0 byte"
+    voice.dismiss()
+    server.stop()
+
+
 # -- upgrades --------------------------------------------------------------------------------------
 
 def upgrade(server):
@@ -72,6 +91,18 @@ def test_rooms_are_open_after_an_upgrade(serve):
     b, c = voice.join(), voice.join()
     b.speak(b"hello")
     c.hear(lambda v: v.payload == b"hello")
+    voice.dismiss()
+
+
+@needs_keeper
+def test_a_text_with_a_zero_byte_harms_no_upgrade(serve):
+    voice = ringmain_voice(serve, {"workers": "2"})
+    boss, b, c = voice.boss(), voice.join(), voice.join()
+    boss.make_channel("den", description="zero \0 byte", temporary=True)
+    voice.settle(boss, b, c)
+    upgrade(voice.server)
+    b.speak(b"still here")
+    c.hear(lambda v: v.payload == b"still here")
     voice.dismiss()
 
 
