@@ -4,7 +4,9 @@
 #include "core/metric.h"
 #include "voice/voice_part.h"
 
-#define VISITS_MAX 2048u /* channels that one target of a user reaches, twice named twice counted */
+/* Channels that all targets of a user lead to, twice named twice counted, and groups that are looked into for them:
+ * all that is done anew whenever anybody moves. */
+#define VISITS_MAX 8192u
 
 static void crowd_free(struct voice_retired *retired)
 {
@@ -25,7 +27,7 @@ static void stage_free(struct voice_retired *retired)
 struct collection {
 	struct voice_crowd *crowd;
 	size_t room;
-	size_t visits; /* channels that a target led to */
+	size_t visits; /* see VISITS_MAX */
 	bool failed;
 };
 
@@ -230,8 +232,18 @@ static bool is_of_group(const struct voice_channel *channel, struct voice_user *
 			      .tokens = user->tokens,
 			      .token_count = user->token_count};
 
+	return acl_is_member(&channel->acl, &channel->acl, bytes_str(group), &who);
+}
+
+/* Somebody may name full rooms and groups many times over: who is there already is not looked at. */
+RUNS_ON(on_control)
+static bool is_meant(struct collection *to, const struct voice_channel *channel,
+		     struct voice_user *user, const char *group)
+{
+	if (user->mark == voice_hub.mark)
+		return false;
 	return !group || !group[0] ||
-	       acl_is_member(&channel->acl, &channel->acl, bytes_str(group), &who);
+	       (to->visits++ < VISITS_MAX && is_of_group(channel, user, group));
 }
 
 RUNS_ON(on_control)
@@ -242,10 +254,10 @@ static void shout_into(struct collection *to, const struct voice_user *from,
 	if (to->visits++ >= VISITS_MAX || !(voice_may(from, channel) & MAY_WHISPER))
 		return;
 	for (struct voice_user *user = channel->users; user; user = user->next_here)
-		if (is_of_group(channel, user, group))
+		if (is_meant(to, channel, user, group))
 			collect(to, user, VOICE_SHOUTED, 0);
 	for (size_t i = 0; i < channel->listen_count; i++)
-		if (is_of_group(channel, channel->listens[i].user, group))
+		if (is_meant(to, channel, channel->listens[i].user, group))
 			collect(to, channel->listens[i].user, VOICE_LISTENED,
 				channel->listens[i].volume);
 }
@@ -286,9 +298,10 @@ static void collect_target(struct collection *to, const struct voice_user *from,
 
 /* Those who are named first, so that what they are told is that it is for them. */
 RUNS_ON(on_control)
-static struct voice_crowd *aim_collect(const struct voice_user *from, const struct voice_aim *aim)
+static struct voice_crowd *aim_collect(const struct voice_user *from, const struct voice_aim *aim,
+				       size_t *visits)
 {
-	struct collection all = {0};
+	struct collection all = {.visits = *visits};
 
 	voice_hub.mark++;
 	for (size_t i = 0; i < aim->count; i++)
@@ -300,6 +313,7 @@ static struct voice_crowd *aim_collect(const struct voice_user *from, const stru
 		}
 	for (size_t i = 0; i < aim->count; i++)
 		collect_target(&all, from, &aim->targets[i]);
+	*visits = all.visits;
 	return collected(&all);
 }
 
@@ -307,12 +321,13 @@ static struct voice_crowd *aim_collect(const struct voice_user *from, const stru
 RUNS_ON(on_control) static bool aims_make(struct voice_user *user)
 {
 	struct voice_aims *aims = atomic_load_explicit(&user->peer->aims, memory_order_relaxed);
+	size_t visits = 0;
 
 	for (size_t i = 0; aims && i < VOICE_AIMS; i++) {
 		struct voice_crowd *crowd = NULL;
 
 		if (user->aims[i].count) {
-			crowd = aim_collect(user, &user->aims[i]);
+			crowd = aim_collect(user, &user->aims[i], &visits);
 			if (!crowd)
 				return false;
 		}
