@@ -277,6 +277,45 @@ RUNS_ON(on_worker) static void leave_client(struct irc_client *client)
 	client->delivers = link_flush(client->link) == 1;
 }
 
+/* Who takes over knows what is on disk: what was ordered just now is to be there too. */
+static struct {
+	struct baton baton;
+	bool away, home;
+} flushing OWNED_BY(on_control);
+
+static void flush_visit(struct baton *baton, struct worker *worker)
+{
+	(void)baton;
+	(void)worker;
+	port_flush();
+}
+
+static void flush_home(struct baton *baton)
+{
+	(void)baton;
+	enter_control();
+	flushing.away = false;
+	flushing.home = true;
+}
+
+static void hush(void)
+{
+	enter_control();
+	port_flush();
+	flushing.home = false;
+	if (flushing.away)
+		return;
+	flushing.away = true;
+	flushing.baton = (struct baton){.visit = flush_visit, .home = flush_home};
+	baton_send(&flushing.baton);
+}
+
+static bool is_hushed(void)
+{
+	enter_control();
+	return flushing.home && port_all_written();
+}
+
 static void leave_worker(void)
 {
 	struct irc_named *named;
@@ -358,6 +397,8 @@ const struct family irc_family = {
 	.reload = reload,
 	.order = irc_face_order,
 	.know = irc_leave_know,
+	.hush = hush,
+	.is_hushed = is_hushed,
 	.leave_worker = leave_worker,
 	.stay_worker = stay_worker,
 	.part_worker = part_worker,

@@ -130,6 +130,16 @@ static uint32_t event_measure(struct store_event *event, const char *const *text
 static_assert(sizeof(struct store_event) + STORE_TEXTS * (STORE_TEXT_MAX + 1) <= PORT_BATCH,
 	      "every event fits an empty batch, and its places into 16 bits");
 
+bool port_all_written(void)
+{
+	for (struct port *port = atomic_load_explicit(&all, memory_order_acquire); port;
+	     port = port->next)
+		for (unsigned i = 0; i < PORT_BATCHES; i++)
+			if (atomic_load_explicit(&port->batch[i].busy, memory_order_acquire))
+				return false;
+	return true;
+}
+
 bool port_is_open(void)
 {
 	return here != NULL;

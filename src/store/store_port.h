@@ -44,6 +44,9 @@ void port_free_all(void);
 /* Whether one more event with texts of so many bytes would find room now: for who can wait. */
 bool port_has_room(size_t text_len);
 
+/* Whether all that was handed over by all threads is on disk. Any thread. */
+bool port_all_written(void);
+
 /* Whether this thread has a port: without, nothing is kept. */
 bool port_is_open(void);
 

@@ -1,6 +1,8 @@
 """The bouncer through upgrades: networks do not notice, and no line is lost, doubled or numbered twice."""
+import contextlib
 import random
 import re
+import sqlite3
 import ssl
 import subprocess
 import time
@@ -28,7 +30,14 @@ def fake():
         server.close()
 
 
+def is_kept(bouncer):
+    with contextlib.closing(sqlite3.connect(f"file:{bouncer.data}/ringmain.db?mode=ro", uri=True)) as store:
+        return store.execute("SELECT count(*) FROM irc_networks").fetchone()[0] > 0
+
+
 def upgrade(bouncer):
+    # The old server waits for its disk, but not for ever.
+    await_true(lambda: is_kept(bouncer), 20)
     log = bouncer.server.log()
     took, ready = log.count("core took over"), log.count(" info core ready")
     answer = subprocess.run([CLIENTS / "ringmainctl", "--data", bouncer.data, "upgrade"], capture_output=True, text=True,

@@ -96,6 +96,8 @@ class SlowPeer(Peer):
 @pytest.mark.parametrize("kind", ["page", "tunnel"])
 def test_a_slow_reader_hears_what_is_said_now(serve, kind):
     voice = ringmain_voice(serve, {"voice.bandwidth": "10000000"})
+    # The rooms open when what was kept of them has been read.
+    await_true(lambda: voice.server.get("/voice/ws").status != 503, 20, voice.log)
     slow = Page(voice.server.port).join() if kind == "page" else SlowPeer(voice.port).join()
     words = (lambda: slow.heard) if kind == "page" else slow.words
     talker, other = voice.join(), voice.join()
