@@ -1,6 +1,7 @@
 #!/bin/sh
-# aarch64: the library built for another processor, and the processes of torture and crowd run there by qemu. (Those
-# of kill are not: how often a death is seen depends on how fast processes start, and those are slow here.) It shows that the code for weakly ordered memory builds and works; an x86 under it orders memory more
+# aarch64: the library built for another processor, and the processes of torture and crowd run there by qemu.
+# (Those of kill are not: how often a death is seen depends on how fast processes start, and these are slow.)
+# It shows that the code for weakly ordered memory builds and works; an x86 under it orders memory more
 # strongly than a real one would, so it does not show that no fence is missing.
 #
 #     tests/framecache/aarch64.sh SOURCE-ROOT
