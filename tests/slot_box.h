@@ -18,6 +18,9 @@
 #include "core/check.h"
 #include "fc_client.h"
 
+/* More than any machine is busy for: of who is only slow nobody says that he gives no sign. */
+#define SLOT_PATIENT_MS 600000
+
 static char slot_box_dir[64];
 
 static inline void slot_box_remove(void)
@@ -38,6 +41,21 @@ static inline void slot_box_make(void)
 	snprintf(slot_box_dir, sizeof slot_box_dir, "%s/fc-test-XXXXXX", base);
 	CHECK(mkdtemp(slot_box_dir));
 	CHECK(setenv("FC_DIR", slot_box_dir, 1) == 0);
+}
+
+/* The same for a group of tests. */
+static inline int slot_box_setup(void **state)
+{
+	(void)state;
+	slot_box_make();
+	return 0;
+}
+
+static inline int slot_box_teardown(void **state)
+{
+	(void)state;
+	slot_box_remove();
+	return 0;
 }
 
 /* A child that does not outlive a test that fails. */

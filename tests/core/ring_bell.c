@@ -9,16 +9,18 @@
 
 #include "../ring_box.h"
 
-#define RUN_MS   400 /* for each of the two ways to sleep */
-#define BIT      17
-#define PATIENCE 3000 /* ms in ring_wait; who is woken needs microseconds */
-#define STAGGER  64   /* turns of an empty loop, so that now one is first and now the other */
+#define RUN_MS 400 /* for each of the two ways to sleep */
+#define BIT    17
+#define PATIENCE \
+	40000 /* ms in ring_wait; who is woken needs microseconds, and a busy machine seconds */
+#define STAGGER 64 /* turns of an empty loop, so that now one is first and now the other */
 
 static struct ring view;
 static _Atomic uint64_t round_of_writer, round_of_sleeper;
 static _Atomic bool over;
 static _Atomic bool waits; /* this half is about ring_wait */
 static bool slept;
+static bool sleeper_met; /* what meet() said there */
 static uint64_t wake;
 
 static int64_t now_ms(void)
@@ -35,8 +37,9 @@ static void loop(uint64_t turns)
 		__asm__ volatile("");
 }
 
-/* Comes back when both have reached this round, as nearly at once as can be. */
-static void meet(_Atomic uint64_t *mine, _Atomic uint64_t *other, uint64_t round)
+/* Comes back when both have reached this round, as nearly at once as can be. False: the other one had
+ * no core, or not for long enough to be there at once. */
+static bool meet(_Atomic uint64_t *mine, _Atomic uint64_t *other, uint64_t round)
 {
 	unsigned spins = 0;
 
@@ -44,6 +47,7 @@ static void meet(_Atomic uint64_t *mine, _Atomic uint64_t *other, uint64_t round
 	while (atomic_load(other) < round)
 		if (++spins % 4096 == 0)
 			sched_yield();
+	return spins < 4096;
 }
 
 static void *sleep_each_round(void *arg)
@@ -51,7 +55,7 @@ static void *sleep_each_round(void *arg)
 	struct random random = {random_mix((uintptr_t)arg)};
 
 	for (uint64_t round = 1;; round += 2) {
-		meet(&round_of_sleeper, &round_of_writer, round);
+		sleeper_met = meet(&round_of_sleeper, &round_of_writer, round);
 		if (atomic_load(&over))
 			return NULL;
 		loop(random_below(&random, STAGGER));
@@ -72,8 +76,9 @@ int main(void)
 	struct random random = random_start("ring_bell");
 	int fd = ring_box(4096, 64);
 	int64_t begin = now_ms();
-	uint64_t round = 1, asleep = 0;
+	uint64_t round = 1, asleep = 0, at_once = 0;
 	pthread_t sleeper;
+	bool met;
 	uint8_t buf[8];
 
 	view = ring_view(fd, true);
@@ -82,18 +87,19 @@ int main(void)
 	for (; now_ms() - begin < 2 * RUN_MS; round += 2) {
 		atomic_store(&waits, now_ms() - begin >= RUN_MS);
 		slept = false;
-		meet(&round_of_writer, &round_of_sleeper, round);
+		met = meet(&round_of_writer, &round_of_sleeper, round);
 		loop(random_below(&random, STAGGER));
 		wake = ring_put(&view, buf, sizeof buf, 1);
 		meet(&round_of_writer, &round_of_sleeper, round + 1);
 		CHECK(!slept || wake == 1ull << BIT);
 		asleep += slept;
+		at_once += met && sleeper_met;
 	}
 	atomic_store(&over, true);
 	meet(&round_of_writer, &round_of_sleeper, round);
 	CHECK(pthread_join(sleeper, NULL) == 0);
-	printf("%llu rounds, asleep in %llu\n", (unsigned long long)round / 2,
-	       (unsigned long long)asleep);
+	printf("%llu rounds, %llu at once, asleep in %llu\n", (unsigned long long)round / 2,
+	       (unsigned long long)at_once, (unsigned long long)asleep);
 	ring_close(&view);
 	close(fd);
 	return 0;

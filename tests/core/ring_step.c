@@ -10,14 +10,15 @@
 #include <errno.h>
 #include <sys/wait.h>
 
+#include "../asleep.h"
 #include "../ring_box.h"
 #include "step.h"
 
-#define SIZE    4096u
-#define ENTRIES 64u
-#define RECORDS 400u
-#define WAIT_MS 200
-#define USED    200u /* bytes used in place: some of one record and of the next */
+#define SIZE        4096u
+#define ENTRIES     64u
+#define RECORDS     400u
+#define PATIENCE_MS 300000 /* for what takes milliseconds on a machine that is not busy */
+#define USED        200u   /* bytes used in place: some of one record and of the next */
 
 /* What the stepped child tells; mapped shared. */
 struct told {
@@ -174,7 +175,7 @@ static void wait_next(void *arg)
 {
 	struct scene *scene = arg;
 
-	scene->told->result = ring_wait(&scene->reader, scene->filled + 1, WAIT_MS);
+	scene->told->result = ring_wait(&scene->reader, scene->filled + 1, PATIENCE_MS);
 }
 
 /* --- what must hold at any instant ---------------------------------------------------------- */
@@ -541,42 +542,21 @@ static void who_slept_before_any_step_of_the_publish_is_woken(void **state)
 	assert_true(slept > 0 && slept < tried);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Up to the instruction that blocks: a record that comes before it keeps it from blocking. */
 static void who_waits_does_not_sleep_over_a_record(void **state)
 {
-	unsigned tried = 0, late = 0;
+	enum step_wait how = STEP_AWAKE;
+	unsigned tried = 0;
 
 	(void)state;
-	for (unsigned n = 0;; n++) {
+	for (unsigned n = 1; how == STEP_AWAKE; n += step_stride(n), tried++) {
 		struct scene *scene = scene_create(10, 50, 50);
-		struct step step = step_start(wait_next, scene);
-		int64_t before = now_ms();
-		bool there = step_by(&step, n), slept = now_ms() - before >= WAIT_MS;
-		bool going = there && !slept;
 
-		before = now_ms();
-		put(scene, 50);
-		step_run(&step);
-		if (going) {
-			assert_int_equal(scene->told->result, 0);
-			assert_true(now_ms() - before < WAIT_MS);
-			tried++;
-			late = 0;
-		}
+		how = step_through_wait(wait_next, scene, n, put_one);
+		assert_int_equal(scene->told->result, 0);
 		scene_destroy(scene);
-		/* That many steps lead into its sleep; but it may have been the machine that slept. */
-		if (!there || (slept && ++late == 3))
-			break;
-		n -= slept;
 	}
+	assert_int_equal(how, STEP_ASLEEP);
 	assert_true(tried > 10);
 }
 
@@ -586,28 +566,28 @@ static void who_waited_for_the_last_record_of_the_dead_is_woken(void **state)
 	pid_t waiter = fork();
 	struct timespec pause = {0, 1000000};
 	struct step step;
-	int64_t before;
 	int status;
 
 	(void)state;
 	if (waiter == 0) {
-		/* Told so that the parent can await it: from here on it is on its way to sleep. */
 		atomic_store(&scene->told->going, true);
-		_exit(ring_wait(&scene->reader, scene->filled + 1, 2000) != 0);
+		_exit(ring_wait(&scene->reader, scene->filled + 1, PATIENCE_MS) != 0);
 	}
-	while (!atomic_load(&scene->told->going))
-		nanosleep(&pause, NULL);
-	for (int i = 0; i < 50; i++) /* asleep by now; if not, this proves less, and fails not */
+	while (!atomic_load(&scene->told->going) || !is_asleep(waiter))
 		nanosleep(&pause, NULL);
 	step = step_start(publish_next, scene);
 	while (ring_head_seq(&scene->reader) == scene->filled + 1)
 		assert_true(step_once(&step));
 	step_kill(&step);
-	before = now_ms();
+	assert_true(is_asleep(waiter));
 	assert_int_equal(ring_claim(&scene->writer, 2, true), 0);
+	/* Not woken, it would find the record at the end of its time. */
+	if (is_asleep(waiter)) {
+		kill(waiter, SIGKILL);
+		fail_msg("it is still asleep");
+	}
 	assert_int_equal(waitpid(waiter, &status, 0), waiter);
 	assert_int_equal(status, 0);
-	assert_true(now_ms() - before < 1500);
 	scene_destroy(scene);
 }
 

@@ -13,6 +13,7 @@
 #define EXACT      2
 #define IN_PLACE   2
 #define PAUSE_EACH 64 /* records; now and then the writer lets slow readers catch up */
+#define NAP_NS     1000000
 
 /* One mapping for all: TSan knows memory by its address. */
 static struct ring shared_view;
@@ -21,6 +22,7 @@ static _Atomic bool over;
 struct reader {
 	pthread_t thread;
 	bool in_place;
+	_Atomic bool reads; /* it has had a byte */
 	uint64_t records, bytes, lost_records, lost_bytes, laps, voids;
 	struct ring_cursor end;
 };
@@ -60,6 +62,8 @@ static void read_copies(const struct ring *ring, struct reader *reader, struct r
 			CHECK(payload_is(bytes_of(buf, record.len), record.seq, 5));
 			reader->records++;
 			reader->bytes += record.len;
+			if (record.len)
+				atomic_store(&reader->reads, true);
 			break;
 		case RING_LAPPED:
 			CHECK(loss.records > 0 && cursor->seq == was.seq + loss.records);
@@ -103,6 +107,8 @@ static void read_in_place(const struct ring *ring, struct reader *reader,
 			reader->voids++;
 		reader->bytes += record.len;
 		cursor->pos += record.len;
+		if (record.len)
+			atomic_store(&reader->reads, true);
 	}
 }
 
@@ -128,10 +134,11 @@ static void *read_all(void *arg)
 	return NULL;
 }
 
+/* A second, and as much longer as the machine keeps one of them from its work. */
 int main(void)
 {
 	struct reader reader[EXACT + IN_PLACE] = {0};
-	struct timespec run = {RUN_MS / 1000, RUN_MS % 1000 * 1000000L};
+	struct timespec nap = {0, NAP_NS}, run = {RUN_MS / 1000, RUN_MS % 1000 * 1000000L};
 	pthread_t writer;
 	int fd = ring_box(DATA_SIZE, 1024);
 
@@ -142,6 +149,9 @@ int main(void)
 		CHECK(pthread_create(&reader[i].thread, NULL, read_all, &reader[i]) == 0);
 	}
 	nanosleep(&run, NULL);
+	for (int i = 0; i < EXACT + IN_PLACE; i++)
+		while (!atomic_load(&reader[i].reads))
+			nanosleep(&nap, NULL);
 	atomic_store(&over, true);
 	CHECK(pthread_join(writer, NULL) == 0);
 	for (int i = 0; i < EXACT + IN_PLACE; i++) {

@@ -1,9 +1,14 @@
 #include "step.h"
 
+#include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -79,6 +84,70 @@ unsigned step_through(void (*action)(void *arg), void *arg, unsigned n, void (*t
 unsigned step_through_each(void (*action)(void *arg), void *arg, void (*there)(void *arg))
 {
 	return step_through(action, arg, 0, there);
+}
+
+static struct {
+	bool watched, over; /* over: there was called */
+	enum step_wait how;
+	void (*there)(void *arg);
+} wait_of;
+
+static void there_once(void *arg)
+{
+	if (wait_of.over)
+		return;
+	wait_of.there(arg);
+	wait_of.over = true;
+}
+
+/* As the kernel would, but that nobody sleeps. there() may come after any instruction of this, too. */
+static long futex_wait(const _Atomic uint32_t *word, uint32_t value)
+{
+	bool was_over = wait_of.over;
+
+	if (atomic_load(word) != value) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (was_over) {
+		wait_of.how = STEP_MISSED;
+		errno = ETIMEDOUT;
+		return -1;
+	}
+	if (!wait_of.over)
+		wait_of.how = STEP_ASLEEP;
+	there_once(through.arg);
+	return 0;
+}
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+long __wrap_syscall(long number, ...)
+{
+	va_list args;
+	long a[6];
+
+	va_start(args, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	if (wait_of.watched && number == SYS_futex &&
+	    ((unsigned)a[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET)
+		return futex_wait((const _Atomic uint32_t *)(uintptr_t)a[0], (uint32_t)a[2]);
+	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+enum step_wait step_through_wait(void (*action)(void *arg), void *arg, unsigned n,
+				 void (*there)(void *arg))
+{
+	wait_of.watched = true;
+	wait_of.over = false;
+	wait_of.how = STEP_AWAKE;
+	wait_of.there = there;
+	(void)step_through(action, arg, n, there_once);
+	wait_of.watched = false;
+	return wait_of.how;
 }
 
 /* --- in a child ----------------------------------------------------------------------------- */

@@ -22,6 +22,17 @@ unsigned step_through(void (*action)(void *arg), void *arg, unsigned n, void (*t
 /* The same with there(arg) after each instruction. */
 unsigned step_through_each(void (*action)(void *arg), void *arg, void (*there)(void *arg));
 
+/* The same for one who waits on a futex, of which the kernel is not asked: how it went. Needs
+ * -Wl,--wrap=syscall. */
+enum step_wait {
+	STEP_AWAKE,  /* there(arg) came before it had to sleep */
+	STEP_ASLEEP, /* it fell asleep in less than n instructions; then came there(arg) */
+	STEP_MISSED, /* it would have slept although there(arg) was over */
+};
+
+enum step_wait step_through_wait(void (*action)(void *arg), void *arg, unsigned n,
+				 void (*there)(void *arg));
+
 /* The distance between the points to try of n instructions, 1 where all can be. */
 unsigned step_stride(unsigned n);
 

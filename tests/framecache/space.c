@@ -146,7 +146,9 @@ static void a_reader_needs_no_right_to_write(void)
 		CHECK(fc_slot_create("new", &config, 0) == -1 && errno == EROFS);
 		CHECK(fc_slot_remove("first", FC_FORCE) == -1 && errno == EROFS);
 		slot = fc_open("first");
-		CHECK(slot && fc_state(slot) == FC_OK);
+		CHECK(slot);
+		fc_set_stall_ms(slot, SLOT_PATIENT_MS);
+		CHECK(fc_state(slot) == FC_OK);
 		fc_seek(slot, FC_SEEK_NEXT, 0);
 		CHECK(write(ready[1], "", 1) == 1);
 		CHECK(fc_read_frame(slot, &frame, 60000) == FC_OK && frame->pts_us == 77);

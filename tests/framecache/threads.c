@@ -18,16 +18,19 @@ static void *read_all(void *arg)
 	uint8_t buf[SIZE];
 	fc_frame_t *frame;
 	int result;
+	bool last;
 
 	CHECK(slot);
 	ready++;
 	do {
+		/* Before the look: what was written meanwhile is not the end. */
+		last = over;
 		result = fc_copy_frame(slot, &frame, buf, SIZE, 50);
 		if (result == FC_OK) {
 			CHECK(frame->pts_us == frame->index && slot_is(buf, SIZE, frame->index, 1));
 			given++;
 		}
-	} while (result == FC_OK || !over);
+	} while (result == FC_OK || !last);
 	*written = given + fc_lost(slot);
 	fc_close(slot);
 	return NULL;

@@ -11,6 +11,7 @@
 #define SIZE    (64u * 64 * 2)
 #define RUN_MS  600u
 #define SOUND   50u
+#define TRIES   10 /* in which nobody was overtaken, as the machine let the writer write little */
 
 struct tally {
 	uint64_t given, lost, torn, undetected, sound, sound_lost, sound_wrong;
@@ -155,6 +156,8 @@ int main(void)
 	CHECK(together != MAP_FAILED);
 	for (size_t i = 0; i < COUNT_OF(depths); i++)
 		torn += torture(depths[i]);
+	for (unsigned tries = 0; torn == 0 && tries < TRIES; tries++)
+		torn += torture(depths[0]);
 	CHECK(torn > 0); /* or nothing was proven */
 	slot_box_remove();
 	return 0;

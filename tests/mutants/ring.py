@@ -11,6 +11,7 @@ judged. The unmutated copy must be green under all three.
 """
 import concurrent.futures
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,11 +20,18 @@ ROOT, BUILD, CC = sys.argv[1], sys.argv[2], sys.argv[3:]
 FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O1", "-w", "-fno-strict-overflow",
          "-I" + ROOT + "/src", "-I" + ROOT + "/tests", "-I" + ROOT + "/tests/unit"]
 LINK = ["-Wl,-z,now", "-lcmocka", "-lpthread"]
+LINK_OF = {"step": ["-Wl,--wrap=syscall"]}
 PROGRAMS = {
     "unit": ["tests/unit/core/ring.c"],
     "step": ["tests/core/ring_step.c", "tests/core/step.c"],
     "bell": ["tests/core/ring_bell.c"],
 }
+# A run of bell is 0.8 s, and a free machine shows in the first what is to be seen. Where others use the cores
+# the two threads seldom run at once: so many rounds of that are enough to say that nothing was seen, and when
+# they do not come together in so many runs, nothing can be said.
+BELL_TRIES = 75
+BELL_ENOUGH = 5000000
+TOO_BUSY = "nobody, on a machine this busy"
 FENCE = "atomic_thread_fence(memory_order_seq_cst);"
 NO_FENCE = "atomic_signal_fence(memory_order_seq_cst);"
 HEAD = "STORE_RELEASE(ring->shared->head_pos, ring->next_pos);\n\tSTORE_RELEASE(ring->shared->head_seq, ring->next_seq);\n\t*wake"
@@ -106,7 +114,7 @@ def run(*command, timeout=60):
 
 
 def compile_or_stop(args):
-    status, output = run(*CC, *FLAGS, *args)
+    status, output = run(*CC, *FLAGS, *args, timeout=1200)
     if status:
         sys.exit("does not compile: %s\n%s" % (" ".join(args), output))
 
@@ -131,15 +139,21 @@ def is_red(work, number, source, programs, tries=1):
         program, *pattern = program.split()
         binary = path + "." + program
         objects = [os.path.join(work, os.path.basename(name) + ".o") for name in PROGRAMS[program]]
-        compile_or_stop([path + ".o", *objects, "-o", binary, *LINK])
+        compile_or_stop([path + ".o", *objects, "-o", binary, *LINK, *LINK_OF.get(program, [])])
         # A core that two others use may make two threads take turns, and one that waits may be
         # late for what would have shown it: several tries.
+        rounds = 0
         for _ in range(tries):
-            status, output = run(binary, *pattern)
+            status, output = run(binary, *pattern, timeout=60 if number else 2400)  # the sound one hangs nowhere
             if status:
                 if number == 0:
                     print(output)
                 return program
+            rounds += sum(map(int, re.findall(r"(\d+) at once", output)))
+            if rounds >= BELL_ENOUGH:
+                break
+        if program == "bell" and tries > 1 and rounds < BELL_ENOUGH:
+            return TOO_BUSY
     return None
 
 
@@ -170,7 +184,7 @@ def main():
             if mutant[1] == "bell":
                 results[mutant[0]] = is_red(work, 1 + MUTANTS.index(mutant),
                                             mutate(source, mutant[2], mutant[3]), ["bell"],
-                                            1 if mutant[0].startswith("maybe") else 5)
+                                            1 if mutant[0].startswith("maybe") else BELL_TRIES)
     for name, program, _, _ in MUTANTS:
         red, maybe = results[name], name.startswith("maybe: ")
         judged = "noticed by " + red if red else "not to be seen on this processor" if maybe else "NOT NOTICED"

@@ -223,7 +223,8 @@ static void settle_all(struct station *s)
 		}
 }
 
-static void run(struct random random, uint64_t size, uint32_t entries, unsigned mean)
+static void run(struct random random, uint64_t size, uint32_t entries, unsigned mean,
+		uint64_t all[4][4])
 {
 	int fd = ring_box(size, entries);
 	struct station s = {
@@ -269,9 +270,10 @@ static void run(struct random random, uint64_t size, uint32_t entries, unsigned 
 			sum[reader->kind][3] += reader->skips;
 		}
 	CHECK(sum[KEEN][1] == 0 && sum[KEEN][3] == 0);
-	CHECK(sum[SLOW][1] > 0 && sum[SLOW][3] > 0);
-	CHECK(sum[GUARDED][0] > 0 && sum[GUARDED][2] == 0 && sum[GUARDED][3] > 0);
-	CHECK(sum[LATE][2] > 0);
+	CHECK(sum[GUARDED][0] > 0 && sum[GUARDED][2] == 0);
+	for (int i = 0; i < 4; i++)
+		for (int j = 0; j < 4; j++)
+			all[i][j] += sum[i][j];
 	CHECK(s.worker[0].sleeps > 100);
 	CHECK(s.worker[0].wakes + s.worker[0].asleep == s.worker[0].sleeps);
 	printf("%llu bytes: slow lost %llu, guarded skipped %llu, late void %llu of %llu, %llu "
@@ -287,11 +289,16 @@ static void run(struct random random, uint64_t size, uint32_t entries, unsigned 
 int main(void)
 {
 	struct random random = random_start("ring_sim");
+	uint64_t all[4][4] = {{0}};
 
 	for (int i = 0; i < 4; i++) {
 		/* Bytes run out first, then entries. */
-		run((struct random){random_next(&random) ^ 1}, 128 * 1024, 2048, 417);
-		run((struct random){random_next(&random) ^ 1}, 1 << 20, 1024, 120);
+		run((struct random){random_next(&random) ^ 1}, 128 * 1024, 2048, 417, all);
+		run((struct random){random_next(&random) ^ 1}, 1 << 20, 1024, 120, all);
 	}
+	/* Of a single run it would be left to chance: a guarded reader skips some fifteen times. */
+	CHECK(all[SLOW][1] > 0 && all[SLOW][3] > 0);
+	CHECK(all[GUARDED][3] > 0);
+	CHECK(all[LATE][2] > 0);
 	return 0;
 }

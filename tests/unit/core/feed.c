@@ -103,7 +103,7 @@ static void a_process_reads_what_another_writes(void **state)
 		while (cursor.seq <= 500) {
 			struct record record;
 
-			CHECK(ring_wait(&other.ring[FEED_RECORDS], cursor.seq, 10000) == 0);
+			CHECK(ring_wait(&other.ring[FEED_RECORDS], cursor.seq, 60000) == 0);
 			while (ring_read(&other.ring[FEED_RECORDS], &cursor, &record, back,
 					 sizeof back, NULL) == RING_RECORD)
 				CHECK(payload_is(bytes_of(back, record.len), record.seq, 9));

@@ -3,14 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "oom.h"
 
-#define SOCKETS   4u
-#define TAKEN_MAX 512u
+#define SOCKETS    4u
+#define TAKEN_MAX  512u
+#define PATIENCE_S 60 /* loopback needs microseconds, and a busy machine now and then seconds */
 
 static uv_loop_t loop;
 
@@ -89,6 +91,35 @@ static struct tcp_end v4_end(uint32_t ip, uint16_t port)
 
 #define LOOPBACK 0x7f000001u
 
+/* Whether this machine has a loopback of IPv6; a container may have none. */
+static bool has_v6(void)
+{
+	const struct sockaddr_in6 at = {.sin6_family = AF_INET6,
+					.sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool has = fd != -1 && bind(fd, (const struct sockaddr *)&at, sizeof at) == 0;
+
+	if (fd != -1)
+		close(fd);
+	return has;
+}
+
+static bool is_v6(const struct tcp_end *end)
+{
+	return end->ip[10] != 0xff;
+}
+
+/* The kernel queues what loopback carries on the processor of who sends it, and a process that moves
+ * to another one in between is overtaken by itself. */
+static void stay_on_this_processor(void)
+{
+	cpu_set_t here;
+
+	CPU_ZERO(&here);
+	CPU_SET((size_t)sched_getcpu(), &here);
+	assert_int_equal(sched_setaffinity(0, sizeof here, &here), 0);
+}
+
 static struct tcp_end v6_end(uint8_t last, uint16_t port)
 {
 	return (struct tcp_end){.ip = {[15] = last}, .port = port};
@@ -108,7 +139,7 @@ static uint16_t watch(struct taken *taken, struct tcp_end end, struct udp_shape 
 /* Another program's socket. */
 static int plain_socket(int family)
 {
-	const struct timeval patience = {.tv_sec = 5};
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
 	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
@@ -132,7 +163,7 @@ static void send_to(int fd, struct tcp_end to, const char *text)
 
 static void turn_until(const struct taken *taken, size_t count)
 {
-	for (int i = 0; i < 5000 && taken->count < count; i++) {
+	for (int i = 0; i < PATIENCE_S * 1000 && taken->count < count; i++) {
 		uv_run(&loop, UV_RUN_NOWAIT);
 		if (taken->count < count)
 			usleep(1000);
@@ -168,15 +199,17 @@ static void an_answer_leaves_from_where_the_question_came_to(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		static struct taken taken;
-		uint16_t port = watch(&taken, cases[i].at, (struct udp_shape){0});
-		int client = plain_socket(cases[i].family);
 		struct tcp_end to = cases[i].to;
 		struct sockaddr_storage from;
 		socklen_t len = sizeof from;
+		int client;
 		char buf[8];
 
+		if (is_v6(&cases[i].at) && !has_v6())
+			continue;
+		to.port = watch(&taken, cases[i].at, (struct udp_shape){0});
+		client = plain_socket(cases[i].family);
 		taken.echoes = true;
-		to.port = port;
 		send_to(client, to, "hello");
 		turn_until(&taken, 1);
 		assert_int_equal(
@@ -187,12 +220,12 @@ static void an_answer_leaves_from_where_the_question_came_to(void **state)
 			const struct sockaddr_in *v4 = (const void *)&from;
 
 			assert_memory_equal(&v4->sin_addr, to.ip + 12, 4);
-			assert_int_equal(ntohs(v4->sin_port), port);
+			assert_int_equal(ntohs(v4->sin_port), to.port);
 		} else {
 			const struct sockaddr_in6 *v6 = (const void *)&from;
 
 			assert_memory_equal(&v6->sin6_addr, to.ip, 16);
-			assert_int_equal(ntohs(v6->sin6_port), port);
+			assert_int_equal(ntohs(v6->sin6_port), to.port);
 		}
 		close(client);
 		udp_stop(&taken.udp, NULL);
@@ -364,8 +397,11 @@ static void marks_of_the_way_are_told(void **state)
 		static struct taken taken;
 		struct tcp_end to = ends[i];
 		bool v4 = i != 1;
-		int client = plain_socket(v4 ? AF_INET : AF_INET6), marked = 3;
+		int client, marked = 3;
 
+		if (is_v6(&ends[i]) && !has_v6())
+			continue;
+		client = plain_socket(v4 ? AF_INET : AF_INET6);
 		if (i == 2)
 			to = v4_end(LOOPBACK, 0);
 		to.port = watch(&taken, ends[i], (struct udp_shape){.ecn = true});
@@ -400,6 +436,8 @@ static void an_address_has_one_worker(void **state)
 		unsigned used = 0;
 		size_t all = 0;
 
+		if (is_v6(&cases[i].at) && !has_v6())
+			continue;
 		memset(taken, 0, sizeof taken);
 		assert_int_equal(udp_open(&cases[i].at, UDP_STEER_ADDRESS, SOCKETS, fds), 0);
 		if (cases[i].family == AF_INET6)
@@ -425,7 +463,7 @@ static void an_address_has_one_worker(void **state)
 			}
 			all += 4;
 		}
-		for (int turn = 0; turn < 5000; turn++) {
+		for (int turn = 0; turn < PATIENCE_S * 1000; turn++) {
 			size_t sum = 0;
 
 			uv_run(&loop, UV_RUN_NOWAIT);
@@ -456,15 +494,20 @@ static void an_address_has_one_worker(void **state)
 static void a_port_in_use_is_refused(void **state)
 {
 	struct tcp_end end = v4_end(LOOPBACK, 0);
-	int fds[2], more[2];
+	int fds[2], more[2], error = -1;
 
 	(void)state;
-	assert_int_equal(udp_open(&end, UDP_STEER_FLOW, 2, fds), 0);
-	end.port = tcp_port(fds[0]);
-	assert_int_equal(udp_open(&end, UDP_STEER_FLOW, 2, more), -EADDRINUSE);
-	close(fds[0]);
-	close(fds[1]);
-	assert_int_equal(udp_open(&end, UDP_STEER_ADDRESS, 2, fds), 0);
+	/* As soon as it is free, another program's may be the first: then with another port. */
+	for (int i = 0; error && i < 20; i++) {
+		end.port = 0;
+		assert_int_equal(udp_open(&end, UDP_STEER_FLOW, 2, fds), 0);
+		end.port = tcp_port(fds[0]);
+		assert_int_equal(udp_open(&end, UDP_STEER_FLOW, 2, more), -EADDRINUSE);
+		close(fds[0]);
+		close(fds[1]);
+		error = udp_open(&end, UDP_STEER_ADDRESS, 2, fds);
+	}
+	assert_int_equal(error, 0);
 	close(fds[0]);
 	close(fds[1]);
 }
@@ -481,8 +524,13 @@ static void drops_of_the_kernel_are_known(void **state)
 	assert_int_equal(setsockopt(taken.udp.fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least), 0);
 	for (int i = 0; i < 100; i++)
 		send_to(client, to, "more than it can hold");
+	/* Each is dropped or waits; where the kernel is behind, later. */
+	for (int i = 0; i < PATIENCE_S * 1000 && taken.count + udp_dropped(&taken.udp) < 100; i++) {
+		uv_run(&loop, UV_RUN_NOWAIT);
+		usleep(1000);
+	}
 	assert_true(udp_dropped(&taken.udp) > 0);
-	turn_until(&taken, 100 - udp_dropped(&taken.udp));
+	assert_int_equal(taken.count + udp_dropped(&taken.udp), 100);
 	close(client);
 	udp_stop(&taken.udp, NULL);
 }
@@ -563,5 +611,6 @@ int main(void)
 		TEST(without_memory_nothing_is_left),
 	};
 
+	stay_on_this_processor();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,11 @@
 /* The address that an encoder is given, taken apart. */
 #include "guarded.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "publisher.h"
 
 static const struct {
@@ -59,19 +64,27 @@ static void url_refused(void **state)
 	assert_false(publisher_target_parse(long_mount, &target));
 }
 
-/* Nobody listens on port 1: the attempt fails at once and says why, each time. */
+/* Nobody listens there: the attempt fails at once and says why, each time. */
 static void unreachable_said(void **state)
 {
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct publisher_target target;
+	socklen_t len = sizeof at;
+	char url[64];
 
 	(void)state;
-	assert_true(publisher_target_parse("http://source:pw@127.0.0.1:1/m", &target));
+	assert_int_equal(bind(taken, (const struct sockaddr *)&at, sizeof at), 0);
+	assert_int_equal(getsockname(taken, (struct sockaddr *)&at, &len), 0);
+	snprintf(url, sizeof url, "http://source:pw@127.0.0.1:%u/m", ntohs(at.sin_port));
+	assert_true(publisher_target_parse(url, &target));
 	for (int attempt = 0; attempt < 3; attempt++) {
 		const char *why = NULL;
 
 		assert_false(publisher_open(&target, &why));
 		assert_string_equal(why, "cannot connect");
 	}
+	close(taken);
 }
 
 int main(void)

@@ -109,7 +109,7 @@ static struct fetch_request request_of(const char *url)
 	return (struct fetch_request){
 		.method = "GET",
 		.url = url,
-		.timeout_ms = 5000,
+		.timeout_ms = 60000,
 		.body_max = 1000,
 		.done = on_done,
 	};
@@ -162,6 +162,16 @@ static void an_answer_comes_whole(void **state)
 	server_stop(&server);
 }
 
+/* A kernel without it knows no such number. */
+static bool has_v6(void)
+{
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd != -1)
+		close(fd);
+	return fd != -1;
+}
+
 static void strangers_do_not_lead_inside(void **state)
 {
 	struct fetch_request request = request_of("");
@@ -181,8 +191,10 @@ static void strangers_do_not_lead_inside(void **state)
 	assert_int_equal(fetch.result, FETCH_BLOCKED);
 	call(&fetch, &server, "0.0.0.0", request);
 	assert_int_equal(fetch.result, FETCH_BLOCKED);
-	call(&fetch, &server, "[::ffff:127.0.0.1]", request);
-	assert_int_equal(fetch.result, FETCH_BLOCKED);
+	if (has_v6()) {
+		call(&fetch, &server, "[::ffff:127.0.0.1]", request);
+		assert_int_equal(fetch.result, FETCH_BLOCKED);
+	}
 	inside_is("10.0.0.0/8");
 	call(&fetch, &server, "127.0.0.1", request);
 	assert_int_equal(fetch.result, FETCH_BLOCKED);

@@ -298,20 +298,6 @@ static void times_do_not_drift(void **state)
 	assert_int_equal(fc_pts_us(0, 1, 5), 0);
 }
 
-static int box_make(void **state)
-{
-	(void)state;
-	slot_box_make();
-	return 0;
-}
-
-static int box_remove(void **state)
-{
-	(void)state;
-	slot_box_remove();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,5 +310,5 @@ int main(void)
 		cmocka_unit_test(times_do_not_drift),
 	};
 
-	return cmocka_run_group_tests(tests, box_make, box_remove);
+	return cmocka_run_group_tests(tests, slot_box_setup, slot_box_teardown);
 }

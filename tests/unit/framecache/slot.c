@@ -23,25 +23,42 @@ struct pair {
 	fc_slot_t *slot;
 };
 
-static struct pair pair_make(uint32_t depth)
+/* A reader to whom a busy machine is no stalled writer. */
+static fc_slot_t *patient(fc_slot_t *slot)
+{
+	assert_non_null(slot);
+	fc_set_stall_ms(slot, SLOT_PATIENT_MS);
+	return slot;
+}
+
+static struct pair pair_make_as(const char *name, uint32_t depth)
 {
 	fc_config_t config = slot_config(16, 16, depth);
 	struct pair pair;
 
 	config.audio_channels = 2;
-	assert_int_equal(fc_slot_create("s", &config, 0), 0);
-	pair.writer = fc_writer_open("s");
-	pair.slot = fc_open("s");
+	assert_int_equal(fc_slot_create(name, &config, 0), 0);
+	pair.writer = fc_writer_open(name);
+	pair.slot = patient(fc_open(name));
 	assert_non_null(pair.writer);
-	assert_non_null(pair.slot);
 	return pair;
+}
+
+static struct pair pair_make(uint32_t depth)
+{
+	return pair_make_as("s", depth);
+}
+
+static void pair_end_as(const char *name, struct pair *pair)
+{
+	fc_close(pair->slot);
+	fc_writer_close(pair->writer);
+	assert_int_equal(fc_slot_remove(name, 0), 0);
 }
 
 static void pair_end(struct pair *pair)
 {
-	fc_close(pair->slot);
-	fc_writer_close(pair->writer);
-	assert_int_equal(fc_slot_remove("s", 0), 0);
+	pair_end_as("s", pair);
 }
 
 static void put(fc_writer_t *writer)
@@ -177,7 +194,7 @@ static void places_to_start_at(void **state)
 
 	(void)state;
 	put_some(pair.writer, 20);
-	late = fc_open("s");
+	late = patient(fc_open("s"));
 	assert_int_equal(fc_position(late), 19);
 	assert_next(late, 19, 0);
 	assert_int_equal(fc_seek(late, FC_SEEK_OLDEST, 0), FC_OK);
@@ -415,7 +432,7 @@ static void one_who_gives_no_sign_is_stalled(void **state)
 	result = fc_read_frame(pair.slot, &frame, 20000);
 	assert_int_equal(result, FC_STALLED);
 	assert_int_equal(fc_state(pair.slot), FC_STALLED);
-	fc_set_stall_ms(pair.slot, 20000);
+	fc_set_stall_ms(pair.slot, SLOT_PATIENT_MS);
 	fc_writer_heartbeat(pair.writer);
 	assert_int_equal(fc_state(pair.slot), FC_OK);
 	pair_end(&pair);
@@ -694,8 +711,7 @@ static void a_sealed_memory_file_is_a_slot(void **state)
 	writer = fc_writer_open_fd(memory);
 	assert_non_null(writer);
 	assert_int_equal(fcntl(memory, F_ADD_SEALS, seals), 0);
-	slot = fc_open_fd(memory);
-	assert_non_null(slot);
+	slot = patient(fc_open_fd(memory));
 	put(writer);
 	assert_next(slot, 0, 0);
 	assert_int_equal(ftruncate(memory, 0), -1);
@@ -762,7 +778,7 @@ static void nothing_is_left_open(void **state)
 		assert_int_equal(fc_slot_create("leak", &config, i % 2 ? FC_REPLACE : 0), 0);
 		assert_int_equal(fc_slot_create("leak", &config, 0), -1);
 		writer = fc_writer_open("leak");
-		slot = fc_open("leak");
+		slot = patient(fc_open("leak"));
 		assert_null(fc_writer_open("leak"));
 		assert_int_equal(fc_state(slot), FC_OK);
 		fc_close(slot);
@@ -779,20 +795,21 @@ static void nothing_is_left_open(void **state)
 /* For consumers of the first kind: posted for each frame, and no further than the ring. */
 static void the_old_semaphore_is_posted_where_it_is_asked_for(void **state)
 {
-	char name[64];
+	char slot[32], name[64];
 	struct pair pair;
 	sem_t *semaphore;
 	int value;
 
 	(void)state;
 	/* Its name is the machine's: a slot of ours alone. */
-	snprintf(name, sizeof name, "/framecache-s-write");
+	snprintf(slot, sizeof slot, "s%d", (int)getpid());
+	snprintf(name, sizeof name, "/framecache-%s-write", slot);
 	sem_unlink(name);
-	pair = pair_make(DEPTH);
+	pair = pair_make_as(slot, DEPTH);
 	assert_ptr_equal(sem_open(name, 0), SEM_FAILED);
-	pair_end(&pair);
+	pair_end_as(slot, &pair);
 	setenv("FC_LEGACY_SEM", "1", 1);
-	pair = pair_make(DEPTH);
+	pair = pair_make_as(slot, DEPTH);
 	unsetenv("FC_LEGACY_SEM");
 	semaphore = sem_open(name, 0);
 	assert_ptr_not_equal(semaphore, SEM_FAILED);
@@ -803,7 +820,7 @@ static void the_old_semaphore_is_posted_where_it_is_asked_for(void **state)
 	assert_int_equal(sem_getvalue(semaphore, &value), 0);
 	assert_int_equal(value, DEPTH);
 	sem_close(semaphore);
-	pair_end(&pair);
+	pair_end_as(slot, &pair);
 	assert_ptr_equal(sem_open(name, 0), SEM_FAILED);
 }
 
@@ -815,20 +832,6 @@ static void results_have_names(void **state)
 	assert_string_equal(fc_result_name(FC_INVALID), "invalid");
 	assert_string_equal(fc_result_name(FC_INVALID - 1), "unknown");
 	assert_string_equal(fc_result_name(1), "unknown");
-}
-
-static int box_make(void **state)
-{
-	(void)state;
-	slot_box_make();
-	return 0;
-}
-
-static int box_remove(void **state)
-{
-	(void)state;
-	slot_box_remove();
-	return 0;
 }
 
 int main(int argc, char **argv)
@@ -866,5 +869,5 @@ int main(int argc, char **argv)
 
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
-	return cmocka_run_group_tests(tests, box_make, box_remove);
+	return cmocka_run_group_tests(tests, slot_box_setup, slot_box_teardown);
 }

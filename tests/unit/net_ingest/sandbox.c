@@ -176,7 +176,8 @@ static void all_else_is_not(void **state)
 static void who_makes_slots_may_make_files_and_no_more(void **state)
 {
 	(void)state;
-	assert_int_equal(asked_inside(make_a_file, true), 0);
+	/* Not every file system has files without a name. */
+	assert_int_equal(asked_inside(make_a_file, true), make_a_file());
 	assert_int_equal(asked_inside(remove_a_file, true), ENOENT);
 	assert_int_equal(asked_inside(run_a_program, true), KILLED);
 	assert_int_equal(asked_inside(become_somebody, true), EPERM);
