@@ -26,8 +26,19 @@ PAGE = r"""<!doctype html><meta charset="utf-8"><title>test</title><body><script
 const me = location.hash.slice(1);
 let pc = null, resource = null, video = null, via = 0;
 
-async function negotiate(pc, path, headers = {}) {
-	await pc.setLocalDescription();
+// Without NACK and RTX in it.
+function deaf(sdp) {
+	const rtx = [...sdp.matchAll(/a=rtpmap:(\d+) rtx\//g)].map((m) => m[1]);
+
+	for (const pt of rtx)
+		sdp = sdp.replace(new RegExp(`a=(rtpmap|fmtp|rtcp-fb):${pt} .*\\r\\n`, "g"), "")
+			.replace(new RegExp(`(m=video .*) ${pt}(?= |\\r)`, "g"), "$1");
+	return sdp.replace(/a=rtcp-fb:\d+ nack\r\n/g, "");
+}
+
+async function negotiate(pc, path, headers = {}, resend = true) {
+	const offer = await pc.createOffer();
+	await pc.setLocalDescription({type: "offer", sdp: resend ? offer.sdp : deaf(offer.sdp)});
 	if (pc.iceGatheringState !== "complete")
 		await new Promise((done) => pc.addEventListener("icegatheringstatechange",
 			() => pc.iceGatheringState === "complete" && done()));
@@ -54,7 +65,7 @@ function prefer(transceiver, kind, codec) {
 }
 
 async function publish(path, {codec = null, audio = true, width = 640, height = 360, layers = null,
-		headers = {}} = {}) {
+		videos = 1, headers = {}} = {}) {
 	pc = new RTCPeerConnection({bundlePolicy: "max-bundle"});
 	const stream = await navigator.mediaDevices.getUserMedia(
 		{audio, video: {width, height, frameRate: 30}});
@@ -64,10 +75,12 @@ async function publish(path, {codec = null, audio = true, width = 640, height = 
 		if (track.kind === "video")
 			prefer(t, "video", codec);
 	}
+	for (let i = 1; i < videos; i++)
+		prefer(pc.addTransceiver(stream.getVideoTracks()[0].clone(), {direction: "sendonly"}), "video", codec);
 	return await negotiate(pc, path, headers);
 }
 
-async function watch(path, {audio = true, videos = 1, codec = null, headers = {}} = {}) {
+async function watch(path, {audio = true, videos = 1, codec = null, headers = {}, resend = true} = {}) {
 	pc = new RTCPeerConnection({bundlePolicy: "max-bundle"});
 	video = document.createElement("video");
 	video.autoplay = video.muted = video.playsInline = true;
@@ -78,7 +91,7 @@ async function watch(path, {audio = true, videos = 1, codec = null, headers = {}
 		pc.addTransceiver("audio", {direction: "recvonly"});
 	for (let i = 0; i < videos; i++)
 		prefer(pc.addTransceiver("video", {direction: "recvonly"}), "video", codec);
-	return await negotiate(pc, path, headers);
+	return await negotiate(pc, path, headers, resend);
 }
 
 async function stats() {
@@ -132,7 +145,7 @@ class Page:
         self.jobs = queue.Queue()
         self.results = queue.Queue()
 
-    def run(self, script, seconds=30):
+    def run(self, script, seconds=120):
         """What the script returns; it may await."""
         self.jobs.put(script)
         try:
@@ -169,7 +182,7 @@ class Pages:
 
             def do_GET(self):
                 self.answer("text/html", PAGE.replace(
-                    "const me", f"const SERVER = {json.dumps(server_url)};\nconst me").encode())
+                    "const me", f"let SERVER = {json.dumps(server_url)};\nconst me").encode())
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

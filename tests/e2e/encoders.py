@@ -6,7 +6,7 @@ import time
 import xml.sax.saxutils
 
 from sounds import FORMATS
-from stage import run
+from stage import PATIENCE, run
 
 NAME, GENRE, ABOUT = "Radio Ring", "Test Tones", "Words over a chord"
 
@@ -67,7 +67,7 @@ class Pacer:
 
 
 def dial(server, port=None):
-    return socket.create_connection(("127.0.0.1", port or server.port), timeout=10)
+    return socket.create_connection(("127.0.0.1", port or server.port), timeout=PATIENCE)
 
 
 def read_until(connection, end, most=65536):

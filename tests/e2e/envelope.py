@@ -10,7 +10,7 @@ RATE = 16000
 def envelope(path):
     """RMS of each 10 ms, of any file that sox reads."""
     raw = subprocess.run(["sox", path, "-t", "s16", "-r", str(RATE), "-c", "1", "-"],
-                         stdout=subprocess.PIPE, check=True, timeout=30).stdout
+                         stdout=subprocess.PIPE, check=True, timeout=120).stdout
     samples = array.array("h", raw[:len(raw) // 2 * 2])
     step = RATE // 100
     return [math.sqrt(sum(s * s for s in samples[i:i + step]) / step)

@@ -3,7 +3,7 @@ import json
 import socket
 import time
 
-from stage import basic
+from stage import PATIENCE, basic
 
 
 def merge(target, patch):
@@ -19,13 +19,15 @@ def merge(target, patch):
 
 
 class EventStream:
-    def __init__(self, port, path="/api/v1/events", auth=None, last=None, receive=None):
+    def __init__(self, port, path="/api/v1/events", auth=None, last=None, receive=None, headers=None):
         self.socket = socket.socket()
         if receive:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
-        self.socket.settimeout(20)
+        self.socket.settimeout(PATIENCE)
         self.socket.connect(("127.0.0.1", port))
         head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n"
+        for name, value in (headers or {}).items():
+            head += f"{name}: {value}\r\n"
         if auth:
             head += f"Authorization: {basic(*auth)}\r\n"
         if last:
@@ -65,13 +67,26 @@ class EventStream:
                 self.log += data["lines"]
             return fields["event"], data
 
-    def until(self, condition, seconds=10):
+    def until(self, condition, seconds=PATIENCE):
         """Reads on until condition(self) is true."""
         end = time.monotonic() + seconds
         while not (self.state is not None and condition(self)):
             assert time.monotonic() < end, f"not within {seconds} s: {self.state}"
             self.next()
         return self
+
+    def ends(self, seconds):
+        """Whether it ends by itself within so many seconds, whatever comes before."""
+        end = time.monotonic() + seconds
+        try:
+            while time.monotonic() < end:
+                self.socket.settimeout(max(end - time.monotonic(), 0.01))
+                self.next()
+        except (EOFError, ConnectionResetError):
+            return True
+        except TimeoutError:
+            pass
+        return False
 
     def close(self):
         self.socket.close()

@@ -46,7 +46,7 @@ def decode(kind, stream):
     """Frames that came out, and what ffmpeg complained about."""
     run = subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-f", FORMATS[kind],
                           "-i", "pipe:0", "-map", "0", "-f", "framecrc", "pipe:1"],
-                         input=stream, capture_output=True, timeout=60)
+                         input=stream, capture_output=True, timeout=300)
     frames = sum(1 for line in run.stdout.splitlines() if line and not line.startswith(b"#"))
     return frames, run.returncode, run.stderr.decode(errors="replace").strip()
 

@@ -27,7 +27,7 @@ COUNTS = {"video": 0, "audio": 0}
 def post(url, token, offer):
     request = urllib.request.Request(url, offer.encode(), {"Content-Type": "application/sdp",
                                                            "Authorization": f"Bearer {token}"})
-    return urllib.request.urlopen(request, timeout=10).read().decode()
+    return urllib.request.urlopen(request, timeout=60).read().decode()
 
 
 def on_gathered(bin_, _state, url, token):

@@ -2,11 +2,14 @@
  *
  *   FAULT_STEP=N FAULT_MARK=FILE   SIGKILL at the Nth call of those that a hand-over makes; FILE is made
  *                                  first, and with it there the library does nothing any more
- *   FAULT_PORT=FILE                SIGSEGV when something is sent to the peer whose port FILE says */
+ *   FAULT_PORT=FILE                SIGSEGV when something is sent to the peer whose port FILE says
+ *   FAULT_SENT=FILE                SIGKILL when the kernel has something for the peer whose port FILE says; and
+ *                                  the next server, when it asks how much the kernel has: FILE is gone then */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -33,22 +36,47 @@ static void step(void)
 	pause();
 }
 
-static void poisoned(int fd)
+/* Whether the file says the port of fd's peer. */
+static int names_peer(const char *file, int fd)
 {
-	const char *file = getenv("FAULT_PORT");
 	struct sockaddr_in peer;
 	socklen_t len = sizeof peer;
 	char text[16] = "";
-	int port;
+	int port, names;
 
 	if (!file || getpeername(fd, (struct sockaddr *)&peer, &len) == -1)
-		return;
+		return 0;
 	port = open(file, O_RDONLY | O_CLOEXEC);
 	if (port == -1)
-		return;
-	if (read(port, text, sizeof text - 1) > 0 && atoi(text) == ntohs(peer.sin_port))
-		*(volatile int *)0 = 1;
+		return 0;
+	names = read(port, text, sizeof text - 1) > 0 && atoi(text) == ntohs(peer.sin_port);
 	close(port);
+	return names;
+}
+
+static void poisoned(int fd)
+{
+	if (names_peer(getenv("FAULT_PORT"), fd))
+		*(volatile int *)0 = 1;
+}
+
+static void die(void)
+{
+	kill(getpid(), SIGKILL);
+	pause();
+}
+
+static ssize_t was_sent(int fd, ssize_t n)
+{
+	const char *file = getenv("FAULT_SENT");
+	char next[512];
+
+	if (n > 0 && names_peer(file, fd)) {
+		snprintf(next, sizeof next, "%s.taken", file);
+		rename(file, next);
+		die();
+	}
+	return n;
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -57,7 +85,7 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	step();
 	poisoned(fd);
-	return REAL(sendmsg)(fd, message, flags);
+	return was_sent(fd, REAL(sendmsg)(fd, message, flags));
 }
 
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
@@ -76,5 +104,18 @@ ssize_t send(int fd, const void *data, size_t len, int flags)
 {
 	step();
 	poisoned(fd);
-	return REAL(send)(fd, data, len, flags);
+	return was_sent(fd, REAL(send)(fd, data, len, flags));
+}
+
+int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	const char *file = getenv("FAULT_SENT");
+	char next[512];
+
+	snprintf(next, sizeof next, "%s.taken", file ? file : "");
+	if (file && level == IPPROTO_TCP && name == TCP_INFO && names_peer(next, fd)) {
+		unlink(next);
+		die();
+	}
+	return REAL(getsockopt)(fd, level, name, value, len);
 }

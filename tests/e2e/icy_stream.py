@@ -4,6 +4,8 @@ import re
 import socket
 import time
 
+from stage import PATIENCE
+
 
 @dataclasses.dataclass
 class Title:
@@ -26,7 +28,7 @@ class Title:
 
 class IcyPlayer:
     def __init__(self, port, mount, request_headers=""):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self.socket.sendall(f"GET {mount} HTTP/1.0\r\nIcy-MetaData: 1\r\n"
                             f"{request_headers}\r\n".encode())
         got = b""
@@ -57,7 +59,7 @@ class IcyPlayer:
             self.buffer = self.buffer[1 + length:]
             self._next += self.metaint
 
-    def listen_until(self, enough, seconds=15):
+    def listen_until(self, enough, seconds=PATIENCE):
         end = time.monotonic() + seconds
         while True:
             self._take()

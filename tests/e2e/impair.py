@@ -4,7 +4,8 @@
         ... send to ("127.0.0.1", relay.port) ...
 
 Each sender gets a socket of its own towards the server, as behind a NAT. Times are seconds; loss,
-repeat and burst are shares of all datagrams; a burst loses 10 in a row; rate is bytes a second, with
+repeat, burst and reorder are shares of all datagrams; a burst loses 10 in a row; what is reordered comes 30 ms
+later than it would; rate is bytes a second, with
 a queue of a quarter of a second. Only what looks like media (RTP and RTCP) is impaired unless all is
 set: connecting is not what is tested.
 """
@@ -18,10 +19,11 @@ import time
 
 class Impairment:
     def __init__(self, to, seed=1, loss=0.0, burst=0.0, delay=0.0, jitter=0.0, repeat=0.0,
-                 rate=None, everything=False):
+                 rate=None, reorder=0.0, everything=False):
         self.to, self.random = to, random.Random(seed)
         self.loss, self.burst, self.delay, self.jitter = loss, burst, delay, jitter
         self.repeat, self.rate, self.everything = repeat, rate, everything
+        self.reorder = reorder
         self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.front.bind(("127.0.0.1", 0))
         self.front.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
@@ -73,6 +75,8 @@ class Impairment:
             self.lost += 1
             return
         at = now + self.delay + self.random.random() * self.jitter
+        if self.reorder and self.random.random() < self.reorder:
+            at += 0.03
         if self.rate:
             start = max(now, self.free_at[way])
             if start - now > 0.25:

@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import socket
+import sqlite3
 import ssl
 import subprocess
 import time
@@ -18,6 +19,12 @@ import time
 import pytest
 
 from stage import ADMIN_PASSWORD, await_true, free_ports
+
+# Before anybody is blamed: a busy machine may leave a process out for seconds at a time.
+PATIENCE = 60
+# Nor does the bouncer give anybody up where that is not what is tested; and it comes again at once.
+PATIENT = {"irc.answer_timeout": "10m", "irc.login_timeout": "10m", "irc.auth_timeout": "10m", "irc.ping_interval": "1h",
+           "irc.reconnect_first": "50ms", "irc.reconnect_most": "200ms"}
 
 
 class Line:
@@ -55,7 +62,7 @@ class Wire:
 
     def send_bytes(self, data):
         # Who floods is made to wait.
-        self.socket.settimeout(30)
+        self.socket.settimeout(PATIENCE)
         self.socket.sendall(data)
         self.socket.settimeout(0.05)
 
@@ -72,7 +79,7 @@ class Wire:
         *lines, self.buffer = self.buffer.split(b"\n")
         self.said += [line.rstrip(b"\r").decode(errors="replace") for line in lines]
 
-    def expect(self, pattern, seconds=10):
+    def expect(self, pattern, seconds=PATIENCE):
         """The next line that the pattern is found in, as a Line; lines before it are passed over."""
         end = time.monotonic() + seconds
         while True:
@@ -85,13 +92,13 @@ class Wire:
                             f"{' (closed)' if self.closed else ''}, only:\n" + "\n".join(line[:300] for line in self.said[-40:]))
             self.read()
 
-    def until(self, pattern, seconds=10):
+    def until(self, pattern, seconds=PATIENCE):
         """All lines from here to the one with the pattern, without that one."""
         begin = self.at
         self.expect(pattern, seconds)
         return self.said[begin:self.at - 1]
 
-    def gone(self, seconds=10):
+    def gone(self, seconds=PATIENCE):
         def look():
             self.read()
             return self.closed
@@ -105,7 +112,7 @@ class Client(Wire):
     """A client of the bouncer, registered when this returns (unless login is None)."""
 
     def __init__(self, port, login="admin", password=ADMIN_PASSWORD, caps="", nick="ann", context=None):
-        connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+        connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         if context:
             connection = context.wrap_socket(connection, server_hostname="localhost")
         super().__init__(connection)
@@ -121,16 +128,17 @@ class Client(Wire):
             self.send("CAP END")
         self.expect(" (422|376) ")
 
-    def sync(self, seconds=10):
+    def sync(self, seconds=PATIENCE):
         """All lines until now: what the bouncer has said when it answers a PING."""
         self.tokens += 1
         self.send(f"PING sync{self.tokens}")
         return self.until(f"PONG .*sync{self.tokens}", seconds)
 
-    def service(self, text, seconds=10):
-        """What BouncerServ answers."""
+    def service(self, text, seconds=PATIENCE):
+        """What BouncerServ answers; what it says of itself is a NOTICE."""
         self.send(f"PRIVMSG BouncerServ :{text}")
-        return [Line(line).params[-1] for line in self.sync(seconds) if "BouncerServ!" in line]
+        lines = [Line(line) for line in self.sync(seconds) if "BouncerServ!" in line]
+        return [line.params[-1] for line in lines if line.verb == "PRIVMSG"]
 
 
 class Fake(Wire):
@@ -164,6 +172,11 @@ class Fake(Wire):
         self.expect(f"JOIN {channel}")
         self.joined(channel, names)
 
+    def sync(self):
+        """What was sent until now, the bouncer has heard; what it had to say to that, is in .said."""
+        self.send("PING done")
+        self.expect("^PONG :done$")
+
     def joined(self, channel, names=""):
         self.send(f":{self.nick}!u@h JOIN {channel}",
                   f":fake 353 {self.nick} = {channel} :{self.nick} {names}",
@@ -182,12 +195,13 @@ class FakeServer:
         self.listener.listen(100)
         self.connections = []
 
-    def accept(self, seconds=15):
+    def accept(self, seconds=PATIENCE):
         self.listener.settimeout(seconds)
         try:
             connection, _ = self.listener.accept()
         except socket.timeout:
             pytest.fail(f"nobody connected within {seconds} s")
+        connection.settimeout(PATIENCE)
         if self.context:
             connection = self.context.wrap_socket(connection, server_side=True)
         self.connections.append(connection)
@@ -200,6 +214,37 @@ class FakeServer:
         for connection in [self.listener, *self.connections]:
             with contextlib.suppress(OSError):
                 connection.close()
+
+
+class FakeUnixServer(FakeServer):
+    """The same at a socket of this machine."""
+
+    def __init__(self, path):
+        self.path, self.context, self.connections = path, None, []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(100)
+
+    def address(self):
+        return f"irc+unix://{self.path}"
+
+
+def stored(server, query, *values):
+    """Rows of a server's database, as any other process may read it meanwhile."""
+    data = server.process.args[server.process.args.index("--data") + 1]
+    with contextlib.closing(sqlite3.connect(f"file:{data}/ringmain.db?mode=ro", uri=True, timeout=PATIENCE)) as store:
+        return store.execute(query, values).fetchall()
+
+
+def await_kept(server, channel="#ring", device="one", lines=()):
+    """Until it is on disk that the user is in this channel, with this client, and each of these texts was said."""
+    def look():
+        said = [line for (line,) in stored(server, "SELECT line FROM irc_lines")]
+        return (stored(server, "SELECT 1 FROM irc_networks JOIN irc_buffers ON irc_networks.id = network "
+                       "WHERE irc_buffers.name = ? AND irc_buffers.settings LIKE '%\"joined\":true%'", channel)
+                and stored(server, "SELECT 1 FROM irc_devices WHERE name = ?", device)
+                and all(any(line.endswith(f":{text}") for line in said) for text in lines))
+    await_true(look, PATIENCE, lambda: stored(server, "SELECT name, settings FROM irc_buffers"))
 
 
 # -- Debian's servers ------------------------------------------------------------------------------
@@ -231,7 +276,7 @@ def start_inspircd(crew, room, pair=None, more=""):
     port, secure = free_ports(), free_ports()
     room = pathlib.Path(room)
     conf = room / "inspircd.conf"
-    modules = ["ircv3", "ircv3_batch", "ircv3_capnotify", "ircv3_chghost", "ircv3_echomessage",
+    modules = ["cap", "ircv3", "ircv3_batch", "ircv3_capnotify", "ircv3_chghost", "ircv3_echomessage",
                "ircv3_invitenotify", "ircv3_labeledresponse", "ircv3_msgid", "ircv3_servertime",
                "ircv3_ctctags", "ircv3_accounttag", "sslinfo", "monitor", "namesx", "uhnames", "setname", "botmode"]
     conf.write_text(f"""
@@ -261,9 +306,9 @@ def start_inspircd(crew, room, pair=None, more=""):
 def await_port(port):
     def look():
         with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
             return True
-    await_true(look, 20, f"a server at {port}")
+    await_true(look, PATIENCE, f"a server at {port}")
     return port
 
 
@@ -271,7 +316,7 @@ class Person(Wire):
     """Somebody else on a network."""
 
     def __init__(self, port, nick="bob"):
-        super().__init__(socket.create_connection(("127.0.0.1", port), timeout=10))
+        super().__init__(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
         self.nick, self.tokens = nick, 0
         self.send(f"NICK {nick}", f"USER {nick} 0 * :{nick}")
         while True:

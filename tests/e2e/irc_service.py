@@ -1,7 +1,7 @@
 """A bouncer and its orders, for the tests of BouncerServ."""
 import json
 
-from irc import Client
+from irc import PATIENT, Client
 from stage import ADMIN_PASSWORD, free_ports
 
 ADMIN = ("admin", ADMIN_PASSWORD)
@@ -10,9 +10,8 @@ ADMIN = ("admin", ADMIN_PASSWORD)
 class Bouncer:
     def __init__(self, serve, settings=None):
         self.port = free_ports()
-        self.server = serve({"irc.listen": f"127.0.0.1:{self.port}", "irc.reconnect_first": "50ms",
-                             "irc.reconnect_most": "200ms", "workers": "2", "radio.shoutcast_port": "no",
-                             **(settings or {})})
+        self.server = serve({"irc.listen": f"127.0.0.1:{self.port}", **PATIENT, "workers": "2",
+                             "radio.shoutcast_port": "no", **(settings or {})})
 
     def client(self, login="admin", **options):
         return Client(self.port, login, **options)

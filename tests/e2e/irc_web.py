@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from irc import Client, Wire
+from irc import PATIENCE, Client, Wire
 from stage import ADMIN_PASSWORD
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -22,7 +22,7 @@ class WebWire(Wire):
                   f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}", "Sec-WebSocket-Version: 13"]
         wanted += [f"Sec-WebSocket-Protocol: {protocols}"] if protocols else []
         wanted += [f"Origin: {origin}"] if origin else []
-        connection.settimeout(10)
+        connection.settimeout(PATIENCE)
         connection.sendall("\r\n".join(wanted + ["", ""]).encode())
         while b"\r\n\r\n" not in self.raw:
             piece = connection.recv(65536)
@@ -80,7 +80,7 @@ class WebClient(WebWire):
     sync, service = Client.sync, Client.service
 
     def __init__(self, port, login="admin", password=ADMIN_PASSWORD, caps="", **options):
-        super().__init__(socket.create_connection(("127.0.0.1", port), timeout=10), **options)
+        super().__init__(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE), **options)
         self.tokens = 0
         assert self.status == 101, self.status
         self.send("CAP LS 302", "NICK ann", "USER ann 0 * :Ann", f"CAP REQ :sasl {caps}", "AUTHENTICATE PLAIN")

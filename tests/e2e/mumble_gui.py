@@ -34,7 +34,7 @@ def server_digest(port):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    with context.wrap_socket(socket.create_connection(("127.0.0.1", port), 10)) as tls:
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", port), 60)) as tls:
         return hashlib.sha1(tls.getpeercert(binary_form=True)).hexdigest()
 
 
@@ -86,7 +86,7 @@ class Sounds:
             yield samples
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 class Mumble:

@@ -20,6 +20,8 @@ import time
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from stage import PATIENCE
+
 SCHEMA = pathlib.Path(__file__).resolve().parent.parent / "unit" / "voice" / "mumble.proto"
 
 NAMES = {0: "version", 1: "udp_tunnel", 2: "authenticate", 3: "ping", 4: "reject", 5: "server_sync",
@@ -192,7 +194,7 @@ class Peer:
         context.verify_mode = ssl.CERT_NONE
         if cert:
             context.load_cert_chain(cert)
-        plain = socket.create_connection(self.address, 20, (source, 0))
+        plain = socket.create_connection(self.address, PATIENCE, (source, 0))
         self.tls = context.wrap_socket(plain)
         self.tls.setblocking(False)
         self.in_bytes = b""
@@ -346,7 +348,8 @@ class Peer:
             body, self.in_bytes = self.in_bytes[6:6 + length], self.in_bytes[6 + length:]
             self.take(number, body)
 
-    def until(self, condition, seconds=10.0, what=""):
+    def until(self, condition, seconds=PATIENCE, what=""):
+        seconds = max(seconds, PATIENCE)
         end = time.monotonic() + seconds
         while True:
             value = condition()
@@ -357,12 +360,12 @@ class Peer:
                 f"{[name for name, _ in self.messages[-8:]]}"
             self.poll(0.05)
 
-    def got(self, name, condition=lambda m: True, seconds=10.0, since=0):
+    def got(self, name, condition=lambda m: True, seconds=PATIENCE, since=0):
         """The first such message since then; messages keep lying in .messages."""
         return self.until(lambda: next((m for n, m in self.messages[since:]
                                         if n == name and condition(m)), None), seconds, name)
 
-    def hear(self, condition=lambda v: True, seconds=10.0):
+    def hear(self, condition=lambda v: True, seconds=PATIENCE):
         return self.until(lambda: next((v for v in self.heard if condition(v)), None), seconds,
                           "voice")
 
@@ -386,14 +389,11 @@ class Peer:
     def connect_udp(self):
         """Datagrams go both ways from here on."""
         had = len(self.pongs)
-        for _ in range(50):
+        end = time.monotonic() + PATIENCE
+        while len(self.pongs) == had:
+            assert time.monotonic() < end, f"{self.name}: no answer over UDP"
             self.ping_udp()
-            try:
-                self.until(lambda: len(self.pongs) > had, 0.4, "pong")
-                return
-            except AssertionError:
-                continue
-        raise AssertionError(f"{self.name}: no answer over UDP")
+            self.poll(0.4)
 
     def sync(self):
         """All that was asked before is done."""
@@ -404,6 +404,13 @@ class Peer:
         self.send("ping", timestamp=stamp)
         self.got("ping", lambda m: m.timestamp == stamp)
         self.poll()
+
+    def flush(self):
+        """All that was said before has been dealt with: datagrams of one sender keep their order."""
+        if self.tunnel or not self.ocb:
+            self.sync()
+        else:
+            self.connect_udp()
 
     def channel(self, name):
         """The number of a channel that is known by now."""
@@ -437,7 +444,10 @@ def settle(*peers):
 
 
 def mute_time(peers, seconds=0.3):
-    """Polls for a while: for what must not come."""
+    """For what must not come: what these have said so far is dealt with, and then a while."""
+    for peer in peers:
+        if peer.session is not None:
+            peer.flush()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for peer in peers:

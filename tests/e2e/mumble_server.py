@@ -25,7 +25,7 @@ class MumbleServer:
                 if parent.stat().st_uid == 0 and not parent.stat().st_mode & 1:
                     parent.chmod(parent.stat().st_mode | 0o011)
         lines = {"database": self.room / "murmur.sqlite", "port": self.port, "host": "127.0.0.1",
-                 "logfile": "", "pidfile": self.room / "pid", "bandwidth": 200000, "users": 300,
+                 "logfile": "", "pidfile": self.room / "pid", "bandwidth": 200000, "users": 300, "timeout": 600,
                  "autobanAttempts": 0, **(settings or {})}
         ini = self.room / "murmur.ini"
         ini.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))

@@ -2,12 +2,7 @@
 
 import array
 import hashlib
-import os
-import pathlib
 import struct
-import tempfile
-
-import pytest
 
 from stage import CLIENTS, run
 
@@ -15,14 +10,6 @@ HELPERS = CLIENTS.parent / "helpers"
 NET_INGEST = HELPERS / "net_ingest" / "net_ingest"
 CAPTURE_MANAGER = HELPERS / "capture-manager" / "capture-manager"
 REPEATED, DISCONTINUITY = 2, 4
-
-
-@pytest.fixture
-def slots(monkeypatch):
-    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="fc-e2e-", dir=shared) as directory:
-        monkeypatch.setenv("FC_DIR", directory)
-        yield pathlib.Path(directory)
 
 
 class Slot:

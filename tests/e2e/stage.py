@@ -6,7 +6,9 @@ beside it, and waiting for conditions.
         await_true(lambda: server.mount("/demo"), 10)
         server.stop()                         a clean end, or the test fails
 
-Nothing here waits for a fixed time, and everything that waits gives up.
+Nothing here waits for a fixed time, and everything that waits gives up. How long a thing takes when
+nobody disturbs it is what the callers name; before anybody is blamed, it has PATIENCE: a busy machine
+may leave a process out for seconds at a time.
 """
 import base64
 import contextlib
@@ -31,13 +33,15 @@ PROGRAM = pathlib.Path(os.environ.get("RINGMAIN", ROOT / "build" / "ringmain")).
 CLIENTS = pathlib.Path(os.environ.get("RINGMAIN_CLIENTS", ROOT / "build" / "clients")).resolve()
 
 # Below the ports that the kernel gives to outgoing connections; those who run side by side (pytest
-# -n) have each their own: here, and from 21000 + 300 n on in fault_harness.
+# -n) have each their own: here, up to ten of them, and from 23000 + 300 n on in fault_harness.
 CREW = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 PORTS = range(20000 + 300 * CREW, 20000 + 300 * CREW + 298)
 # One after the other: what was given out a moment ago may not be bound yet.
 NEXT_PORT = itertools.cycle(PORTS[::2])
 for _ in range(random.randrange(len(PORTS) // 2)):
     next(NEXT_PORT)
+
+PATIENCE = 60
 
 SOURCE_PASSWORD = "source of sound"
 ADMIN_PASSWORD = "hand on the desk"
@@ -47,8 +51,17 @@ FAULTS = re.compile(r"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime er
                     r"stack smashing|assertion|Assertion)")
 
 
+def drawn():
+    """Numbers by chance; RINGMAIN_SEED, which a test that fails tells, draws the same again."""
+    seed = int(os.environ.get("RINGMAIN_SEED") or random.randrange(1 << 30))
+    print(f"RINGMAIN_SEED={seed}")
+    return random.Random(seed)
+
+
 def await_true(condition, seconds, what=None):
-    """The first true value of condition(); fails when there is none within so many seconds."""
+    """The first true value of condition(); fails when there is none within so many seconds, and never
+    before PATIENCE is over."""
+    seconds = max(seconds, PATIENCE)
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -108,6 +121,7 @@ class Process:
 
     def wait(self, seconds):
         """Its exit code."""
+        seconds = max(seconds, PATIENCE)
         try:
             return self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -151,7 +165,7 @@ class Crew:
 
 def run(args, seconds=30, **options):
     """Runs a program to its end; fails when that does not come."""
-    args = [str(a) for a in args]
+    args, seconds = [str(a) for a in args], max(seconds, PATIENCE)
     try:
         return subprocess.run(args, capture_output=True, timeout=seconds,
                               **{"stdin": subprocess.DEVNULL, **options}
@@ -179,7 +193,7 @@ class Answer:
         return ElementTree.fromstring(self.body)
 
 
-def http_get(port, path, headers=None, auth=None, method="GET", body=None, seconds=10):
+def http_get(port, path, headers=None, auth=None, method="GET", body=None, seconds=PATIENCE):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     headers = dict(headers or {})
     if auth:
@@ -195,6 +209,7 @@ def http_get(port, path, headers=None, auth=None, method="GET", body=None, secon
 def exchange(port, raw, enough=None, seconds=5):
     """Sends these bytes, and reads until enough(bytes) says so or the server closes."""
     got = b""
+    seconds = max(seconds, PATIENCE)
     end = time.monotonic() + seconds
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as s:
         s.sendall(raw)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 
+from fault_harness import PATIENCE
 from handover_harness import Kept
 
 # Puts descriptors at 3, 4, … and becomes the program.
@@ -114,7 +115,7 @@ class Unit(Kept):
     def restart(self):
         """systemctl restart."""
         self.process.terminate()
-        assert self.process.wait(30) == 0, self.log()[-3000:]
+        assert self.process.wait(PATIENCE) == 0, self.log()[-3000:]
         self.start()
 
     def __exit__(self, *what):
