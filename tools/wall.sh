@@ -57,7 +57,7 @@ breaches=$(
 		grep -vE '^src/core/ring\.h:[0-9]*:[[:space:]]*struct ring_(shared|entry)( \*[a-z]+)?;' |
 		breach 'only ring.c touches ring memory'
 	code '(pthread_(mutex|rwlock|spin|cond)_|uv_(mutex|rwlock|cond|sem)_|mtx_|sem_(init|post|wait))' src |
-		grep -vE '^src/(core/(mailbox|worker|metric|log)\.[ch]|edge/lockout\.c|voice/voice_record_file\.c|radio/radio_(limit|feed)\.c):' |
+		grep -vE '^src/(core/(mailbox|side_thread|worker|metric|log)\.[ch]|edge/lockout\.c|sfu/sfu_record_file\.c|radio/radio_(limit|feed)\.c):' |
 		breach 'threads share rings, counters and messages'
 	code '\bvolatile\b' src | grep -v '__asm__ volatile' | breach 'volatile orders nothing between threads'
 	code '#[[:space:]]*include <sqlite3\.h>' src | grep -v '^src/store/' |

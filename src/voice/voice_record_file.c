@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/metric.h"
+#include "core/side_thread.h"
 #include "voice/proto/ogg_opus.h"
 
 #define SLOTS     512u /* packets of a worker's that wait for the disk */
@@ -54,17 +55,12 @@ struct recording {
 };
 
 struct order_item {
-	struct order_item *next;
+	struct message message;
 	struct record_order order;
 };
 
 static struct {
-	uv_thread_t thread;
-	uv_mutex_t mutex;
-	uv_cond_t wake;
-	struct order_item *first, **last; /* under mutex */
-	bool stop;                        /* under mutex */
-	bool runs, made;                  /* control's */
+	struct side_thread thread;
 	void (*fault)(struct message *message);
 	struct recording *recordings; /* the thread's */
 	_Atomic(struct ring *) rings[WORKERS_MAX];
@@ -288,21 +284,15 @@ static void obey(const struct record_order *order)
 
 static bool take_orders(void)
 {
-	struct order_item *list;
 	bool stop;
+	struct message *list = side_thread_take(&here.thread, ROUND_NS, &stop);
 
-	uv_mutex_lock(&here.mutex);
-	list = here.first;
-	here.first = NULL;
-	here.last = &here.first;
-	stop = here.stop;
-	uv_mutex_unlock(&here.mutex);
 	while (list) {
-		struct order_item *next = list->next;
+		struct order_item *item = container_of(list, struct order_item, message);
 
-		obey(&list->order);
-		free(list);
-		list = next;
+		list = list->next;
+		obey(&item->order);
+		free(item);
 	}
 	return stop;
 }
@@ -368,10 +358,6 @@ static void record_main(void *unused)
 
 	(void)unused;
 	while (!stop) {
-		uv_mutex_lock(&here.mutex);
-		if (!here.first && !here.stop)
-			(void)uv_cond_timedwait(&here.wake, &here.mutex, ROUND_NS);
-		uv_mutex_unlock(&here.mutex);
 		/* Who speaks is ordered before his first packet can come. */
 		stop = take_orders();
 		drain();
@@ -403,64 +389,33 @@ int record_thread_start(void (*fault)(struct message *message))
 {
 	int error = make_rings();
 
-	if (error || here.runs)
+	if (error || here.thread.runs)
 		return error;
-	if (!here.made) {
-		error = uv_mutex_init(&here.mutex);
-		if (!error)
-			error = uv_cond_init(&here.wake);
-		if (error)
-			return error;
-		here.made = true;
-	}
-	here.last = &here.first;
 	here.fault = fault;
-	here.stop = false;
-	error = uv_thread_create(&here.thread, record_main, NULL);
-	here.runs = error == 0;
-	return error;
+	return side_thread_start(&here.thread, record_main);
 }
 
 bool record_order(const struct record_order *order)
 {
-	struct order_item *item = malloc(sizeof *item);
+	struct order_item *item = here.thread.runs ? malloc(sizeof *item) : NULL;
 
-	if (!item || !here.runs) {
-		free(item);
+	if (!item)
 		return false;
-	}
-	item->next = NULL;
 	item->order = *order;
-	uv_mutex_lock(&here.mutex);
-	*here.last = item;
-	here.last = &item->next;
-	uv_cond_signal(&here.wake);
-	uv_mutex_unlock(&here.mutex);
+	side_thread_give(&here.thread, &item->message);
 	return true;
 }
 
 void record_thread_stop(void)
 {
-	if (!here.runs)
-		return;
-	uv_mutex_lock(&here.mutex);
-	here.stop = true;
-	uv_cond_signal(&here.wake);
-	uv_mutex_unlock(&here.mutex);
-	uv_thread_join(&here.thread);
-	here.runs = false;
+	side_thread_stop(&here.thread);
 }
 
 void record_thread_fini(void)
 {
-	record_thread_stop();
+	side_thread_fini(&here.thread);
 	for (unsigned i = 0; i < WORKERS_MAX; i++) {
 		free(atomic_load_explicit(&here.rings[i], memory_order_relaxed));
 		atomic_store_explicit(&here.rings[i], NULL, memory_order_relaxed);
 	}
-	if (here.made) {
-		uv_cond_destroy(&here.wake);
-		uv_mutex_destroy(&here.mutex);
-	}
-	here.made = false;
 }
