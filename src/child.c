@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/helper.h"
 #include "core/log.h"
 
 #define DELAY_LEAST_MS 1000
@@ -25,33 +26,6 @@ struct child {
 };
 
 RUNS_ON(on_control) static void child_spawn(struct child *child);
-
-/* Beside the program, in libexec of where it was installed, or in its build tree. */
-bool child_find(const char *name, char *out, size_t size)
-{
-	static const char *const places[] = {"/", "/../libexec/ringmain/", "/helpers/"};
-	char here[4096];
-	ssize_t len = readlink("/proc/self/exe", here, sizeof here - 1);
-	char *slash;
-
-	if (len <= 0)
-		return false;
-	here[len] = '\0';
-	slash = strrchr(here, '/');
-	if (!slash)
-		return false;
-	*slash = '\0';
-	for (size_t i = 0; i < COUNT_OF(places); i++) {
-		/* In the build tree each has a directory of its own. */
-		bool built = i == COUNT_OF(places) - 1;
-		int n = snprintf(out, size, "%s%s%s%s%s", here, places[i], built ? name : "",
-				 built ? "/" : "", name);
-
-		if (n > 0 && (size_t)n < size && access(out, X_OK) == 0)
-			return true;
-	}
-	return false;
-}
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -147,7 +121,7 @@ struct child *child_start(uv_loop_t *loop, const char *name, char **argv, char *
 
 	if (!child)
 		return NULL;
-	if (!child_find(name, child->path, sizeof child->path)) {
+	if (!helper_find(name, child->path, sizeof child->path)) {
 		log_error("core", "helper not found", kv_str("name", name));
 		free(child);
 		return NULL;

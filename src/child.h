@@ -11,9 +11,6 @@
 
 struct child;
 
-/* The path of a helper program. False: it is nowhere, or size is too small. */
-bool child_find(const char *name, char *out, size_t size);
-
 /* Starts NAME, found beside this program or in its build tree, with argv and further environment
  * (both NULL-terminated, copied by the caller for as long as the child lives). NULL when there is
  * no memory. What the program prints goes to our standard error. */

@@ -16,6 +16,7 @@
 #include "core/core_conf.h"
 #include "core/estate.h"
 #include "core/handover.h"
+#include "core/helper.h"
 #include "core/keeper.h"
 #include "core/log.h"
 #include "core/metric.h"
@@ -608,7 +609,7 @@ RUNS_ON(on_control) static int certificates_load(const struct server *server)
 	char fault[512], hook[4096];
 	int error;
 
-	if (!child_find("ringmain-acme-hook", hook, sizeof hook))
+	if (!helper_find("ringmain-acme-hook", hook, sizeof hook))
 		hook[0] = '\0';
 	acme_place(server->data, hook);
 	error = tls_prepare(tls_conf_of(server->conf), fault, sizeof fault);
