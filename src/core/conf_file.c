@@ -93,6 +93,40 @@ static void fault_bytes(struct parse *p)
 	      p->yaml.problem);
 }
 
+/* The line with this mark, up to it. */
+static struct bytes line_before(const struct parse *p, const yaml_mark_t *mark)
+{
+	struct bytes rest = p->text;
+
+	for (size_t line = 0; line < mark->line && rest.len; rest = bytes_skip(rest, 1))
+		line += rest.at[0] == '\n';
+	return bytes_first(rest, mark->column);
+}
+
+/* What libyaml's words come from most often, and what to do; "" where they say it themselves. */
+static const char *remedy(const struct parse *p)
+{
+	static const char quote[] = ": a value with this in it stands in quotes: \"...\"";
+	static const char indent[] = ": here is an indentation that differs from its neighbours', "
+				     "or a name without its colon";
+	struct bytes line = line_before(p, &p->yaml.problem_mark), rest;
+	const char *problem = p->yaml.problem;
+
+	rest = bytes_skip(p->text, (size_t)(line.at - p->text.at) + line.len);
+	if (strstr(problem, "cannot start any token"))
+		return rest.len && rest.at[0] == '\t' ? ": it is indented by blanks, not tabs"
+						      : quote;
+	if (strstr(problem, "mapping values are not allowed"))
+		return bytes_find(line, ':') < line.len ? quote : indent;
+	if (strstr(problem, "unexpected end of stream"))
+		return ": the quote that ends it is missing";
+	if (strstr(problem, "expected node content") && rest.len)
+		return quote;
+	if (strstr(problem, "expected key") || strstr(problem, "expected ':'"))
+		return indent;
+	return "";
+}
+
 static void fault_syntax(struct parse *p)
 {
 	const yaml_parser_t *yaml = &p->yaml;
@@ -108,10 +142,11 @@ static void fault_syntax(struct parse *p)
 	case YAML_EMITTER_ERROR: return;
 	}
 	if (yaml->context)
-		fault(p, &yaml->problem_mark, "cannot be read: %s, %s that begins at line %zu",
-		      yaml->problem, yaml->context, inside(p, yaml->context_mark).line + 1);
+		fault(p, &yaml->problem_mark, "cannot be read: %s, %s that begins at line %zu%s",
+		      yaml->problem, yaml->context, inside(p, yaml->context_mark).line + 1,
+		      remedy(p));
 	else
-		fault(p, &yaml->problem_mark, "cannot be read: %s", yaml->problem);
+		fault(p, &yaml->problem_mark, "cannot be read: %s%s", yaml->problem, remedy(p));
 }
 
 /* The node that the next value fills: the root, a new one in a list, or the one whose key came. */
@@ -328,7 +363,10 @@ bool conf_file_read(const char *path, char **data, size_t *len, struct conf_erro
 
 	*data = NULL;
 	if (fd == -1) {
-		conf_error_add(errors, place, "cannot be opened: %s", strerrordesc_np(errno));
+		conf_error_add(errors, place, "cannot be opened: %s%s", strerrordesc_np(errno),
+			       errno == ENOENT   ? "; --example prints one to start from"
+			       : errno == EACCES ? "; the user that runs ringmain may not read it"
+						 : "");
 		return false;
 	}
 	*data = malloc(CONF_FILE_MAX + 1);

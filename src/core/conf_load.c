@@ -311,8 +311,8 @@ static void refuse_unknown(struct load *load, struct conf_place place, const cha
 			       meant ? "?" : "");
 	else
 		conf_error_add(load->errors, place, "%sno such setting%s%s%s", front,
-			       meant ? "; did you mean " : "", meant ? meant : "",
-			       meant ? "?" : "");
+			       meant ? "; did you mean " : "; --help lists them all",
+			       meant ? meant : "", meant ? "?" : "");
 }
 
 static bool find_in_section(const struct conf_section *section, const char *name, size_t *index)

@@ -85,8 +85,10 @@ void conf_write_help(FILE *out, const struct conf_room *const *rooms, size_t cou
 		const struct conf_section *section = room->section;
 		char prefix[128];
 
-		fprintf(out, "%s%s\n", i ? "\n" : "", room->title);
-		help_items(out, room, room->items, room->count, "");
+		if (room->count) {
+			fprintf(out, "%s%s\n", i ? "\n" : "", room->title);
+			help_items(out, room, room->items, room->count, "");
+		}
 		if (!section)
 			continue;
 		fprintf(out, "\n%s: %s.NAME, such as %s.%s\n", room->title, section->name,
@@ -153,8 +155,10 @@ void conf_write_man(FILE *out, const struct conf_room *const *rooms, size_t coun
 	for (size_t i = 0; i < count; i++) {
 		const struct conf_room *room = rooms[i];
 
-		fprintf(out, ".Ss %s\n", room->title);
-		man_items(out, room, room->items, room->count);
+		if (room->count) {
+			fprintf(out, ".Ss %s\n", room->title);
+			man_items(out, room, room->items, room->count);
+		}
 		if (!room->section)
 			continue;
 		fprintf(out, ".Ss \"%s: the group %s\"\n", room->title, room->section->name);

@@ -334,7 +334,7 @@ static void an_option_at_fault_is_named_without_its_value(void **state)
 		{"plain=\xff", "--set plain=…: plain: expected one line of text (UTF-8, no control "
 			       "characters), found \"\xff\"\n"},
 		{"plain", "--set plain=…: expected NAME=VALUE\n"},
-		{"=x", "--set =…: no such setting\n"},
+		{"=x", "--set =…: no such setting; --help lists them all\n"},
 		{"thing=x",
 		 "--set thing=…: expected thing.NAME.SETTING, such as thing./one.next\n"},
 		{"thing./a=x", "--set thing./a=…: expected thing.NAME.SETTING, such as "
@@ -404,8 +404,10 @@ static void a_file_that_is_not_there_is_a_fault(void **state)
 
 	assert_null(conf_load(plain_rooms, 1, &source, &errors));
 	assert_int_equal(errors.count, 1);
-	assert_string_equal(errors.at[0].text, "/nonexistent/ringmain.conf: cannot be opened: No "
-					       "such file or directory");
+	assert_string_equal(errors.at[0].text,
+			    "/nonexistent/ringmain.conf: cannot be opened: No "
+			    "such file or directory; --example prints one to start "
+			    "from");
 	conf_errors_fini(&errors);
 }
 
