@@ -8,6 +8,7 @@
 #include "core/arena.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/lookout.h"
 #include "core/metric.h"
 #include "core/pool.h"
 #include "edge/access.h"
@@ -107,6 +108,7 @@ struct conn_list {
 	struct conn *first;
 	struct pool pool;
 	uv_timer_t sweep;
+	struct lookout look;
 	bool stopping;
 	struct table left; /* in the estate: for who takes over */
 };
@@ -828,6 +830,8 @@ static void on_sweep(uv_timer_t *timer)
 
 	(void)timer;
 	enter_worker();
+	if (!lookout_counts(&list.look, now, SWEEP_MS))
+		return;
 	for (struct conn *conn = list.first; conn; conn = next) {
 		next = conn->next;
 		if (conn->state == CONN_WAIT || mono_before(now, conn->deadline))

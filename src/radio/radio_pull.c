@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/lookout.h"
 #include "core/metric.h"
 #include "edge/proto/charset.h"
 #include "edge/proto/url.h"
@@ -16,6 +17,7 @@
 
 static _Thread_local struct pull *pulls;
 static _Thread_local uv_timer_t sweep;
+static _Thread_local struct lookout look;
 static _Thread_local bool stopped;
 
 static int pull_call(struct pull *pull, const char *url);
@@ -486,6 +488,8 @@ static void on_sweep(uv_timer_t *timer)
 
 	(void)timer;
 	enter_worker();
+	if (!lookout_counts(&look, now, SWEEP_MS))
+		return;
 	for (struct pull *pull = pulls; pull; pull = next) {
 		int64_t silent = mono_since_us(now, pull->last_data) / 1000;
 
@@ -508,6 +512,7 @@ int pull_worker_start(struct worker *worker)
 
 	pulls = NULL;
 	stopped = false;
+	look = (struct lookout){0};
 	return error ? error : uv_timer_start(&sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/lookout.h"
 #include "core/metric.h"
 #include "core/tcp.h"
 #include "edge/edge.h"
@@ -89,6 +90,7 @@ static _Thread_local struct table rows;
 static _Thread_local struct source *sources;
 static _Thread_local uint8_t scratch[READ_SIZE];
 static _Thread_local uv_timer_t sweep;
+static _Thread_local struct lookout look;
 static _Thread_local bool parted;
 
 /* --- the end -------------------------------------------------------------------------------- */
@@ -383,6 +385,8 @@ static void on_sweep(uv_timer_t *timer)
 
 	(void)timer;
 	enter_worker();
+	if (!lookout_counts(&look, now, SWEEP_MS))
+		return;
 	for (struct source *source = sources; source; source = next) {
 		int64_t timeout_ms = (int64_t)mount_conf(source->mount)->source_timeout;
 
@@ -795,6 +799,7 @@ int source_worker_start(struct worker *worker)
 
 	sources = NULL;
 	parted = false;
+	look = (struct lookout){0};
 	if (error)
 		return error;
 	error = uv_timer_init(&worker->loop, &sweep);

@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/lookout.h"
 #include "core/metric.h"
 #include "edge/edge.h"
 #include "edge/tls_handshake.h"
@@ -67,6 +68,7 @@ struct voice_conn {
 struct list {
 	struct voice_conn *first, *dirty;
 	uv_timer_t sweep;
+	struct lookout look;
 	unsigned open_handles;
 	bool stopping;
 	bool hushed; /* nothing is read of those who are in */
@@ -827,6 +829,8 @@ static void on_sweep(uv_timer_t *timer)
 
 	(void)timer;
 	enter_worker();
+	if (!lookout_counts(&list.look, now, SWEEP_MS))
+		return;
 	for (struct voice_conn *conn = list.first; conn; conn = next) {
 		bool fresh = conn->state == HANDSHAKE ||
 			     (conn->peer &&

@@ -1,6 +1,7 @@
 #include "guarded.h"
 
 #include "core/clock.h"
+#include "core/lookout.h"
 
 static void moments_add_and_order(void **state)
 {
@@ -34,6 +35,23 @@ static void a_moment_before_is_not_never(void **state)
 	assert_int_equal(mono_add_us((mono_t){INT64_MIN + 1}, -5).us, INT64_MIN);
 }
 
+static void a_look_that_comes_late_judges_nobody_once(void **state)
+{
+	struct lookout look = {0};
+	mono_t t = {5000000};
+
+	(void)state;
+	assert_true(lookout_counts(&look, t, 250));
+	assert_true(lookout_counts(&look, t = mono_add_ms(t, 750), 250));
+	assert_false(lookout_counts(&look, t = mono_add_ms(t, 751), 250));
+	assert_true(lookout_counts(&look, t = mono_add_ms(t, 0), 250));
+	assert_true(lookout_counts(&look, t = mono_add_ms(t, 250), 250));
+	/* Always late: every other one counts. */
+	assert_false(lookout_counts(&look, t = mono_add_ms(t, 5000), 250));
+	assert_true(lookout_counts(&look, t = mono_add_ms(t, 5000), 250));
+	assert_false(lookout_counts(&look, t = mono_add_ms(t, 5000), 250));
+}
+
 static void the_clock_does_not_go_back(void **state)
 {
 	mono_t before = mono_now();
@@ -54,6 +72,7 @@ int main(void)
 		cmocka_unit_test(moments_add_and_order),
 		cmocka_unit_test(never_stays_never),
 		cmocka_unit_test(a_moment_before_is_not_never),
+		cmocka_unit_test(a_look_that_comes_late_judges_nobody_once),
 		cmocka_unit_test(the_clock_does_not_go_back),
 	};
 
