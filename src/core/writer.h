@@ -50,16 +50,38 @@ static inline void writer_u8(struct writer *w, uint8_t byte)
 	writer_put(w, bytes_of(&byte, 1));
 }
 
+/* The same bytes in the other order, where the machine keeps the lowest first. */
+static inline uint64_t writer_from_be(uint64_t value)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return __builtin_bswap64(value);
+#else
+	return value;
+#endif
+}
+
+static inline uint64_t writer_from_le(uint64_t value)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return value;
+#else
+	return __builtin_bswap64(value);
+#endif
+}
+
+/* Of value the last n bytes, 1 to 8; with n known, one store. */
 static inline void writer_be(struct writer *w, uint64_t value, size_t n)
 {
-	for (size_t i = n; i > 0; i--)
-		writer_u8(w, (uint8_t)(value >> (8 * (i - 1))));
+	uint64_t field = writer_from_be(value << (64 - 8 * n));
+
+	writer_put(w, bytes_of(&field, n));
 }
 
 static inline void writer_le(struct writer *w, uint64_t value, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		writer_u8(w, (uint8_t)(value >> (8 * i)));
+	uint64_t field = writer_from_le(value);
+
+	writer_put(w, bytes_of(&field, n));
 }
 
 static inline void writer_fill(struct writer *w, uint8_t byte, size_t n)
