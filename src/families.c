@@ -23,6 +23,15 @@ size_t families_rooms(const struct conf_room **rooms, size_t count)
 	return count;
 }
 
+void families_doubt(const struct conf *conf, struct conf_errors *errors)
+{
+	for (size_t i = 0; i < COUNT_OF(families); i++) {
+		if (families[i]->doubt)
+			families[i]->doubt(conf, errors);
+	}
+	conf_errors_sort(errors);
+}
+
 size_t families_hooks(const struct worker_hooks **hooks, size_t count)
 {
 	for (size_t i = 0; i < COUNT_OF(families); i++) {

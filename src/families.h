@@ -13,6 +13,9 @@ size_t families_rooms(const struct conf_room **rooms, size_t count);
 /* Adds their hooks likewise. */
 size_t families_hooks(const struct worker_hooks **hooks, size_t count);
 
+/* What of their settings is good and will not work today. */
+void families_doubt(const struct conf *conf, struct conf_errors *errors);
+
 void families_know(void);
 void families_configure(const struct conf *conf);
 RUNS_ON(on_control) MUST_CHECK int families_start(uv_loop_t *loop, const struct conf *conf);

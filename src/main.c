@@ -57,6 +57,7 @@
 #include "radio/radio.h"
 #include "radio/radio_relay_own.h"
 #include "secrets.h"
+#include "standing.h"
 #include "store/store.h"
 #include "upgrade.h"
 
@@ -132,7 +133,13 @@ static void say_doubts(const struct conf *conf, FILE *out)
 {
 	struct conf_errors doubts = {0};
 
-	radio_conf_doubt(conf, &doubts);
+	standing_doubt(conf, &doubts);
+	core_conf_doubt(conf, &doubts);
+	edge_conf_doubt(conf, &doubts);
+	/* A server that starts or goes on has loaded them, or says why not. */
+	if (!workers_count())
+		tls_identity_doubt(conf, &doubts);
+	families_doubt(conf, &doubts);
 	for (size_t i = 0; workers_count() && i < doubts.count; i++)
 		log_warnx("core", "settings doubtful", kv_str("doubt", doubts.at[i].text));
 	if (out)
@@ -741,6 +748,7 @@ RUNS_ON(on_control) static void ready(struct server *server, const struct option
 	bool again = estate_is_adopted() || server->loose_doors;
 
 	demo_start(server);
+	say_doubts(server->conf, NULL);
 	log_info("core", "ready", kv_u64("port", edge_port()), kv_u64("workers", workers_count()));
 	keeper_owns(estate_fd());
 	keeper_say_ready();
@@ -761,6 +769,7 @@ static int serve(struct server *server, const struct options *options)
 	watch_signal(server, &server->hangup, on_hangup, SIGHUP);
 	watch_signal(server, &server->renew, on_renew, SIGUSR2);
 	keeper_listens();
+	standing_take(server->conf);
 	error = rooms_start(server);
 	if (!error) {
 		side_doors_open(server);
@@ -781,6 +790,7 @@ static int serve(struct server *server, const struct options *options)
 		child_stop(server->demo);
 	if (workers_count())
 		rooms_stop(server);
+	standing_drop();
 	log_info("core", "ended");
 	return error ? 1 : 0;
 }

@@ -10,6 +10,9 @@ struct core_conf {
 
 extern const struct conf_room core_conf_room;
 
+/* What will not work today. */
+void core_conf_doubt(const struct conf *conf, struct conf_errors *errors);
+
 static inline const struct core_conf *core_conf_of(const struct conf *conf)
 {
 	return conf_values(conf, &core_conf_room);

@@ -23,6 +23,8 @@ struct family {
 	const struct conf_room *const *rooms; /* its settings; ends with NULL */
 	const struct worker_hooks *hooks;     /* its part of each worker */
 
+	/* What of its settings is good and will not work today. Any thread, after the load. */
+	void (*doubt)(const struct conf *conf, struct conf_errors *errors);
 	/* Announces the tables that it leaves in an estate. Before there is one, before all else. */
 	void (*know)(void);
 	/* Takes the settings, hands in routes, operations, metrics. Before there are workers. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/conf_net.h"
+#include "core/conf_path.h"
 
 static const struct conf_item items[] = {
 #define SETTING(name, type, field, ...) \
@@ -55,3 +56,11 @@ const struct conf_room edge_conf_room = {
 	.size = sizeof(struct edge_conf),
 	.check = check,
 };
+
+void edge_conf_doubt(const struct conf *conf, struct conf_errors *errors)
+{
+	const struct edge_conf *edge = edge_conf_of(conf);
+
+	conf_path_doubt_readable(errors, conf, edge, "files.directory", edge->files_directory,
+				 true);
+}

@@ -10,6 +10,9 @@ struct edge_conf {
 
 extern const struct conf_room edge_conf_room;
 
+/* What will not work today. */
+void edge_conf_doubt(const struct conf *conf, struct conf_errors *errors);
+
 static inline const struct edge_conf *edge_conf_of(const struct conf *conf)
 {
 	return conf_values(conf, &edge_conf_room);

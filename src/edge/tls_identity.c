@@ -95,6 +95,14 @@ static bool say(char *fault, size_t size, const char *what, const char *file)
 
 	if (code && ERR_SYSTEM_ERROR(code))
 		why = strerror(ERR_GET_REASON(code));
+	else if (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE)
+		why = "there is no certificate in PEM in it";
+	else if (ERR_GET_LIB(code) == ERR_LIB_OSSL_DECODER &&
+		 ERR_GET_REASON(code) == ERR_R_UNSUPPORTED)
+		why = "there is no private key in it: tls.key names the file that has it";
+	else if (ERR_GET_REASON(code) == ERR_R_INTERRUPTED_OR_CANCELLED)
+		why = "it has a passphrase, and nobody is there to type it: openssl pkey takes it "
+		      "off";
 	snprintf(fault, size, "%s %s: %s", what, file, why ? why : "unusable");
 	ERR_clear_error();
 	return false;
@@ -169,6 +177,27 @@ static int64_t time_of(const ASN1_TIME *time)
 		result = (int64_t)days * 86400 + seconds;
 	ASN1_TIME_free(epoch);
 	return result;
+}
+
+void tls_identity_doubt(const struct conf *conf, struct conf_errors *errors)
+{
+	const struct tls_conf *tls = tls_conf_of(conf);
+	char fault[512];
+
+	for (size_t i = 0; i < tls->certificate.count; i++) {
+		bool own_key = i < tls->key.count;
+		struct tls_pair pair = {tls->certificate.at[i],
+					own_key ? tls->key.at[i] : tls->certificate.at[i]};
+		SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+
+		if (context && !context_load(context, &pair, fault, sizeof fault))
+			conf_fault_member(errors, conf, tls,
+					  own_key && strncmp(fault, "the key", 7) == 0
+						  ? "tls.key"
+						  : "tls.certificate",
+					  i, "%s", fault);
+		SSL_CTX_free(context);
+	}
 }
 
 struct tls_identity *tls_identity_load(const struct tls_conf *conf, const struct tls_pair *pairs,

@@ -284,6 +284,7 @@ const struct family radio_family = {
 	.name = "radio",
 	.rooms = rooms,
 	.hooks = &worker_hooks,
+	.doubt = radio_conf_doubt,
 	.know = know,
 	.configure = configure,
 	.start = start,

@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/conf_net.h"
+#include "core/conf_path.h"
 #include "edge/proto/url.h"
 #include "radio/proto/playlist.h"
 
@@ -170,34 +170,34 @@ static void check(const struct conf *conf, struct conf_errors *errors)
 		check_mount(conf, i, errors);
 }
 
-/* A directory whose name is only known when the file is made is not looked for. */
-static void doubt_directory(const struct conf *conf, size_t i, const char *item, const char *path,
-			    struct conf_errors *errors)
+static void doubt_place(const struct conf *conf, size_t i, const char *item, const char *path,
+			struct conf_errors *errors)
 {
 	const char *end = strrchr(path, '/');
-	char directory[4096];
-	struct stat st;
 
-	if (!end || end == path ||
-	    !conf_entry_says(conf, &mount_conf_section, name_at(conf, i), item) ||
-	    (size_t)(end - path) >= sizeof directory)
-		return;
-	memcpy(directory, path, (size_t)(end - path));
-	directory[end - path] = '\0';
-	if (strpbrk(directory, "{%"))
-		return;
-	if (stat(directory, &st) != 0 || !S_ISDIR(st.st_mode))
-		conf_fault(errors, conf, values_at(conf, i), item,
-			   "there is no directory \"%s\" now", directory);
+	/* A directory whose name is only known when the file is made is not looked for. */
+	if (end && strcspn(path, "{%") >= (size_t)(end - path) &&
+	    conf_entry_says(conf, &mount_conf_section, name_at(conf, i), item))
+		conf_path_doubt_place(errors, conf, values_at(conf, i), item, path);
+}
+
+static void doubt_file(const struct conf *conf, size_t i, const char *item, const char *path,
+		       struct conf_errors *errors)
+{
+	if (conf_entry_says(conf, &mount_conf_section, name_at(conf, i), item))
+		conf_path_doubt_readable(errors, conf, values_at(conf, i), item, path, false);
 }
 
 void radio_conf_doubt(const struct conf *conf, struct conf_errors *errors)
 {
 	for (size_t i = 0; i < conf_entry_count(conf, &mount_conf_section); i++) {
-		doubt_directory(conf, i, "dump", values_at(conf, i)->dump, errors);
-		doubt_directory(conf, i, "htpasswd", values_at(conf, i)->htpasswd, errors);
+		const struct mount_conf *mount = values_at(conf, i);
+
+		doubt_place(conf, i, "dump", mount->dump, errors);
+		doubt_place(conf, i, "htpasswd", mount->htpasswd, errors);
+		doubt_file(conf, i, "intro", mount->intro, errors);
+		doubt_file(conf, i, "fallback_file", mount->fallback_file, errors);
 	}
-	conf_errors_sort(errors);
 }
 
 const struct conf_room radio_conf_room = {

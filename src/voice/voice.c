@@ -241,6 +241,7 @@ const struct family voice_family = {
 	.name = "voice",
 	.rooms = rooms,
 	.hooks = &hooks,
+	.doubt = voice_conf_doubt,
 	.know = know,
 	.configure = prepare,
 	.start = start,

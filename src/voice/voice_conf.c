@@ -2,6 +2,7 @@
 
 #include "core/bytes.h"
 #include "core/conf_net.h"
+#include "core/conf_path.h"
 
 static const struct conf_item voice_items[] = {
 #define SETTING(name, type, field, ...) \
@@ -23,6 +24,14 @@ static void voice_check(const struct conf *conf, struct conf_errors *errors)
 		conf_fault(errors, conf, values, "voice.suggest_version",
 			   "expected up to three numbers, such as 1.4.0");
 	conf_net_check_listen(errors, conf, values, "voice.listen", &values->listen);
+}
+
+void voice_conf_doubt(const struct conf *conf, struct conf_errors *errors)
+{
+	const struct voice_conf *values = voice_conf_of(conf);
+
+	conf_path_doubt_directory(errors, conf, values, "voice.record_directory",
+				  values->record_directory);
 }
 
 const struct conf_room voice_conf_room = {

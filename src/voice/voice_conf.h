@@ -17,3 +17,6 @@ static inline const struct voice_conf *voice_conf_of(const struct conf *conf)
 {
 	return conf_values(conf, &voice_conf_room);
 }
+
+/* What of them is good and will not work today. */
+void voice_conf_doubt(const struct conf *conf, struct conf_errors *errors);
