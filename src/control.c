@@ -16,26 +16,29 @@
 
 #define NAME      "control"
 #define WORDS_MAX 4096
-#define CALLERS   8
+#define CALLERS   32
+#define PLACES    (CALLERS + 1) /* one that is just being closed has its place until the turn ends */
 #define AGAIN_MS  2000
+#define LOOK_MS   1000
 
 struct caller {
 	uv_poll_t poll;
 	int fd;
 	bool in_use;
-	bool waits; /* for the outcome of an upgrade */
-	bool asks;  /* a family, which has not answered */
-	uint64_t number;
+	bool waits;      /* for the outcome of an upgrade */
+	bool asks;       /* a family, which has not answered */
+	uint64_t number; /* the lower, the longer it is there */
+	uint64_t since;  /* by the loop's clock */
 	char line[WORDS_MAX];
 	size_t len;
 };
 
 static const struct control_hooks *hooks;
 static uv_poll_t listener;
-static uv_timer_t again;
+static uv_timer_t again, look;
 static const char *directory;
 static int listening = -1, directory_fd = -1;
-static struct caller callers[CALLERS];
+static struct caller callers[PLACES];
 static uint64_t numbers;
 
 /* The directory's own path may be longer than a socket's address. */
@@ -192,34 +195,92 @@ static bool may_ask(int fd)
 	       (who.uid == 0 || who.uid == geteuid());
 }
 
-RUNS_ON(on_control) static bool caller_begin(int fd)
+static bool is_here(const struct caller *caller)
 {
-	for (size_t i = 0; i < CALLERS; i++) {
+	return caller->in_use && caller->fd >= 0;
+}
+
+/* Its order is not all there: nothing is lost with it. */
+static bool is_idle(const struct caller *caller)
+{
+	return is_here(caller) && !caller->waits && !caller->asks;
+}
+
+/* Ends who was idle for too long; runs while anybody is here. */
+static void on_look(uv_timer_t *timer)
+{
+	uint64_t now = uv_now(timer->loop), idle;
+	bool any = false;
+
+	enter_control();
+	idle = hooks->idle();
+	for (size_t i = 0; i < PLACES; i++) {
+		if (is_idle(&callers[i]) && now - callers[i].since >= idle)
+			answer(&callers[i], false, "no order was given here within control.idle");
+		any |= is_here(&callers[i]);
+	}
+	if (!any)
+		uv_timer_stop(timer);
+}
+
+/* A place for one more; whoever has said nothing for longest makes room. NULL: all are being served. */
+RUNS_ON(on_control) static struct caller *place_find(void)
+{
+	struct caller *oldest = NULL, *free_place = NULL;
+	size_t here = 0;
+
+	for (size_t i = 0; i < PLACES; i++) {
 		struct caller *caller = &callers[i];
 
-		if (caller->in_use)
-			continue;
-		*caller = (struct caller){.fd = fd, .in_use = true, .number = ++numbers};
-		if (uv_poll_init(again.loop, &caller->poll, fd) != 0) {
-			caller->in_use = false;
-			return false;
-		}
-		uv_poll_start(&caller->poll, UV_READABLE, on_caller);
-		return true;
+		here += is_here(caller);
+		if (!caller->in_use)
+			free_place = caller;
+		else if (is_idle(caller) && (!oldest || caller->number < oldest->number))
+			oldest = caller;
 	}
-	return false;
+	if (!free_place || (here >= CALLERS && !oldest))
+		return NULL;
+	if (here >= CALLERS)
+		answer(oldest, false, "another came, and no order was given here in time");
+	return free_place;
+}
+
+/* NULL, or why not. */
+RUNS_ON(on_control) static const char *caller_begin(int fd)
+{
+	struct caller *caller;
+
+	if (!may_ask(fd))
+		return "error only root and the user that the server runs as are heard\n";
+	caller = place_find();
+	if (!caller)
+		return "error too many orders are being carried out: give it again later\n";
+	*caller = (struct caller){
+		.fd = fd, .in_use = true, .number = ++numbers, .since = uv_now(again.loop)};
+	if (uv_poll_init(again.loop, &caller->poll, fd) != 0) {
+		caller->in_use = false;
+		return "error out of memory\n";
+	}
+	uv_poll_start(&caller->poll, UV_READABLE, on_caller);
+	if (!uv_is_active((const uv_handle_t *)&look))
+		uv_timer_start(&look, on_look, LOOK_MS, LOOK_MS);
+	return NULL;
 }
 
 static void on_knock(uv_poll_t *poll, int status, int events)
 {
 	int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	const char *refusal;
 
 	(void)poll;
 	(void)status;
 	(void)events;
 	enter_control();
-	if (fd >= 0 && (!may_ask(fd) || !caller_begin(fd)))
-		close(fd);
+	refusal = fd >= 0 ? caller_begin(fd) : NULL;
+	if (!refusal)
+		return;
+	(void)send(fd, refusal, strlen(refusal), MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
 }
 
 /* Under another name first, so that there is one at every moment of an upgrade. */
@@ -279,6 +340,7 @@ int control_start(uv_loop_t *loop, const char *path, const struct control_hooks 
 
 	if (error)
 		return error;
+	uv_timer_init(loop, &look); /* which does not fail */
 	hooks = table;
 	directory = path;
 	error = listen_here();
@@ -289,7 +351,7 @@ int control_start(uv_loop_t *loop, const char *path, const struct control_hooks 
 
 void control_outcome(bool done, const char *why)
 {
-	for (size_t i = 0; i < CALLERS; i++)
+	for (size_t i = 0; i < PLACES; i++)
 		if (callers[i].in_use && callers[i].waits)
 			answer(&callers[i], done, why);
 }
@@ -299,6 +361,7 @@ void control_stop(bool remove_name)
 	if (!again.loop)
 		return;
 	uv_close((uv_handle_t *)&again, NULL);
+	uv_close((uv_handle_t *)&look, NULL);
 	if (listening >= 0) {
 		if (remove_name)
 			(void)unlinkat(directory_fd, NAME, 0);
@@ -307,7 +370,7 @@ void control_stop(bool remove_name)
 		close(directory_fd);
 	}
 	listening = -1;
-	for (size_t i = 0; i < CALLERS; i++)
-		if (callers[i].in_use && callers[i].fd >= 0)
+	for (size_t i = 0; i < PLACES; i++)
+		if (is_here(&callers[i]))
 			caller_end(&callers[i]);
 }

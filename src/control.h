@@ -3,7 +3,8 @@
  *   "upgrade\n" "reload\n"  ─▶  "ok …\n" | "error …\n"; what is wrong with settings in lines behind it
  *   "irc USER …\n"          ─▶  the same, of the family of that name; the answer may have many lines
  *
- * Only root and the user that the server runs as are heard (SO_PEERCRED). Thread: control. */
+ * Only root and the user that the server runs as are heard (SO_PEERCRED), some dozens at a time. Who has not
+ * given an order in time, or has not when another wants his place, is told so and closed. Thread: control. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,6 +18,7 @@
 struct control_hooks {
 	bool (*reload)(FILE *said); /* what is wrong is written there, a line each */
 	bool (*upgrade)(void);      /* false: it cannot begin; else control_outcome() follows */
+	uint64_t (*idle)(void);     /* so many milliseconds may pass before an order is there */
 	bool (*order)(const char *family, struct family_order *order); /* false: there is none */
 };
 

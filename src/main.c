@@ -718,6 +718,11 @@ RUNS_ON(on_control) static void all_given(void)
 	the_server->stopping = true;
 }
 
+static uint64_t control_idle(void)
+{
+	return core_conf_of(the_server->conf)->control_idle;
+}
+
 /* For ringmainctl, and for keepers. */
 RUNS_ON(on_control) static void side_doors_open(struct server *server)
 {
@@ -729,6 +734,7 @@ RUNS_ON(on_control) static void side_doors_open(struct server *server)
 	static const struct control_hooks control_hooks = {
 		.reload = reload_over_api,
 		.upgrade = upgrade_ask,
+		.idle = control_idle,
 		.order = families_order,
 	};
 	int error = control_start(server->loop, server->data, &control_hooks);
