@@ -1,5 +1,6 @@
 #include "families.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/check.h"
@@ -88,8 +89,14 @@ int families_listen(uv_loop_t *loop, const struct conf *conf, const struct conf 
 	int first = 0;
 
 	for (size_t i = 0; i < COUNT_OF(families); i++) {
-		int error = families[i]->listen ? families[i]->listen(loop, conf, at, size) : 0;
+		/* One that opens its doors may have written there too. */
+		char tried[128] = "";
+		int error = families[i]->listen
+				    ? families[i]->listen(loop, conf, tried, sizeof tried)
+				    : 0;
 
+		if (error && !first)
+			snprintf(at, size, "%s", tried);
 		if (error && before) {
 			listen_as_before(loop, before, i);
 			return error;

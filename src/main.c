@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "advice.h"
 #include "child.h"
 #include "control.h"
 #include "core/conf.h"
@@ -290,26 +291,6 @@ RUNS_ON(on_control) static void welcome(const struct server *server, bool show)
 	fflush(stdout);
 }
 
-/* What to do when the server does not start; the log has said why. */
-static void explain_start(int error, const char *at)
-{
-	if (!at[0])
-		return;
-	if (error == -EADDRINUSE)
-		fprintf(stderr,
-			"\nringmain: another program serves %s already. Choose another port, "
-			"for example:\n    --set 'http.listen=[::]:8010'\n"
-			"or in the setting that names this one (voice.listen, irc.listen …);\n"
-			"no two may have the same. The port above http.listen's is ours, for\n"
-			"SHOUTcast encoders; --set radio.shoutcast_port=no does without.\n\n",
-			at);
-	else if (error == -EACCES)
-		fprintf(stderr,
-			"\nringmain: %s is not for ordinary users. Choose a port above 1023:\n"
-			"    --set 'http.listen=[::]:8000'\n\n",
-			at);
-}
-
 /* --- life ----------------------------------------------------------------------------------- */
 
 /* There is one server in a process: for signals and for orders that come without it. */
@@ -357,7 +338,7 @@ RUNS_ON(on_control)
 static enum forced put_in_force(struct server *server, const struct conf *conf, FILE *faults)
 {
 	const struct edge_conf *edge = edge_conf_of(conf);
-	char at[64] = "", fault[512];
+	char at[128] = "", fault[512];
 	int error;
 
 	if (tls_prepare(tls_conf_of(conf), fault, sizeof fault) != 0) {
@@ -627,7 +608,7 @@ RUNS_ON(on_control) static int certificates_load(const struct server *server)
 
 RUNS_ON(on_control) static int rooms_start(struct server *server)
 {
-	char at[64] = "";
+	char at[128] = "";
 	int error;
 
 	error = certificates_load(server);
@@ -669,7 +650,7 @@ RUNS_ON(on_control) static int rooms_start(struct server *server)
 	error = doors_open(server, at, sizeof at);
 	if (!error && estate_is_adopted())
 		edge_adopt_callers();
-	explain_start(error, at);
+	advice_print(stderr, server->conf, error, at);
 	return error;
 }
 

@@ -2,6 +2,8 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 enum {
 	OPTION_CONFIG = 256,
@@ -85,12 +87,17 @@ bool options_parse(struct options *options, int argc, char **argv)
 		table[i] = rows[i].option;
 	while ((which = getopt_long(argc, argv, "", table, NULL)) != -1)
 		if (!take(options, which)) {
+			/* Icecast's way. */
+			if (which == '?' && optopt == 'c')
+				fprintf(stderr, "Settings in a file: --config FILE\n");
 			fprintf(stderr, "Try: ringmain --help\n");
 			return false;
 		}
 	if (optind < argc) {
-		fprintf(stderr, "ringmain: unexpected argument %s\nTry: ringmain --help\n",
-			argv[optind]);
+		fprintf(stderr, "ringmain: unexpected argument %s\n", argv[optind]);
+		if (access(argv[optind], F_OK) == 0 || strchr(argv[optind], '.'))
+			fprintf(stderr, "Settings in a file: --config %s\n", argv[optind]);
+		fprintf(stderr, "Try: ringmain --help\n");
 		return false;
 	}
 	return true;

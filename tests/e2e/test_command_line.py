@@ -83,6 +83,10 @@ FAULTS = [
     ("radio:\n  burst: [1, 2]\n", "2:10", "radio.burst", "found a list"),
     ("radio: {burst: 1\n", "2:1", "cannot be read", "expected ',' or '}'"),
     ("radio:\n\tburst: 1\n", "2:1", "cannot be read", "cannot start any token"),
+    ("irc:\n  auth_url: ftp://x\n", "2:13", "irc.auth_url", "expected an http or https URL"),
+    ("irc:\n  oauth_url: foo\n", "2:14", "irc.oauth_url", "expected an http or https URL"),
+    ("sfu:\n  ice_servers: [\"stun:a\", \"http://x\"]\n", "2:27", "sfu.ice_servers", 'found "http://x"'),
+    ("sfu:\n  record: [a]\n", "2:11", "sfu.record", "needs sfu.record_directory"),
     ("workers: 1\nworkers: 2\n", "2:1", "workers", "set twice, first in line 1"),
 ]
 
@@ -104,6 +108,34 @@ def test_all_faults_are_told_at_once(tmp_path):
     path.write_text("workers: x\nradio:\n  burst: y\n  turn: z\n")
     done = run("--config", str(path), "--check", "--set", "http.idle_timeout=w")
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 4
+
+
+@pytest.mark.parametrize("setting,says", [
+    ("voice.record_directory", "there is no directory"),
+    ("sfu.record_directory", "there is no directory"),
+    ("sfu.idle_clip", "it cannot be opened"),
+])
+def test_what_is_not_there_is_told_of_good_settings(tmp_path, setting, says):
+    missing = tmp_path / "missing"
+    done = run("--check", "--set", f"{setting}={missing}")
+    assert done.returncode == 0 and done.stdout == "The settings are good.\n"
+    assert f"{setting}: " in done.stderr and says in done.stderr and str(missing) in done.stderr
+
+
+@pytest.mark.parametrize("setting,says", [
+    ("voice.record_directory", "there is no directory"),
+    ("sfu.record_directory", "there is no directory"),
+    ("sfu.idle_clip", "it is neither IVF nor a stream"),
+])
+def test_what_is_there_and_something_else_is_told_too(tmp_path, setting, says):
+    other = tmp_path / "other"
+    other.write_text("no film")
+    assert says in run("--check", "--set", f"{setting}={other}").stderr
+    if setting != "sfu.idle_clip":
+        assert run("--check", "--set", f"{setting}={tmp_path}").stderr == ""
+    if setting != "sfu.idle_clip" and os.geteuid() != 0:
+        tmp_path.chmod(0o500)
+        assert "nothing can be put into" in run("--check", "--set", f"{setting}={tmp_path}").stderr
 
 
 def test_a_secret_is_not_shown_by_its_fault_nor_by_a_dump(tmp_path):
@@ -132,6 +164,118 @@ def test_a_file_that_is_not_there_is_named():
     done = run("--config", "/nonexistent/ringmain.conf", "--check")
     assert done.returncode == 1 and "/nonexistent/ringmain.conf" in done.stderr
     assert "No such file" in done.stderr
+
+
+# --- what a new administrator does wrong -----------------------------------------------------------
+
+MISTAKES = {  # in the file: (text, words of the remedy)
+    "too-deep": ("http:\n  listen: 127.0.0.1:1\n   idle_timeout: 5s\n", "an indentation that differs from its neighbours'"),
+    "a-tab": ("http:\n\tlisten: 127.0.0.1:1\n", "blanks, not tabs"),
+    "an-at-sign": ("admin:\n  password: @secret\n", 'stands in quotes: "..."'),
+    "a-percent-sign": ("admin:\n  password: %secret\n", 'stands in quotes: "..."'),
+    "a-colon": ("admin:\n  password: a: b\n", 'stands in quotes: "..."'),
+    "an-IPv6-address": ("voice:\n  listen: [::]:64738\n", 'stands in quotes: "..."'),
+    "an-open-quote": ("admin:\n  password: \"secret\n", "the quote that ends it is missing"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_yaml_that_cannot_be_read_is_told_with_a_remedy(tmp_path, mistake):
+    text, remedy = MISTAKES[mistake]
+    path = tmp_path / "ringmain.yaml"
+    path.write_text(text)
+    done = run("--config", str(path), "--check")
+    assert done.returncode == 1 and remedy in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("args,remedy", [
+    (["--config", "/nonexistent.yaml"], "--example prints one to start from"),
+    (["--set", "port=8000"], "--help lists them all"),
+    (["c.yaml"], "Settings in a file: --config c.yaml"),
+    (["-c", "c.yaml"], "Settings in a file: --config FILE"),
+], ids=["no-file", "unknown-setting", "bare-file", "icecast-way"])
+def test_a_mistaken_command_is_told_what_to_do(args, remedy):
+    done = run(*args)
+    assert done.returncode in (1, 2) and remedy in done.stderr, done.stderr
+
+
+def test_a_file_that_may_not_be_read_is_told_for_whom(tmp_path):
+    path = tmp_path / "ringmain.yaml"
+    path.write_text("workers: 1\n")
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        prefix = ("setpriv", "--reuid=65534", "--clear-groups")
+        path = tempfile.mkdtemp(prefix="ringmain-e2e-") + "/ringmain.yaml"
+        os.chmod(os.path.dirname(path), 0o700)
+        try:
+            done = run("--config", path, "--check", prefix=prefix)
+        finally:
+            os.rmdir(os.path.dirname(path))
+    else:
+        done = run("--config", str(path), "--check")
+    assert done.returncode == 1 and "the user that runs ringmain" in done.stderr, done.stderr
+
+
+def start(*settings):
+    """A start that must fail; what is said."""
+    with tempfile.TemporaryDirectory(prefix="ringmain-e2e-") as data:
+        doors = [] if settings[0].startswith("http.listen") else ["http.listen=127.0.0.1:0"]
+        sets = [word for setting in [*doors, *settings] for word in ("--set", setting)]
+        done = run("--data", data + "/data", "--set", "radio.shoutcast_port=no", *sets)
+    assert done.returncode == 1, done
+    return done.stderr
+
+
+@pytest.mark.parametrize("setting", ["http.listen", "voice.listen", "irc.listen", "framecache.listen", "sfu.udp"])
+def test_a_port_that_is_taken_is_told_with_its_setting(setting):
+    kind = socket.SOCK_DGRAM if setting == "sfu.udp" else socket.SOCK_STREAM
+    with socket.socket(type=kind) as taken:
+        taken.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM:
+            taken.listen()
+        at = "127.0.0.1:%d" % taken.getsockname()[1]
+        said = start(f"{setting}={at}")
+    assert f"another program serves {at}" in said and f"--set '{setting}=" in said, said
+
+
+def test_an_address_of_another_machine_is_told():
+    said = start("http.listen=198.51.100.7:8000")
+    assert "no address of this machine" in said and "--set 'http.listen=[::]:8000'" in said, said
+
+
+def certificate(directory, name):
+    """A certificate and its key, each in a file."""
+    files = [str(directory / f"{name}.{kind}") for kind in ("pem", "key")]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-subj", "/CN=localhost", "-days", "2", "-out", files[0], "-keyout", files[1]],
+                   check=True, capture_output=True)
+    return files
+
+
+def test_a_certificate_that_cannot_be_used_is_told_by_check_and_start(tmp_path):
+    one, key = certificate(tmp_path, "one")
+    other_key = certificate(tmp_path, "two")[1]
+    (tmp_path / "junk").write_text("no certificate\n")
+    locked = tmp_path / "locked"
+    subprocess.run(["openssl", "pkey", "-in", key, "-aes128", "-passout", "pass:word", "-out", str(locked)], check=True)
+    for settings, says in [
+            ([f"tls.certificate={tmp_path}/none"], "tls.certificate: the certificate"),
+            ([f"tls.certificate={tmp_path}/junk"], "there is no certificate in PEM in it"),
+            ([f"tls.certificate={one}"], "there is no private key in it: tls.key names the file that has it"),
+            ([f"tls.certificate={one}", f"tls.key={tmp_path}/none"], "tls.key: the key"),
+            ([f"tls.certificate={one}", f"tls.key={locked}"], "it has a passphrase"),
+            ([f"tls.certificate={one}", f"tls.key={other_key}"], "key values mismatch")]:
+        done = run("--check", *(word for setting in settings for word in ("--set", setting)))
+        assert done.returncode == 0 and says in done.stderr, done.stderr
+        assert says.removeprefix("tls.certificate: ").removeprefix("tls.key: ") in start(*settings)
+    assert run("--check", "--set", f"tls.certificate={one}", "--set", f"tls.key={key}").stderr == ""
+
+
+@pytest.mark.parametrize("setting", ["files.directory", "mount./live.intro", "mount./live.fallback_file",
+                                     "log.file"])
+def test_a_path_that_leads_nowhere_is_told_by_check(setting):
+    done = run("--check", "--set", f"{setting}=/nowhere/x")
+    assert done.returncode == 0 and "there is no" in done.stderr and "/nowhere" in done.stderr, done.stderr
 
 
 def test_the_example_and_the_dump_are_good_files(tmp_path):
@@ -282,7 +426,7 @@ def test_port_0_is_any_port_and_the_log_says_which():
                     log.seek(0)
                     return re.search(rb"core ready port=(\d+)", log.read())
                 found = await_("the log says the port", port)
-                socket.create_connection(("127.0.0.1", int(found.group(1))), 5).close()
+                socket.create_connection(("127.0.0.1", int(found.group(1))), PATIENCE).close()
                 process.terminate()
                 assert process.wait(PATIENCE) == 0
             finally:
