@@ -1,6 +1,7 @@
 /* main: argv → settings → rooms in order → turn the loop → rooms in reverse. It alone knows all. */
 #include <errno.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -910,6 +911,13 @@ static void estate_tell(const struct keeper_life *life)
 #	define SANITIZED 0
 #endif
 
+static void json_forget(void *block)
+{
+	if (block)
+		explicit_bzero(block, malloc_usable_size(block));
+	free(block);
+}
+
 int main(int argc, char **argv)
 {
 	struct server server = {0};
@@ -938,6 +946,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	json_object_seed(0);
+	/* Trees have held passwords and keys: what they leave is no use to who reads freed memory. */
+	json_set_alloc_funcs(malloc, json_forget);
 	server.options = &options;
 	server.data = data_directory(&options);
 	the_server = &server;
