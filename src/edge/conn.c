@@ -16,6 +16,7 @@
 #include "edge/call.h"
 #include "edge/edge.h"
 #include "edge/https.h"
+#include "edge/linger.h"
 #include "edge/proto/http_reply.h"
 #include "edge/proto/proxy_protocol.h"
 #include "edge/proto/tls_record.h"
@@ -49,6 +50,7 @@ struct conn {
 	bool fresh;        /* nothing was read but that: TLS may begin */
 	bool keep_alive;   /* after the answer under way */
 	bool has_body;     /* request.body is whole */
+	bool more;         /* the request goes on behind its head, and nobody has read that */
 	bool idle;         /* between two requests, nothing of the next is here */
 	bool advancing;    /* conn_advance is at work on this one */
 	bool lent;         /* reply.fixed is somebody's, and its deadline stands */
@@ -319,7 +321,7 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 	unsigned status;
 
 	metric_add(METRIC_edge_requests, 1);
-	conn->has_body = false;
+	conn->has_body = conn->more = false;
 	conn->access.access = (struct access){0};
 	request->body = (struct bytes){0};
 	request->text = bytes_of(conn->in, request->head.used);
@@ -329,6 +331,7 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 		conn_refuse(conn, 400, body.fault);
 		return;
 	}
+	conn->more = body.framing != HTTP1_NONE && (body.framing != HTTP1_LENGTH || body.length);
 	status = request_prepare(request, &conn->peer, conn->path, &fault);
 	if (status) {
 		conn_refuse(conn, status, fault);
@@ -340,9 +343,7 @@ RUNS_ON(on_worker) static void conn_serve_head(struct conn *conn)
 		return;
 	}
 	/* A body that nobody has read stands between us and the next head. */
-	conn->keep_alive =
-		request_keeps_alive(request) &&
-		(body.framing == HTTP1_NONE || (body.framing == HTTP1_LENGTH && body.length == 0));
+	conn->keep_alive = request_keeps_alive(request) && !conn->more;
 	conn_route(conn);
 }
 
@@ -461,6 +462,7 @@ static void conn_serve_body(struct conn *conn)
 	request->body.at = conn->in + request->head.used;
 	request->head.used += request->body.len;
 	conn->has_body = true;
+	conn->more = false;
 	conn_route(conn);
 }
 
@@ -567,6 +569,11 @@ RUNS_ON(on_worker) static void conn_next(struct conn *conn)
 	size_t used = conn->request.head.used;
 
 	reply_fini(&conn->reply);
+	if (conn->more && !list.stopping) {
+		conn_forget(conn);
+		linger(conn->worker, conn->link);
+		return;
+	}
 	if (!conn->keep_alive || list.stopping) {
 		conn_drop(conn);
 		return;
@@ -863,6 +870,7 @@ void conn_worker_stop(struct worker *worker)
 
 	(void)worker;
 	list.stopping = true;
+	lingers_stop();
 	estate_close(&list.left);
 	pool_fini(&list.pool);
 	uv_close((uv_handle_t *)&list.sweep, NULL);
