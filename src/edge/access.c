@@ -360,6 +360,11 @@ static const char *stored_of_owner(const char *name, bool of_settings)
 	return account ? account->stored : NULL;
 }
 
+static bool token_ran_out(const struct token *token)
+{
+	return token->expires_us && token->expires_us <= wall_now_us();
+}
+
 RUNS_ON(on_worker) static void judge_token(struct conn *conn, struct bytes given)
 {
 	struct access_work *work = conn_access(conn);
@@ -382,6 +387,7 @@ RUNS_ON(on_worker) static void judge_token(struct conn *conn, struct bytes given
 	work->access.rights = rights_within(&token->rights, &owner);
 	work->access.how = ACCESS_TOKEN;
 	work->access.of_settings = token->of_settings;
+	memcpy(work->access.id, id, sizeof work->access.id);
 	memcpy(work->access.name, token->owner, sizeof work->access.name);
 	atomic_store_explicit(account_seen(ACCOUNT_TOKENS, token->place), wall_now_us(),
 			      memory_order_relaxed);
@@ -395,17 +401,23 @@ void access_bind(struct bytes cookie, const char *stored, uint8_t bound[AUTH_DIG
 			   cookie.at, cookie.len);
 }
 
-/* Whether it has not run out, and the password is still the one it began with. */
-static bool session_holds(const struct session *session, struct bytes cookie, int64_t now)
+static bool session_ran_out(const struct session *session, int64_t now)
 {
 	const struct edge_conf *conf = &edge_settings()->conf;
 	int64_t idle_since = atomic_load_explicit(account_seen(ACCOUNT_SESSIONS, session->place),
 						  memory_order_relaxed);
+
+	return now - session->created_us > (int64_t)conf->auth_session_max * 1000 ||
+	       now - idle_since > (int64_t)conf->auth_session_idle * 1000;
+}
+
+/* Whether it has not run out, and the password is still the one it began with. */
+static bool session_holds(const struct session *session, struct bytes cookie, int64_t now)
+{
 	const char *stored = stored_of_owner(session->name, session->of_settings);
 	uint8_t bound[AUTH_DIGEST_SIZE];
 
-	if (!stored || now - session->created_us > (int64_t)conf->auth_session_max * 1000 ||
-	    now - idle_since > (int64_t)conf->auth_session_idle * 1000)
+	if (!stored || session_ran_out(session, now))
 		return false;
 	access_bind(cookie, stored, bound);
 	return auth_same(bound, session->bound);
@@ -422,8 +434,8 @@ RUNS_ON(on_worker) static void judge_session(struct conn *conn)
 		judged(conn, VERDICT_NONE);
 		return;
 	}
-	auth_hash(work->access.session, "session", cookie);
-	session = account_session(account_book(), work->access.session);
+	auth_hash(work->access.id, "session", cookie);
+	session = account_session(account_book(), work->access.id);
 	/* A cookie of yesterday is no attempt to guess one. */
 	if (!session || !session_holds(session, cookie, now)) {
 		judged(conn, VERDICT_NONE);
@@ -436,6 +448,60 @@ RUNS_ON(on_worker) static void judge_session(struct conn *conn)
 	atomic_store_explicit(account_seen(ACCOUNT_SESSIONS, session->place), now,
 			      memory_order_relaxed);
 	judged(conn, VERDICT_YES);
+}
+
+/* --- staying -------------------------------------------------------------------------------- */
+
+/* False: he is not there. */
+static bool digest_of_owner(const struct access *access, uint8_t digest[AUTH_DIGEST_SIZE])
+{
+	const char *stored = stored_of_owner(access->name, access->of_settings);
+
+	if (stored)
+		auth_hash(digest, "stay", bytes_str(stored));
+	return stored;
+}
+
+struct access_stay access_stay_of(struct conn *conn, enum rank need)
+{
+	struct access_stay stay = {.access = *access_of(conn), .need = need};
+
+	(void)digest_of_owner(&stay.access, stay.stored);
+	return stay;
+}
+
+/* A token outlives its owner's password. */
+bool access_stays(const struct access_stay *stay)
+{
+	const struct access *access = &stay->access;
+	struct rights rights = rights_of_owner(access->name, access->of_settings);
+	const struct session *session;
+	const struct token *token;
+	uint8_t digest[AUTH_DIGEST_SIZE];
+
+	if (!digest_of_owner(access, digest))
+		return false;
+	switch (access->how) {
+	case ACCESS_TOKEN:
+		token = account_token(account_book(), access->id);
+		if (!token || token_ran_out(token))
+			return false;
+		rights = rights_within(&token->rights, &rights);
+		break;
+	case ACCESS_SESSION:
+		session = account_session(account_book(), access->id);
+		if (!session || session_ran_out(session, wall_now_us()) ||
+		    !auth_same(digest, stay->stored))
+			return false;
+		break;
+	case ACCESS_BASIC:
+		if (!auth_same(digest, stay->stored))
+			return false;
+		break;
+	case ACCESS_NOBODY:
+	case ACCESS_ENCODER: return false;
+	}
+	return rights_allow(&rights, stay->need, (struct bytes){0});
 }
 
 /* --- asking --------------------------------------------------------------------------------- */

@@ -20,6 +20,7 @@
 #pragma once
 
 #include "edge/account.h"
+#include "edge/auth.h"
 #include "edge/lockout.h"
 
 #define ACCESS_MOUNT_SIZE 256u
@@ -43,7 +44,7 @@ struct access {
 	enum access_how how;
 	bool of_settings; /* the administrator of the settings */
 	char name[ACCOUNT_NAME_SIZE];
-	uint8_t session[ACCOUNT_ID_SIZE]; /* with ACCESS_SESSION */
+	uint8_t id[ACCOUNT_ID_SIZE]; /* of the session or the token */
 };
 
 /* How a request was judged. */
@@ -110,6 +111,20 @@ RUNS_ON(on_worker) void access_refuse(struct conn *conn, enum verdict verdict);
 
 /* Who was let in; ACCESS_NOBODY before somebody was. */
 RUNS_ON(on_worker) const struct access *access_of(struct conn *conn);
+
+/* What somebody was let in by: for who stays. */
+struct access_stay {
+	struct access access;
+	enum rank need;
+	uint8_t stored[AUTH_DIGEST_SIZE]; /* of the password that he had then */
+};
+
+/* Who was let in just now, for the server as a whole, as one of those above. */
+RUNS_ON(on_worker) struct access_stay access_stay_of(struct conn *conn, enum rank need);
+
+/* Whether he would be let in still: he is there, with that rank, by that password, session or token. It
+ * costs no hashing of passwords, and counts for nothing: a session that nobody uses runs out. */
+RUNS_ON(on_worker) bool access_stays(const struct access_stay *stay);
 
 /* A wrong password was given, in whatever way: counts it, and says so when a wait begins. Any thread. */
 void access_count_wrong(const struct request *request, const char *user,

@@ -11,8 +11,8 @@
  * The work is done once a tick for all readers, and none while there is none. A reader is a
  * connection and the number of the last frame it got. Who is slow gets, when there is room again,
  * what it lacks or, when that is no longer kept, a snapshot: never a queue of its own. A connection
- * of the dashboard ends after some minutes, so that the browser comes again and is let in again, or
- * not: a session that ended does not look on for ever. */
+ * of the dashboard ends within a quarter of a second when who follows may no longer (access_stays), and
+ * after some minutes in any case, so that the browser comes again: so a session in use does not run out. */
 #pragma once
 
 #include "edge/api.h"
@@ -30,6 +30,10 @@ void events_add(enum events_stream stream, const char *name, json_t *(*state)(vo
 RUNS_ON(on_control) void events_start(uv_loop_t *loop);
 /* Before the workers stop. */
 RUNS_ON(on_control) void events_stop(void);
+
+/* The head of any stream of such events: no length and no chunks, it ends when the connection does. shared:
+ * pages of other sites may read it. */
+void events_write_head(struct writer *w, bool shared);
 
 /* What makes a of b: NULL when they are the same. A member that is gone is null. */
 json_t *events_patch(const json_t *a, const json_t *b);

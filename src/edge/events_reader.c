@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/clock.h"
+#include "edge/access.h"
 #include "edge/edge.h"
 #include "edge/events_frame.h"
 #include "edge/proto/http_date.h"
@@ -10,6 +11,7 @@
 #define FRAMES_KEPT 32u
 #define SEND_MAX    (1u << 20) /* who lacks more than this gets a snapshot */
 #define LIFE_US     (5 * 60 * 1000000ll)
+#define CHECK_MS    250u /* how often it is asked whether who follows the server still may */
 
 struct reader {
 	struct reader *prev, *next; /* place.readers */
@@ -18,6 +20,7 @@ struct reader {
 	uint64_t have; /* the last frame it got; 0: none */
 	bool sending;
 	mono_t ends;
+	struct access_stay stay; /* of EVENTS_ADMIN */
 };
 
 /* What one worker has of one stream. */
@@ -36,6 +39,7 @@ struct ask {
 
 static _Thread_local struct place places[EVENTS_STREAMS];
 static _Thread_local bool stopping;
+static _Thread_local uv_timer_t check;
 static _Atomic unsigned reader_counts[EVENTS_STREAMS][WORKERS_MAX];
 
 RUNS_ON(on_worker) static void reader_serve(struct reader *reader);
@@ -254,6 +258,21 @@ static void on_gone(void *holder)
 		frames_forget(place);
 }
 
+/* Whatever was to be sent to them is not. */
+static void on_check(uv_timer_t *timer)
+{
+	struct reader *next;
+
+	enter_worker();
+	if (!places[EVENTS_ADMIN].readers)
+		uv_timer_stop(timer);
+	for (struct reader *reader = places[EVENTS_ADMIN].readers; reader; reader = next) {
+		next = reader->next;
+		if (!access_stays(&reader->stay))
+			conn_drop(reader->conn);
+	}
+}
+
 /* The frame that a browser that comes again names as its last; 0 for none of ours. */
 RUNS_ON(on_worker) static uint64_t last_of(const struct request *request)
 {
@@ -266,19 +285,17 @@ RUNS_ON(on_worker) static uint64_t last_of(const struct request *request)
 	return seq;
 }
 
-/* No length and no chunks: it ends when the connection does. retry: how long a browser waits before
- * it comes again. */
-static struct bytes head_text(struct writer *w, enum events_stream stream)
+/* retry: how long a browser waits before it comes again. */
+void events_write_head(struct writer *w, bool shared)
 {
 	writer_str(w, "HTTP/1.1 200 OK\r\nServer: ringmain/" RINGMAIN_VERSION "\r\nDate: ");
 	http_date_write(w, wall_now_us() / 1000000);
 	writer_str(w, "\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
 		      "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n"
 		      "X-Content-Type-Options: nosniff\r\nConnection: close\r\n");
-	if (stream == EVENTS_PUBLIC)
+	if (shared)
 		writer_str(w, "Access-Control-Allow-Origin: *\r\n");
 	writer_str(w, "\r\nretry: 1000\n\n");
-	return writer_done(w);
 }
 
 RUNS_ON(on_worker) static void reader_start(struct conn *conn, enum events_stream stream)
@@ -307,6 +324,11 @@ RUNS_ON(on_worker) static void reader_start(struct conn *conn, enum events_strea
 	reader->have = last_of(conn_request(conn));
 	reader->sending = true;
 	reader->ends = stream == EVENTS_ADMIN ? mono_add_us(mono_now(), LIFE_US) : MONO_NEVER;
+	if (stream == EVENTS_ADMIN) {
+		reader->stay = access_stay_of(conn, RANK_OPERATOR);
+		if (!uv_is_active((const uv_handle_t *)&check))
+			uv_timer_start(&check, on_check, CHECK_MS, CHECK_MS);
+	}
 	reader->next = place->readers;
 	if (reader->next)
 		reader->next->prev = reader;
@@ -314,7 +336,8 @@ RUNS_ON(on_worker) static void reader_start(struct conn *conn, enum events_strea
 	atomic_fetch_add_explicit(&reader_counts[stream][worker_here()->id], 1,
 				  memory_order_relaxed);
 	conn_hold(conn, reader, on_gone);
-	conn_send(conn, head_text(&w, stream), on_sent);
+	events_write_head(&w, stream == EVENTS_PUBLIC);
+	conn_send(conn, writer_done(&w), on_sent);
 }
 
 RUNS_ON(on_worker) static void serve_admin(struct conn *conn)
@@ -329,7 +352,7 @@ RUNS_ON(on_worker) static void serve_public(struct conn *conn)
 
 static int worker_start(struct worker *worker)
 {
-	(void)worker;
+	uv_timer_init(&worker->loop, &check);
 	for (unsigned i = 0; i < EVENTS_STREAMS; i++)
 		places[i] = (struct place){0};
 	stopping = false;
@@ -342,6 +365,7 @@ static void worker_stop(struct worker *worker)
 	(void)worker;
 	enter_worker();
 	stopping = true;
+	uv_close((uv_handle_t *)&check, NULL);
 	for (unsigned i = 0; i < EVENTS_STREAMS; i++) {
 		serve_all(&places[i]);
 		frames_forget(&places[i]);
