@@ -29,6 +29,7 @@ struct fetch_loop {
 struct fetch_socket {
 	uv_poll_t poll;
 	curl_socket_t fd;
+	int wanted; /* events */
 };
 
 static _Thread_local struct fetch_loop here;
@@ -236,14 +237,18 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	struct fetch_socket *socket = container_of(poll, struct fetch_socket, poll);
 	int flags = 0, running;
 
+	/* What came before the connection broke is there to be read, a piece each time. */
 	if (status < 0)
-		flags = CURL_CSELECT_ERR;
+		flags = CURL_CSELECT_ERR | CURL_CSELECT_IN | CURL_CSELECT_OUT;
 	if (events & UV_READABLE)
 		flags |= CURL_CSELECT_IN;
 	if (events & UV_WRITABLE)
 		flags |= CURL_CSELECT_OUT;
 	curl_multi_socket_action(here.multi, socket->fd, flags, &running);
 	take_results();
+	/* libuv looks no longer where it has seen an error. */
+	if (status < 0 && !uv_is_closing((uv_handle_t *)poll))
+		uv_poll_start(poll, socket->wanted, on_poll);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -294,10 +299,9 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *user, 
 		socket->fd = fd;
 		curl_multi_assign(here.multi, fd, socket);
 	}
-	uv_poll_start(&socket->poll,
-		      (what & CURL_POLL_IN ? UV_READABLE : 0) |
-			      (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
-		      on_poll);
+	socket->wanted =
+		(what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+	uv_poll_start(&socket->poll, socket->wanted, on_poll);
 	return 0;
 }
 
