@@ -44,6 +44,7 @@
 #include "edge/hook_own.h"
 #include "edge/lockout.h"
 #include "edge/page.h"
+#include "edge/pam_login.h"
 #include "edge/people.h"
 #include "edge/proto/address.h"
 #include "edge/proto/url.h"
@@ -68,8 +69,8 @@ static const struct conf_room *rooms[FAMILIES_ROOMS_MAX] = {
 	&core_conf_room, &store_conf_room, &edge_conf_room, &tls_conf_room, &hooks_conf_room};
 static size_t room_count = 5;
 
-static const struct worker_hooks *hooks[FAMILIES_ROOMS_MAX + 2] = {&store_hooks, &fetch_hooks,
-								   &edge_hooks};
+static const struct worker_hooks *hooks[FAMILIES_ROOMS_MAX + 3] = {&store_hooks, &fetch_hooks,
+								   &pam_login_hooks, &edge_hooks};
 
 /* Settings that a server must not be without, and invents. */
 static const char *const secret_names[] = {"admin.password", "radio.source_password"};
@@ -99,7 +100,7 @@ struct server {
 static void rooms_gather(void)
 {
 	room_count = families_rooms(rooms, room_count);
-	hooks[families_hooks(hooks, 3)] = &events_hooks;
+	hooks[families_hooks(hooks, 4)] = &events_hooks;
 }
 
 /* --- settings ------------------------------------------------------------------------------- */
@@ -595,12 +596,13 @@ RUNS_ON(on_control) static int doors_open(struct server *server, char *at, size_
 /* Ready for tls_commit(). */
 RUNS_ON(on_control) static int certificates_load(const struct server *server)
 {
-	char fault[512], hook[4096];
+	char fault[512], hook[4096], program[4096];
 	int error;
 
 	if (!helper_find("ringmain-acme-hook", hook, sizeof hook))
 		hook[0] = '\0';
 	acme_place(server->data, hook);
+	pam_login_program(helper_find("ringmain-pam", program, sizeof program) ? program : "");
 	error = tls_prepare(tls_conf_of(server->conf), fault, sizeof fault);
 	if (error)
 		log_error("core", "cannot start", kv_str("why", fault));
