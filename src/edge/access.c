@@ -144,7 +144,7 @@ static bool is_sent_by_another_site(const struct conn *conn, const struct access
 	switch (work->access.how) {
 	case ACCESS_SESSION: return !has_csrf_word(request, cookie_of(request));
 	case ACCESS_BASIC:
-	case ACCESS_ENCODER: return access_is_foreign(request);
+	case ACCESS_ENCODER: return !work->preflighted && access_is_foreign(request);
 	case ACCESS_NOBODY:
 	case ACCESS_TOKEN: break;
 	}
@@ -201,6 +201,46 @@ RUNS_ON(on_worker) static void judged_wrong(struct conn *conn)
 	judged(conn, VERDICT_NO);
 }
 
+/* --- others ----------------------------------------------------------------------------------- */
+
+static const struct access_others *the_others;
+
+void access_others_are(const struct access_others *others)
+{
+	the_others = others;
+}
+
+static bool is_for_others(const struct request *request)
+{
+	for (const char *const *path = the_others ? the_others->paths : NULL; path && *path; path++)
+		if (bytes_start_with(request->path, bytes_str(*path)))
+			return true;
+	return false;
+}
+
+RUNS_ON(on_worker)
+static bool others_asked(struct conn *conn, const char *user, struct bytes given)
+{
+	return is_for_others(conn_request(conn)) && the_others->ask(conn, user, given);
+}
+
+void access_answer(struct conn *conn, enum auth_result result, const char *name)
+{
+	struct access_work *work = conn_access(conn);
+
+	switch (result) {
+	case AUTH_YES:
+		lockout_right(&work->attempt, mono_now());
+		work->access.how = work->access.name[0] ? ACCESS_BASIC : ACCESS_TOKEN;
+		work->access.rights = (struct rights){.rank = RANK_DJ};
+		bytes_to_str(bytes_str(name), work->access.name, sizeof work->access.name);
+		judged(conn, VERDICT_YES);
+		return;
+	case AUTH_BUSY: judged(conn, VERDICT_BUSY); return;
+	case AUTH_NO: judged_wrong(conn); return;
+	}
+}
+
 /* Whether the try may go on to be checked; when not it is judged. */
 RUNS_ON(on_worker) static bool may_try(struct conn *conn)
 {
@@ -210,6 +250,9 @@ RUNS_ON(on_worker) static bool may_try(struct conn *conn)
 	switch (lockout_ask(&rules, &work->attempt, mono_now(), &work->wait_s)) {
 	case LOCKOUT_GO: return true;
 	case LOCKOUT_WRONG:
+		/* Others may have changed their mind. */
+		if (is_for_others(conn_request(conn)))
+			return true;
 		metric_add(METRIC_edge_auth_failures, 1);
 		judged(conn, VERDICT_NO);
 		return false;
@@ -304,6 +347,9 @@ static void next_stage(struct conn *conn)
 
 	while (work->stage < STAGE_END && !stored_at(work, work->stage)[0])
 		work->stage++;
+	if (work->stage == STAGE_END && work->access.name[0] &&
+	    others_asked(conn, work->access.name, bytes_of(work->given, work->given_len)))
+		return;
 	if (work->stage == STAGE_END)
 		judged_wrong(conn);
 	else
@@ -319,6 +365,10 @@ static void judge_password(struct conn *conn, struct bytes user, struct bytes gi
 	struct bytes account = user;
 	enum lockout_kind kind = LOCKOUT_PEOPLE;
 
+	if (is_for_others(conn_request(conn))) {
+		account = user = bytes_first(user, bytes_find(user, '/'));
+		account = user = bytes_first(user, bytes_find(user, '@'));
+	}
 	/* Nobody has a longer name, and no password is longer: those are wrong, but counted. */
 	if (user.len < sizeof work->access.name)
 		bytes_to_str(user, work->access.name, sizeof work->access.name);
@@ -379,7 +429,9 @@ RUNS_ON(on_worker) static void judge_token(struct conn *conn, struct bytes given
 		return;
 	auth_hash(id, "token", given);
 	token = account_token(account_book(), id);
-	if (!token || (token->expires_us && token->expires_us <= wall_now_us())) {
+	if (!token && others_asked(conn, "", given))
+		return;
+	if (!token || token_ran_out(token)) {
 		judged_wrong(conn);
 		return;
 	}
@@ -516,6 +568,7 @@ static void work_begin(struct conn *conn, const struct access_need *need,
 	*work = (struct access_work){
 		.need = need->rank,
 		.changes = need->changes || method_changes(conn_request(conn)),
+		.preflighted = need->preflighted,
 		.judged = then,
 		.then = let_in,
 	};

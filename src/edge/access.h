@@ -65,13 +65,14 @@ struct access_need {
 	const char *encoder;       /* encoders with this password may too; NULL: they may not */
 	struct bytes encoder_user; /* the name that they must say; empty: any */
 	struct bytes given;        /* a password of encoders that came otherwise; or at is NULL */
+	bool preflighted; /* no browser sends this for another site without having asked (CORS) */
 };
 
 /* What a connection keeps of the question under way; all fields are access.c's but access. */
 struct access_work {
 	struct access access;
 	enum rank need;
-	bool changes;
+	bool changes, preflighted;
 	unsigned stage;
 	unsigned wait_s;
 	bool encoder_fits;
@@ -105,6 +106,21 @@ void access_judge(struct conn *conn, const struct access_need *need,
 RUNS_ON(on_worker)
 void access_judge_login(struct conn *conn, struct bytes user, struct bytes given,
 			void (*judged)(struct conn *conn, enum verdict verdict));
+
+/* Others who know people and their tokens, for some paths: asked when nobody here does. Who is let in by
+ * them has the rank of a DJ without mounts. The name is without what IRC puts behind it (ann/net@phone). */
+struct access_others {
+	const char *const *paths; /* what these begin with; ends with NULL */
+	/* False: they know nobody. Otherwise access_answer() is called, perhaps at once. user is empty with a token. */
+	bool (*ask)(struct conn *conn, const char *user, struct bytes given);
+};
+
+/* One family's, before doors open. */
+void access_others_are(const struct access_others *others);
+
+/* The connection has waited for this; name is copied. */
+RUNS_ON(on_worker)
+void access_answer(struct conn *conn, enum auth_result result, const char *name);
 
 /* Answers a request that was judged anything but VERDICT_YES. */
 RUNS_ON(on_worker) void access_refuse(struct conn *conn, enum verdict verdict);

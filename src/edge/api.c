@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/log.h"
 #include "edge/api_schema.h"
@@ -226,6 +227,19 @@ void api_refuse(struct conn *conn, unsigned status, const char *code, const char
 	conn_reply(conn, &reply);
 }
 
+/* Who says something to an operation that takes nothing means another one. */
+RUNS_ON(on_control) static bool body_is_nothing(struct call *call)
+{
+	struct bytes text = call->request.body;
+	json_t *body = text.len ? json_loadb((const char *)text.at, text.len, 0, NULL) : NULL;
+	void *first = json_is_object(body) ? json_object_iter(body) : NULL;
+
+	if (first)
+		api_fault(call, 400, "bad_body", API_STRANGER, json_object_iter_key(first));
+	json_decref(body);
+	return !first;
+}
+
 /* --- serving -------------------------------------------------------------------------------- */
 
 /* The body must be an object where one is wanted; a JSON type keeps forms of other sites out. */
@@ -238,7 +252,7 @@ static bool body_read(struct call *call, const struct api_operation *operation, 
 
 	*body = NULL;
 	if (!operation->request)
-		return true;
+		return body_is_nothing(call);
 	if (!bytes_start_with_nocase(type, BYTES("application/json"))) {
 		api_fault(call, 415, "not_json", "this takes a body of type application/json");
 		return false;
@@ -306,7 +320,8 @@ RUNS_ON(on_worker) static void api_serve(struct conn *conn)
 	struct match match;
 
 	match = match_of(conn_request(conn));
-	if (match.operation && match.operation->request && conn_body(conn))
+	/* Where none is wanted it is read too, to say so. */
+	if (match.operation && strcmp(match.operation->method, "GET") != 0 && conn_body(conn))
 		return;
 	if (!match.operation) {
 		if (match.allowed)

@@ -119,8 +119,9 @@ struct rights rights_within(const struct rights *inner, const struct rights *out
 		memcpy(both.mounts + len, one.at, one.len);
 		len += one.len;
 	}
-	/* Nothing left is no mount, and not all of them. */
-	if (!len)
+	/* Of those that were named nothing is left: that is no mount, and not all of them. Who never had any
+	 * keeps what needs none. */
+	if (!len && inner->mounts[0])
 		both.rank = RANK_NONE;
 	return both;
 }

@@ -73,6 +73,11 @@ static void a_token_may_no_more_than_its_owner(void **state)
 		{RANK_DJ, "/e/1 /b", RANK_DJ, "/e/*", RANK_DJ, "/e/1"},
 		{RANK_DJ, "/b", RANK_DJ, "/c", RANK_NONE, ""},
 		{RANK_ADMIN, "", RANK_NONE, "", RANK_NONE, ""},
+		/* A token of somebody without mounts: as it is made, and as it is used. */
+		{RANK_DJ, "*", RANK_DJ, "", RANK_DJ, ""},
+		{RANK_DJ, "", RANK_DJ, "", RANK_DJ, ""},
+		{RANK_DJ, "", RANK_ADMIN, "", RANK_DJ, ""},
+		{RANK_DJ, "", RANK_NONE, "", RANK_NONE, ""},
 	};
 
 	(void)state;
