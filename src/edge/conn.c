@@ -676,22 +676,13 @@ static void write_head(struct writer *w, const struct conn *conn)
 	http_reply_end(w);
 }
 
-static void count_answer(unsigned status)
-{
-	metric_add(status < 300   ? METRIC_edge_answers_2xx
-		   : status < 400 ? METRIC_edge_answers_3xx
-		   : status < 500 ? METRIC_edge_answers_4xx
-				  : METRIC_edge_answers_5xx,
-		   1);
-}
-
 RUNS_ON(on_worker)
 static void conn_answer(struct conn *conn, struct reply *reply, void (*then)(struct conn *conn))
 {
 	struct writer w;
 
 	CHECK(conn->state != CONN_GONE && conn->state != CONN_WRITE);
-	count_answer(reply->status);
+	reply_count(reply->status);
 	conn->reply = *reply;
 	*reply = (struct reply){0};
 	conn->keep_alive = conn->keep_alive && !conn->reply.close;

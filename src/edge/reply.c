@@ -1,5 +1,7 @@
 #include "edge/reply.h"
 
+#include "core/metric.h"
+
 void reply_text(struct reply *reply, unsigned status, const char *text)
 {
 	reply->status = status;
@@ -26,4 +28,13 @@ void reply_fini(struct reply *reply)
 {
 	buffer_fini(&reply->body);
 	*reply = (struct reply){0};
+}
+
+void reply_count(unsigned status)
+{
+	metric_add(status < 300   ? METRIC_edge_answers_2xx
+		   : status < 400 ? METRIC_edge_answers_3xx
+		   : status < 500 ? METRIC_edge_answers_4xx
+				  : METRIC_edge_answers_5xx,
+		   1);
 }

@@ -26,3 +26,6 @@ void reply_text(struct reply *reply, unsigned status, const char *text);
 void reply_header(struct reply *reply, const char *name, struct bytes value);
 
 void reply_fini(struct reply *reply);
+
+/* Counts an answer of this status. */
+void reply_count(unsigned status);

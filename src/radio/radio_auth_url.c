@@ -88,26 +88,10 @@ bool auth_url_wanted(const struct mount_conf *conf, enum auth_what what)
 	return url_of(conf, what)[0] || conf->auth_hook[0];
 }
 
-static void put(struct writer *w, const char *name, struct bytes value)
-{
-	writer_str(w, w->len ? "&" : "");
-	writer_str(w, name);
-	writer_u8(w, '=');
-	url_encode_component(w, value);
-}
-
-static void put_dec(struct writer *w, const char *name, uint64_t value)
-{
-	char number[24];
-
-	snprintf(number, sizeof number, "%llu", (unsigned long long)value);
-	put(w, name, bytes_str(number));
-}
-
 static void put_server(struct writer *w)
 {
-	put(w, "server", bytes_str(edge_settings()->conf.http_hostname));
-	put_dec(w, "port", edge_port());
+	url_form_put(w, "server", bytes_str(edge_settings()->conf.http_hostname));
+	url_form_put_dec(w, "port", edge_port());
 }
 
 static void put_headers(struct writer *w, const struct mount_conf *conf,
@@ -121,7 +105,7 @@ static void put_headers(struct writer *w, const struct mount_conf *conf,
 		if (!value.at)
 			continue;
 		snprintf(key, sizeof key, "%.60s%.90s", conf->auth_header_prefix, name);
-		put(w, key, value);
+		url_form_put(w, key, value);
 	}
 }
 
@@ -131,26 +115,26 @@ static void write_form(struct writer *w, const struct asking *asking, const stru
 	char ip[ADDRESS_TEXT_MAX + 1];
 	bool stream = strcmp(asking->action, "stream_auth") == 0;
 
-	put(w, "action", bytes_str(asking->action));
+	url_form_put(w, "action", bytes_str(asking->action));
 	if (!stream)
 		put_server(w);
 	if (!stream)
-		put_dec(w, "client", asking->client);
-	put(w, "mount", asking->target);
+		url_form_put_dec(w, "client", asking->client);
+	url_form_put(w, "mount", asking->target);
 	if (stream) {
-		put(w, "ip", bytes_str(address_text(&asking->peer, ip)));
+		url_form_put(w, "ip", bytes_str(address_text(&asking->peer, ip)));
 		put_server(w);
 	}
-	put(w, "user", bytes_str(asking->user));
-	put(w, "pass", bytes_str(asking->password));
+	url_form_put(w, "user", bytes_str(asking->user));
+	url_form_put(w, "pass", bytes_str(asking->password));
 	if (strcmp(asking->action, "listener_remove") == 0)
-		put_dec(w, "duration", asking->duration);
+		url_form_put_dec(w, "duration", asking->duration);
 	if (!stream) {
-		put(w, "ip", bytes_str(address_text(&asking->peer, ip)));
-		put(w, "agent", asking->agent);
+		url_form_put(w, "ip", bytes_str(address_text(&asking->peer, ip)));
+		url_form_put(w, "agent", asking->agent);
 	}
 	if (asking->title)
-		put(w, "admin", BYTES("1"));
+		url_form_put(w, "admin", BYTES("1"));
 	put_headers(w, conf, asking->request);
 }
 
@@ -580,8 +564,8 @@ void auth_url_mount(const struct mount *mount, bool added)
 
 	if (!ask)
 		return;
-	put(&w, "action", added ? BYTES("mount_add") : BYTES("mount_remove"));
-	put(&w, "mount", bytes_str(mount->name));
+	url_form_put(&w, "action", added ? BYTES("mount_add") : BYTES("mount_remove"));
+	url_form_put(&w, "mount", bytes_str(mount->name));
 	put_server(&w);
 	request.body = writer_done(&w);
 	if (!writer_ok(&w) || fetch_start(&ask->fetch, &request) != 0) {

@@ -49,22 +49,6 @@ RUNS_ON(on_control) static const struct directory_conf *settings(void)
 
 /* --- what is sent --------------------------------------------------------------------------- */
 
-static void put(struct writer *w, const char *name, struct bytes value)
-{
-	writer_str(w, w->len ? "&" : "");
-	writer_str(w, name);
-	writer_u8(w, '=');
-	url_encode_component(w, value);
-}
-
-static void put_dec(struct writer *w, const char *name, uint64_t value)
-{
-	char number[24];
-
-	snprintf(number, sizeof number, "%llu", (unsigned long long)value);
-	put(w, name, bytes_str(number));
-}
-
 /* What Icecast calls the subtype: the codecs of a container. */
 static const char *subtype_of(const struct mount *mount)
 {
@@ -99,18 +83,19 @@ RUNS_ON(on_control) static void write_add(struct writer *w, const struct mount *
 	char bitrate[16], listen[1024];
 	struct writer url = writer_of(listen, sizeof listen);
 
-	put(w, "action", BYTES("add"));
-	put(w, "sn", bytes_str(station.name[0] ? station.name : edge->server_name));
-	put(w, "genre", bytes_str(station.genre[0] ? station.genre : "various"));
-	put(w, "cpswd", BYTES(""));
-	put(w, "desc", bytes_str(station.description));
-	put(w, "url", bytes_str(station.url));
-	put(w, "listenurl", status_listen_url((struct site){0}, bytes_str(mount->name), &url));
-	put(w, "type",
-	    bytes_str(mount->source.content_type[0] ? mount->source.content_type
-						    : mount->feed->type));
-	put(w, "stype", bytes_str(subtype_of(mount)));
-	put(w, "b", bitrate_of(mount, bitrate));
+	url_form_put(w, "action", BYTES("add"));
+	url_form_put(w, "sn", bytes_str(station.name[0] ? station.name : edge->server_name));
+	url_form_put(w, "genre", bytes_str(station.genre[0] ? station.genre : "various"));
+	url_form_put(w, "cpswd", BYTES(""));
+	url_form_put(w, "desc", bytes_str(station.description));
+	url_form_put(w, "url", bytes_str(station.url));
+	url_form_put(w, "listenurl",
+		     status_listen_url((struct site){0}, bytes_str(mount->name), &url));
+	url_form_put(w, "type",
+		     bytes_str(mount->source.content_type[0] ? mount->source.content_type
+							     : mount->feed->type));
+	url_form_put(w, "stype", bytes_str(subtype_of(mount)));
+	url_form_put(w, "b", bitrate_of(mount, bitrate));
 	/* As Icecast does: all of it is one field's name. */
 	if (station.audio_info[0]) {
 		writer_str(w, "&");
@@ -124,16 +109,16 @@ static void write_touch(struct writer *w, const struct listing *listing, const s
 {
 	uint64_t most = mount_conf(mount)->max_listeners;
 
-	put(w, "action", BYTES("touch"));
-	put(w, "sid", bytes_str(listing->sid));
-	put(w, "st", bytes_str(mount->title));
-	put_dec(w, "listeners",
-		atomic_load_explicit(&mount->count.listeners, memory_order_relaxed));
+	url_form_put(w, "action", BYTES("touch"));
+	url_form_put(w, "sid", bytes_str(listing->sid));
+	url_form_put(w, "st", bytes_str(mount->title));
+	url_form_put_dec(w, "listeners",
+			 atomic_load_explicit(&mount->count.listeners, memory_order_relaxed));
 	if (most)
-		put_dec(w, "max_listeners", most);
+		url_form_put_dec(w, "max_listeners", most);
 	else
-		put(w, "max_listeners", BYTES("unlimited"));
-	put(w, "stype", bytes_str(subtype_of(mount)));
+		url_form_put(w, "max_listeners", BYTES("unlimited"));
+	url_form_put(w, "stype", bytes_str(subtype_of(mount)));
 	writer_str(w, "\r\n");
 }
 
@@ -248,8 +233,8 @@ RUNS_ON(on_control) static void listing_end(struct listing *listing)
 		return;
 	}
 	listing->state = LISTING_ENDING;
-	put(&w, "action", BYTES("remove"));
-	put(&w, "sid", bytes_str(listing->sid));
+	url_form_put(&w, "action", BYTES("remove"));
+	url_form_put(&w, "sid", bytes_str(listing->sid));
 	writer_str(&w, "\r\n");
 	listing_send(listing, writer_done(&w));
 	if (!fetch_is_running(&listing->fetch))

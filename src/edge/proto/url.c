@@ -90,6 +90,25 @@ void url_encode_component(struct writer *w, struct bytes in)
 	encode(w, in, false);
 }
 
+static void put_name(struct writer *w, const char *name)
+{
+	writer_str(w, w->len ? "&" : "");
+	writer_str(w, name);
+	writer_u8(w, '=');
+}
+
+void url_form_put(struct writer *w, const char *name, struct bytes value)
+{
+	put_name(w, name);
+	url_encode_component(w, value);
+}
+
+void url_form_put_dec(struct writer *w, const char *name, uint64_t value)
+{
+	put_name(w, name);
+	writer_dec(w, value);
+}
+
 void url_encode_path(struct writer *w, struct bytes path)
 {
 	encode(w, path, true);

@@ -30,7 +30,11 @@ enum url_status url_decode(struct bytes in, struct writer *w);
 /* All but the unreserved bytes (RFC 3986 2.3) percent-encoded, so that it can stand anywhere. */
 void url_encode_component(struct writer *w, struct bytes in);
 
-/* The same, but slashes stay: a normalized path again becomes one that can be asked for. */
+/* The next field of a form (application/x-www-form-urlencoded), with an & where it is not the first that w holds. */
+void url_form_put(struct writer *w, const char *name, struct bytes value);
+void url_form_put_dec(struct writer *w, const char *name, uint64_t value);
+
+/* As a component, but slashes stay: a normalized path again becomes one that can be asked for. */
 void url_encode_path(struct writer *w, struct bytes path);
 
 /* Cuts "/path?query" at its first question mark; query.at is NULL when there is none. */

@@ -60,6 +60,23 @@ static void every_byte_is_encoded_and_decoded_back(void **state)
 	expect_written(&w, "/a%20b/%25%3F");
 }
 
+static void a_form_is_read_as_it_was_written(void **state)
+{
+	uint8_t text[100], room[100];
+	struct writer w = writer_of(text, sizeof text), r = writer_of(room, sizeof room);
+	struct url_param param;
+	struct bytes rest;
+
+	(void)state;
+	url_form_put(&w, "a", BYTES("x&y=z"));
+	url_form_put(&w, "none", BYTES(""));
+	url_form_put_dec(&w, "most", UINT64_MAX);
+	rest = writer_done(&w);
+	expect_written(&w, "a=x%26y%3Dz&none=&most=18446744073709551615");
+	assert_int_equal(url_query_next(&rest, &r, &param), URL_OK);
+	assert_true(bytes_equal(param.value, BYTES("x&y=z")));
+}
+
 static void paths_have_one_spelling(void **state)
 {
 	static const struct {
@@ -272,6 +289,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(escapes_are_decoded_or_reported),
 		cmocka_unit_test(every_byte_is_encoded_and_decoded_back),
+		cmocka_unit_test(a_form_is_read_as_it_was_written),
 		cmocka_unit_test(paths_have_one_spelling),
 		cmocka_unit_test(paths_are_written_behind_what_was_there),
 		cmocka_unit_test(targets_are_split_at_the_first_question_mark),
