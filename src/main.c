@@ -42,6 +42,7 @@
 #include "edge/geoip.h"
 #include "edge/hook.h"
 #include "edge/hook_own.h"
+#include "edge/kept.h"
 #include "edge/lockout.h"
 #include "edge/page.h"
 #include "edge/pam_login.h"
@@ -472,6 +473,7 @@ RUNS_ON(on_control) static void api_configure(struct server *server)
 	api_add(ban_operations);
 	api_add(hook_operations);
 	api_add(history_operations);
+	api_add(kept_operations);
 	health_add(history_health);
 	api_add(people_operations);
 	api_add(certificate_operations);

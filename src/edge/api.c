@@ -32,7 +32,8 @@ struct match {
 
 static bool is_wide(struct bytes word)
 {
-	return bytes_equal(word, BYTES("mount")) || bytes_equal(word, BYTES("network"));
+	return bytes_equal(word, BYTES("mount")) || bytes_equal(word, BYTES("network")) ||
+	       bytes_equal(word, BYTES("file"));
 }
 
 /* How long the value of {word} is in a path of which tail must be the end. */

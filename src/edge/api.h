@@ -4,8 +4,8 @@
  *
  * Each room hands in one table before the workers start; a row says all there is to say about an
  * operation, and GET /api/v1/operations and the tests of docs/openapi.json are made from the rows.
- * In a path, {mount} and {network} stand for one or more segments ("/api/v1/mounts/live", and "a/b"
- * for the mount /a/b), any other {word} for one. The first row that fits serves: rows with something
+ * In a path, {mount}, {network} and {file} stand for one or more segments ("/api/v1/mounts/live", and
+ * "a/b" for the mount /a/b), any other {word} for one. The first row that fits serves: rows with something
  * behind {mount} stand before those without.
  *
  * What is refused is {"error":{"code":"no_such_mount","message":"…"}}. Answers are never stored by a

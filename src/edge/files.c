@@ -19,6 +19,8 @@
  * that it is seen to take something. */
 #define SEND_BUFFER (256u << 10)
 
+enum files_of { FILES_OF_STATION, FILES_OF_STRANGERS, FILES_KEPT };
+
 struct download {
 	union {
 		uv_work_t work;
@@ -30,7 +32,7 @@ struct download {
 	int error;    /* of opening it, -errno */
 	bool counted; /* in running */
 	bool whole;   /* all of it was sent */
-	bool strange; /* nobody of ours made it */
+	enum files_of of;
 	struct stat about;
 	uint64_t at, end; /* still to be sent */
 	uint8_t *piece;   /* PIECE_SIZE; NULL before the first */
@@ -286,12 +288,13 @@ static bool make_reply(struct download *download, const struct http1_head *head,
 
 	http_date_write(&date_w, download->about.st_mtim.tv_sec);
 	date = writer_done(&date_w);
-	*reply = (struct reply){
-		.status = 200, .type = type_of(bytes_str(download->path)), .cache = true};
+	*reply = (struct reply){.status = 200,
+				.type = type_of(bytes_str(download->path)),
+				.cache = download->of != FILES_KEPT};
 	reply_header(reply, "ETag", etag);
 	reply_header(reply, "Last-Modified", date);
 	reply_header(reply, "Accept-Ranges", BYTES("bytes"));
-	if (download->strange)
+	if (download->of != FILES_OF_STATION)
 		reply_guard(reply);
 	else
 		reply_header(reply, "Access-Control-Allow-Origin", BYTES("*"));
@@ -367,11 +370,11 @@ RUNS_ON(on_worker) static void download_answer(struct download *download)
 
 /* On the thread pool. No link leads out of the directory, not even while somebody changes it; what is
  * not a plain file is not waited for. */
-static int open_below(const char *directory, const char *path, struct stat *about)
+static int open_below(const char *directory, const char *path, bool links, struct stat *about)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+		.resolve = RESOLVE_BENEATH | (links ? RESOLVE_NO_MAGICLINKS : RESOLVE_NO_SYMLINKS),
 	};
 	int at = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC), fd, error = 0;
 
@@ -395,7 +398,8 @@ static int open_below(const char *directory, const char *path, struct stat *abou
 static void work(uv_work_t *request)
 {
 	struct download *download = container_of(request, struct download, request.work);
-	int fd = open_below(download->directory, download->path, &download->about);
+	int fd = open_below(download->directory, download->path, download->of != FILES_KEPT,
+			    &download->about);
 
 	if (fd >= 0)
 		download->fd = fd;
@@ -463,7 +467,7 @@ static struct download *download_make(const char *directory, struct bytes path)
 }
 
 RUNS_ON(on_worker)
-static void serve(struct conn *conn, const char *directory, struct bytes path, bool strange,
+static void serve(struct conn *conn, const char *directory, struct bytes path, enum files_of of,
 		  void (*none)(struct conn *conn))
 {
 	struct download *download;
@@ -480,7 +484,7 @@ static void serve(struct conn *conn, const char *directory, struct bytes path, b
 	}
 	download->conn = conn;
 	download->none = none;
-	download->strange = strange;
+	download->of = of;
 	conn_wait(conn);
 	CHECK(uv_queue_work(&conn_worker(conn)->loop, &download->request.work, work, on_worked) ==
 	      0);
@@ -488,11 +492,18 @@ static void serve(struct conn *conn, const char *directory, struct bytes path, b
 
 void files_serve(struct conn *conn, void (*none)(struct conn *conn))
 {
-	serve(conn, edge_settings()->conf.files_directory, conn_request(conn)->path, false, none);
+	serve(conn, edge_settings()->conf.files_directory, conn_request(conn)->path,
+	      FILES_OF_STATION, none);
 }
 
 void files_serve_strange(struct conn *conn, const char *directory, struct bytes path,
 			 void (*none)(struct conn *conn))
 {
-	serve(conn, directory, path, true, none);
+	serve(conn, directory, path, FILES_OF_STRANGERS, none);
+}
+
+void files_serve_kept(struct conn *conn, const char *directory, struct bytes path,
+		      void (*none)(struct conn *conn))
+{
+	serve(conn, directory, path, FILES_KEPT, none);
 }

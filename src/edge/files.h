@@ -21,3 +21,8 @@ RUNS_ON(on_worker) void files_serve(struct conn *conn, void (*none)(struct conn 
 RUNS_ON(on_worker)
 void files_serve_strange(struct conn *conn, const char *directory, struct bytes path,
 			 void (*none)(struct conn *conn));
+
+/* The same again, of recordings: no link is followed, and nobody's cache keeps them. */
+RUNS_ON(on_worker)
+void files_serve_kept(struct conn *conn, const char *directory, struct bytes path,
+		      void (*none)(struct conn *conn));

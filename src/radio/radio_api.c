@@ -11,6 +11,7 @@
 #include "edge/tree.h"
 #include "edge/trend.h"
 #include "radio/radio_audience.h"
+#include "radio/radio_dump.h"
 #include "radio/radio_facts.h"
 #include "radio/radio_limit.h"
 #include "radio/radio_network_api.h"
@@ -443,6 +444,7 @@ void radio_api_configure(void)
 {
 	api_add(radio_operations);
 	api_add(network_operations);
+	kept_add(&dump_kept);
 	health_add(network_health);
 	ban_on_new(send_away);
 	trend_add(facts_sample);

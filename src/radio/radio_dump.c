@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "radio/radio.h"
 #include "radio/radio_publish.h"
 
 #define TICK_MS     250
@@ -348,3 +349,59 @@ void dump_follow(struct mount *mount, uv_loop_t *loop)
 	uv_timer_init(loop, &dump->tick);
 	uv_timer_start(&dump->tick, on_tick, 0, TICK_MS);
 }
+
+/* --- what is kept --------------------------------------------------------------------------- */
+
+/* As it was split before the first part of the path that is not always the same. */
+static bool place_in(const char *pattern, struct kept_place *out)
+{
+	char all[PATH_SIZE];
+	size_t fixed, slash = 0;
+
+	if (!dump_glob(pattern, NULL, "*", all, sizeof all))
+		return false;
+	fixed = strcspn(all, "*?[\\");
+	for (size_t i = 0; i < fixed; i++)
+		if (all[i] == '/')
+			slash = i;
+	if (all[0] != '/' || slash == 0 || strlen(all + slash + 1) >= sizeof out->pattern)
+		return false;
+	bytes_to_str(bytes_of(all, slash), out->directory, sizeof out->directory);
+	bytes_to_str(bytes_str(all + slash + 1), out->pattern, sizeof out->pattern);
+	return true;
+}
+
+static bool place_of(unsigned number, struct kept_place *out)
+{
+	const struct conf *conf = radio_settings();
+	size_t count = conf_entry_count(conf, &mount_conf_section);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct mount_conf *mount = conf_entry_values(conf, &mount_conf_section, i);
+		bool again = false;
+
+		/* Of several mounts with one pattern the files are listed once. */
+		for (size_t k = 0; mount->dump[0] && k < i && !again; k++) {
+			const struct mount_conf *other =
+				conf_entry_values(conf, &mount_conf_section, k);
+
+			again = strcmp(mount->dump, other->dump) == 0;
+		}
+		if (mount->dump[0] && !again && place_in(mount->dump, out) && number-- == 0)
+			return true;
+	}
+	return false;
+}
+
+RUNS_ON(on_control) static void add_open(json_t *set)
+{
+	for (const struct mount *mount = mount_first(); mount; mount = mount->next)
+		if (mount->dump && mount->dump->file >= 0)
+			kept_is_open(set, mount->dump->path);
+}
+
+const struct kept_family dump_kept = {
+	.name = "radio",
+	.place = place_of,
+	.open = add_open,
+};

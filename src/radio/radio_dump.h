@@ -11,12 +11,15 @@
  * on the thread pool. */
 #pragma once
 
+#include "edge/kept.h"
 #include "radio/radio_mount.h"
 
 struct dump;
 
 /* The mount is on the air, or its settings have changed: its dump begins, goes on or ends as they say. */
 RUNS_ON(on_control) void dump_follow(struct mount *mount, uv_loop_t *loop);
+
+extern const struct kept_family dump_kept;
 
 /* Ends it, if there is one; what the ring still has of it is written. The feed may go afterwards. */
 RUNS_ON(on_control) void dump_end(struct mount *mount);
@@ -26,6 +29,6 @@ RUNS_ON(on_control) void dump_end(struct mount *mount);
 bool dump_name(const char *pattern, const char *mount, const char *extension, int64_t wall_us,
 	       char *out, size_t size);
 
-/* The same as a glob(7) pattern that all names of this mount match. */
+/* The same as a glob(7) pattern that all names of this mount match; of all mounts where it is NULL. */
 bool dump_glob(const char *pattern, const char *mount, const char *extension, char *out,
 	       size_t size);

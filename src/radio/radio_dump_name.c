@@ -49,7 +49,10 @@ static bool put_all(const char *pattern, const char *mount, const char *extensio
 	bool glob = !tm;
 
 	while (*pattern) {
-		if (strncmp(pattern, "{mount}", 7) == 0) {
+		if (strncmp(pattern, "{mount}", 7) == 0 && !mount) {
+			writer_u8(&w, '*');
+			pattern += 7;
+		} else if (strncmp(pattern, "{mount}", 7) == 0) {
 			char room[1024];
 			struct writer name = writer_of(room, sizeof room);
 

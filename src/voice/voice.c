@@ -109,6 +109,7 @@ static void prepare(const struct conf *conf)
 	configure(conf);
 	api_add(voice_operations);
 	api_add(voice_record_operations);
+	kept_add(&voice_record_kept);
 	ban_on_new(voice_send_away);
 	route_add(routes);
 }

@@ -450,3 +450,41 @@ const struct api_operation voice_record_operations[] = {
 	 "Ends a channel's recording.", NULL, NULL, NULL},
 	{0},
 };
+
+/* --- what is kept --------------------------------------------------------------------------- */
+
+#define TWO   "[0-9][0-9]"
+#define STAMP "-" TWO TWO TWO TWO "-" TWO TWO TWO
+
+static bool place_of(unsigned number, struct kept_place *out)
+{
+	const char *directory = voice_conf()->record_directory;
+
+	if (number > 0 || !directory[0])
+		return false;
+	bytes_to_str(bytes_str(directory), out->directory, sizeof out->directory);
+	bytes_to_str(BYTES("*" STAMP "*/*.opus"), out->pattern, sizeof out->pattern);
+	return true;
+}
+
+RUNS_ON(on_control) static void add_open(json_t *set)
+{
+	for (const struct record *record = all.list; record; record = record->next)
+		kept_is_open(set, record->folder);
+}
+
+/* The room as its folder has it: names of rooms have no dash there. */
+static void channel_name_of(const char *name, char out[KEPT_PATTERN])
+{
+	struct bytes text = bytes_str(name);
+
+	bytes_to_str(bytes_first(text, bytes_find(text, '-')), out, KEPT_PATTERN);
+}
+
+const struct kept_family voice_record_kept = {
+	.name = "voice",
+	.folders = true,
+	.place = place_of,
+	.open = add_open,
+	.of = channel_name_of,
+};

@@ -13,10 +13,11 @@
  * lasts, and the room is written to when it begins and ends. */
 #pragma once
 
-#include "edge/api.h"
+#include "edge/kept.h"
 #include "voice/voice_part.h"
 
 extern const struct api_operation voice_record_operations[];
+extern const struct kept_family voice_record_kept;
 
 /* What he says in his room; for peers whose record is not 0. */
 RUNS_ON(on_worker) void voice_record_hear(uint32_t record, const struct voice_speech *speech);
