@@ -136,8 +136,7 @@ static SSL_CTX *context_make(const struct tls_conf *conf)
 	return context;
 }
 
-/* A key that asks for a passphrase cannot be used: nobody is there to type it. */
-static int no_passphrase(char *buf, int size, int writing, void *argument)
+int tls_no_passphrase(char *buf, int size, int writing, void *argument)
 {
 	(void)buf;
 	(void)size;
@@ -151,7 +150,7 @@ static bool context_load(SSL_CTX *context, const struct tls_pair *pair, char *fa
 	X509 *certificate;
 
 	ERR_clear_error();
-	SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+	SSL_CTX_set_default_passwd_cb(context, tls_no_passphrase);
 	if (SSL_CTX_use_certificate_chain_file(context, pair->certificate) != 1)
 		return say(fault, size, "the certificate", pair->certificate);
 	certificate = SSL_CTX_get0_certificate(context);

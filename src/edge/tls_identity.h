@@ -32,6 +32,9 @@ void tls_identity_doubt(const struct conf *conf, struct conf_errors *errors);
 /* Puts it in force, or none with NULL, and sees to the end of the one before. */
 RUNS_ON(on_control) void tls_identity_use(struct tls_identity *identity);
 
+/* For OpenSSL: a key that asks for a passphrase cannot be used, as nobody is there to type it. Any thread. */
+int tls_no_passphrase(char *buf, int size, int writing, void *argument);
+
 /* After the workers have stopped. */
 void tls_identity_fini(void);
 

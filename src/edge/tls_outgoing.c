@@ -7,10 +7,12 @@
 #include <stdio.h>
 
 #include "edge/proto/address.h"
+#include "edge/tls_identity.h"
 
-#define SUITES_1_3 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
-#define SUITES_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
-#define FILE_SIZE  4096u
+#define SUITES_1_3       "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+#define SUITES_1_2       "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define FINGERPRINT_SIZE 129u /* of SHA-512, with its NUL */
+#define FILE_SIZE        4096u
 
 /* Reading a system's authorities takes longer than a handshake: one context a worker, until another
  * file is wanted. */
@@ -54,22 +56,15 @@ void tls_outgoing_fini(void)
 	context = NULL;
 }
 
-static int no_passphrase(char *buf, int size, int writing, void *argument)
-{
-	(void)buf;
-	(void)size;
-	(void)writing;
-	(void)argument;
-	return -1;
-}
-
 /* What we show who asks for it. */
 static bool show(SSL *ssl, const struct tls_wish *wish)
 {
 	BIO *certificate = BIO_new_mem_buf(wish->certificate, -1),
 	    *key = BIO_new_mem_buf(wish->key, -1);
-	X509 *x509 = certificate ? PEM_read_bio_X509(certificate, NULL, no_passphrase, NULL) : NULL;
-	EVP_PKEY *private = key ? PEM_read_bio_PrivateKey(key, NULL, no_passphrase, NULL) : NULL;
+	X509 *x509 =
+		certificate ? PEM_read_bio_X509(certificate, NULL, tls_no_passphrase, NULL) : NULL;
+	EVP_PKEY *private =
+		key ? PEM_read_bio_PrivateKey(key, NULL, tls_no_passphrase, NULL) : NULL;
 	bool good = x509 && private && SSL_use_certificate(ssl, x509) == 1 &&
 		    SSL_use_PrivateKey(ssl, private) == 1;
 
@@ -129,26 +124,16 @@ struct handshake *tls_outgoing(const struct tls_wish *wish, char *fault, size_t 
 	return made;
 }
 
-static void print_digest(const X509 *x509, const EVP_MD *md, char out[TLS_FINGERPRINT_SIZE])
+static void print_digest(const X509 *x509, const EVP_MD *md, char out[FINGERPRINT_SIZE])
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
 
 	out[0] = '\0';
-	if (X509_digest(x509, md, digest, &len) != 1 || 2 * len >= TLS_FINGERPRINT_SIZE)
+	if (X509_digest(x509, md, digest, &len) != 1 || 2 * len >= FINGERPRINT_SIZE)
 		return;
 	for (unsigned i = 0; i < len; i++)
 		snprintf(out + 2 * (size_t)i, 3, "%02x", digest[i]);
-}
-
-void tls_outgoing_fingerprint(const struct handshake *handshake, char out[TLS_FINGERPRINT_SIZE])
-{
-	X509 *x509 = SSL_get1_peer_certificate(handshake_ssl(handshake));
-
-	out[0] = '\0';
-	if (x509)
-		print_digest(x509, EVP_sha256(), out);
-	X509_free(x509);
 }
 
 /* Colons are as people copy it. */
@@ -169,7 +154,7 @@ static bool same_pin(struct bytes pin, const char *hex)
 static bool is_pinned(const X509 *x509, const char *pins)
 {
 	struct bytes rest = bytes_str(pins);
-	char sha256[TLS_FINGERPRINT_SIZE], sha512[TLS_FINGERPRINT_SIZE];
+	char sha256[FINGERPRINT_SIZE], sha512[FINGERPRINT_SIZE];
 
 	print_digest(x509, EVP_sha256(), sha256);
 	print_digest(x509, EVP_sha512(), sha512);

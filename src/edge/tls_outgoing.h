@@ -18,8 +18,6 @@ struct tls_wish {
 	const char *key;         /* its key, PEM */
 };
 
-#define TLS_FINGERPRINT_SIZE 129u /* of SHA-512, with its NUL */
-
 /* NULL: fault says what is wrong with the wish. */
 RUNS_ON(on_worker)
 struct handshake *tls_outgoing(const struct tls_wish *wish, char *fault, size_t size);
@@ -29,10 +27,6 @@ struct handshake *tls_outgoing(const struct tls_wish *wish, char *fault, size_t 
 RUNS_ON(on_worker)
 bool tls_outgoing_believed(const struct handshake *handshake, const struct tls_wish *wish,
 			   char *fault, size_t size);
-
-/* Of the server's certificate, SHA-256; "" when it showed none. */
-RUNS_ON(on_worker)
-void tls_outgoing_fingerprint(const struct handshake *handshake, char out[TLS_FINGERPRINT_SIZE]);
 
 /* On each worker, before it ends. */
 RUNS_ON(on_worker) void tls_outgoing_fini(void);
