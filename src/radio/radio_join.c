@@ -46,8 +46,28 @@ static void join_refuse(struct conn *conn, unsigned status, const char *why)
 	conn_reply(conn, &reply);
 }
 
+/* No mount is called so, nor a file: the page of all rooms was meant. */
+RUNS_ON(on_worker) static void join_page(struct conn *conn, struct bytes page)
+{
+	struct reply reply = {0};
+
+	reply_text(&reply, 302, "the page has a slash behind it");
+	reply_header(&reply, "Location", page);
+	conn_reply(conn, &reply);
+}
+
 RUNS_ON(on_worker) static void join_refuse_missing(struct conn *conn)
 {
+	struct bytes path = conn_request(conn)->path;
+
+	if (bytes_equal(path, BYTES("/watch"))) {
+		join_page(conn, BYTES("/watch/"));
+		return;
+	}
+	if (bytes_equal(path, BYTES("/send"))) {
+		join_page(conn, BYTES("/send/"));
+		return;
+	}
 	join_refuse(conn, 404, "The file you requested could not be found");
 }
 

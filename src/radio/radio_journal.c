@@ -29,7 +29,9 @@ int journal_worker_start(const struct worker *worker, struct journal *left)
 		table_settle(&table, row);
 	}
 	*left = *journal;
-	journal->kind = JOURNAL_NOTHING;
+	/* Until the listener is as it should be: this process may die before that, too. */
+	if (left->kind != JOURNAL_LISTENER)
+		journal_end();
 	journal->faulted = 0;
 	fault_tell(&journal->faulted);
 	return 0;

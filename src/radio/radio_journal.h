@@ -10,7 +10,8 @@
  * A process can die between any two instructions. The one listener that its worker was at may then be
  * half changed, and the kernel may have been given bytes that the row does not know of. The copy says
  * what the row was before, and the socket how many bytes it ever took (tcp_taken): their difference
- * is made good by listener_went(). All other rows are whole.
+ * is made good by radio_went(). All other rows are whole. The copy stays until that is done, for who
+ * comes after it may die as well.
  *
  * It also tells which connection was being handled when a thread faulted (SIGSEGV, CHECK …): one that
  * was twice is not restored. A row in the estate for each worker, written by that worker alone. */
@@ -35,7 +36,8 @@ static_assert(sizeof(struct journal) % 64 == 0, "rows are whole cache lines");
 
 extern const struct estate_kind journal_kind;
 
-/* Opens this worker's; *left is what the worker before it was doing. 0 or -errno. */
+/* Opens this worker's; *left is what the worker before it was doing: who has made it good says
+ * journal_end(). 0 or -errno. */
 RUNS_ON(on_worker)
 MUST_CHECK int journal_worker_start(const struct worker *worker, struct journal *left);
 RUNS_ON(on_worker) void journal_worker_stop(void);

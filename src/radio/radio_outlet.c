@@ -545,6 +545,7 @@ void outlet_adopt(void)
 {
 	links_adopt();
 	repair();
+	journal_end();
 	tails_adopt(&here->listeners);
 	for (uint32_t row = 0; row < here->listeners.high; row++) {
 		const struct listener *listener = table_settled(&here->listeners, row);
