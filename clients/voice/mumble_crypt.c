@@ -2,6 +2,8 @@
 
 #include <openssl/crypto.h>
 
+#define LOST_US 5000000 /* Mumble's ServerHandler::udpReady */
+
 /* ECB over whole blocks: what ocb2 asks of a cipher. */
 static void run_encrypt(const void *key, uint8_t *blocks, size_t count)
 {
@@ -104,23 +106,43 @@ static void count(struct mumble_crypt *crypt, int ahead, const uint8_t nonce[OCB
 	memcpy(crypt->in, nonce, OCB2_BLOCK);
 }
 
-struct bytes mumble_crypt_open(struct mumble_crypt *crypt, struct bytes sealed, uint8_t *out)
+bool mumble_crypt_asks(struct mumble_crypt *crypt, mono_t now)
+{
+	if (!crypt->ready || mono_since_us(now, crypt->opened) <= LOST_US ||
+	    mono_since_us(now, crypt->asked) <= LOST_US)
+		return false;
+	crypt->asked = now;
+	return true;
+}
+
+struct bytes mumble_crypt_open(struct mumble_crypt *crypt, struct bytes sealed, uint8_t *out,
+			       mono_t now)
 {
 	struct bytes body = bytes_skip(sealed, MUMBLE_CRYPT_HEAD);
 	uint8_t nonce[OCB2_BLOCK], tag[OCB2_BLOCK];
 	int ahead;
 
-	if (!crypt->ready || sealed.len <= MUMBLE_CRYPT_HEAD || body.len > VOICE_PACKET_MAX)
+	if (!crypt->ready || sealed.len <= MUMBLE_CRYPT_HEAD || body.len > VOICE_PACKET_MAX) {
+		crypt->forged++;
 		return (struct bytes){0};
+	}
 	ahead = ahead_of(crypt, sealed.at[0]);
-	if (ahead == 0 || ahead < -(int)MUMBLE_CRYPT_WINDOW ||
-	    (ahead < 0 && crypt->seen[sealed.at[0]]))
+	if (ahead < -(int)MUMBLE_CRYPT_WINDOW) {
+		crypt->stale++;
 		return (struct bytes){0};
+	}
+	if (ahead == 0 || (ahead < 0 && crypt->seen[sealed.at[0]])) {
+		crypt->repeated++;
+		return (struct bytes){0};
+	}
 	memcpy(nonce, crypt->in, OCB2_BLOCK);
 	nonce_add(nonce, ahead);
 	if (!ocb2_open(&aes, crypt, nonce, body, out, tag) ||
-	    CRYPTO_memcmp(tag, sealed.at + 1, MUMBLE_CRYPT_HEAD - 1) != 0)
+	    CRYPTO_memcmp(tag, sealed.at + 1, MUMBLE_CRYPT_HEAD - 1) != 0) {
+		crypt->forged++;
 		return (struct bytes){0};
+	}
+	crypt->opened = now;
 	count(crypt, ahead, nonce);
 	return bytes_of(out, body.len);
 }

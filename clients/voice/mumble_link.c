@@ -539,9 +539,10 @@ void mumble_link_hear(struct mumble_link *link, mono_t now)
 
 		if (got <= 0)
 			return;
-		packet = mumble_crypt_open(&link->crypt, bytes_of(sealed, (size_t)got), plain);
+		packet = mumble_crypt_open(&link->crypt, bytes_of(sealed, (size_t)got), plain, now);
 		if (packet.len == 0) {
-			link->undecrypted++;
+			if (mumble_crypt_asks(&link->crypt, now) && !ask_for_resync(link))
+				return;
 			continue;
 		}
 		link->udp_works = true;

@@ -67,7 +67,6 @@ struct mumble_link {
 	mono_t udp_heard, tcp_heard, pinged;
 
 	uint64_t sent_udp, sent_tunnel, heard_udp, heard_tunnel, dropped;
-	uint64_t undecrypted; /* datagrams that were none of the server's, or came twice */
 
 	SSL *ssl;
 	struct mumble_crypt crypt;

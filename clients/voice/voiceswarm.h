@@ -56,7 +56,8 @@ struct vswarm_client {
 	_Atomic bool gone;
 	char why[256];
 	/* read when the processes have ended */
-	uint64_t sent_udp, sent_tunnel, heard_udp, heard_tunnel, dropped, undecrypted, own_drops;
+	uint64_t sent_udp, sent_tunnel, heard_udp, heard_tunnel, dropped, own_drops;
+	uint32_t stale, repeated, forged; /* datagrams that were not taken: see mumble_crypt.h */
 	uint64_t torn, own, outside, stranger, muted_heard, deaf_heard;
 };
 

@@ -430,7 +430,9 @@ static void settle(struct crowd *crowd)
 		shared->heard_udp = m->link.heard_udp;
 		shared->heard_tunnel = m->link.heard_tunnel;
 		shared->dropped = m->link.dropped;
-		shared->undecrypted = m->link.undecrypted;
+		shared->stale = m->link.crypt.stale;
+		shared->repeated = m->link.crypt.repeated;
+		shared->forged = m->link.crypt.forged;
 		shared->own_drops += own_drops(m->link.udp);
 		for (unsigned t = 0; t < vswarm_talkers(crowd->swarm); t++)
 			if (t != m->index && t % crowd->swarm->options.rooms ==

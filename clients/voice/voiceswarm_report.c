@@ -34,7 +34,9 @@ static void add_client(struct sum *sum, const struct vswarm_client *c)
 	sum->all.heard_udp += c->heard_udp;
 	sum->all.heard_tunnel += c->heard_tunnel;
 	sum->all.dropped += c->dropped;
-	sum->all.undecrypted += c->undecrypted;
+	sum->all.stale += c->stale;
+	sum->all.repeated += c->repeated;
+	sum->all.forged += c->forged;
 	sum->all.own_drops += c->own_drops;
 	sum->all.torn += c->torn;
 	sum->all.own += c->own;
@@ -120,7 +122,9 @@ bool vswarm_report(struct vswarm *swarm)
 	print("heard_udp", sum.all.heard_udp);
 	print("heard_tunnel", sum.all.heard_tunnel);
 	print("dropped", sum.all.dropped);
-	print("undecrypted", sum.all.undecrypted);
+	print("stale", sum.all.stale);
+	print("repeated", sum.all.repeated);
+	print("undecrypted", sum.all.forged);
 	print("own_drops", sum.all.own_drops);
 	print("rebinds", crew.rebinds);
 	print("healed", crew.healed);

@@ -24,12 +24,10 @@
 #define IN_FIRST        2048u
 #define STRANGER_MAX    8192u      /* of a frame of somebody who is not admitted yet */
 #define MEMBER_MAX      (2u << 20) /* and of one who is: a list of bans is the longest */
-#define OUT_MAX         (8u << 20) /* who lets more than this pile up is too slow */
 #define SPEECH_OUT_MAX  (64u << 10)
 #define SPEECH_LATE_US  100000
 #define READS_MAX       16 /* in one event */
 #define SWEEP_MS        500
-#define LOGIN_US        15000000 /* to say who he is */
 #define CERTIFICATE_MAX 16384u
 #define WEB_READ        8192u
 #define WEB_MESSAGE_MAX (256u << 10)
@@ -154,7 +152,7 @@ RUNS_ON(on_worker) static bool put_wire(struct voice_conn *conn, struct bytes by
 
 		while (size < need)
 			size *= 2;
-		larger = size <= OUT_MAX ? realloc(conn->out, size) : NULL;
+		larger = need <= voice_conf()->backlog ? realloc(conn->out, size) : NULL;
 		if (!larger) {
 			metric_add(METRIC_voice_slow, 1);
 			conn_close(conn);
@@ -824,6 +822,7 @@ void voice_conn_resume(struct voice_peer *peer, const struct voice_conn_left *le
 static void on_sweep(uv_timer_t *timer)
 {
 	int64_t timeout = (int64_t)voice_conf()->timeout * 1000;
+	int64_t login_time = (int64_t)voice_conf()->login_time * 1000;
 	mono_t now = mono_now();
 	struct voice_conn *next;
 
@@ -837,7 +836,7 @@ static void on_sweep(uv_timer_t *timer)
 			      atomic_load_explicit(&conn->peer->outside, memory_order_relaxed));
 
 		next = conn->next;
-		if (fresh ? mono_since_us(now, conn->began) < LOGIN_US
+		if (fresh ? mono_since_us(now, conn->began) < login_time
 			  : mono_since_us(now, conn->last_heard) < timeout)
 			continue;
 		metric_add(METRIC_voice_timeouts, 1);

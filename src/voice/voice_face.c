@@ -291,7 +291,11 @@ static void answer_ban(struct call *call, const struct api_input *input)
 		return;
 	}
 	api_log_order(call, user->name);
-	voice_ban_user(user, bytes_str(reason), seconds, VOICE_BAN_ALL);
+	if (!voice_ban_user(user, bytes_str(reason), seconds, VOICE_BAN_ALL)) {
+		api_fault(call, 507, "too_many_bans",
+			  "there are as many bans as voice.bans allows");
+		return;
+	}
 	voice_user_remove(user, NULL, bytes_str(reason), true);
 	api_done(call);
 }

@@ -308,6 +308,10 @@ RUNS_ON(on_control)
 void voice_deny(struct voice_user *user, uint32_t permission, const struct voice_channel *channel);
 RUNS_ON(on_control)
 void voice_deny_why(struct voice_user *user, enum deny_reason why, struct bytes name);
+/* In words; channel: which it is about, or NULL. */
+RUNS_ON(on_control)
+void voice_deny_text(struct voice_user *user, const struct voice_channel *channel,
+		     struct bytes reason);
 /* True: he may all of these in the channel; else he is told. */
 RUNS_ON(on_control)
 bool voice_require(struct voice_user *user, uint32_t permission,
@@ -331,9 +335,10 @@ RUNS_ON(on_control)
 void voice_user_flag(struct voice_user *user, bool mute, bool deaf, bool priority);
 /* seconds: 0 is for ever. What of him is banned: his network (an address, or a /64), his certificate. */
 enum voice_ban_what { VOICE_BAN_NETWORK = 1, VOICE_BAN_CERTIFICATE = 2, VOICE_BAN_ALL = 3 };
+/* False: he is not, for there are too many bans, or no memory. */
 RUNS_ON(on_control)
-void voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t seconds,
-		    unsigned what);
+MUST_CHECK bool voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t seconds,
+			       unsigned what);
 RUNS_ON(on_control) void voice_forget_registration(int32_t id);
 
 RUNS_ON(on_control)
@@ -376,7 +381,10 @@ RUNS_ON(on_control)
 const struct voice_ban *voice_is_banned(const uint8_t ip[16], const char *hash);
 /* Of one customer, as far as addresses say: the same IPv4 address, the same /64. */
 bool voice_same_network(const uint8_t a[16], const uint8_t b[16]);
-RUNS_ON(on_control) bool voice_ban_add(const struct voice_ban *ban);
+/* False: there are as many as may be, or no memory. */
+RUNS_ON(on_control) MUST_CHECK bool voice_ban_add(const struct voice_ban *ban);
+/* In place of all there were; bans is of malloc() and the hub's from now on. */
+RUNS_ON(on_control) void voice_bans_set(struct voice_ban *bans, size_t count);
 RUNS_ON(on_control) void voice_registry_fini(void);
 
 /* --- voice_window.c --------------------------------------------------------------------------- */

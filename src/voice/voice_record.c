@@ -289,7 +289,8 @@ void voice_record_go_on(const json_t *list)
 
 		if (!error)
 			continue;
-		log_warn_code(error, "voice", "recording not gone on with");
+		log_warn_code(error, "voice", "recording not gone on with",
+			      kv_str("directory", voice_conf()->record_directory));
 		unsign(id);
 	}
 }
@@ -352,7 +353,8 @@ void voice_record_asked(struct voice_user *user, const struct mumble_context_act
 	else if (all.count < voice_conf()->recordings)
 		error = begin(channel, 0, &record);
 	if (error)
-		log_warn_code(error, "voice", "recording not begun");
+		log_warn_code(error, "voice", "recording not begun",
+			      kv_str("directory", voice_conf()->record_directory));
 }
 
 /* --- the API -------------------------------------------------------------------------------- */

@@ -5,8 +5,6 @@
 #include "voice/voice.h"
 #include "voice/voice_part.h"
 
-#define BANS_MAX 10000u
-
 /* Where it is or belongs: they lie by their numbers. */
 RUNS_ON(on_control) static size_t place_of(int32_t id)
 {
@@ -143,7 +141,7 @@ const struct voice_ban *voice_is_banned(const uint8_t ip[16], const char *hash)
 bool voice_ban_add(const struct voice_ban *ban)
 {
 	struct voice_ban *larger =
-		voice_hub.ban_count < BANS_MAX
+		voice_hub.ban_count < voice_conf()->bans
 			? realloc(voice_hub.bans, (voice_hub.ban_count + 1) * sizeof *larger)
 			: NULL;
 
@@ -154,14 +152,19 @@ bool voice_ban_add(const struct voice_ban *ban)
 	return true;
 }
 
+void voice_bans_set(struct voice_ban *bans, size_t count)
+{
+	free(voice_hub.bans);
+	voice_hub.bans = bans;
+	voice_hub.ban_count = count;
+}
+
 void voice_registry_fini(void)
 {
 	for (size_t i = 0; i < voice_hub.registration_count; i++)
 		registration_free(voice_hub.registrations[i]);
 	free(voice_hub.registrations);
-	free(voice_hub.bans);
 	voice_hub.registrations = NULL;
 	voice_hub.registration_count = 0;
-	voice_hub.bans = NULL;
-	voice_hub.ban_count = 0;
+	voice_bans_set(NULL, 0);
 }

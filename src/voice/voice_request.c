@@ -38,6 +38,20 @@ void voice_deny_why(struct voice_user *user, enum deny_reason why, struct bytes 
 	voice_send(user, &message);
 }
 
+void voice_deny_text(struct voice_user *user, const struct voice_channel *channel,
+		     struct bytes reason)
+{
+	struct mumble_message message;
+	struct mumble_permission_denied *denied = &message.permission_denied;
+
+	message_init(&message, MUMBLE_PERMISSION_DENIED);
+	MUMBLE_SET(denied, permission_denied, type, DENY_TEXT);
+	if (channel)
+		MUMBLE_SET(denied, permission_denied, channel_id, channel->id);
+	MUMBLE_SET(denied, permission_denied, reason, reason);
+	voice_send(user, &message);
+}
+
 /* True: he may all of these in the channel; else he is told. */
 bool voice_require(struct voice_user *user, uint32_t permission,
 		   const struct voice_channel *channel)

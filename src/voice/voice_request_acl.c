@@ -276,20 +276,6 @@ static bool is_too_much(const struct mumble_acl *said)
 	       members > MEMBERS_MAX;
 }
 
-RUNS_ON(on_control)
-static void deny_too_much(struct voice_user *user, const struct voice_channel *channel)
-{
-	struct mumble_message message;
-	struct mumble_permission_denied *denied = &message.permission_denied;
-
-	message_init(&message, MUMBLE_PERMISSION_DENIED);
-	MUMBLE_SET(denied, permission_denied, type, DENY_TEXT);
-	MUMBLE_SET(denied, permission_denied, channel_id, channel->id);
-	MUMBLE_SET(denied, permission_denied, reason,
-		   BYTES("Too many rules, groups or members for one channel"));
-	voice_send(user, &message);
-}
-
 /* Clients show a lock where not everybody may come in. */
 RUNS_ON(on_control) static void tell_door(const struct voice_channel *channel)
 {
@@ -315,7 +301,8 @@ void voice_on_acl(struct voice_user *user, const struct mumble_message *message)
 		return;
 	}
 	if (is_too_much(&message->acl)) {
-		deny_too_much(user, channel);
+		voice_deny_text(user, channel,
+				BYTES("Too many rules, groups or members for one channel"));
 		return;
 	}
 	if (!rules_of(&message->acl, &rules)) {

@@ -196,6 +196,8 @@ static bool ban_of(const struct mumble_ban_entry *from, struct voice_ban *ban)
 void voice_on_ban_list(struct voice_user *user, const struct mumble_message *message)
 {
 	const struct mumble_ban_list *said = &message->ban_list;
+	struct voice_ban *bans;
+	size_t count = 0;
 
 	if (!(voice_may(user, voice_channel_find(VOICE_ROOT)) & MAY_BAN)) {
 		voice_deny(user, MAY_BAN, voice_channel_find(VOICE_ROOT));
@@ -205,13 +207,16 @@ void voice_on_ban_list(struct voice_user *user, const struct mumble_message *mes
 		tell_bans(user);
 		return;
 	}
-	voice_hub.ban_count = 0;
-	for (size_t i = 0; i < said->bans.count; i++) {
-		struct voice_ban ban;
-
-		if (ban_of(&said->bans.at[i], &ban))
-			(void)voice_ban_add(&ban);
+	bans = said->bans.count <= voice_conf()->bans ? calloc(said->bans.count + 1, sizeof *bans)
+						      : NULL;
+	if (!bans) {
+		voice_deny_text(user, NULL,
+				BYTES("So many bans cannot be kept: nothing is changed"));
+		return;
 	}
+	for (size_t i = 0; i < said->bans.count; i++)
+		count += ban_of(&said->bans.at[i], &bans[count]);
+	voice_bans_set(bans, count);
 	log_info("voice", "bans changed", kv_u64("count", voice_hub.ban_count),
 		 kv_str("by", user->name));
 	voice_bans_changed();

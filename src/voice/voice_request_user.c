@@ -382,7 +382,7 @@ void voice_on_user_state(struct voice_user *actor, const struct mumble_message *
 	free(all);
 }
 
-void voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t seconds,
+bool voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t seconds,
 		    unsigned what)
 {
 	struct voice_ban ban = {.start_s = wall_now_us() / 1000000, .duration_s = seconds};
@@ -399,8 +399,10 @@ void voice_ban_user(const struct voice_user *user, struct bytes reason, uint32_t
 		bytes_to_str(bytes_str(user->peer->hash), ban.hash, sizeof ban.hash);
 	voice_text_put(bytes_str(user->name), ban.name, sizeof ban.name);
 	voice_text_put(reason, ban.reason, sizeof ban.reason);
-	if (voice_ban_add(&ban))
-		voice_bans_changed();
+	if (!voice_ban_add(&ban))
+		return false;
+	voice_bans_changed();
+	return true;
 }
 
 /* 1.6 says which; who says neither, or is older, means both. */
@@ -425,8 +427,10 @@ void voice_on_user_remove(struct voice_user *actor, const struct mumble_message 
 	}
 	if (!voice_require(actor, said->ban ? MAY_BAN : MAY_KICK, voice_channel_find(VOICE_ROOT)))
 		return;
-	if (said->ban)
-		voice_ban_user(user, said->reason, 0, what_to_ban(said));
+	if (said->ban && !voice_ban_user(user, said->reason, 0, what_to_ban(said))) {
+		voice_deny_text(actor, NULL, BYTES("More bans cannot be kept"));
+		return;
+	}
 	log_info("voice", "user sent away", kv_str("name", user->name), kv_str("by", actor->name),
 		 kv_bool("ban", said->ban));
 	voice_user_remove(user, actor, said->reason, said->ban);

@@ -13,23 +13,18 @@
 #include "voice/voice_record.h"
 #include "voice/voice_tx.h"
 
-#define DOORS_MAX   VOICE_DOORS_MAX
-#define BUCKETS     4096u /* a power of two */
-#define SWEEP_MS    1000
-#define SILENT_US   20000000 /* Mumble's clients ping every 5 s */
-#define RESYNC_US   5000000
-#define LOST_US     7000000
-#define IDLE_US     1000000 /* that the place of a way lies idle: a few changes at once, then a pause */
-#define GAP_US      500000 /* after which more may be lost than NEAR */
-#define WALK_MAX    64u    /* who are looked at for a stranger's datagram */
-#define NEAR        64u    /* so many ahead may be lost where a port changes */
-#define HEADERS     28u    /* of IP and UDP: bandwidth is counted with them */
-#define TRIES_RATE  100000 /* a second: a hundredth of a core */
-#define TRIES_BURST 20000
-#define LIST_RATE   200 /* answers to lists of servers a second, */
-#define LIST_BURST  400
-#define LIST_NETS   1024u /* and from each of so many classes of networks */
-#define LIST_NET    10
+#define DOORS_MAX VOICE_DOORS_MAX
+#define BUCKETS   4096u /* a power of two */
+#define SWEEP_MS  1000
+#define SILENT_US 20000000 /* Mumble's clients ping every 5 s */
+#define RESYNC_US 5000000
+#define LOST_US   7000000
+#define IDLE_US   1000000 /* that the place of a way lies idle: a few changes at once, then a pause */
+#define GAP_US    500000 /* after which more may be lost than NEAR */
+#define WALK_MAX  64u    /* who are looked at for a stranger's datagram */
+#define NEAR      64u    /* so many ahead may be lost where a port changes */
+#define HEADERS   28u    /* of IP and UDP: bandwidth is counted with them */
+#define LIST_NETS 1024u  /* so many classes of networks are rationed answers to lists of servers */
 
 struct port {
 	struct udp udp;
@@ -287,6 +282,8 @@ RUNS_ON(on_worker)
 static bool answer_list(struct port *port, const struct udp_packet *packet)
 {
 	const uint8_t *ip = packet->path.peer.ip;
+	int64_t rate = (int64_t)voice_conf()->list_pings_rate;
+	int64_t net_rate = (int64_t)voice_conf()->list_pings_network_rate;
 	uint8_t net[16] = {0};
 	struct voice_ping ping;
 	struct writer w;
@@ -295,8 +292,8 @@ static bool answer_list(struct port *port, const struct udp_packet *packet)
 		return false;
 	memcpy(net, ip, ip[10] == 0xff ? 15 : 7);
 	if (!voice_conf()->list_pings ||
-	    !ration_take(&rx->nets[hash_of(net, 1) % LIST_NETS], LIST_NET, 2 * LIST_NET, rx->now) ||
-	    !ration_take(&rx->list, LIST_RATE, LIST_BURST, rx->now)) {
+	    !ration_take(&rx->nets[hash_of(net, 1) % LIST_NETS], net_rate, 2 * net_rate, rx->now) ||
+	    !ration_take(&rx->list, rate, 2 * rate, rx->now)) {
 		metric_add(METRIC_voice_list_pings_unanswered, 1);
 		return true;
 	}
@@ -327,6 +324,7 @@ RUNS_ON(on_worker) static void ask_if_lost(struct voice_peer *peer)
 RUNS_ON(on_worker)
 static bool try_one(struct port *port, const struct udp_packet *packet, struct voice_peer *peer)
 {
+	int64_t rate = (int64_t)voice_conf()->rebind_rate;
 	bool near = peer->rx.bound && mono_since_us(rx->now, peer->rx.last_good) < GAP_US;
 	unsigned within = near ? NEAR : 128;
 	struct crypt_in before = peer->rx.in;
@@ -342,7 +340,7 @@ static bool try_one(struct port *port, const struct udp_packet *packet, struct v
 		return false;
 	if (!may_move(peer))
 		return false;
-	if (!ration_take(&rx->tries, TRIES_RATE, TRIES_BURST, rx->now)) {
+	if (!ration_take(&rx->tries, rate, rate / 5, rx->now)) {
 		metric_add(METRIC_voice_tries_refused, 1);
 		return false;
 	}

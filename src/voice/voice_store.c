@@ -164,7 +164,7 @@ RUNS_ON(on_control) static bool read_rows(const struct store_voice *from, bool p
 {
 	for (size_t i = 0; i < from->count; i++) {
 		const struct store_voice_row *row = &from->rows[i];
-		bool out_of_memory;
+		bool out_of_memory, is_read = true;
 		json_t *tree = body_of(row, &out_of_memory);
 
 		if (out_of_memory)
@@ -177,8 +177,10 @@ RUNS_ON(on_control) static bool read_rows(const struct store_voice *from, bool p
 		else if (!places && strcmp(row->kind, "user") == 0)
 			voice_tree_read_registration(row->id, tree);
 		else if (!places && strcmp(row->kind, "bans") == 0)
-			voice_tree_read_bans(tree);
+			is_read = voice_tree_read_bans(tree);
 		json_decref(tree);
+		if (!is_read)
+			return false;
 	}
 	return true;
 }

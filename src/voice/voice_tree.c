@@ -288,22 +288,25 @@ void voice_tree_read_registration(int64_t id, const json_t *tree)
 	row->unsaved = false;
 }
 
-void voice_tree_read_bans(const json_t *tree)
+bool voice_tree_read_bans(const json_t *tree)
 {
 	const json_t *list = json_object_get(tree, "bans");
+	size_t count = json_array_size(list);
+	struct voice_ban *bans = calloc(count + 1, sizeof *bans);
 
-	voice_hub.ban_count = 0; /* an attempt before may have come so far */
-	for (size_t i = 0; i < json_array_size(list); i++) {
+	if (!bans)
+		return false;
+	for (size_t i = 0; i < count; i++) {
 		const json_t *from = json_array_get(list, i);
-		struct voice_ban ban = {
-			.start_s = number(from, "start_s"),
-			.duration_s = (uint32_t)number(from, "duration_s"),
-		};
+		struct voice_ban *ban = &bans[i];
 
-		ban.has_network = cidr_parse(bytes_str(text(from, "network")), &ban.network);
-		bytes_to_str(bytes_str(text(from, "hash")), ban.hash, sizeof ban.hash);
-		bytes_to_str(bytes_str(text(from, "name")), ban.name, sizeof ban.name);
-		bytes_to_str(bytes_str(text(from, "reason")), ban.reason, sizeof ban.reason);
-		(void)voice_ban_add(&ban);
+		ban->start_s = number(from, "start_s");
+		ban->duration_s = (uint32_t)number(from, "duration_s");
+		ban->has_network = cidr_parse(bytes_str(text(from, "network")), &ban->network);
+		bytes_to_str(bytes_str(text(from, "hash")), ban->hash, sizeof ban->hash);
+		bytes_to_str(bytes_str(text(from, "name")), ban->name, sizeof ban->name);
+		bytes_to_str(bytes_str(text(from, "reason")), ban->reason, sizeof ban->reason);
 	}
+	voice_bans_set(bans, count);
+	return true;
 }

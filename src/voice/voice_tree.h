@@ -19,7 +19,8 @@ RUNS_ON(on_control) json_t *voice_tree_bans(void);
 RUNS_ON(on_control) void voice_tree_read_channel(int64_t id, const json_t *tree);
 RUNS_ON(on_control) void voice_tree_place_channel(int64_t id, const json_t *tree);
 RUNS_ON(on_control) void voice_tree_read_registration(int64_t id, const json_t *tree);
-RUNS_ON(on_control) void voice_tree_read_bans(const json_t *tree);
+/* False: no memory; the bans are as before. */
+RUNS_ON(on_control) MUST_CHECK bool voice_tree_read_bans(const json_t *tree);
 
 /* Bytes as hexadecimal digits, and back: the caller's, NULL when there is no memory. */
 json_t *voice_tree_hex(struct bytes in);

@@ -1,33 +1,10 @@
 /* The HUB of voice when memory is refused, at each request in turn: what was not made is not there, what is
  * there is whole, and nobody is without hearers once there is memory again. */
 #include "oom.h"
-#include "voice.h"
-#include "voice/voice.h"
+#include "rooms.h"
 #include "voice/voice_tree.h"
 
 #define USERS 3u
-
-static struct conf *conf;
-
-static int setup(void **state)
-{
-	static const struct conf_room *const rooms[] = {&voice_conf_room};
-	struct conf_source source = {.path = "none", .text = BYTES("")};
-	struct conf_errors errors = {0};
-
-	(void)state;
-	role_here = ROLE_CONTROL;
-	conf = conf_load(rooms, 1, &source, &errors);
-	conf_errors_fini(&errors);
-	return conf && voice_family.reload(conf) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	conf_free(&conf);
-	return 0;
-}
 
 /* --- what must hold at any time ---------------------------------------------------------------- */
 
@@ -147,7 +124,7 @@ RUNS_ON(on_control) static void fill(struct voice_user *users[USERS])
 	(void)voice_register("nine", "09", 9);
 	if (row)
 		voice_unregister(row->id);
-	(void)voice_ban_add(&ban);
+	(void)!voice_ban_add(&ban);
 	(void)voice_crowds_make();
 	read_back(hall);
 }
@@ -201,5 +178,5 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(memory_is_refused_at_each_request)};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, rooms_setup, rooms_teardown);
 }

@@ -1,7 +1,7 @@
 /* Texts that are longer than their places, and what is kept of them: a letter cut in two would be no text
  * any more, and what it belongs to would not be written. */
 #include "edge/proto/charset.h"
-#include "voice.h"
+#include "rooms.h"
 #include "voice/voice_part.h"
 #include "voice/voice_tree.h"
 
@@ -38,11 +38,11 @@ static void a_ban_with_a_long_reason_is_kept(void **state)
 		voice_hub = (struct voice_hub){.session_next = 1};
 		user = come();
 		memcpy(ip, user->peer->address.ip, sizeof ip);
-		voice_ban_user(user, bytes_skip(long_text(room, len), len == 301), 0,
-			       VOICE_BAN_NETWORK);
+		assert_true(voice_ban_user(user, bytes_skip(long_text(room, len), len == 301), 0,
+					   VOICE_BAN_NETWORK));
 		assert_non_null(voice_is_banned(ip, ""));
 		tree = voice_tree_bans();
-		voice_tree_read_bans(tree);
+		assert_true(voice_tree_read_bans(tree));
 		json_decref(tree);
 		assert_non_null(voice_is_banned(ip, ""));
 		voice_hub_fini();
@@ -77,6 +77,5 @@ int main(void)
 		cmocka_unit_test(what_a_client_is_called_stays_text),
 	};
 
-	role_here = ROLE_CONTROL;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, rooms_setup, rooms_teardown);
 }
