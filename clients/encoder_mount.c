@@ -125,12 +125,13 @@ static void drop(struct encoder_mount *mount, mono_t now)
 
 static void begin_connect(struct encoder_mount *mount, mono_t now)
 {
-	mount->fd = wire_connect(&mount->options->to, 0);
-	if (mount->fd < 0) {
-		mount->fd = -1;
-		lose(mount, "connect", now);
+	int fd = wire_connect(&mount->options->to, 0);
+
+	if (fd < 0) {
+		lose(mount, strerror(-fd), now);
 		return;
 	}
+	mount->fd = fd;
 	mount->state = ENCODER_CONNECTING;
 	mount->at = mono_add_us(now, ANSWER_US);
 	watch(mount, mount->fd, false, true, EPOLL_CTL_ADD);
@@ -492,10 +493,12 @@ void encoder_mount_ready(struct encoder_mount *mount, bool title, mono_t now)
 	if (mount->fd == -1)
 		return;
 	if (mount->state == ENCODER_CONNECTING) {
-		if (wire_connected(mount->fd) == 0)
-			send_head(mount, now);
+		int error = wire_connected(mount->fd);
+
+		if (error)
+			lose(mount, strerror(-error), now);
 		else
-			lose(mount, "connect", now);
+			send_head(mount, now);
 		return;
 	}
 	receive(mount, now);

@@ -285,6 +285,8 @@ int main(int argc, char **argv)
 	swarm->start = mono_add_us(wire_now(), 100000);
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
+	/* OpenSSL writes to connections that are gone; a worker that it kills is waited for for ever. */
+	signal(SIGPIPE, SIG_IGN);
 	fflush(stdout);
 	for (unsigned i = 0; i < options.processes; i++) {
 		pid_t pid = fork();

@@ -13,8 +13,11 @@
 #include "sfu_viewer.h"
 #include "sfuload.h"
 
-#define TICK_US    10000
-#define GIVE_UP_US 15000000
+#define TICK_US      10000
+#define GIVE_UP_US   60000000
+#define LEAST_US     INT64_C(180000000) /* so much longer, for what is awaited */
+#define DRAIN_US     30000000           /* so much longer, for what is still missing */
+#define MEMINFO_DROP 8                  /* SK_MEMINFO_DROPS of linux/sock_diag.h */
 
 struct crowd {
 	const struct load_options *options;
@@ -269,23 +272,40 @@ static void print_progress(const struct crowd *c, mono_t now)
 
 #define NUMBER(field) printf(",\"" #field "\":%llu", (unsigned long long)s->field)
 
+static uint64_t lost_of(const struct crowd *c)
+{
+	uint64_t lost = 0;
+
+	for (unsigned i = 0; i < c->count; i++)
+		if (!c->viewers[i].slow)
+			lost += viewer_lost(&c->viewers[i]);
+	return lost;
+}
+
+/* Datagrams that were here, and that we were too slow to take. */
+static uint64_t overrun_of(const struct crowd *c)
+{
+	uint32_t info[MEMINFO_DROP + 1] = {0};
+	socklen_t len = sizeof info;
+
+	(void)getsockopt(c->fd, SOL_SOCKET, SO_MEMINFO, info, &len);
+	return info[MEMINFO_DROP];
+}
+
 static int print_report(struct crowd *c)
 {
 	const struct viewer_sums *s = &c->sums;
-	uint64_t lost = 0, watching = 0;
+	uint64_t lost = lost_of(c), overrun = overrun_of(c), watching = 0;
 
-	for (unsigned i = 0; i < c->count; i++) {
-		if (c->viewers[i].slow)
-			continue;
-		lost += viewer_lost(&c->viewers[i]);
-		watching += c->viewers[i].first.us != 0;
-	}
+	for (unsigned i = 0; i < c->count; i++)
+		watching += !c->viewers[i].slow && c->viewers[i].first.us != 0;
 	printf("{\"event\":\"report\",\"viewers\":%u,\"watching\":%llu,\"joined\":%llu,\"left\":%"
 	       "llu,"
-	       "\"refused\":%llu,\"broken\":%llu,\"lost\":%llu,\"slow_packets\":%llu",
+	       "\"refused\":%llu,\"broken\":%llu,\"lost\":%llu,\"overrun\":%llu,\"slow_packets\":%"
+	       "llu",
 	       c->count, (unsigned long long)watching, (unsigned long long)c->joined,
 	       (unsigned long long)c->left, (unsigned long long)c->refused,
-	       (unsigned long long)c->broken, (unsigned long long)lost,
+	       (unsigned long long)c->broken, (unsigned long long)lost, (unsigned long long)overrun,
 	       (unsigned long long)c->slow_packets);
 	NUMBER(packets);
 	NUMBER(bytes);
@@ -314,18 +334,30 @@ static int print_report(struct crowd *c)
 	print_times("latency_ms", &s->latency_us);
 	printf(",\"cpu_s\":%.3f}\n", (double)wire_cpu_us() / 1e6);
 	/* Who loses its first packet begins behind it. */
-	return s->torn || s->astray || (s->torn_starts && c->options->loss <= 0) || lost ||
-	       (s->bad && c->options->stay <= 0);
+	return s->torn || s->astray || (s->torn_starts && c->options->loss <= 0 && !overrun) ||
+	       (lost && !overrun) || (s->bad && c->options->stay <= 0);
+}
+
+static bool is_over(struct crowd *c, bool all, mono_t now)
+{
+	const struct load_options *o = c->options;
+	int64_t past_us = mono_since_us(now, c->start) - (int64_t)(o->seconds * 1e6);
+	bool enough = o->least <= 0 || (all && (double)c->sums.packets >= o->least);
+
+	if (!c->draining && past_us > 0 && (enough || past_us > LEAST_US)) {
+		c->draining = true;
+		c->end = mono_add_us(now, (int64_t)(o->drain * 1e6));
+	}
+	return c->draining && now.us >= c->end.us &&
+	       (lost_of(c) == 0 || mono_since_us(now, c->end) > DRAIN_US);
 }
 
 static void run(struct crowd *c)
 {
-	int64_t seconds_us = (int64_t)(c->options->seconds * 1e6);
 	mono_t now = c->start = wire_now(), ticked = now, told = now;
 	bool all = false;
 
-	c->end = mono_add_us(now, seconds_us + (int64_t)(c->options->drain * 1e6));
-	while (!load_stopped && now.us < c->end.us) {
+	while (!load_stopped && !is_over(c, all, now)) {
 		struct pollfd wait[2] = {{c->fd, POLLIN, 0}, {c->pipe[0], POLLIN, 0}};
 
 		(void)poll(wait, 2, TICK_US / 1000);
@@ -334,7 +366,6 @@ static void run(struct crowd *c)
 		now = wire_now();
 		if (wait[1].revents)
 			fetch_signalled(c, now);
-		c->draining = mono_since_us(now, c->start) > seconds_us;
 		if (mono_since_us(now, ticked) >= TICK_US) {
 			ticked = now;
 			tick(c, now);

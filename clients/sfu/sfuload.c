@@ -48,7 +48,8 @@ static const char usage[] =
 	"  --slow SHARE           of viewers that look away nine seconds of ten (0)\n"
 	"  --stay S               then a viewer leaves, every other one without a word, and comes "
 	"again (0: never)\n"
-	"  --drain S              at the end nothing is lost any more for so long (1)\n";
+	"  --least N              packets and all viewers are waited for, beyond --seconds (0)\n"
+	"  --drain S              at the end nothing is lost any more, so long at least (1)\n";
 
 static void read_options(int argc, char **argv, struct load_options *o)
 {
@@ -77,22 +78,37 @@ static void read_options(int argc, char **argv, struct load_options *o)
 		DRAIN,
 		RTP,
 		LINES,
-		BASE
+		BASE,
+		LEAST
 	};
 	static const struct option known[] = {
-		{"url", 1, 0, URL},         {"token", 1, 0, TOKEN},
-		{"codec", 1, 0, CODEC},     {"rtx", 1, 0, RTX},
-		{"seconds", 1, 0, SECONDS}, {"fps", 1, 0, FPS},
-		{"packets", 1, 0, PACKETS}, {"key-packets", 1, 0, KEY_PACKETS},
-		{"gop", 1, 0, GOP},         {"size", 1, 0, SIZE},
-		{"deaf", 1, 0, DEAF},       {"viewers", 1, 0, VIEWERS},
-		{"first", 1, 0, FIRST},     {"rate", 1, 0, RATE},
-		{"threads", 1, 0, THREADS}, {"check", 1, 0, CHECK_N},
-		{"loss", 1, 0, LOSS},       {"burst", 1, 0, BURST},
-		{"seed", 1, 0, SEED},       {"slow", 1, 0, SLOW},
-		{"stay", 1, 0, STAY},       {"drain", 1, 0, DRAIN},
-		{"rtp", 1, 0, RTP},         {"lines", 0, 0, LINES},
-		{"base", 1, 0, BASE},       {0},
+		{"url", 1, 0, URL},
+		{"token", 1, 0, TOKEN},
+		{"codec", 1, 0, CODEC},
+		{"rtx", 1, 0, RTX},
+		{"seconds", 1, 0, SECONDS},
+		{"fps", 1, 0, FPS},
+		{"packets", 1, 0, PACKETS},
+		{"key-packets", 1, 0, KEY_PACKETS},
+		{"gop", 1, 0, GOP},
+		{"size", 1, 0, SIZE},
+		{"deaf", 1, 0, DEAF},
+		{"viewers", 1, 0, VIEWERS},
+		{"first", 1, 0, FIRST},
+		{"rate", 1, 0, RATE},
+		{"threads", 1, 0, THREADS},
+		{"check", 1, 0, CHECK_N},
+		{"loss", 1, 0, LOSS},
+		{"burst", 1, 0, BURST},
+		{"seed", 1, 0, SEED},
+		{"slow", 1, 0, SLOW},
+		{"stay", 1, 0, STAY},
+		{"drain", 1, 0, DRAIN},
+		{"rtp", 1, 0, RTP},
+		{"lines", 0, 0, LINES},
+		{"base", 1, 0, BASE},
+		{"least", 1, 0, LEAST},
+		{0},
 	};
 	int code, index = 0;
 
@@ -142,6 +158,7 @@ static void read_options(int argc, char **argv, struct load_options *o)
 		case DRAIN: o->drain = wire_number(name, optarg, 0, 60); break;
 		case RTP: o->rtp = optarg; break;
 		case LINES: o->lines = true; break;
+		case LEAST: o->least = wire_number(name, optarg, 0, 1e12); break;
 		case BASE:
 			if (!link_set_base(optarg))
 				exit(2);

@@ -10,7 +10,7 @@ struct load_options {
 	bool has_url;
 	const char *token; /* NULL: none */
 	bool h264, rtx, deaf, lines;
-	double seconds, rate, loss, burst, slow, stay, drain, fps;
+	double seconds, rate, loss, burst, slow, stay, drain, fps, least;
 	unsigned viewers, first, check, seed, size, packets, key_packets, gop, threads;
 	const char *rtp; /* ADDRESS:PORT of who takes plain RTP; NULL: none */
 };
