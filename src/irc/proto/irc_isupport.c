@@ -91,6 +91,55 @@ void irc_isupport_take(struct irc_isupport *is, struct bytes token)
 	}
 }
 
+static struct bytes key_of(struct bytes token)
+{
+	if (token.len && token.at[0] == '-')
+		token = bytes_skip(token, 1);
+	return bytes_first(token, bytes_find(token, '='));
+}
+
+bool irc_isupport_passes(struct bytes token)
+{
+	static const char *const own[] = {
+		/* of history, lines and clients that are ours */
+		"CHATHISTORY", "draft/CHATHISTORY", "MSGREFTYPES", "LINELEN", "WHOX",
+		"BOUNCER_NETID", "soju.im/SAFERATE", "draft/ACCOUNTREQUIRED", "ACCOUNTREQUIRED",
+		/* whose other end is the server's */
+		"VAPID", "FILEHOST", "draft/FILEHOST", "soju.im/FILEHOST", "STARTTLS",
+		/* that a capability of ours stands for */
+		"NAMESX", "UHNAMES"};
+	struct bytes key = key_of(token);
+
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		if (bytes_equal_nocase(key, bytes_str(own[i])))
+			return false;
+	return key.len > 0;
+}
+
+void irc_isupport_merge(struct writer *w, struct bytes list, struct bytes token)
+{
+	struct bytes key = key_of(token);
+	bool done = token.at[0] == '-', any = false;
+
+	while (list.len) {
+		struct bytes one = bytes_cut(&list, ' ');
+
+		if (bytes_equal(key_of(one), key)) {
+			if (done)
+				continue;
+			one = token;
+			done = true;
+		}
+		writer_str(w, any ? " " : "");
+		writer_put(w, one);
+		any = true;
+	}
+	if (done)
+		return;
+	writer_str(w, any ? " " : "");
+	writer_put(w, token);
+}
+
 static bool holds(const char *set, uint8_t c)
 {
 	return c && memchr(set, c, strlen(set)) != NULL;

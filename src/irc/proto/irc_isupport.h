@@ -4,9 +4,13 @@
  * Starts as irc_isupport_init() says, which is what RFC 1459 has. Pure. */
 #pragma once
 
+#include "core/writer.h"
 #include "irc/proto/irc_name.h"
 
 #define IRC_PREFIXES_MAX 12u
+
+#define IRC_CHANNEL_KINDS \
+	"#&+!" /* while the server has not said which it has (RFC 2811 section 2.1) */
 
 struct irc_isupport {
 	enum irc_casemap casemap;
@@ -25,6 +29,13 @@ void irc_isupport_init(struct irc_isupport *is);
 
 /* One token: "PREFIX=(ov)@+", "-WHOX". What is not understood is left alone. */
 void irc_isupport_take(struct irc_isupport *is, struct bytes token);
+
+/* Whether a bouncer's clients are told a token of its server: not those that it answers for itself, and not
+ * those that promise what only the server's own clients have. */
+bool irc_isupport_passes(struct bytes token);
+
+/* The tokens of list with this one: behind them, in place of an older one, or with "-KEY" gone. */
+void irc_isupport_merge(struct writer *w, struct bytes list, struct bytes token);
 
 bool irc_is_channel(const struct irc_isupport *is, struct bytes name);
 

@@ -85,6 +85,17 @@ bool irc_tag_get(struct bytes tags, const char *name, struct bytes *value)
 	return found;
 }
 
+void irc_tag_put(struct writer *w, size_t from, struct bytes key, struct bytes value)
+{
+	if (w->len > from)
+		writer_u8(w, ';');
+	writer_put(w, key);
+	if (value.len) {
+		writer_u8(w, '=');
+		writer_put(w, value);
+	}
+}
+
 void irc_tag_unescape(struct writer *w, struct bytes raw)
 {
 	for (size_t i = 0; i < raw.len; i++) {

@@ -52,6 +52,9 @@ bool irc_tag_next(struct bytes *tags, struct bytes *key, struct bytes *value);
 /* The last tag of that name (message-tags: the last one counts), raw. */
 bool irc_tag_get(struct bytes tags, const char *key, struct bytes *value);
 
+/* A tag more in the list that begins where w had `from` bytes; value is raw, and empty for none. */
+void irc_tag_put(struct writer *w, size_t from, struct bytes key, struct bytes value);
+
 void irc_tag_unescape(struct writer *w, struct bytes raw);
 void irc_tag_escape(struct writer *w, struct bytes value);
 

@@ -2,6 +2,8 @@
 
 uint8_t irc_fold_byte(enum irc_casemap map, uint8_t c)
 {
+	if (map == IRC_EXACT)
+		return c;
 	if (c >= 'A' && c <= 'Z')
 		return (uint8_t)(c + 32);
 	/* RFC 1459 section 2.2: {}| are the lower case of []\, and ~ of ^ as servers have it. */

@@ -8,7 +8,7 @@
 
 #define IRC_NAME_MAX 255u /* longer ones of an upstream are cut nowhere: the line is refused */
 
-enum irc_casemap { IRC_RFC1459, IRC_RFC1459_STRICT, IRC_ASCII };
+enum irc_casemap { IRC_RFC1459, IRC_RFC1459_STRICT, IRC_ASCII, IRC_EXACT /* no server's */ };
 
 uint8_t irc_fold_byte(enum irc_casemap map, uint8_t c);
 bool irc_same(enum irc_casemap map, struct bytes a, struct bytes b);

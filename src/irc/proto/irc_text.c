@@ -151,6 +151,54 @@ bool irc_has_word(struct bytes text, struct bytes word)
 	return false;
 }
 
+/* --- hours ---------------------------------------------------------------------------------- */
+
+/* "7:05", "07:05" or "0705". */
+static bool minute_parse(struct bytes text, unsigned hours, uint16_t *minute)
+{
+	size_t colon = bytes_find(text, ':');
+	struct bytes h = bytes_first(text, colon < text.len ? colon
+					   : text.len > 2   ? text.len - 2
+							    : 0);
+	struct bytes m = bytes_skip(text, h.len + (colon < text.len));
+	uint64_t hour, past;
+
+	if (h.len < 1 || h.len > 2 || m.len != 2 || !bytes_to_u64(h, hours, &hour) ||
+	    !bytes_to_u64(m, 59, &past))
+		return false;
+	*minute = (uint16_t)(hour * 60 + past);
+	return true;
+}
+
+bool irc_hours_parse(struct bytes text, uint16_t *from, uint16_t *to)
+{
+	struct bytes first = bytes_cut(&text, '-');
+
+	/* The end of a day may be called 24:00. */
+	if (!minute_parse(first, 23, from) || !minute_parse(text, 24, to) || *to > 1440)
+		return false;
+	*to %= 1440;
+	return true;
+}
+
+bool irc_zone_parse(struct bytes text, int16_t *minutes)
+{
+	uint16_t east;
+
+	if (text.len < 2 || (text.at[0] != '+' && text.at[0] != '-') ||
+	    !minute_parse(bytes_skip(text, 1), 14, &east))
+		return false;
+	*minutes = (int16_t)(text.at[0] == '-' ? -east : east);
+	return true;
+}
+
+bool irc_hours_hold(uint16_t from, uint16_t to, unsigned minute)
+{
+	if (from < to)
+		return minute >= from && minute < to;
+	return minute >= from || minute < to;
+}
+
 bool irc_is_utf8(struct bytes text)
 {
 	for (size_t i = 0; i < text.len;) {

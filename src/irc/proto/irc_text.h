@@ -23,6 +23,12 @@ struct bytes irc_split(struct bytes *rest, size_t max);
 /* Whether a word stands in the text, with nothing of a name before or behind it. ASCII case ignored. */
 bool irc_has_word(struct bytes text, struct bytes word);
 
+/* "22:00-07:00" as minutes of a day; "+02:00", "-0530" as minutes east of Greenwich. False: it is none. */
+bool irc_hours_parse(struct bytes text, uint16_t *from, uint16_t *to);
+bool irc_zone_parse(struct bytes text, int16_t *minutes);
+/* Whether a minute of the day lies in these hours; they may go over midnight, and from = to is all day. */
+bool irc_hours_hold(uint16_t from, uint16_t to, unsigned minute);
+
 /* Whether it is UTF-8 as RFC 3629 has it. */
 bool irc_is_utf8(struct bytes text);
 

@@ -74,11 +74,42 @@ static void test_modes(void **state)
 	assert_false(irc_modes_next(&modes, &c));
 }
 
+static void merged(const char *list, const char *token, const char *want)
+{
+	char room[200];
+	struct writer w = writer_of(room, sizeof room);
+
+	irc_isupport_merge(&w, bytes_str(list), bytes_str(token));
+	assert_true(bytes_equal(writer_done(&w), bytes_str(want)));
+}
+
+static void test_merge(void **state)
+{
+	static const char *const own[] = {
+		"CHATHISTORY=50",  "-LINELEN", "VAPID=x", "soju.im/FILEHOST=https://x",
+		"bouncer_netid=1", "-",        "=x",      ""};
+	static const char *const theirs[] = {"NICKLEN=30", "-FOO", "SAFELIST", "CLIENTTAGDENY=*,-a",
+					     "draft/ICON=https://x"};
+
+	(void)state;
+	merged("", "A=1", "A=1");
+	merged("A=1 B", "C", "A=1 B C");
+	merged("A=1 B C=2", "B=3", "A=1 B=3 C=2");
+	merged("A=1 B A=2", "A=3", "A=3 B");
+	merged("A=1 B C=2", "-B", "A=1 C=2");
+	merged("AB=1", "-A", "AB=1");
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		assert_false(irc_isupport_passes(bytes_str(own[i])));
+	for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++)
+		assert_true(irc_isupport_passes(bytes_str(theirs[i])));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tokens),
 		cmocka_unit_test(test_modes),
+		cmocka_unit_test(test_merge),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

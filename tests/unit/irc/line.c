@@ -130,6 +130,22 @@ static void test_nothing_ends_the_line(void **state)
 	same(writer_done(&w), ":s NOTICE xQUIT bc");
 }
 
+static void test_tags_are_put_together(void **state)
+{
+	char buf[64];
+	struct writer w = writer_of(buf, sizeof buf);
+	struct bytes tags = BYTES("time=1;+draft/x=a\\sb;;typing=;bot"), key, value;
+
+	(void)state;
+	writer_str(&w, "@");
+	while (irc_tag_next(&tags, &key, &value))
+		irc_tag_put(&w, 1, key, value);
+	same(writer_done(&w), "@time=1;+draft/x=a\\sb;typing;bot");
+	w = writer_of(buf, 8);
+	irc_tag_put(&w, 0, BYTES("key"), BYTES("longer"));
+	assert_false(writer_ok(&w));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +154,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_many_params),
 		cmocka_unit_test(test_nothing_ends_the_line),
+		cmocka_unit_test(test_tags_are_put_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,8 @@ static void test_folding(void **state)
 	assert_false(irc_same(IRC_RFC1459_STRICT, BYTES("a^"), BYTES("a~")));
 	assert_true(irc_same(IRC_RFC1459_STRICT, BYTES("a["), BYTES("A{")));
 	assert_false(irc_same(IRC_ASCII, BYTES("a["), BYTES("a{")));
+	assert_true(irc_same(IRC_EXACT, BYTES("aB[^"), BYTES("aB[^")));
+	assert_false(irc_same(IRC_EXACT, BYTES("ab"), BYTES("aB")));
 	assert_int_equal(irc_hash(IRC_RFC1459, BYTES("A[")), irc_hash(IRC_RFC1459, BYTES("a{")));
 	assert_int_equal(irc_fold(IRC_RFC1459, BYTES("#Ch[n"), buf, sizeof buf), 5);
 	assert_string_equal(buf, "#ch{n");

@@ -116,12 +116,44 @@ static void test_rate(void **state)
 	assert_false(irc_rate_take(&rate, now, &when));
 }
 
+static void test_hours(void **state)
+{
+	static const char *const bad[] = {
+		"",          "22:00",        "22-07",       "24:00-07:00", "22:60-07:00",
+		"a:00-b:00", "22:00-07:00-", "22:00-24:01", ":-:",         "222:00-07:00",
+		"-",         "22:0-07:00"};
+	static const char *const no_zone[] = {"",       "+",   "02:00", "+15:00",
+					      "+02:60", "UTC", "+2",    "+-2:00"};
+	uint16_t from, to;
+	int16_t zone;
+
+	(void)state;
+	assert_true(irc_hours_parse(BYTES("22:00-07:30"), &from, &to));
+	assert_true(from == 1320 && to == 450);
+	assert_true(irc_hours_hold(from, to, 1320) && irc_hours_hold(from, to, 0) &&
+		    irc_hours_hold(from, to, 449));
+	assert_false(irc_hours_hold(from, to, 450) || irc_hours_hold(from, to, 1319));
+	assert_true(irc_hours_parse(BYTES("9:05-1700"), &from, &to));
+	assert_true(from == 545 && to == 1020);
+	assert_true(irc_hours_hold(from, to, 545) && irc_hours_hold(from, to, 1019));
+	assert_false(irc_hours_hold(from, to, 544) || irc_hours_hold(from, to, 1020));
+	assert_true(irc_hours_parse(BYTES("00:00-24:00"), &from, &to));
+	for (unsigned minute = 0; minute < 1440; minute++)
+		assert_true(irc_hours_hold(from, to, minute));
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_false(irc_hours_parse(bytes_str(bad[i]), &from, &to));
+	assert_true(irc_zone_parse(BYTES("+02:00"), &zone) && zone == 120);
+	assert_true(irc_zone_parse(BYTES("-0530"), &zone) && zone == -330);
+	for (size_t i = 0; i < sizeof no_zone / sizeof *no_zone; i++)
+		assert_false(irc_zone_parse(bytes_str(no_zone[i]), &zone));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_times), cmocka_unit_test(test_split),
 		cmocka_unit_test(test_words), cmocka_unit_test(test_utf8),
-		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_rate),  cmocka_unit_test(test_hours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
