@@ -17,40 +17,17 @@ void irc_query_init(struct irc_query *query)
 	*query = (struct irc_query){.before_ms = INT64_MAX, .limit = LIMIT};
 }
 
-static bool has_letter(struct bytes word)
-{
-	for (size_t i = 0; i < word.len; i++) {
-		uint8_t c = word.at[i];
-
-		if (c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-		    (c >= 'A' && c <= 'Z'))
-			return true;
-	}
-	return false;
-}
-
-/* Each one quoted, so that nothing of it means anything to FTS5, and a star behind it. */
+/* What does not fit is looked for without its last word. */
 void irc_query_words(struct irc_query *query, struct bytes text)
 {
-	struct writer w = writer_of(query->words, sizeof query->words - 1);
-	uint32_t whole = 0;
+	size_t len = text.len;
 
-	query->nothing = text.len;
-	while (text.len) {
-		struct bytes word = bytes_cut(&text, ' ');
-
-		if (!has_letter(word))
-			continue;
-		writer_str(&w, whole ? " \"" : "\"");
-		for (size_t i = 0; i < word.len; i++)
-			writer_u8(&w, word.at[i] == '"' || !word.at[i] ? ' ' : word.at[i]);
-		writer_str(&w, "\"*");
-		if (!writer_ok(&w))
-			break;
-		whole = (uint32_t)w.len;
-		query->nothing = false;
-	}
-	query->words[whole] = '\0';
+	while (len >= sizeof query->words ||
+	       (len && len < text.len && text.at[len] != ' ' && text.at[len - 1] != ' '))
+		len--;
+	if (text.len && !len)
+		len = sizeof query->words - 1;
+	bytes_to_str(bytes_of(text.at, len), query->words, sizeof query->words);
 }
 
 /* ":nick!%", as LIKE has it: its own signs taken literally. */
@@ -70,13 +47,13 @@ void irc_query_from(struct irc_query *query, struct bytes nick)
 
 struct irc_ask *irc_query_ask(const struct irc_user *user, const struct irc_query *query)
 {
-	struct irc_ask *ask = irc_ask_new(query->words[0] ? STORE_IRC_SEARCH : STORE_IRC_LOOK);
+	struct irc_ask *ask = irc_ask_new(STORE_IRC_SEARCH);
 
 	if (!ask)
 		return NULL;
 	ask->store.number[0] = (int64_t)query->network;
 	ask->store.number[1] = query->after_ms;
-	ask->store.number[2] = query->nothing ? query->after_ms : query->before_ms;
+	ask->store.number[2] = query->before_ms;
 	ask->store.number[4] =
 		query->limit && query->limit <= IRC_FOUND_MOST ? query->limit : LIMIT;
 	snprintf(ask->store.text[0], sizeof ask->store.text[0], "%s", user->name);

@@ -1,8 +1,8 @@
-/* irc_search: what was said, looked for by word: one question for SEARCH, BouncerServ and the API.
+/* irc_search: what was said, looked for by any part of a word: one question for SEARCH, BouncerServ and the API.
  *
- *   irc_query: words, where, who, when ─▶ irc_query_ask ─▶ store: an index by word ─▶ irc_found …
+ *   irc_query: words, where, who, when ─▶ irc_query_ask ─▶ store: an index by pieces ─▶ irc_found …
  *
- * A word finds all words that begin with it; all of them must be there. Signs and accents do not count.
+ * A word finds any part of a word or an address; all of them must be there. Accents do not count, and no capitals.
  * Runs on the worker of the user. */
 #pragma once
 
@@ -15,8 +15,7 @@ struct irc_query {
 	uint64_t network; /* 0: all */
 	int64_t after_ms, before_ms;
 	unsigned limit;
-	bool nothing;    /* words were said that hold no letter: nothing is found */
-	char words[512]; /* as FTS5 has them; "": all that was said */
+	char words[512]; /* "": all that was said */
 	char in[512], from[512];
 };
 

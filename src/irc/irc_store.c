@@ -57,7 +57,7 @@ void irc_ask_send(struct irc_ask *ask, void (*then)(struct irc_ask *ask))
 
 void irc_ask_free(struct irc_ask *ask)
 {
-	store_rows_fini(&ask->store.rows);
+	store_irc_fini(&ask->store);
 	free(ask);
 }
 

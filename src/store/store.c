@@ -45,6 +45,7 @@ static bool running;                   /* control's */
 static _Atomic int the_fault = STORE_OFF;
 static _Atomic bool moved_aside;
 static _Atomic unsigned asked; /* and not answered */
+static _Atomic bool stopping;  /* nobody waits for long answers any more */
 
 /* --- how it is ------------------------------------------------------------------------------ */
 
@@ -324,7 +325,15 @@ static void deliver_ask(struct message *message)
 	struct store_ask *ask = container_of(message, struct store_ask, message);
 
 	enter_store();
+	ask->again = false;
 	ask->fault = answer(ask);
+	/* Nobody who writes waits for all of it. Who is not answered keeps the server from ending. */
+	if (ask->again && !ask->fault && !atomic_load_explicit(&stopping, memory_order_relaxed)) {
+		mailbox_post(&store.mailbox, &ask->message);
+		return;
+	}
+	if (ask->again && !ask->fault)
+		ask->fault = STORE_OFF;
 	ask->message.deliver = deliver_answer;
 	control_post(&ask->message);
 }
@@ -467,6 +476,7 @@ static void worker_stop(struct worker *worker)
 {
 	(void)worker;
 	enter_worker();
+	atomic_store_explicit(&stopping, true, memory_order_relaxed);
 	port_close();
 }
 

@@ -135,6 +135,8 @@ struct store_ask {
 	/* On control, always; it frees what it lies in. */
 	void (*done)(struct store_ask *ask);
 	enum store_fault fault;
+	/* Set by run(): there is more to do than one turn should: it is run once more, behind what waits. */
+	bool again;
 };
 
 RUNS_ON(on_control) void store_ask(struct store_ask *ask);

@@ -193,7 +193,8 @@ enum store_fault db_open(struct store_db *db, const char *path)
 		fault = db_failed(db, code);
 	} else {
 		sqlite3_busy_timeout(db->sqlite, BUSY_MS);
-		fault = migrate(db);
+		code = pieces_open(&db->pieces, db->sqlite);
+		fault = code == SQLITE_OK ? migrate(db) : db_failed(db, code);
 	}
 	if (fault == STORE_MISSING && is_read_only(path))
 		fault = STORE_READ_ONLY;
@@ -209,6 +210,7 @@ void db_close(struct store_db *db)
 		sqlite3_finalize(db->statement[i]);
 		db->statement[i] = NULL;
 	}
+	pieces_close(&db->pieces);
 	sqlite3_close(db->sqlite);
 	db->sqlite = NULL;
 }

@@ -7,8 +7,17 @@
 #include <sqlite3.h>
 
 #include "store/store.h"
+#include "store/store_pieces.h"
 
 #define STORE_STATEMENTS 128u
+#define STORE_TURNS      64u
+
+/* A user whose searches have turns, and the one of them that has (store_search.h). */
+struct store_turn {
+	char user[64];
+	const void *ask; /* NULL: free; only compared */
+	mono_t last;
+};
 
 struct store_db {
 	sqlite3 *sqlite;
@@ -18,6 +27,8 @@ struct store_db {
 	int code;                             /* SQLite's of that call, or an errno */
 	int64_t oldest_minute;                /* that was written and is not rolled up */
 	enum store_addresses addresses;       /* privacy.addresses */
+	struct store_pieces pieces;
+	struct store_turn turns[STORE_TURNS];
 };
 
 /* Opens or makes the file, with permissions for nobody else, and migrates it. On a fault db is closed. */

@@ -39,9 +39,10 @@ enum store_kind {
 	STORE_KINDS,
 };
 
-#define STORE_NUMBERS  6u
-#define STORE_TEXTS    6u
-#define STORE_TEXT_MAX 4095u
+#define STORE_NUMBERS 6u
+#define STORE_TEXTS   6u
+#define STORE_TEXT_MAX \
+	9999u /* longer ones are cut: who reports a text that must be whole looks first */
 
 struct store_event {
 	uint32_t size; /* with the texts, rounded up to 8 */

@@ -1,16 +1,18 @@
-/* store_index: what was said on IRC, by word (FTS5), so that a search of years takes milliseconds.
+/* store_index: what was said on IRC, by pieces of words (FTS5), so that a search of years takes milliseconds.
  *
- *   irc_lines ─▶ a few thousand lines at a time, when the house is kept ─▶ irc_words
- *                └─ and those of the user at hand, before he searches
+ *   irc_lines ─▶ a thousand lines at a time, when the house is kept ─▶ irc_pieces
+ *   irc_gone ──▶ what was deleted, the same way, and first          ─▶ out of it
  *
- * Indexing a line costs more than writing it, so it is not done when it comes. Thread: the store's,
- * within a transaction. */
+ * Indexing a line costs many times what writing it costs, so it is not done when it comes: a search looks at the
+ * lines themselves that are not in the index (store_search.h). Thread: the store's, within a transaction. */
 #pragma once
 
 #include "store/store_db.h"
 
-/* Some lines of whatever buffer; *more: there may be more. */
-enum store_fault index_some(struct store_db *db, bool *more);
+/* A line of which kind was said, and what stands in it: of PRIVMSG and NOTICE what is behind the first " :" (RFC 2812
+ * section 2.3). One that goes on (irc/proto/irc_lines.h) is one. */
+#define INDEX_SAID(kind) kind " & 256 = 0 AND " kind " & 255 IN (1, 2)"
+#define INDEX_TEXT(line) "replace(substr(" line ", instr(" line ", ' :') + 2), char(13), '')"
 
-/* All lines of this user's buffers, in one network or (0) all, as far as a search may take. */
-enum store_fault index_user(struct store_db *db, const char *user, int64_t network);
+/* Takes a step; *more: there may be more to do. */
+enum store_fault index_some(struct store_db *db, bool *more);

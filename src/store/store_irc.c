@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "store/store_db.h"
-#include "store/store_index.h"
 #include "store/store_port.h"
+#include "store/store_search.h"
+
+static_assert(STORE_IRC_TEXT_MAX == STORE_TEXT_MAX, "as a port has it");
 
 /* --- reporting: numbers and texts in the order in which store_write.c binds them -------------- */
 
@@ -101,12 +103,12 @@ void store_irc_device_drop(uint64_t id)
 void store_irc_password(const struct store_irc_password *password)
 {
 	const char *texts[] = {(const char *)password->hash, password->user, password->label,
-			       password->kind};
+			       password->kind, password->fingerprint};
 	struct store_event event = {.kind = STORE_IRC_PASSWORD,
 				    .blobs = 1,
 				    .number = {(int64_t)password->id, password->created_ms}};
 
-	port_put(&event, texts, 4);
+	port_put(&event, texts, 5);
 }
 
 void store_irc_password_used(uint64_t id, int64_t at_ms, const uint8_t *ip)
@@ -140,13 +142,6 @@ void store_irc_push_drop(uint64_t id)
 
 /* --- asking --------------------------------------------------------------------------------- */
 
-#define SEARCH                                                                                   \
-	"AND n.user = ?6 AND (?1 = 0 OR n.id = ?1) AND (?8 = '' OR b.name = ?8 COLLATE NOCASE) " \
-	"AND "                                                                                   \
-	"(?9 = '' OR l.line LIKE ?9 ESCAPE '\\') AND l.at >= ?2 AND l.at < ?3 ORDER BY l.at "    \
-	"DESC, "                                                                                 \
-	"l.seq DESC LIMIT ?5"
-
 /* ?1 … ?5 are the numbers, ?6 … ?9 the texts. */
 static const struct {
 	unsigned columns;
@@ -161,8 +156,8 @@ static const struct {
 		    "& 256 = 0 ORDER BY at DESC LIMIT 1) "
 		    "FROM irc_buffers b ORDER BY id"},
 	[STORE_IRC_DEVICES] = {4, "SELECT id, user, name, seen FROM irc_devices ORDER BY id"},
-	[STORE_IRC_PASSWORDS] = {8, "SELECT id, user, label, kind, hash, created, used, address "
-				    "FROM irc_passwords ORDER BY id"},
+	[STORE_IRC_PASSWORDS] = {9, "SELECT id, user, label, kind, hash, created, used, address, "
+				    "fingerprint FROM irc_passwords ORDER BY id"},
 	[STORE_IRC_PUSHES] = {7, "SELECT id, user, network, endpoint, p256dh, auth, created FROM "
 				 "irc_pushes ORDER BY id"},
 	[STORE_IRC_LINES_UP] = {5, "SELECT seq, at, kind, tags, line FROM irc_lines WHERE buffer = "
@@ -175,18 +170,6 @@ static const struct {
 				   "BY at, seq LIMIT 1"},
 	[STORE_IRC_SEQ_OF] = {1, "SELECT seq FROM irc_lines WHERE buffer = ?1 AND instr(tags, ?6) "
 				 "ORDER BY seq DESC LIMIT 1"},
-	/* The index by ranges of its rows: those of one buffer lie side by side. */
-	[STORE_IRC_SEARCH] =
-		{7,
-		 "SELECT b.name, n.name, l.seq, l.at, l.kind, l.tags, l.line FROM irc_networks n "
-		 "CROSS JOIN irc_buffers b ON b.network = n.id CROSS JOIN irc_words w ON w.rowid "
-		 "> b.id << 40 AND w.rowid < (b.id + 1) << 40 CROSS JOIN irc_lines l ON l.buffer "
-		 "= b.id AND l.seq = w.rowid & 1099511627775 WHERE irc_words MATCH ?7 " SEARCH},
-	[STORE_IRC_LOOK] =
-		{7,
-		 "SELECT b.name, n.name, l.seq, l.at, l.kind, l.tags, l.line FROM irc_networks n "
-		 "CROSS JOIN irc_buffers b ON b.network = n.id CROSS JOIN irc_lines l ON l.buffer "
-		 "= b.id WHERE l.kind & 256 = 0 AND l.kind & 255 IN (1, 2) " SEARCH},
 	[STORE_IRC_EXPORT] = {8,
 			      "SELECT b.id, l.seq, n.name, b.name, l.at, l.kind, l.tags, l.line "
 			      "FROM irc_buffers b JOIN irc_networks n ON n.id = b.network CROSS "
@@ -204,18 +187,21 @@ static void bind_ask(sqlite3_stmt *statement, const struct store_irc_ask *ask)
 		sqlite3_bind_text(statement, 6 + i, ask->text[i], -1, SQLITE_STATIC);
 }
 
+void store_irc_fini(struct store_irc_ask *ask)
+{
+	store_rows_fini(&ask->rows);
+	search_free(ask->search);
+	ask->search = NULL;
+}
+
 enum store_fault store_irc_run(struct store_db *db, struct store_ask *base)
 {
 	struct store_irc_ask *ask = container_of(base, struct store_irc_ask, ask);
 	sqlite3_stmt *statement;
 	int code;
 
-	if (ask->query == STORE_IRC_SEARCH) {
-		enum store_fault fault = index_user(db, ask->text[0], ask->number[0]);
-
-		if (fault)
-			return fault;
-	}
+	if (ask->query == STORE_IRC_SEARCH)
+		return search_turn(db, ask);
 	code = sqlite3_prepare_v2(db->sqlite, queries[ask->query].sql, -1, &statement, NULL);
 	ask->rows.columns = queries[ask->query].columns;
 	if (code == SQLITE_OK) {

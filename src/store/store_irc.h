@@ -17,6 +17,9 @@ struct store_irc_line {
 	size_t len; /* of both */
 };
 
+/* The longest text that is kept: a longer one of the callers below is cut. */
+#define STORE_IRC_TEXT_MAX 9999u
+
 /* False: no room now, try again in a while. True too when nothing is kept at all. */
 MUST_CHECK bool store_irc_line(const struct store_irc_line *line);
 
@@ -45,6 +48,7 @@ struct store_irc_password {
 	const char *user, *label, *kind;
 	const uint8_t *hash; /* 32 bytes */
 	int64_t created_ms;
+	const char *fingerprint; /* of a certificate; "" */
 };
 
 void store_irc_password(const struct store_irc_password *password);
@@ -77,11 +81,10 @@ enum store_irc_query {
 	/* one row of one number: a seq, or nothing */
 	STORE_IRC_SEQ_FROM, /* the first with a time of at least [1] */
 	STORE_IRC_SEQ_OF,   /* the newest whose tags hold text[0] */
-	/* text[0]: the user; text[1]: the words, as FTS5 has them; text[2]: a buffer's name, or "";
+	/* text[0]: the user; text[1]: words, of each any part, or "": all; text[2]: a buffer's name, or "";
 	 * text[3]: who said it, as LIKE has it (":nick!%"), or ""; [0] a network, or 0; [1], [2]: times;
 	 * [4]: how many. buffer's name, network's name, seq, at, kind, tags, line: the newest first */
 	STORE_IRC_SEARCH,
-	STORE_IRC_LOOK, /* the same without words */
 	/* text[0]: the user; [0], [1]: buffer and seq of the line before; [2]: a network, or 0; at most
 	 * [4]. buffer, seq, network's name, buffer's name, at, kind, tags, line: all that was said,
 	 * buffer by buffer */
@@ -95,7 +98,12 @@ struct store_irc_ask {
 	char text[4][512];
 	struct store_rows rows;
 	bool out_of_memory;
+	/* Of a search: lines that it has not looked at, as there are too many. */
+	int64_t behind;
+	struct store_search *search; /* the store's own */
 };
+
+void store_irc_fini(struct store_irc_ask *ask);
 
 /* For ask.run. */
 enum store_fault store_irc_run(struct store_db *db, struct store_ask *ask);

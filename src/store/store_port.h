@@ -15,8 +15,8 @@
 #include "core/mailbox.h"
 #include "store/store_event.h"
 
-#define PORT_BATCHES  64u
-#define PORT_BATCH    32768u
+#define PORT_BATCHES  32u
+#define PORT_BATCH    65536u
 #define PORT_FLUSH_MS 50u
 
 struct store_batch {

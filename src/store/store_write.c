@@ -4,17 +4,17 @@
 #include <string.h>
 
 #include "core/metric.h"
+#include "store/store_index.h"
 
 #define PRUNE_ROWS 500
 #define DAY_MS     86400000
 
-/* The index of words has no text of its own, so that of a line is said again when it goes (FTS5, section
- * 4.4.1). */
-#define UNINDEX                                                                                    \
-	"INSERT INTO irc_words (irc_words, rowid, text) SELECT 'delete', l.buffer << 40 | l.seq, " \
-	"substr(l.line, instr(l.line, ' :') + 2) FROM irc_buffers b CROSS JOIN irc_lines l ON "    \
-	"l.buffer = b.id AND l.seq <= b.indexed WHERE l.kind & 256 = 0 AND l.kind & 255 IN (1, "   \
-	"2) AND "
+/* What is in the index goes out of it later, a little at a time (store_index.c). */
+#define UNINDEX                                                                                \
+	"INSERT INTO irc_gone (id, text) SELECT l.buffer << 40 | l.seq, " INDEX_TEXT(          \
+		"l.line") " FROM irc_buffers b CROSS JOIN irc_lines l ON l.buffer = b.id AND " \
+			  "l.seq <= b.indexed "                                                \
+			  "WHERE " INDEX_SAID("l.kind") " AND "
 
 /* Statements by kind; ?1 … are the event's numbers, then its texts from ?10 on, its address at ?20.
  * SQLite numbers parameters, so that a statement uses what it needs. Up to two further ones have the same
@@ -92,7 +92,7 @@ static const char *const statements[STORE_KINDS][3] = {
 	[STORE_IRC_DEVICE_DROP] = {"DELETE FROM irc_devices WHERE id = ?1", NULL},
 	[STORE_IRC_PASSWORD] =
 		{"INSERT OR REPLACE INTO irc_passwords (id, user, label, kind, hash, created, "
-		 "used, address) VALUES (?1, ?11, ?12, ?13, ?10, ?2, 0, '')",
+		 "used, address, fingerprint) VALUES (?1, ?11, ?12, ?13, ?10, ?2, 0, '', ?14)",
 		 NULL},
 	[STORE_IRC_PASSWORD_USED] = {"UPDATE irc_passwords SET used = ?2, address = ?20 WHERE "
 				     "id = ?1",
