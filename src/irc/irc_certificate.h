@@ -16,5 +16,16 @@ enum irc_key_type { IRC_KEY_RSA, IRC_KEY_ECDSA, IRC_KEY_ED25519 };
  * no memory. */
 bool irc_certificate_make(enum irc_key_type type, unsigned bits, char **certificate, char **key);
 
+/* What stands in PEM between BEGIN and END, as PEM: of a key (pkcs8 or older), of a certificate. To be
+ * freed; NULL: it is none. */
+char *irc_certificate_key_take(const char *base64);
+char *irc_certificate_take(const char *base64);
+/* Whether both belong together. */
+bool irc_certificate_fits(const char *certificate, const char *key);
+
 /* Of a certificate in PEM, by "SHA1", "SHA256" or "SHA512". False: it is none. */
 bool irc_certificate_fingerprint(const char *pem, const char *hash, char out[IRC_FINGERPRINT_SIZE]);
+
+/* Hexadecimal digits of a SHA-512, with or without colons, made one spelling: small letters. False: they
+ * are none. */
+bool irc_fingerprint_take(const char *text, char out[IRC_FINGERPRINT_SIZE]);

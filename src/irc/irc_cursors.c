@@ -10,7 +10,6 @@
 #define MAGIC    0x31637269u /* "irc1" */
 #define ROWS_MAX (1u << 22)
 #define ROW_SIZE sizeof(struct irc_cursor_row)
-#define FREE_MAX 4096u
 
 /* The first row is the head of the file: row 0 is none. */
 struct head {
@@ -23,9 +22,9 @@ static_assert(sizeof(struct head) == ROW_SIZE, "the head is a row");
 
 static struct irc_cursor_row *rows; /* constant while workers run */
 
-/* Rows that this worker gave back. */
-static _Thread_local uint32_t free_rows[FREE_MAX];
-static _Thread_local unsigned free_count;
+/* Rows that were given back: each has the number of the next in the place of its device. */
+static _Atomic uint32_t given;     /* by any thread; IRC_NO_ROW: none */
+static _Thread_local uint32_t own; /* those that this worker has taken on */
 
 static struct head *head_of(void)
 {
@@ -73,6 +72,38 @@ void irc_cursors_close(void)
 	if (rows)
 		munmap(rows, ROWS_MAX * ROW_SIZE);
 	rows = NULL;
+	atomic_store_explicit(&given, IRC_NO_ROW, memory_order_relaxed);
+	own = IRC_NO_ROW;
+}
+
+static void put_free(uint32_t row)
+{
+	uint32_t next = atomic_load_explicit(&given, memory_order_relaxed);
+
+	do
+		rows[row].device = next;
+	while (!atomic_compare_exchange_weak_explicit(&given, &next, row, memory_order_release,
+						      memory_order_relaxed));
+}
+
+/* All that were given are taken at once, so that none is met twice by who takes one. */
+static uint32_t take_free(void)
+{
+	uint32_t row = own;
+
+	if (row == IRC_NO_ROW)
+		row = atomic_exchange_explicit(&given, IRC_NO_ROW, memory_order_acquire);
+	own = row == IRC_NO_ROW ? IRC_NO_ROW : (uint32_t)rows[row].device;
+	return row;
+}
+
+void irc_cursors_reclaim(void)
+{
+	uint64_t high = rows ? atomic_load_explicit(&head_of()->high, memory_order_relaxed) : 0;
+
+	for (uint64_t row = high < ROWS_MAX ? high : ROWS_MAX; row-- > 1;)
+		if (!atomic_load_explicit(&rows[row].buffer, memory_order_relaxed))
+			put_free((uint32_t)row);
 }
 
 void irc_cursors_each(void (*found)(void *context, uint32_t row, uint64_t buffer, uint64_t device,
@@ -95,9 +126,8 @@ uint32_t irc_cursor_take(uint64_t buffer, uint64_t device, uint64_t seq)
 
 	if (!rows)
 		return IRC_NO_ROW;
-	if (free_count) {
-		row = free_rows[--free_count];
-	} else {
+	row = take_free();
+	if (row == IRC_NO_ROW) {
 		/* The one word that workers share: taken, never given back. */
 		row = atomic_fetch_add_explicit(&head_of()->high, 1, memory_order_relaxed);
 		if (row >= ROWS_MAX) {
@@ -117,8 +147,7 @@ void irc_cursor_give(uint32_t row)
 	if (!rows || row == IRC_NO_ROW)
 		return;
 	atomic_store_explicit(&rows[row].buffer, 0, memory_order_release);
-	if (free_count < FREE_MAX)
-		free_rows[free_count++] = row;
+	put_free(row);
 }
 
 void irc_cursor_set(uint32_t row, uint64_t seq)

@@ -5,7 +5,7 @@
  * A cursor that moves is one store into a mapping of the file, so that it is exact when the process dies
  * at any instruction, and costs nothing. (A machine that loses its power may lose the last half minute;
  * then a client is told again what it knows.) The file is sparse; a row that was given back is used
- * again by the same worker.
+ * again.
  *
  * Thread: open, each, close on control, without workers; take, give, row on any worker for its own rows.
  * A copy of the server that is to take over opens the same file. */
@@ -29,6 +29,9 @@ struct irc_cursor_row {
 /* 0 or -errno: then there are no rows to be had, and cursors are kept in memory only. */
 MUST_CHECK int irc_cursors_open(const char *directory);
 void irc_cursors_close(void);
+
+/* Rows that servers before this one gave back are used again: only where none of them runs any more. */
+void irc_cursors_reclaim(void);
 
 /* All rows that are in use. */
 void irc_cursors_each(void (*found)(void *context, uint32_t row, uint64_t buffer, uint64_t device,
