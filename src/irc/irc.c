@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "edge/api.h"
 #include "edge/edge.h"
+#include "edge/linger.h"
 #include "edge/route.h"
 #include "edge/tls_outgoing.h"
 #include "edge/web_push.h"
@@ -17,6 +18,7 @@
 #include "irc/irc_leave.h"
 #include "irc/irc_load.h"
 #include "irc/irc_network.h"
+#include "irc/irc_outside.h"
 #include "irc/irc_push.h"
 #include "irc/irc_route.h"
 #include "irc/irc_upload.h"
@@ -109,6 +111,8 @@ static void on_tick(uv_timer_t *timer)
 	(void)timer;
 	enter_worker();
 	irc_buffers_save();
+	if (irc_here.hushed)
+		return;
 	resume_paused();
 	irc_push_tick(now);
 	if (mono_before(now, next_second))
@@ -121,8 +125,14 @@ static void on_tick(uv_timer_t *timer)
 		struct irc_user *user = container_of(named, struct irc_user, named);
 
 		look_at_clients(user->clients, now);
-		for (struct irc_network *network = user->networks; network;
-		     network = network->next) {
+		for (struct irc_network *network = user->networks, *after; network;
+		     network = after) {
+			after = network->next;
+			/* One that was only tried, and did not let us in. */
+			if (network->is_trial && network->state == IRC_STATE_OFF && !network->up) {
+				irc_network_drop(network, false);
+				continue;
+			}
 			irc_routes_tick(network, now);
 			if (network->up)
 				irc_gaps_tick(network->up, now);
@@ -176,12 +186,12 @@ static void worker_stop(struct worker *worker)
 	tls_outgoing_fini();
 }
 
-/* Orders wait for the pool or for another thread, which comes back here. */
+/* Orders and questions wait for the pool or for another thread, which comes back here. */
 static bool worker_busy(struct worker *worker)
 {
 	(void)worker;
 	enter_worker();
-	return irc_here.orders || irc_upload_busy();
+	return irc_here.orders || irc_here.asks || irc_upload_busy() || irc_outside_busy();
 }
 
 static const struct worker_hooks irc_hooks = {worker_start, worker_stop, worker_busy};
@@ -194,6 +204,23 @@ static enum route_first look(struct bytes first)
 	if (bytes_start_with(first, BYTES("GET ")) || bytes_start_with(first, BYTES("POST ")))
 		return ROUTE_FIRST_OTHER;
 	return first.len ? ROUTE_FIRST_OURS : ROUTE_FIRST_MORE;
+}
+
+/* RFC 8446 sections 5.1 and 6.2. Who waits for an answer to its hello is told at once that none will come; if
+ * there were a certificate, edge would have taken the hello. */
+#define TLS_HELLO 22
+#define TLS_ALERT BYTES("\x15\x03\x01\x00\x02\x02\x28") /* fatal: handshake_failure */
+
+RUNS_ON(on_worker)
+static void refuse_tls(struct worker *worker, struct link link, const struct address *peer)
+{
+	struct bytes alert = TLS_ALERT;
+	char text[ADDRESS_TEXT_MAX + 1];
+
+	log_info("irc", "TLS, but there is no certificate (tls.certificate)",
+		 kv_str("peer", address_text(peer, text)));
+	(void)!link_sendv(link, &alert, 1);
+	linger(worker, link);
 }
 
 static void serve(struct conn *conn)
@@ -209,6 +236,10 @@ static void serve(struct conn *conn)
 	worker = conn_worker(conn);
 	link = conn_take(conn, &early);
 	arrival.secure = link.tls != 0;
+	if (!arrival.secure && early.len && early.at[0] == TLS_HELLO) {
+		refuse_tls(worker, link, &arrival.peer);
+		return;
+	}
 	irc_client_arrive(worker, link, &arrival, early);
 }
 
@@ -223,6 +254,7 @@ static void configure(const struct conf *conf)
 	route_site_ask(site);
 	api_add(irc_operations);
 	irc_web_prepare();
+	irc_outside_prepare();
 	route_add(irc_upload_routes);
 }
 
@@ -271,78 +303,109 @@ static void fini(void)
 	web_push_fini();
 }
 
+RUNS_ON(on_worker) static void each_client(void (*visit)(struct irc_client *client))
+{
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	while ((named = irc_index_next(&irc_here.users, &at)))
+		for (struct irc_client *client =
+			     container_of(named, struct irc_user, named)->clients;
+		     client; client = client->next)
+			visit(client);
+}
+
 /* Over TLS a record may wait that the kernel has not; it is nobody's to send then. */
 RUNS_ON(on_worker) static void leave_client(struct irc_client *client)
 {
 	client->delivers = link_flush(client->link) == 1;
 }
 
-/* Who takes over knows what is on disk: what was ordered just now is to be there too. */
-static struct {
+/* Who takes over knows what is on disk: what was ordered until now is to be there too. */
+static struct flushing {
 	struct baton baton;
+	unsigned
+		orders; /* that wait for something, on all workers; each counts when it is visited */
 	bool away, home;
-} flushing OWNED_BY(on_control);
+} flushing;
 
 static void flush_visit(struct baton *baton, struct worker *worker)
 {
-	(void)baton;
+	struct flushing *now = container_of(baton, struct flushing, baton);
+
 	(void)worker;
+	enter_worker();
+	now->orders += irc_here.orders;
+	irc_buffers_save();
 	port_flush();
 }
 
 static void flush_home(struct baton *baton)
 {
-	(void)baton;
-	enter_control();
-	flushing.away = false;
-	flushing.home = true;
+	struct flushing *now = container_of(baton, struct flushing, baton);
+
+	now->away = false;
+	now->home = now->orders == 0;
+}
+
+static void flush_go(void)
+{
+	if (flushing.away)
+		return;
+	flushing.away = true;
+	flushing.orders = 0;
+	flushing.baton = (struct baton){.visit = flush_visit, .home = flush_home};
+	baton_send(&flushing.baton);
+}
+
+static void hush_worker(struct worker *worker)
+{
+	(void)worker;
+	enter_worker();
+	if (irc_here.runs)
+		irc_leave_hush();
 }
 
 static void hush(void)
 {
 	enter_control();
+	workers_run(hush_worker);
 	port_flush();
 	flushing.home = false;
-	if (flushing.away)
-		return;
-	flushing.away = true;
-	flushing.baton = (struct baton){.visit = flush_visit, .home = flush_home};
-	baton_send(&flushing.baton);
+	flush_go();
 }
 
 static bool is_hushed(void)
 {
 	enter_control();
+	if (!flushing.home)
+		flush_go();
 	return flushing.home && port_all_written();
+}
+
+RUNS_ON(on_worker) static void stay_client(struct irc_client *client)
+{
+	client->delivers = false;
+	irc_client_unhush(client);
 }
 
 static void leave_worker(void)
 {
-	struct irc_named *named;
-	uint32_t at = 0;
-
 	enter_worker();
-	while ((named = irc_index_next(&irc_here.users, &at)))
-		for (struct irc_client *client =
-			     container_of(named, struct irc_user, named)->clients;
-		     client; client = client->next)
-			leave_client(client);
+	each_client(leave_client);
 	irc_leave_all();
 	port_flush();
 }
 
 static void stay_worker(void)
 {
-	struct irc_named *named;
-	uint32_t at = 0;
-
 	enter_worker();
-	while ((named = irc_index_next(&irc_here.users, &at)))
-		for (struct irc_client *client =
-			     container_of(named, struct irc_user, named)->clients;
-		     client; client = client->next)
-			client->delivers = false;
 	irc_leave_stay();
+	each_client(stay_client);
+	for (struct irc_client *client = irc_here.strangers, *next; client; client = next) {
+		next = client->next;
+		irc_client_unhush(client);
+	}
 }
 
 /* The record layer of a client is the other server's to end: not a word from this one. */
@@ -391,6 +454,7 @@ const struct family irc_family = {
 	.name = "irc",
 	.rooms = irc_rooms,
 	.hooks = &irc_hooks,
+	.doubt = irc_conf_doubt,
 	.configure = configure,
 	.start = start,
 	.listen = listen_doors,

@@ -61,19 +61,19 @@ void irc_bouncer_tell(struct irc_network *network, bool gone)
 static void list(struct irc_client *client)
 {
 	const char *host = irc_conf_now()->hostname;
-	unsigned long long batch = ++client->batches;
+	struct irc_batched batch;
 
-	irc_client_say(client, ":%s BATCH +B%llu soju.im/bouncer-networks", host, batch);
+	irc_client_batch_begin(client, &batch, NULL, "soju.im/bouncer-networks", BYTES(""));
 	for (const struct irc_network *network = client->user->networks; network;
 	     network = network->next) {
 		char text[1500];
 		struct writer w = writer_of(text, sizeof text);
 
 		put_network(&w, network);
-		irc_client_say(client, "@batch=B%llu :%s BOUNCER NETWORK %llu %.*s", batch, host,
+		irc_client_say(client, "%s:%s BOUNCER NETWORK %llu %.*s", batch.tag, host,
 			       (unsigned long long)network->id, (int)w.len, text);
 	}
-	irc_client_say(client, ":%s BATCH -B%llu", host, batch);
+	irc_client_batch_end(client, &batch);
 }
 
 /* Takes attributes ("name=…;host=…") into a network. NULL, or the one that is wrong, in fault. */
@@ -81,7 +81,8 @@ static const char *take(struct irc_network *network, struct bytes attributes, ch
 {
 	struct irc_place place = {.port = 6697, .tls = true};
 	struct bytes rest = attributes, key, raw;
-	bool has_host = irc_upstream_place(network->conf.addr, 0, &place), has_port = false;
+	bool has_host = irc_upstream_place(network->conf.addr, 0, &place), has_port = false,
+	     moves = !has_host;
 	const char *why = NULL;
 	char addr[320];
 
@@ -93,6 +94,8 @@ static const char *take(struct irc_network *network, struct bytes attributes, ch
 		irc_tag_unescape(&w, raw);
 		value[w.len] = '\0';
 		bytes_to_str(key, fault, 64);
+		moves |= bytes_equal(key, BYTES("host")) || bytes_equal(key, BYTES("port")) ||
+			 bytes_equal(key, BYTES("tls"));
 		if (bytes_equal(key, BYTES("host"))) {
 			bytes_to_str(writer_done(&w), place.host, sizeof place.host);
 			has_host = w.len > 0;
@@ -116,6 +119,9 @@ static const char *take(struct irc_network *network, struct bytes attributes, ch
 	}
 	if (why || !has_host)
 		return why ? why : "is missing";
+	/* What cannot be said here, such as more than one address, stays. */
+	if (!moves)
+		return NULL;
 	if (!has_port && !place.tls && place.port == 6697)
 		place.port = 6667;
 	snprintf(addr, sizeof addr, "%s://%s:%u", place.tls ? "ircs" : "irc+insecure", place.host,
@@ -151,6 +157,7 @@ static void add(struct irc_client *client, const struct irc_line *line)
 	irc_client_say(client, ":%s BOUNCER ADDNETWORK %llu", irc_conf_now()->hostname,
 		       (unsigned long long)network->id);
 	irc_bouncer_tell(network, false);
+	irc_clients_new_network(network);
 	irc_network_start(network);
 }
 
@@ -188,10 +195,13 @@ void irc_bouncer(struct irc_client *client, const struct irc_line *line)
 	}
 	if (!bytes_equal_nocase(sub, BYTES("CHANGENETWORK")) &&
 	    !bytes_equal_nocase(sub, BYTES("DELNETWORK"))) {
-		irc_client_fail(client, "BOUNCER",
-				bytes_equal_nocase(sub, BYTES("BIND")) ? "REGISTRATION_IS_COMPLETED"
-								       : "UNKNOWN_COMMAND",
-				"", "That cannot be done now");
+		if (bytes_equal_nocase(sub, BYTES("BIND")))
+			irc_client_fail(client, "BOUNCER", "REGISTRATION_IS_COMPLETED", "",
+					"BIND is said before registration is complete");
+		else
+			irc_client_fail(client, "BOUNCER", "UNKNOWN_COMMAND", "",
+					"There are BIND, LISTNETWORKS, ADDNETWORK, CHANGENETWORK "
+					"and DELNETWORK");
 		return;
 	}
 	if (bytes_to_u64(irc_param(line, 1), UINT64_MAX, &id))

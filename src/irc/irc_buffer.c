@@ -104,6 +104,15 @@ struct irc_buffer *irc_buffer_make(struct irc_network *network, struct bytes nam
 	return buffer;
 }
 
+static void row_give(struct irc_buffer *buffer, unsigned device)
+{
+	if (buffer->rows[device] == IRC_NO_ROW)
+		return;
+	irc_cursor_give(buffer->rows[device]);
+	buffer->rows[device] = IRC_NO_ROW;
+	buffer->network->user->places--;
+}
+
 void irc_buffer_drop(struct irc_buffer *buffer, bool keep)
 {
 	struct irc_network *network = buffer->network;
@@ -124,7 +133,7 @@ void irc_buffer_drop(struct irc_buffer *buffer, bool keep)
 		irc_index_drop(&network->buffers, &buffer->named);
 	if (!keep) {
 		for (uint32_t i = 0; i < buffer->row_count; i++)
-			irc_cursor_give(buffer->rows[i]);
+			row_give(buffer, i);
 		if (buffer->id)
 			store_irc_buffer_drop(buffer->id);
 	}
@@ -134,7 +143,7 @@ void irc_buffer_drop(struct irc_buffer *buffer, bool keep)
 void irc_buffer_rename(struct irc_buffer *buffer, struct bytes name)
 {
 	struct irc_network *network = buffer->network;
-	char *copy = irc_copy(name);
+	char *copy = name.len && name.len <= IRC_NAME_MAX ? irc_copy(name) : NULL;
 
 	if (!copy)
 		return;
@@ -165,6 +174,14 @@ void irc_buffer_keep(const struct irc_buffer *buffer)
 				 buffer->marker_ms);
 	free(text);
 	json_decref(tree);
+}
+
+bool irc_buffer_set_key(struct irc_buffer *buffer, struct bytes key)
+{
+	if (key.len > IRC_KEY_MAX || !irc_is_utf8(key))
+		return false;
+	irc_set(&buffer->key, key);
+	return true;
 }
 
 static uint8_t filter_of(const json_t *tree, const char *name)
@@ -232,7 +249,7 @@ bool irc_buffer_mark(struct irc_buffer *buffer, int64_t ms)
 /* False: the store has no room now. */
 static bool buffer_save(struct irc_buffer *buffer)
 {
-	static _Thread_local char tags[4096], line[4096];
+	static _Thread_local char tags[STORE_IRC_TEXT_MAX + 1], line[STORE_IRC_TEXT_MAX + 1];
 	struct irc_record record;
 
 	if (buffer->saved < buffer->ring.kept) {
@@ -280,8 +297,11 @@ void irc_buffer_put(struct irc_buffer *buffer, struct irc_record *record)
 	struct irc_network *network = buffer->network;
 	uint32_t limit = (uint32_t)irc_conf_now()->ring;
 
-	/* A burst must not overrun what the store has not had yet. */
-	if (buffer->id && buffer->ring.head - buffer->saved >= UNSAVED_MOST)
+	/* A burst must not overrun what the store has not had yet; a few long lines do, too. */
+	if (buffer->id && (buffer->ring.head - buffer->saved >= UNSAVED_MOST ||
+			   irc_ring_bytes_from(&buffer->ring, buffer->saved) + record->tags.len +
+					   record->line.len >
+				   limit / 2))
 		(void)buffer_save(buffer);
 	if (!irc_ring_put(&buffer->ring, record, limit)) {
 		metric_add(METRIC_irc_lines_lost, 1);
@@ -335,6 +355,11 @@ uint64_t irc_buffer_place(const struct irc_buffer *buffer, unsigned device)
 	return seq > buffer->ring.head ? buffer->ring.head : seq ? seq : 1;
 }
 
+bool irc_buffer_has_place(const struct irc_buffer *buffer, unsigned device)
+{
+	return device < buffer->row_count && buffer->rows[device] != IRC_NO_ROW;
+}
+
 static bool rows_reach(struct irc_buffer *buffer, unsigned device)
 {
 	uint32_t *larger;
@@ -352,13 +377,15 @@ static bool rows_reach(struct irc_buffer *buffer, unsigned device)
 
 void irc_buffer_set_place(struct irc_buffer *buffer, unsigned device, uint64_t seq)
 {
+	struct irc_user *user = buffer->network->user;
+
 	enter_worker();
 	if (!buffer->id || !rows_reach(buffer, device))
 		return;
-	if (buffer->rows[device] == IRC_NO_ROW)
-		buffer->rows[device] =
-			irc_cursor_take(buffer->id, buffer->network->user->devices[device].id, seq);
-	else if (irc_cursor_seq(buffer->rows[device]) < seq)
+	if (buffer->rows[device] == IRC_NO_ROW && user->places < irc_conf_now()->places) {
+		buffer->rows[device] = irc_cursor_take(buffer->id, user->devices[device].id, seq);
+		user->places += buffer->rows[device] != IRC_NO_ROW;
+	} else if (irc_cursor_seq(buffer->rows[device]) < seq)
 		irc_cursor_set(buffer->rows[device], seq);
 }
 
@@ -376,6 +403,7 @@ void irc_buffer_adopt_row(struct irc_buffer *buffer, unsigned device, uint32_t r
 		return;
 	}
 	buffer->rows[device] = row;
+	buffer->network->user->places++;
 	/* A number beyond the head is of a line that was not kept. */
 	irc_cursor_set(row, irc_buffer_place(buffer, device));
 }
@@ -388,9 +416,7 @@ void irc_buffers_forget_device(struct irc_network *network, unsigned device)
 	while ((named = irc_index_next(&network->buffers, &at))) {
 		struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
 
-		if (device < buffer->row_count) {
-			irc_cursor_give(buffer->rows[device]);
-			buffer->rows[device] = IRC_NO_ROW;
-		}
+		if (device < buffer->row_count)
+			row_give(buffer, device);
 	}
 }

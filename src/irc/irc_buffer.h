@@ -28,11 +28,17 @@ void irc_buffer_rename(struct irc_buffer *buffer, struct bytes name);
 void irc_buffer_keep(const struct irc_buffer *buffer);
 void irc_buffer_take(struct irc_buffer *buffer, struct bytes settings);
 
+#define IRC_KEY_MAX 200u /* with IRC_NAME_MAX it fits into a JOIN */
+
+/* The word that lets us in. False: it cannot be kept: too long, or no UTF-8. */
+bool irc_buffer_set_key(struct irc_buffer *buffer, struct bytes key);
+
 /* Puts a line in: into the ring, the journal, and onto the list of what is to be saved. */
 void irc_buffer_put(struct irc_buffer *buffer, struct irc_record *record);
 
 /* A reader's place; where it never was: the beginning. */
 uint64_t irc_buffer_place(const struct irc_buffer *buffer, unsigned device);
+bool irc_buffer_has_place(const struct irc_buffer *buffer, unsigned device);
 /* Only ever forward. */
 void irc_buffer_set_place(struct irc_buffer *buffer, unsigned device, uint64_t seq);
 /* Back: what was sent did not arrive. */
@@ -41,7 +47,7 @@ void irc_buffer_rewind(struct irc_buffer *buffer, unsigned device, uint64_t seq)
 void irc_buffer_adopt_row(struct irc_buffer *buffer, unsigned device, uint32_t row);
 void irc_buffers_forget_device(struct irc_network *network, unsigned device);
 
-/* Hands lines to the store, as many as it takes. all: also those of a moment ago. */
+/* Hands lines to the store, as many as it takes. */
 void irc_buffers_save(void);
 
 /* All that was said there before that time is gone, here and in the store. */

@@ -13,9 +13,12 @@
 #include "edge/edge.h"
 #include "edge/websocket.h"
 #include "irc/irc_buffer.h"
+#include "irc/irc_login.h"
+#include "irc/irc_metadata.h"
 #include "irc/irc_monitor.h"
 #include "irc/irc_network.h"
 #include "irc/irc_route.h"
+#include "irc/irc_tour.h"
 #include "irc/irc_user.h"
 #include "irc/irc_web.h"
 
@@ -152,9 +155,12 @@ void irc_client_free(struct irc_client *client)
 	}
 	irc_login_free(client);
 	irc_command_free(client);
+	irc_metadata_free(client);
+	irc_tour_free(client);
 	irc_pipe_fini(&client->in);
 	irc_pipe_fini(&client->out);
 	irc_pipe_fini(&client->answer);
+	irc_pipe_fini(&client->sasl);
 	free(client->label);
 	free(client->nick);
 	free(client->seats);
@@ -182,6 +188,9 @@ void irc_client_end(struct irc_client *client, const char *why)
 	enter_worker();
 	if (client->state == IRC_CLIENT_GONE)
 		return;
+	/* The last word is not kept for the answer to a label, which does not come. */
+	free(client->label);
+	client->label = NULL;
 	if (why) {
 		irc_client_say(client, "ERROR :%s", why);
 		if (client->web)
@@ -268,6 +277,17 @@ static void watch(struct irc_client *client, int events)
 		uv_poll_stop(&client->poll);
 }
 
+static bool may_ask(const struct irc_client *client)
+{
+	return client->asks < irc_conf_now()->questions && !irc_here.hushed;
+}
+
+/* Whether more may come from it now. */
+static bool is_heard(const struct irc_client *client)
+{
+	return !client->unheard && may_ask(client);
+}
+
 bool irc_client_flush(struct irc_client *client)
 {
 	bool waits = false;
@@ -296,13 +316,16 @@ bool irc_client_flush(struct irc_client *client)
 		}
 		waits = flushed == 0;
 	}
-	watch(client, UV_READABLE | (waits ? UV_WRITABLE : 0));
+	/* What it has said and nobody heard yet comes before what it says now. */
+	if (client->unheard)
+		waits = true;
+	watch(client, (is_heard(client) ? UV_READABLE : 0) | (waits ? UV_WRITABLE : 0));
 	return true;
 }
 
 void irc_client_more(struct irc_client *client)
 {
-	watch(client, UV_READABLE | UV_WRITABLE);
+	watch(client, (is_heard(client) ? UV_READABLE : 0) | UV_WRITABLE);
 }
 
 uint8_t *irc_client_room(struct irc_client *client, uint32_t len)
@@ -320,7 +343,7 @@ uint8_t *irc_client_room(struct irc_client *client, uint32_t len)
 	return room;
 }
 
-static void put_line(struct irc_client *client, struct bytes line)
+void irc_client_put_line(struct irc_client *client, struct bytes line)
 {
 	uint8_t *room;
 
@@ -349,7 +372,7 @@ void irc_client_line(struct irc_client *client, struct bytes line)
 			client->answer_lines++;
 		return;
 	}
-	put_line(client, line);
+	irc_client_put_line(client, line);
 	if (!client->in_turn)
 		(void)irc_client_flush(client);
 }
@@ -396,6 +419,45 @@ void irc_client_fail(struct irc_client *client, const char *command, const char 
 		       context[0] ? " " : "", context, text);
 }
 
+void irc_client_fail_labelled(struct irc_client *client, const char *label, const char *command,
+			      const char *code, const char *context, const char *text)
+{
+	char line[1600];
+	int len = snprintf(line, sizeof line, ":%s FAIL %s %s%s%.900s :%.400s\r\n",
+			   irc_conf_now()->hostname, command, code, context[0] ? " " : "", context,
+			   text);
+
+	if (label)
+		irc_client_answer(client, label, bytes_of(line, (size_t)len), 1);
+	else
+		irc_client_line(client, bytes_of(line, (size_t)len - 2));
+}
+
+struct bytes irc_client_context(struct bytes word)
+{
+	return irc_is_middle(word) ? bytes_first(word, 200) : BYTES("*");
+}
+
+void irc_client_batch_begin(struct irc_client *client, struct irc_batched *batch, const char *label,
+			    const char *type, struct bytes target)
+{
+	*batch = (struct irc_batched){.ref = ""};
+	if (!(client->caps & IRC_CAP(BATCH)) && !label)
+		return;
+	snprintf(batch->ref, sizeof batch->ref, "B%llu", (unsigned long long)++client->batches);
+	snprintf(batch->tag, sizeof batch->tag, "@batch=%s ", batch->ref);
+	irc_client_say(client, "%s%s%s:%s BATCH +%s %s%s%.*s", label ? "@label=" : "",
+		       label ? label : "", label ? " " : "", irc_conf_now()->hostname, batch->ref,
+		       type, target.len ? " " : "", (int)target.len,
+		       target.len ? (const char *)target.at : "");
+}
+
+void irc_client_batch_end(struct irc_client *client, const struct irc_batched *batch)
+{
+	if (batch->ref[0])
+		irc_client_say(client, ":%s BATCH -%s", irc_conf_now()->hostname, batch->ref);
+}
+
 /* --- labels --------------------------------------------------------------------------------- */
 
 char *irc_client_take_label(struct irc_client *client)
@@ -409,7 +471,8 @@ char *irc_client_take_label(struct irc_client *client)
 
 		client->answer = (struct irc_pipe){0};
 		client->answer_lines = 0;
-		put_line(client, bytes_first(irc_pipe_bytes(&answer), irc_pipe_len(&answer) - 2));
+		irc_client_put_line(client, bytes_first(irc_pipe_bytes(&answer),
+							irc_pipe_len(&answer) - 2));
 		irc_pipe_fini(&answer);
 	}
 	return label;
@@ -420,6 +483,7 @@ void irc_client_echo(struct irc_client *client, const struct irc_buffer *buffer,
 {
 	struct irc_echo *echo =
 		client->caps & IRC_CAP(ECHO_MESSAGE) ? calloc(1, sizeof *echo) : NULL;
+	unsigned count = 0;
 
 	if (!echo) {
 		irc_client_answer(client, label, (struct bytes){0}, 0);
@@ -428,6 +492,16 @@ void irc_client_echo(struct irc_client *client, const struct irc_buffer *buffer,
 	}
 	*echo = (struct irc_echo){client->echoes, buffer, seq, label};
 	client->echoes = echo;
+	/* One whose line was lost would wait for ever. */
+	for (struct irc_echo **link = &client->echoes, *last; *link; link = &(*link)->next)
+		if (++count > irc_conf_now()->questions && !(*link)->next) {
+			last = *link;
+			*link = NULL;
+			irc_client_answer(client, last->label, (struct bytes){0}, 0);
+			free(last->label);
+			free(last);
+			return;
+		}
 }
 
 void irc_client_answer(struct irc_client *client, const char *label, struct bytes lines,
@@ -441,12 +515,12 @@ void irc_client_answer(struct irc_client *client, const char *label, struct byte
 	client->in_turn = true;
 	if (count == 0) {
 		snprintf(text, sizeof text, "@label=%s :%s ACK", label, host);
-		put_line(client, bytes_str(text));
+		irc_client_put_line(client, bytes_str(text));
 	} else if (count > 1) {
 		batch = ++client->batches;
 		snprintf(text, sizeof text, "@label=%s :%s BATCH +L%llu labeled-response", label,
 			 host, (unsigned long long)batch);
-		put_line(client, bytes_str(text));
+		irc_client_put_line(client, bytes_str(text));
 	}
 	for (unsigned i = 0; i < count && client->state != IRC_CLIENT_GONE; i++) {
 		struct bytes line = bytes_first(lines, bytes_find(lines, '\n'));
@@ -455,6 +529,11 @@ void irc_client_answer(struct irc_client *client, const char *label, struct byte
 
 		lines = bytes_skip(lines, line.len + 1);
 		line.len -= line.len > 0; /* the CR */
+		/* One of a batch within it says that of which. */
+		if (count > 1 && bytes_start_with(line, BYTES("@batch="))) {
+			irc_client_put_line(client, line);
+			continue;
+		}
 		tagged = line.len && line.at[0] == '@';
 		writer_str(&w, count > 1 ? "@batch=L" : "@label=");
 		if (count > 1)
@@ -464,11 +543,11 @@ void irc_client_answer(struct irc_client *client, const char *label, struct byte
 		writer_u8(&w, tagged ? ';' : ' ');
 		writer_put(&w, tagged ? bytes_skip(line, 1) : line);
 		if (writer_ok(&w))
-			put_line(client, writer_done(&w));
+			irc_client_put_line(client, writer_done(&w));
 	}
 	if (count > 1) {
 		snprintf(text, sizeof text, ":%s BATCH -L%llu", host, (unsigned long long)batch);
-		put_line(client, bytes_str(text));
+		irc_client_put_line(client, bytes_str(text));
 	}
 	client->in_turn = was;
 	if (!was)
@@ -543,8 +622,12 @@ static void hear_line(struct irc_client *client, struct bytes text)
 /* Whole lines that have come in. Those of one who waits for something else wait too. */
 static void hear_lines(struct irc_client *client)
 {
+	mono_t turn_ends = mono_add_ms(mono_now(), (int64_t)irc_conf_now()->turn);
+
 	client->in_turn = true;
-	while (client->state == IRC_CLIENT_STRANGER || client->state == IRC_CLIENT_HERE) {
+	client->unheard = false;
+	while (may_ask(client) &&
+	       (client->state == IRC_CLIENT_STRANGER || client->state == IRC_CLIENT_HERE)) {
 		struct bytes in = irc_pipe_bytes(&client->in);
 		size_t end = bytes_find(in, '\n');
 		struct irc_pipe line = {0};
@@ -555,6 +638,10 @@ static void hear_lines(struct irc_client *client)
 				irc_pipe_fini(&client->in);
 				client->skips = true;
 			}
+			break;
+		}
+		if (!mono_before(mono_now(), turn_ends)) {
+			client->unheard = true;
 			break;
 		}
 		/* What is heard may bring more in, or let go of all. */
@@ -598,11 +685,40 @@ void irc_client_wake(struct irc_client *client, struct bytes early)
 		(void)irc_client_flush(client);
 }
 
+void irc_client_unhush(struct irc_client *client)
+{
+	if (client->state == IRC_CLIENT_GONE || client->state == IRC_CLIENT_MOVES)
+		return;
+	client->unheard |= irc_pipe_len(&client->in) > 0;
+	irc_client_more(client);
+	if (client->state == IRC_CLIENT_STRANGER)
+		irc_login_go_on(client);
+}
+
+void irc_client_asks(struct irc_client *client)
+{
+	client->asks++;
+}
+
+void irc_client_answered(struct irc_client *client)
+{
+	bool waited = !may_ask(client);
+
+	client->asks--;
+	/* What it said behind them; whoever hears it just now goes on himself. */
+	if (waited && !client->in_turn && client->state == IRC_CLIENT_HERE)
+		irc_client_wake(client, (struct bytes){0});
+}
+
 static void read_some(struct irc_client *client)
 {
 	ssize_t n = -EAGAIN;
 
 	enter_worker();
+	if (irc_here.hushed) {
+		watch(client, client->poll_events & ~UV_READABLE);
+		return;
+	}
 	for (int i = 0; i < READS_A_TURN && client->state != IRC_CLIENT_GONE &&
 			client->state != IRC_CLIENT_MOVES;
 	     i++) {
@@ -618,7 +734,7 @@ static void read_some(struct irc_client *client)
 		client->pinged = false;
 		irc_client_wake(client, bytes_of(irc_here.scratch, (size_t)n));
 		if (client->state == IRC_CLIENT_GONE || client->state == IRC_CLIENT_MOVES ||
-		    !link_ready(client->link))
+		    !is_heard(client) || !link_ready(client->link))
 			return;
 	}
 	if (n <= 0 && n != -EAGAIN)
@@ -640,7 +756,9 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 		read_some(client);
 	if ((events & UV_WRITABLE) && client->state != IRC_CLIENT_GONE &&
 	    client->state != IRC_CLIENT_MOVES) {
-		if (client->registered)
+		if (client->unheard)
+			irc_client_wake(client, (struct bytes){0});
+		else if (client->registered)
 			irc_client_feed(client);
 		else
 			(void)irc_client_flush(client);

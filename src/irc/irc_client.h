@@ -10,6 +10,7 @@
 
 #include "irc/irc_part.h"
 #include "irc/irc_pipe.h"
+#include "irc/proto/irc_names.h"
 
 /* Lines of a buffer from one seq to before another. */
 struct irc_missed {
@@ -66,10 +67,12 @@ struct irc_client {
 	enum irc_client_state state;
 	uint32_t number; /* of the process; what it says is known by it */
 	struct irc_user *user;
+	struct irc_tour *tour; /* what it is told before it reads rings; NULL: it was */
 	struct irc_seat *seats;
 	uint32_t seat_count;
 	int device;
-	bool multi, bound, registered;
+	bool multi, registered;
+	bool bound;   /* to a network by its number (BOUNCER BIND) */
 	bool in_turn; /* what is said goes out at its end */
 	bool away, pinged, login_new_device;
 	bool delivers; /* what the kernel has taken arrives: it is us who end it */
@@ -80,7 +83,9 @@ struct irc_client {
 	char *nick;              /* what it is called now */
 	struct irc_pipe in, out;
 	bool skips;
-	char *label;            /* of the command at hand */
+	bool unheard;  /* its turn was over before all of in was heard */
+	uint32_t asks; /* questions of its own that are under way: not more than irc.questions */
+	char *label;   /* of the command at hand */
 	struct irc_pipe answer; /* to it */
 	unsigned answer_lines;
 	struct irc_echo *echoes;
@@ -91,7 +96,11 @@ struct irc_client {
 	mono_t heard, deadline;
 	int64_t since_ms;
 	uint64_t lines_in, lines_out;
-	void *multiline; /* irc_command.c */
+	char **subs; /* irc_metadata.h: keys */
+	uint32_t sub_count;
+	struct irc_pipe sasl; /* irc_account.c: to its network */
+	uint8_t sasl_says;
+	void *multiline; /* irc_multiline.c */
 	char **monitors;
 	uint32_t monitor_count;
 };
@@ -118,12 +127,22 @@ void irc_client_end(struct irc_client *client, const char *why);
 /* Goes on: with bytes that came otherwise, or with lines that had to wait. */
 void irc_client_wake(struct irc_client *client, struct bytes early);
 
+/* Nobody was heard for a while (irc_here.hushed): what it said meanwhile is, in the next turn. */
+void irc_client_unhush(struct irc_client *client);
+
+/* A question of its own is under way to the database, or BouncerServ; and that is over: it may be heard
+ * again, and may be gone by then. */
+void irc_client_asks(struct irc_client *client);
+void irc_client_answered(struct irc_client *client);
+
 /* --- saying --------------------------------------------------------------------------------- */
 
 /* A line without CR LF, in answer to what it said. */
 __attribute__((format(printf, 2, 3))) void irc_client_say(struct irc_client *client,
 							  const char *format, ...);
 void irc_client_line(struct irc_client *client, struct bytes line);
+/* The same, whatever it is that is being answered. */
+void irc_client_put_line(struct irc_client *client, struct bytes line);
 
 /* ":server NUMBER nick …" */
 __attribute__((format(printf, 3, 4))) void
@@ -134,6 +153,24 @@ __attribute__((format(printf, 5, 6))) void irc_client_fail(struct irc_client *cl
 							   const char *command, const char *code,
 							   const char *context, const char *format,
 							   ...);
+
+/* The same as the answer to a label that was taken; NULL: none. */
+void irc_client_fail_labelled(struct irc_client *client, const char *label, const char *command,
+			      const char *code, const char *context, const char *text);
+
+/* A batch that a client without batches gets the lines of alone: then ref and tag are empty. */
+struct irc_batched {
+	char ref[24], tag[40]; /* tag: "@batch=ref ", before each line */
+};
+
+/* The batch of that type begins, as the answer to the label (NULL: none; who has labels has batches); what it
+ * is of may be empty. */
+void irc_client_batch_begin(struct irc_client *client, struct irc_batched *batch, const char *label,
+			    const char *type, struct bytes target);
+void irc_client_batch_end(struct irc_client *client, const struct irc_batched *batch);
+
+/* A word of the client's as the context of a FAIL, on its way back: "*" where it can be none. */
+struct bytes irc_client_context(struct bytes word);
 
 /* The label of the command at hand, which is somebody else's to answer now; NULL: it has none. */
 char *irc_client_take_label(struct irc_client *client);
@@ -177,6 +214,9 @@ struct irc_network *irc_client_network(const struct irc_client *client);
 void irc_client_attach(struct irc_client *client);
 bool irc_client_sit(struct irc_client *client, struct irc_network *network);
 void irc_client_rise(struct irc_client *client, struct irc_network *network);
+/* Whether enough waits to go out: a client is dropped beyond irc.client_buffer, and all that can wait
+ * elsewhere stays well below. */
+bool irc_client_is_full(const struct irc_client *client);
 /* Reads on, and sends once. */
 void irc_client_feed(struct irc_client *client);
 /* A buffer that was put aside is shown again: what was missed first. */
@@ -185,9 +225,11 @@ void irc_client_show(struct irc_client *client, struct irc_buffer *buffer);
 /* Formats a record for the client; batch: of what is repeated, or "". */
 void irc_client_record(struct irc_client *client, const struct irc_buffer *buffer,
 		       const struct irc_record *record, const char *batch);
-/* Whether it should see it, live or again. */
-bool irc_client_wants(const struct irc_client *client, const struct irc_buffer *buffer,
-		      const struct irc_record *record, bool again);
+/* Bytes that a record takes at most, with all lines that it becomes. */
+size_t irc_client_size(const struct irc_client *client, const struct irc_record *record);
+/* How many of the records fit into what may wait for it, one at least; newest: counted from the end. */
+size_t irc_client_fits(const struct irc_client *client, const struct irc_record *records,
+		       size_t count, bool newest);
 
 /* JOIN, topic, names of a channel that we are in. */
 void irc_client_show_channel(struct irc_client *client, struct irc_buffer *buffer);
@@ -198,17 +240,28 @@ void irc_client_marker(struct irc_client *client, const struct irc_buffer *buffe
 /* The name of a channel or person of a network, as this client has it. */
 struct bytes irc_client_name(const struct irc_client *client, const struct irc_network *network,
 			     struct bytes name, char *buf, size_t size);
+/* What tells names apart, and writes them, on a connection to all networks. */
+struct irc_names irc_client_names_of(const struct irc_client *client,
+				     const struct irc_network *network);
+/* A network's line on its way to one: names get their network behind them, and he is called what he is here.
+ * self: the line is his, under whatever name. */
+void irc_client_put_multi(struct writer *w, const struct irc_client *client,
+			  const struct irc_network *network, struct bytes text, bool self);
 
 /* --- irc_clients.c: all of a network -------------------------------------------------------- */
 
 void irc_clients_new_buffer(struct irc_buffer *buffer);
 void irc_clients_forget_buffer(struct irc_buffer *buffer);
 void irc_clients_move_slot(struct irc_network *network, uint32_t from, uint32_t to);
+/* For who has all networks: one is new; one was called otherwise before. */
+void irc_clients_new_network(struct irc_network *network);
+void irc_clients_renamed(struct irc_network *network, const char *before);
 void irc_clients_part(struct irc_network *network);    /* the network is dropped */
 void irc_clients_lost(struct irc_network *network);    /* its server is gone */
 void irc_clients_welcome(struct irc_network *network); /* and is there (again) */
 void irc_clients_joined(struct irc_buffer *buffer);
 void irc_clients_caps(struct irc_network *network);
+void irc_clients_isupport(struct irc_network *network, struct bytes tokens); /* these are new */
 void irc_clients_marker(struct irc_buffer *buffer, const struct irc_client *but);
 
 /* --- irc_login.c ---------------------------------------------------------------------------- */
@@ -217,6 +270,8 @@ void irc_clients_marker(struct irc_buffer *buffer, const struct irc_client *but)
 void irc_login_line(struct irc_client *client, const struct irc_line *line);
 void irc_login_free(struct irc_client *client);
 void irc_login_arrived(struct irc_client *client);
+/* CLIENTCERT (irc_clientcert.c). */
+void irc_clientcert(struct irc_client *client, const struct irc_line *line);
 /* CAP, also later. */
 void irc_client_cap(struct irc_client *client, const struct irc_line *line);
 void irc_client_authenticate(struct irc_client *client, const struct irc_line *line);
@@ -227,8 +282,28 @@ irc_caps irc_client_offer(const struct irc_client *client);
 /* 001 to 005 and the message of the day. */
 void irc_client_welcome(struct irc_client *client);
 void irc_client_isupport(struct irc_client *client);
+/* Tokens as lines of 005, in a batch where the client knows it. */
+void irc_client_tokens(struct irc_client *client, const struct bytes *lists, unsigned count);
 
 /* --- irc_command.c -------------------------------------------------------------------------- */
 
 void irc_command(struct irc_client *client, const struct irc_line *line);
 void irc_command_free(struct irc_client *client);
+
+/* The network of a name, whose server is there; NULL, and the client was told. Takes "/network" off the name. */
+struct irc_network *irc_client_network_up(struct irc_client *client, struct bytes *name,
+					  const struct irc_line *line);
+/* The same, wherever its server is; NULL: none. */
+struct irc_network *irc_client_network_of(struct irc_client *client, struct bytes *name);
+/* Says it to one target, cut where it is too long. */
+void irc_client_message(struct irc_client *client, const struct irc_line *line, struct bytes target,
+			struct bytes text);
+/* Bytes of text that a line to this target may have. */
+size_t irc_client_most(const struct irc_network *network, const struct irc_line *line,
+		       struct bytes target);
+/* "@tags " of the client's own, as far as the server takes them. */
+void irc_client_put_tags(struct writer *w, const struct irc_network *network,
+			 const struct irc_line *line);
+/* What the server will not tell us of ourselves, told by us. */
+void irc_client_said(struct irc_client *client, struct irc_network *network,
+		     const struct irc_line *line, struct bytes target, struct bytes text);

@@ -5,6 +5,7 @@
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
 #include "irc/irc_network.h"
+#include "irc/irc_tour.h"
 
 /* --- channels ------------------------------------------------------------------------------- */
 
@@ -70,18 +71,31 @@ void irc_client_names(struct irc_client *client, struct irc_buffer *buffer)
 	irc_client_number(client, 366, "%.*s :End of /NAMES list", (int)name.len, name.at);
 }
 
+/* Who set a topic, as the client knows him. */
+static struct bytes setter(const struct irc_client *client, const struct irc_network *network,
+			   struct bytes who, char room[400])
+{
+	struct irc_names names = irc_client_names_of(client, network);
+	struct irc_line line = {.verb = BYTES("333"), .param = {[2] = who}, .count = 3};
+	struct writer w = writer_of(room, 400);
+
+	return client->multi && irc_names_in(&names, &line, &w) ? line.param[2] : who;
+}
+
 void irc_client_topic(struct irc_client *client, struct irc_buffer *buffer)
 {
 	const struct irc_channel *channel = buffer->channel;
-	char target[400];
-	struct bytes name = name_of(client, buffer, target);
+	char target[400], room[400];
+	struct bytes name = name_of(client, buffer, target), who;
 
 	if (!channel || !channel->topic || !channel->topic[0])
 		return;
 	irc_client_number(client, 332, "%.*s :%s", (int)name.len, name.at, channel->topic);
-	if (channel->topic_who && channel->topic_who[0])
-		irc_client_number(client, 333, "%.*s %s %lld", (int)name.len, name.at,
-				  channel->topic_who, (long long)channel->topic_at);
+	if (!channel->topic_who || !channel->topic_who[0])
+		return;
+	who = setter(client, buffer->network, bytes_str(channel->topic_who), room);
+	irc_client_number(client, 333, "%.*s %.*s %lld", (int)name.len, name.at, (int)who.len,
+			  (const char *)who.at, (long long)channel->topic_at);
 }
 
 static void say_marker(struct irc_client *client, const struct irc_buffer *buffer, const char *verb)
@@ -105,11 +119,21 @@ void irc_client_marker(struct irc_client *client, const struct irc_buffer *buffe
 		say_marker(client, buffer, "READ");
 }
 
+/* What a server says behind a JOIN. */
+static void say_state(struct irc_client *client, struct irc_buffer *buffer)
+{
+	const irc_caps quiet = IRC_CAP(NO_IMPLICIT_NAMES) | IRC_CAP(DRAFT_NO_IMPLICIT_NAMES) |
+			       IRC_CAP(SOJU_NO_IMPLICIT_NAMES);
+
+	irc_client_topic(client, buffer);
+	irc_client_marker(client, buffer);
+	if (!(client->caps & quiet))
+		irc_client_names(client, buffer);
+}
+
 void irc_client_show_channel(struct irc_client *client, struct irc_buffer *buffer)
 {
 	const struct irc_network *network = buffer->network;
-	const irc_caps quiet = IRC_CAP(NO_IMPLICIT_NAMES) | IRC_CAP(DRAFT_NO_IMPLICIT_NAMES) |
-			       IRC_CAP(SOJU_NO_IMPLICIT_NAMES);
 	char target[400];
 	struct bytes name = name_of(client, buffer, target);
 	bool was = client->in_turn;
@@ -118,10 +142,9 @@ void irc_client_show_channel(struct irc_client *client, struct irc_buffer *buffe
 	irc_client_say(client, ":%s%s%s JOIN %.*s%s", client->nick, network->userhost[0] ? "!" : "",
 		       network->userhost, (int)name.len, name.at,
 		       client->caps & IRC_CAP(EXTENDED_JOIN) ? " * :" : "");
-	irc_client_topic(client, buffer);
-	irc_client_marker(client, buffer);
-	if (!(client->caps & quiet))
-		irc_client_names(client, buffer);
+	/* Else it comes when the server has told it. */
+	if (buffer->channel && buffer->channel->names_done)
+		say_state(client, buffer);
 	client->in_turn = was;
 	if (!was)
 		(void)irc_client_flush(client);
@@ -137,9 +160,6 @@ void irc_client_show_channel(struct irc_client *client, struct irc_buffer *buffe
 
 void irc_clients_joined(struct irc_buffer *buffer)
 {
-	const irc_caps quiet = IRC_CAP(NO_IMPLICIT_NAMES) | IRC_CAP(DRAFT_NO_IMPLICIT_NAMES) |
-			       IRC_CAP(SOJU_NO_IMPLICIT_NAMES);
-
 	if (buffer->detached)
 		return;
 	/* The JOIN itself came by the ring; behind it what a server would say. */
@@ -149,10 +169,7 @@ void irc_clients_joined(struct irc_buffer *buffer)
 		bool was = client->in_turn;
 
 		client->in_turn = true;
-		irc_client_topic(client, buffer);
-		irc_client_marker(client, buffer);
-		if (!(client->caps & quiet))
-			irc_client_names(client, buffer);
+		say_state(client, buffer);
 		client->in_turn = was;
 		if (!was)
 			(void)irc_client_flush(client);
@@ -189,6 +206,32 @@ void irc_clients_caps(struct irc_network *network)
 	}
 }
 
+void irc_clients_isupport(struct irc_network *network, struct bytes tokens)
+{
+	EACH_SEAT(client, network)
+	{
+		if (!client->multi)
+			irc_client_tokens(client, &tokens, 1);
+	}
+}
+
+/* On a connection to all networks the channels of one are left, whose name that was. */
+static void leave_all(struct irc_client *client, const struct irc_network *network,
+		      const char *name, const char *why)
+{
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	while ((named = irc_index_next(&network->buffers, &at))) {
+		const struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
+
+		if (buffer->channel && !buffer->detached)
+			irc_client_say(client, ":%s%s%s PART %s/%s :%s", client->nick,
+				       network->userhost[0] ? "!" : "", network->userhost,
+				       named->name, name, why);
+	}
+}
+
 void irc_clients_part(struct irc_network *network)
 {
 	struct irc_client *next;
@@ -200,6 +243,29 @@ void irc_clients_part(struct irc_network *network)
 		irc_client_rise(client, network);
 		if (!client->multi)
 			irc_client_end(client, "The network was deleted");
+		else
+			leave_all(client, network, network->name, "The network was deleted");
+	}
+}
+
+void irc_clients_new_network(struct irc_network *network)
+{
+	for (struct irc_client *client = network->user->clients; client; client = client->next)
+		if (client->multi)
+			(void)irc_client_sit(client, network);
+}
+
+void irc_clients_renamed(struct irc_network *network, const char *before)
+{
+	EACH_SEAT(client, network)
+	{
+		if (!client->multi || strcmp(before, network->name) == 0)
+			continue;
+		leave_all(client, network, before, "The network was renamed");
+		if (client->state == IRC_CLIENT_HERE && !irc_tour_again(client, network))
+			irc_client_end(client, NULL);
+		else
+			irc_client_feed(client);
 	}
 }
 
@@ -232,6 +298,7 @@ void irc_clients_forget_buffer(struct irc_buffer *buffer)
 	     client = client->next) {
 		struct irc_seat *seat = irc_client_seat(client, buffer->network);
 
+		irc_tour_forget(client, buffer);
 		for (uint32_t i = client->mark_from; i < client->mark_to; i++)
 			if (client->marks[i].buffer == buffer)
 				client->marks[i].buffer = NULL;

@@ -4,13 +4,18 @@
 
 #include "core/clock.h"
 #include "core/metric.h"
+#include "irc/irc_about.h"
+#include "irc/irc_account.h"
 #include "irc/irc_bouncer.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
 #include "irc/irc_detach.h"
 #include "irc/irc_history.h"
+#include "irc/irc_metadata.h"
 #include "irc/irc_monitor.h"
+#include "irc/irc_multiline.h"
 #include "irc/irc_network.h"
+#include "irc/irc_notice.h"
 #include "irc/irc_push.h"
 #include "irc/irc_route.h"
 #include "irc/irc_search.h"
@@ -18,13 +23,12 @@
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
 
-#define MULTILINE_MAX  24u
-#define MULTILINE_SIZE 4096u
+#define AWAY_MOST 400 /* bytes: what fits into a line of a server's (RFC 1459 section 2.3) */
 
 /* --- whose network -------------------------------------------------------------------------- */
 
-/* The network that a name belongs to; with many, it stands behind the name, and is taken off. */
-static struct irc_network *network_of(struct irc_client *client, struct bytes *name)
+/* The network that a name belongs to; with many, it stands behind the name, and is taken off: "/net" is none. */
+struct irc_network *irc_client_network_of(struct irc_client *client, struct bytes *name)
 {
 	size_t slash = name->len;
 	struct irc_network *network;
@@ -33,7 +37,7 @@ static struct irc_network *network_of(struct irc_client *client, struct bytes *n
 		return irc_client_network(client);
 	while (slash && name->at[slash - 1] != '/')
 		slash--;
-	if (!slash)
+	if (slash < 2)
 		return NULL;
 	network = irc_network_find(client->user, bytes_skip(*name, slash));
 	if (network)
@@ -41,32 +45,52 @@ static struct irc_network *network_of(struct irc_client *client, struct bytes *n
 	return network;
 }
 
-/* The same, and its server is there; else the client is told. */
-static struct irc_network *network_up(struct irc_client *client, struct bytes *name,
-				      const struct irc_line *line)
+/* There is no such name; with many networks, mostly because it does not say whose. */
+static void nowhere(struct irc_client *client, struct bytes name)
 {
-	struct irc_network *network = network_of(client, name);
+	struct bytes word = irc_client_context(name);
+	int len = (int)word.len;
 
-	if (!network)
-		irc_client_number(client, 403, "%.*s :No such channel or person here",
-				  name->len ? (int)name->len : 1,
-				  name->len ? (const char *)name->at : "*");
-	else if (network->state != IRC_STATE_UP || !network->up)
-		irc_client_fail(client, "*", "NOT_CONNECTED", "",
-				"%.*s was not sent: %s is not connected%s%s", (int)line->verb.len,
-				(const char *)line->verb.at, network->name,
-				network->why[0] ? ": " : "", network->why);
+	if (client->multi)
+		irc_client_number(client, 403, "%.*s :Say %.*s/NETWORK", len, word.at, len,
+				  word.at);
 	else
-		return network;
-	return NULL;
+		irc_client_number(client, 403, "%.*s :No such channel or person here", len,
+				  word.at);
 }
 
-static void refused(struct irc_client *client, const struct irc_line *line)
+/* Whether its server is there; else the client is told. */
+static bool is_up(struct irc_client *client, const struct irc_network *network,
+		  const struct irc_line *line)
+{
+	if (network->state == IRC_STATE_UP && network->up)
+		return true;
+	irc_client_fail(client, "*", "NOT_CONNECTED", "",
+			"%.*s was not sent: %s is not connected%s%s", (int)line->verb.len,
+			(const char *)line->verb.at, network->name, network->why[0] ? ": " : "",
+			network->why);
+	return false;
+}
+
+/* Whose network it is, and its server is there; else the client is told. */
+struct irc_network *irc_client_network_up(struct irc_client *client, struct bytes *name,
+					  const struct irc_line *line)
+{
+	struct irc_network *network = irc_client_network_of(client, name);
+
+	if (!network)
+		nowhere(client, *name);
+	return network && is_up(client, network, line) ? network : NULL;
+}
+
+static void refused(struct irc_client *client, const struct irc_network *network,
+		    const struct irc_line *line)
 {
 	metric_add(METRIC_irc_refused, 1);
-	irc_client_fail(client, "*", "RATE_LIMITED", "",
-			"%.*s was not sent: too much waits to go out already", (int)line->verb.len,
-			(const char *)line->verb.at);
+	irc_client_fail(client, "*", "RATE_LIMITED", "", "%.*s was not sent: %s",
+			(int)line->verb.len, (const char *)line->verb.at,
+			irc_routes_full(network) ? "too much waits for an answer already"
+						 : "too much waits to go out already");
 }
 
 static bool lacks(struct irc_client *client, const struct irc_line *line, unsigned count)
@@ -85,56 +109,90 @@ static void ask_server(struct irc_client *client, struct irc_network *network,
 	char text[IRC_LINE_ROOM];
 	struct writer w = writer_of(text, sizeof text);
 
+	irc_account_said(network, line, count ? param[0] : line->verb);
 	irc_line_write(&w, (struct bytes){0}, line->verb, param, count,
-		       count && line->param[count - 1].at > line->rest.at &&
-			       line->param[count - 1].at[-1] == ':');
-	if (!writer_ok(&w) || !irc_route_send(network, client, line, writer_done(&w)))
-		refused(client, line);
+		       count && irc_line_trails(line));
+	if (network->up && (!writer_ok(&w) || !irc_upstream_fits(network->up, writer_done(&w))))
+		irc_client_number(client, 417, ":Input line was too long");
+	else if (!irc_route_send(network, client, line, writer_done(&w)))
+		refused(client, network, line);
+}
+
+/* All of it, with names as the server has them. */
+static void ask_as_it_is(struct irc_client *client, struct irc_network *network,
+			 const struct irc_line *line)
+{
+	struct irc_names names = irc_client_names_of(client, network);
+	struct irc_line copy = *line;
+	char room[IRC_LINE_ROOM];
+	struct writer w = writer_of(room, sizeof room);
+
+	if (client->multi && !irc_names_out(&names, &copy, &w))
+		irc_client_number(client, 417, ":Input line was too long");
+	else
+		ask_server(client, network, line, copy.param, copy.count);
 }
 
 /* --- messages ------------------------------------------------------------------------------- */
 
-/* Tags of a client's own that a server takes. */
-static void put_client_tags(struct writer *w, const struct irc_network *network,
-			    const struct irc_line *line)
+/* Those tags that are a client's own. */
+static void put_own_tags(struct writer *w, struct bytes tags)
 {
-	struct bytes rest = line->tags, key, value;
-	bool any = false;
+	size_t from = w->len;
+	struct bytes key, value;
 
-	if (!(network->caps & IRC_CAP(MESSAGE_TAGS)))
+	while (irc_tag_next(&tags, &key, &value))
+		if (key.at[0] == '+')
+			irc_tag_put(w, from, key, value);
+}
+
+/* As a server takes them, in front of a line. */
+void irc_client_put_tags(struct writer *w, const struct irc_network *network,
+			 const struct irc_line *line)
+{
+	char tags[IRC_TAGS_MAX];
+	struct writer t = writer_of(tags, sizeof tags);
+
+	put_own_tags(&t, line->tags);
+	if (!(network->caps & IRC_CAP(MESSAGE_TAGS)) || !t.len)
 		return;
-	while (irc_tag_next(&rest, &key, &value)) {
-		if (key.at[0] != '+')
-			continue;
-		writer_u8(w, any ? ';' : '@');
-		any = true;
-		writer_put(w, key);
-		if (value.len) {
-			writer_u8(w, '=');
-			writer_put(w, value);
-		}
-	}
-	if (any)
-		writer_u8(w, ' ');
+	writer_u8(w, '@');
+	writer_put(w, writer_done(&t));
+	writer_u8(w, ' ');
+}
+
+/* And as they are kept. */
+static struct bytes own_tags(const struct irc_line *line, char *room, size_t size)
+{
+	struct writer w = writer_of(room, size);
+
+	put_own_tags(&w, line->tags);
+	return writer_ok(&w) ? writer_done(&w) : (struct bytes){0};
 }
 
 /* What the server will not tell us of ourselves, told by us. */
-static void echo(struct irc_client *client, struct irc_network *network,
-		 const struct irc_line *line, struct bytes target, struct bytes text)
+void irc_client_said(struct irc_client *client, struct irc_network *network,
+		     const struct irc_line *line, struct bytes target, struct bytes text)
 {
-	char whole[IRC_LINE_ROOM], source[400];
+	char whole[IRC_LINE_ROOM], source[400], tags[4000];
 	struct writer w = writer_of(whole, sizeof whole), s = writer_of(source, sizeof source);
 	struct irc_record record = {.at_ms = wall_now_us() / 1000,
 				    .kind = IRC_KIND_SELF | IRC_KIND_MESSAGE,
 				    .origin = client->number};
-	struct bytes param[2] = {target, text}, verb, words;
+	struct bytes param[2] = {target, BYTES("")}, verb, words;
 	bool is_channel = irc_is_channel(&network->is, target);
 	struct irc_buffer *buffer = irc_buffer_find(network, target);
 
+	/* What he says to himself comes back. */
+	if (irc_same(network->is.casemap, target, bytes_str(network->nick)))
+		return;
 	if (irc_verb_is(line, "NOTICE"))
 		record.kind = IRC_KIND_SELF | IRC_KIND_NOTICE;
 	else if (irc_verb_is(line, "TAGMSG"))
-		record.kind = IRC_KIND_SELF | IRC_KIND_TAGMSG | IRC_KIND_LIVE;
+		record.kind =
+			IRC_KIND_SELF | (irc_is_reaction(line) ? IRC_KIND_EVENT | IRC_REACT
+							       : IRC_KIND_TAGMSG | IRC_KIND_LIVE);
+	record.tags = own_tags(line, tags, sizeof tags);
 	if (bytes_equal_nocase(target, BYTES("NickServ")) ||
 	    (irc_ctcp_parse(text, &verb, &words) && !bytes_equal_nocase(verb, BYTES("ACTION"))))
 		record.kind |= IRC_KIND_LIVE;
@@ -148,8 +206,13 @@ static void echo(struct irc_client *client, struct irc_network *network,
 	if (!is_channel)
 		record.kind |= IRC_KIND_PRIVATE;
 	irc_network_self(network, &s);
+	/* A text of several lines stands behind it as it is. */
 	irc_line_write(&w, writer_done(&s), line->verb, param, irc_verb_is(line, "TAGMSG") ? 1 : 2,
-		       true);
+		       !irc_verb_is(line, "TAGMSG"));
+	if (!irc_verb_is(line, "TAGMSG"))
+		writer_put(&w, text);
+	if (irc_is_lines(text))
+		record.kind |= IRC_KIND_LINES;
 	record.line = writer_done(&w);
 	if (!writer_ok(&w))
 		return;
@@ -168,20 +231,31 @@ static bool message_send(struct irc_client *client, struct irc_network *network,
 	struct bytes param[2] = {target, text};
 	bool echoes = network->caps & IRC_CAP(ECHO_MESSAGE);
 
-	put_client_tags(&w, network, line);
+	irc_account_said(network, line, target);
+	irc_client_put_tags(&w, network, line);
 	irc_line_write(&w, (struct bytes){0}, line->verb, param,
 		       irc_verb_is(line, "TAGMSG") ? 1 : 2, !irc_verb_is(line, "TAGMSG"));
 	if (!writer_ok(&w) || !irc_route_send(network, client, line, writer_done(&w))) {
-		refused(client, line);
+		refused(client, network, line);
 		return false;
 	}
 	if (!echoes)
-		echo(client, network, line, target, text);
+		irc_client_said(client, network, line, target, text);
 	return true;
 }
 
-static void message(struct irc_client *client, const struct irc_line *line, struct bytes target,
-		    struct bytes text)
+size_t irc_client_most(const struct irc_network *network, const struct irc_line *line,
+		       struct bytes target)
+{
+	/* What others get has our source before it, and must fit as well. */
+	size_t most = network->is.linelen - strlen(network->nick) - target.len - line->verb.len - 8;
+
+	most -= network->userhost[0] ? strlen(network->userhost) + 1 : 75;
+	return most > network->is.linelen || most < 100 ? 100 : most;
+}
+
+void irc_client_message(struct irc_client *client, const struct irc_line *line, struct bytes target,
+			struct bytes text)
 {
 	struct bytes name = target, verb, words;
 	struct irc_network *network;
@@ -196,7 +270,7 @@ static void message(struct irc_client *client, const struct irc_line *line, stru
 		irc_service_broadcast(text);
 		return;
 	}
-	network = network_up(client, &name, line);
+	network = irc_client_network_up(client, &name, line);
 	if (!network)
 		return;
 	if (irc_verb_is(line, "TAGMSG")) {
@@ -204,11 +278,7 @@ static void message(struct irc_client *client, const struct irc_line *line, stru
 			(void)message_send(client, network, line, name, text);
 		return;
 	}
-	/* What others get has our source before it, and must fit as well. */
-	most = network->is.linelen - strlen(network->nick) - name.len - line->verb.len - 8;
-	most -= network->userhost[0] ? strlen(network->userhost) + 1 : 75;
-	if (most > network->is.linelen || most < 100)
-		most = 100;
+	most = irc_client_most(network, line, name);
 	if (irc_ctcp_parse(text, &verb, &words)) {
 		(void)message_send(client, network, line, name, bytes_first(text, most));
 		return;
@@ -231,29 +301,13 @@ static void do_message(struct irc_client *client, const struct irc_line *line)
 		struct bytes target = bytes_cut(&targets, ',');
 
 		if (target.len)
-			message(client, line, target, irc_param(line, 1));
+			irc_client_message(client, line, target, irc_param(line, 1));
 	}
 }
 
-/* --- multiline ------------------------------------------------------------------------------ */
-
-struct multiline {
-	char ref[64], target[256], verb[16];
-	struct irc_pipe text; /* lines, each ending in a newline */
-	unsigned lines;
-	char *label;
-};
-
 void irc_command_free(struct irc_client *client)
 {
-	struct multiline *multiline = client->multiline;
-
-	if (multiline) {
-		irc_pipe_fini(&multiline->text);
-		free(multiline->label);
-	}
-	free(multiline);
-	client->multiline = NULL;
+	irc_multiline_free(client);
 	for (uint32_t i = 0; i < client->monitor_count; i++)
 		free(client->monitors[i]);
 	free(client->monitors);
@@ -261,100 +315,45 @@ void irc_command_free(struct irc_client *client)
 	client->monitor_count = 0;
 }
 
-static void multiline_end(struct irc_client *client)
-{
-	struct multiline *multiline = client->multiline;
-	struct bytes rest = irc_pipe_bytes(&multiline->text);
-	struct irc_line line = {.verb = bytes_str(multiline->verb)};
-
-	client->multiline = NULL;
-	if (!client->label) {
-		client->label = multiline->label;
-		multiline->label = NULL;
-	}
-	while (rest.len && client->state == IRC_CLIENT_HERE) {
-		struct bytes text = bytes_cut(&rest, '\n');
-
-		if (text.len)
-			message(client, &line, bytes_str(multiline->target), text);
-	}
-	irc_pipe_fini(&multiline->text);
-	free(multiline->label);
-	free(multiline);
-}
-
-static void do_batch(struct irc_client *client, const struct irc_line *line)
-{
-	struct bytes ref = irc_param(line, 0);
-	struct multiline *multiline = client->multiline;
-
-	if (ref.len > 1 && ref.at[0] == '-' && multiline &&
-	    bytes_equal(bytes_skip(ref, 1), bytes_str(multiline->ref))) {
-		multiline_end(client);
-		return;
-	}
-	if (multiline || ref.len < 2 || ref.len > 60 || ref.at[0] != '+' ||
-	    !bytes_equal(irc_param(line, 1), BYTES("draft/multiline")) || line->count < 3 ||
-	    irc_param(line, 2).len > 255) {
-		irc_client_fail(client, "BATCH", "MULTILINE_INVALID", "",
-				"That is no batch to send");
-		return;
-	}
-	multiline = calloc(1, sizeof *multiline);
-	if (!multiline)
-		return;
-	bytes_to_str(bytes_skip(ref, 1), multiline->ref, sizeof multiline->ref);
-	bytes_to_str(irc_param(line, 2), multiline->target, sizeof multiline->target);
-	multiline->label = irc_client_take_label(client);
-	client->multiline = multiline;
-}
-
-/* True: the line was of a batch. */
-static bool multiline_take(struct irc_client *client, const struct irc_line *line)
-{
-	struct multiline *multiline = client->multiline;
-	struct bytes batch, concat;
-	bool glued;
-
-	if (!multiline || !irc_tag_get(line->tags, "batch", &batch) ||
-	    !bytes_equal(batch, bytes_str(multiline->ref)))
-		return false;
-	glued = irc_tag_get(line->tags, "draft/multiline-concat", &concat);
-	if (++multiline->lines > MULTILINE_MAX ||
-	    irc_pipe_len(&multiline->text) + irc_param(line, 1).len > MULTILINE_SIZE) {
-		irc_client_fail(client, "BATCH",
-				multiline->lines > MULTILINE_MAX ? "MULTILINE_MAX_LINES"
-								 : "MULTILINE_MAX_BYTES",
-				multiline->lines > MULTILINE_MAX ? "24" : "4096",
-				"That is more than one message may be");
-		multiline->text.to = multiline->text.from;
-		irc_pipe_fini(&multiline->text);
-		free(multiline->label);
-		free(multiline);
-		client->multiline = NULL;
-		return true;
-	}
-	bytes_to_str(line->verb, multiline->verb, sizeof multiline->verb);
-	if (glued && irc_pipe_len(&multiline->text))
-		multiline->text.to--; /* the newline before it */
-	if (!irc_pipe_put(&multiline->text, irc_param(line, 1)) ||
-	    !irc_pipe_put(&multiline->text, BYTES("\n")))
-		irc_client_end(client, NULL);
-	return true;
-}
-
 /* --- channels ------------------------------------------------------------------------------- */
 
-static void join_one(struct irc_client *client, const struct irc_line *line, struct bytes name,
+/* It is joined when the server is there. */
+static void join_later(struct irc_client *client, struct irc_network *network, struct bytes said,
+		       struct bytes name, struct bytes key)
+{
+	struct irc_buffer *buffer;
+
+	/* "0" would leave all of them. */
+	if (name.len < 2 || !strchr(IRC_CHANNEL_KINDS, name.at[0]) ||
+	    bytes_find(name, ' ') < name.len) {
+		said = irc_client_context(said);
+		irc_client_number(client, 403, "%.*s :No such channel", (int)said.len, said.at);
+		return;
+	}
+	buffer = irc_buffer_make(network, name);
+	if (!buffer) {
+		irc_client_number(client, 405, "%.*s :You have joined too many channels",
+				  (int)said.len, (const char *)said.at);
+		return;
+	}
+	buffer->wanted = buffer->is_channel = true;
+	if (key.len)
+		(void)irc_buffer_set_key(buffer, key);
+	irc_buffer_keep(buffer);
+	irc_notice_to(client, "%.*s is joined when %s is connected", (int)said.len,
+		      (const char *)said.at, network->name);
+}
+
+static void join_one(struct irc_client *client, const struct irc_line *line, struct bytes said,
 		     struct bytes key)
 {
-	struct irc_network *network = network_of(client, &name);
+	struct bytes name = said;
+	struct irc_network *network = irc_client_network_of(client, &name);
 	struct irc_buffer *buffer = network ? irc_buffer_find(network, name) : NULL;
 	struct bytes param[2] = {name, key};
 
 	if (!network) {
-		irc_client_number(client, 403, "%.*s :No such channel", (int)name.len,
-				  (const char *)name.at);
+		nowhere(client, name);
 		return;
 	}
 	if (buffer && buffer->channel) {
@@ -362,20 +361,19 @@ static void join_one(struct irc_client *client, const struct irc_line *line, str
 			irc_detach_attach(buffer);
 		return;
 	}
+	/* One that cannot be remembered would let us in once and never again. */
+	if (key.len > IRC_KEY_MAX || !irc_is_utf8(key)) {
+		irc_client_number(client, 525, "%.*s :Key is not well-formed", (int)said.len,
+				  (const char *)said.at);
+		return;
+	}
 	if (network->state != IRC_STATE_UP) {
-		/* It is joined when the server is there. */
-		buffer = irc_buffer_make(network, name);
-		if (buffer) {
-			buffer->wanted = buffer->is_channel = true;
-			if (key.len)
-				irc_set(&buffer->key, key);
-			irc_buffer_keep(buffer);
-		}
+		join_later(client, network, said, name, key);
 		return;
 	}
 	buffer = buffer ? buffer : key.len ? irc_buffer_make(network, name) : NULL;
 	if (buffer && key.len) {
-		irc_set(&buffer->key, key);
+		(void)irc_buffer_set_key(buffer, key);
 		irc_buffer_keep(buffer);
 	}
 	ask_server(client, network, line, param, key.len ? 2 : 1);
@@ -395,15 +393,20 @@ static void do_join(struct irc_client *client, const struct irc_line *line)
 	}
 }
 
-static void part_one(struct irc_client *client, const struct irc_line *line, struct bytes name)
+static void part_one(struct irc_client *client, const struct irc_line *line, struct bytes said)
 {
-	struct irc_network *network = network_of(client, &name);
+	struct bytes name = said;
+	struct irc_network *network = irc_client_network_of(client, &name);
 	struct irc_buffer *buffer = network ? irc_buffer_find(network, name) : NULL;
 	struct bytes param[2] = {name, irc_param(line, 1)};
 
+	if (!network) {
+		nowhere(client, name);
+		return;
+	}
 	if (!buffer) {
-		irc_client_number(client, 403, "%.*s :No such channel", (int)name.len,
-				  (const char *)name.at);
+		irc_client_number(client, 403, "%.*s :No such channel", (int)said.len,
+				  (const char *)said.at);
 		return;
 	}
 	if (bytes_equal_nocase(irc_param(line, 1), BYTES("detach"))) {
@@ -434,8 +437,8 @@ static void do_part(struct irc_client *client, const struct irc_line *line)
 
 static void do_names(struct irc_client *client, const struct irc_line *line)
 {
-	struct bytes name = irc_param(line, 0);
-	struct irc_network *network = network_of(client, &name);
+	struct bytes said = irc_param(line, 0), name = said;
+	struct irc_network *network = irc_client_network_of(client, &name);
 	struct irc_buffer *buffer = network ? irc_buffer_find(network, name) : NULL;
 
 	if (buffer && buffer->channel && buffer->channel->names_done)
@@ -444,21 +447,21 @@ static void do_names(struct irc_client *client, const struct irc_line *line)
 		ask_server(client, network, line, &name, 1);
 	else
 		irc_client_number(client, 366, "%.*s :End of /NAMES list",
-				  name.len ? (int)name.len : 1,
-				  name.len ? (const char *)name.at : "*");
+				  said.len ? (int)said.len : 1,
+				  said.len ? (const char *)said.at : "*");
 }
 
 /* Questions that we know the answer to; all else is the server's. */
 static void do_topic(struct irc_client *client, const struct irc_line *line)
 {
-	struct bytes name = irc_param(line, 0);
+	struct bytes said = irc_param(line, 0), name = said;
 	struct irc_network *network;
 	struct irc_buffer *buffer;
 	struct bytes param[2];
 
 	if (lacks(client, line, 1))
 		return;
-	network = network_up(client, &name, line);
+	network = irc_client_network_up(client, &name, line);
 	if (!network)
 		return;
 	buffer = irc_buffer_find(network, name);
@@ -466,8 +469,8 @@ static void do_topic(struct irc_client *client, const struct irc_line *line)
 		if (buffer->channel->topic && buffer->channel->topic[0])
 			irc_client_topic(client, buffer);
 		else
-			irc_client_number(client, 331, "%.*s :No topic is set", (int)name.len,
-					  (const char *)name.at);
+			irc_client_number(client, 331, "%.*s :No topic is set", (int)said.len,
+					  (const char *)said.at);
 		return;
 	}
 	param[0] = name;
@@ -477,30 +480,33 @@ static void do_topic(struct irc_client *client, const struct irc_line *line)
 
 static void do_mode(struct irc_client *client, const struct irc_line *line)
 {
-	struct bytes name = irc_param(line, 0), param[IRC_PARAMS_MAX];
+	struct bytes said = irc_param(line, 0), name = said;
 	struct irc_network *network;
 	struct irc_buffer *buffer;
 
 	if (lacks(client, line, 1))
 		return;
-	if (irc_same(IRC_RFC1459, name, bytes_str(client->nick)) && client->multi)
+	/* One's own are a network's; clients ask for them, and set some, before they know that there is none. */
+	if (irc_same(IRC_RFC1459, name, bytes_str(client->nick)) &&
+	    (client->multi || !client->seat_count)) {
+		if (line->count == 1)
+			irc_client_number(client, 221, "+");
 		return;
-	network = network_up(client, &name, line);
+	}
+	network = irc_client_network_up(client, &name, line);
 	if (!network)
 		return;
 	buffer = irc_buffer_find(network, name);
 	if (line->count == 1 && buffer && buffer->channel && buffer->channel->modes) {
-		irc_client_number(client, 324, "%.*s %s", (int)name.len, (const char *)name.at,
+		irc_client_number(client, 324, "%.*s %s", (int)said.len, (const char *)said.at,
 				  buffer->channel->modes);
 		if (buffer->channel->created)
-			irc_client_number(client, 329, "%.*s %lld", (int)name.len,
-					  (const char *)name.at,
+			irc_client_number(client, 329, "%.*s %lld", (int)said.len,
+					  (const char *)said.at,
 					  (long long)buffer->channel->created);
 		return;
 	}
-	memcpy(param, line->param, sizeof param);
-	param[0] = name;
-	ask_server(client, network, line, param, line->count);
+	ask_as_it_is(client, network, line);
 }
 
 /* --- the user ------------------------------------------------------------------------------- */
@@ -530,8 +536,7 @@ static void do_nick(struct irc_client *client, const struct irc_line *line)
 		(void)irc_network_set(network, BYTES("nick"), nick);
 		irc_network_keep(network);
 	} else {
-		irc_set(&client->user->nick, nick);
-		irc_user_keep(client->user);
+		(void)irc_user_set(client->user, &client->user->nick, nick);
 	}
 }
 
@@ -554,7 +559,7 @@ void irc_network_away(struct irc_network *network)
 	if (strcmp(away, irc_str(network->away_said).len ? network->away_said : "") == 0)
 		return;
 	if (away[0])
-		irc_upstream_later(network->up, "AWAY :%s", away);
+		irc_upstream_later(network->up, "AWAY :%.*s", AWAY_MOST, away);
 	else
 		irc_upstream_later(network->up, "AWAY");
 	irc_set(&network->away_said, bytes_str(away));
@@ -567,11 +572,14 @@ static void do_away(struct irc_client *client, const struct irc_line *line)
 	struct bytes text = irc_param(line, 0);
 	bool any = false;
 
-	client->away = text.len > 0;
-	free(user->away);
 	/* "*": this client is not there, and no more than that (pre-away). */
-	user->away = text.len && !bytes_equal(text, BYTES("*")) ? irc_copy(text) : NULL;
-	irc_user_keep(user);
+	if (!irc_user_set(user, &user->away,
+			  text.len && !bytes_equal(text, BYTES("*")) ? text : (struct bytes){0})) {
+		irc_client_fail(client, "AWAY", "INVALID_PARAMS", "",
+				"It is too long, or no UTF-8: you are as away as you were");
+		return;
+	}
+	client->away = text.len > 0;
 	for (struct irc_network *network = user->networks; network; network = network->next) {
 		bool seated = network->state == IRC_STATE_UP && irc_client_seat(client, network);
 
@@ -594,12 +602,14 @@ static void do_setname(struct irc_client *client, const struct irc_line *line)
 
 	if (lacks(client, line, 1))
 		return;
-	if (!network) {
-		irc_set(&client->user->realname, name);
-		irc_user_keep(client->user);
+	if (network ? irc_network_set(network, BYTES("realname"), name) != NULL
+		    : !irc_user_set(client->user, &client->user->realname, name)) {
+		irc_client_fail(client, "SETNAME", "INVALID_REALNAME", "",
+				"It is too long, or no UTF-8");
 		return;
 	}
-	(void)irc_network_set(network, BYTES("realname"), name);
+	if (!network)
+		return;
 	irc_network_keep(network);
 	if (network->state == IRC_STATE_UP && network->caps & IRC_CAP(SETNAME))
 		ask_server(client, network, line, &name, 1);
@@ -611,36 +621,32 @@ static void do_monitor(struct irc_client *client, const struct irc_line *line)
 
 	if (network)
 		irc_monitor_order(client, network, line);
+	else
+		irc_client_number(client, 421,
+				  "MONITOR :Nobody is watched here: connect to one network");
 }
 
 /* --- the rest ------------------------------------------------------------------------------- */
 
 static void do_history(struct irc_client *client, const struct irc_line *line)
 {
-	struct irc_line copy = *line;
-	unsigned at = bytes_equal_nocase(irc_param(line, 0), BYTES("TARGETS")) ? 0 : 1;
-	struct irc_network *network;
+	bool of_one = !bytes_equal_nocase(irc_param(line, 0), BYTES("TARGETS"));
+	struct bytes name = irc_param(line, 1);
 
-	if (at && line->count > 1)
-		network = network_of(client, &copy.param[1]);
-	else
-		network = irc_client_network(client);
-	if (network)
-		irc_history(client, network, &copy);
-	else
-		irc_client_fail(client, "CHATHISTORY", "INVALID_TARGET", "", "No such target here");
+	irc_history(client,
+		    of_one ? irc_client_network_of(client, &name) : irc_client_network(client),
+		    line);
 }
 
 static void do_markread(struct irc_client *client, const struct irc_line *line)
 {
-	struct irc_line copy = *line;
-	struct irc_network *network;
+	struct bytes name = irc_param(line, 0);
 
-	if (lacks(client, line, 1))
-		return;
-	network = network_of(client, &copy.param[0]);
-	if (network)
-		irc_markread(client, network, &copy);
+	if (!name.len)
+		irc_client_fail(client, irc_verb_is(line, "READ") ? "READ" : "MARKREAD",
+				"NEED_MORE_PARAMS", "", "Of what?");
+	else
+		irc_markread(client, irc_client_network_of(client, &name), line);
 }
 
 static void do_search(struct irc_client *client, const struct irc_line *line)
@@ -659,41 +665,38 @@ static void do_isupport(struct irc_client *client, const struct irc_line *line)
 	irc_client_isupport(client);
 }
 
-static void do_nothing(struct irc_client *client, const struct irc_line *line)
+static void do_again(struct irc_client *client, const struct irc_line *line)
 {
 	irc_client_number(client, 462, ":You may not register again");
 	(void)line;
 }
 
-/* With one network all else is the server's; with many, a name in it says whose. */
+/* With one network all else is the server's; with many, a name in it says whose. What no network is asked,
+ * the bouncer is. */
 static void do_other(struct irc_client *client, const struct irc_line *line)
 {
-	struct bytes none = {(const uint8_t *)"", 0}, param[IRC_PARAMS_MAX];
-	struct irc_network *network = NULL;
+	struct irc_network *network = irc_client_network(client);
 
-	memcpy(param, line->param, sizeof param);
-	for (unsigned i = 0; client->multi && i < line->count && !network; i++)
-		network = network_of(client, &param[i]);
-	if (client->multi && !network) {
+	for (unsigned i = 0; client->multi && i < line->count && !network; i++) {
+		struct bytes name = line->param[i];
+
+		if (irc_names_has(line, i))
+			network = irc_client_network_of(client, &name);
+	}
+	if (irc_about(client, line, network))
+		return;
+	if (network) {
+		if (is_up(client, network, line))
+			ask_as_it_is(client, network, line);
+	} else if (client->multi) {
 		irc_client_number(client, 421, "%.*s :Which network? Say NAME/NETWORK",
 				  (int)line->verb.len, (const char *)line->verb.at);
-		return;
-	}
-	if (!client->multi && !client->seat_count) {
+	} else {
 		irc_client_number(client, 421,
 				  "%.*s :Unknown command; this is the bouncer: /msg " IRC_SERVICE
 				  " help",
 				  (int)line->verb.len, (const char *)line->verb.at);
-		return;
 	}
-	if (client->multi) {
-		if (network->state == IRC_STATE_UP && network->up)
-			ask_server(client, network, line, param, line->count);
-		return;
-	}
-	network = network_up(client, &none, line);
-	if (network)
-		ask_server(client, network, line, line->param, line->count);
 }
 
 void irc_command(struct irc_client *client, const struct irc_line *line)
@@ -702,17 +705,34 @@ void irc_command(struct irc_client *client, const struct irc_line *line)
 		const char *verb;
 		void (*run)(struct irc_client *client, const struct irc_line *line);
 	} commands[] = {
-		{"PRIVMSG", do_message}, {"NOTICE", do_message},      {"TAGMSG", do_message},
-		{"JOIN", do_join},       {"PART", do_part},           {"NAMES", do_names},
-		{"TOPIC", do_topic},     {"MODE", do_mode},           {"NICK", do_nick},
-		{"AWAY", do_away},       {"SETNAME", do_setname},     {"MONITOR", do_monitor},
-		{"BATCH", do_batch},     {"CHATHISTORY", do_history}, {"MARKREAD", do_markread},
-		{"READ", do_markread},   {"SEARCH", do_search},       {"ISUPPORT", do_isupport},
-		{"WEBPUSH", do_webpush}, {"BOUNCER", irc_bouncer},    {"USER", do_nothing},
-		{"PASS", do_nothing},
+		{"PRIVMSG", do_message},
+		{"NOTICE", do_message},
+		{"TAGMSG", do_message},
+		{"JOIN", do_join},
+		{"PART", do_part},
+		{"NAMES", do_names},
+		{"TOPIC", do_topic},
+		{"MODE", do_mode},
+		{"NICK", do_nick},
+		{"AWAY", do_away},
+		{"SETNAME", do_setname},
+		{"MONITOR", do_monitor},
+		{"BATCH", irc_multiline_order},
+		{"CHATHISTORY", do_history},
+		{"MARKREAD", do_markread},
+		{"READ", do_markread},
+		{"SEARCH", do_search},
+		{"ISUPPORT", do_isupport},
+		{"WEBPUSH", do_webpush},
+		{"BOUNCER", irc_bouncer},
+		{"USER", do_again},
+		{"PASS", do_again},
+		{"AUTHENTICATE", irc_account_authenticate},
+		{"METADATA", irc_metadata_order},
+		{"CLIENTCERT", irc_clientcert},
 	};
 
-	if (client->multiline && multiline_take(client, line))
+	if (client->multiline && irc_multiline_take(client, line))
 		return;
 	for (size_t i = 0; i < COUNT_OF(commands); i++)
 		if (irc_verb_is(line, commands[i].verb)) {

@@ -13,6 +13,9 @@ struct irc_conf {
 
 extern const struct conf_room irc_conf_room;
 
+/* What is good and will not work today. After the load. */
+void irc_conf_doubt(const struct conf *conf, struct conf_errors *errors);
+
 static inline const struct irc_conf *irc_conf_of(const struct conf *conf)
 {
 	return conf_values(conf, &irc_conf_room);

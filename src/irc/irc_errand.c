@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "edge/account.h"
+#include "irc/irc_auth.h"
 #include "irc/irc_service.h"
 #include "irc/irc_user.h"
 
@@ -56,19 +57,53 @@ static void on_said(struct irc_order *order, const char *line)
 	json_t *text = json_string(line);
 
 	/* What is no UTF-8 (a server may say anything) is not shown. */
-	if (json_array_size(errand->lines) < IRC_ERRAND_LINES)
+	if (json_array_size(errand->lines) < irc_conf_now()->answer_lines) {
 		json_array_append_new(errand->lines, text ? text : json_string("?"));
-	else
+	} else {
 		json_decref(text);
+		errand->more++;
+	}
+}
+
+/* Who has no account, and asked only, leaves nothing behind. */
+RUNS_ON(on_worker) static void forget_guest(const struct irc_errand *errand)
+{
+	struct irc_user *user = errand->is_guest ? irc_user_find(bytes_str(errand->user)) : NULL;
+
+	if (user && !user->clients && !user->networks && !user->passwords && !user->rules &&
+	    !user->pushes && !user->device_count && !user->networks_most && !user->nick[0] &&
+	    !user->realname[0] && !user->away && !user->scram)
+		irc_user_drop(user, true);
 }
 
 static void on_done(struct irc_order *order, bool good)
 {
 	struct irc_errand *errand = container_of(order, struct irc_errand, order);
 
+	enter_worker();
+	forget_guest(errand);
+
 	errand->good = good;
 	errand->tree = order->data;
+	if (errand->more)
+		json_array_append_new(errand->lines,
+				      json_sprintf("and %llu more lines (irc.answer_lines)",
+						   errand->more));
 	go_home(errand);
+}
+
+/* Whether somebody of this name can come in: by an account, or as the settings let others in, by a name that an
+ * order can be given for. Else a slip of the keyboard would be a user, whom networks see. */
+static bool may_begin(struct irc_errand *errand)
+{
+	const char *name = errand->user;
+
+	if (errand->is_own || irc_is_admin(name) || account_find(account_book(), bytes_str(name)))
+		return true;
+	/* With '-' in front it is an option, of somebody who was not told that there is none. */
+	errand->is_guest = errand->is_admin && irc_auth_is_elsewhere() && name[0] != '-' &&
+			   irc_auth_name_valid(name);
+	return errand->is_guest;
 }
 
 static void deliver_there(struct message *message)
@@ -78,9 +113,14 @@ static void deliver_there(struct message *message)
 	struct irc_user *user = irc_user_find(name);
 
 	enter_worker();
-	/* Who has an account, or is the administrator himself, begins here. */
-	if (!user && irc_here.runs && errand->text &&
-	    (errand->is_admin || account_find(account_book(), name)))
+	if (irc_here.hushed && errand->text) {
+		errand->found = true;
+		json_array_append_new(errand->lines,
+				      json_string("the server is being renewed: say it again"));
+		go_home(errand);
+		return;
+	}
+	if (!user && irc_here.runs && errand->text && may_begin(errand))
 		user = irc_user_make(name);
 	errand->found = user != NULL;
 	if (user && errand->text) {

@@ -2,14 +2,13 @@
  *
  *   control or a worker ─▶ worker of the user: an order to BouncerServ, or look() ─▶ back() where it began
  *
- * It is its sender's again in back(), who frees it. */
+ * Whoever has an account begins here by an order; others where irc.auth_url and its like let them in, and are
+ * forgotten when the order leaves nothing of theirs. It is its sender's again in back(), who frees it. */
 #pragma once
 
 #include <jansson.h>
 
 #include "irc/irc_order.h"
-
-#define IRC_ERRAND_LINES 2000u
 
 struct irc_errand {
 	struct message message;
@@ -18,11 +17,14 @@ struct irc_errand {
 	char user[IRC_USER_SIZE];
 	char *text;      /* what is ordered; NULL: look() is called */
 	bool wants_data; /* its order does: the tree then */
-	bool is_admin;   /* for whom a user begins here who has no account */
+	bool is_admin;   /* with an administrator's rights */
+	bool is_own;     /* he himself was let in, and begins here */
+	bool is_guest;   /* he had no account, and was not known: irc_errand.c's */
 	void (*look)(struct irc_errand *errand, struct irc_user *user);
 	void (*back)(struct irc_errand *errand);
-	json_t *lines; /* what was answered */
-	json_t *tree;  /* what look() found */
+	json_t *lines;           /* what was answered: irc.answer_lines at most */
+	unsigned long long more; /* lines besides those */
+	json_t *tree;            /* what look() found */
 	bool found, good;
 	void *context;
 };

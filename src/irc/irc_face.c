@@ -5,11 +5,17 @@
 #include <string.h>
 
 #include "core/buffer.h"
+#include "core/clock.h"
 #include "core/family.h"
+#include "edge/account.h"
+#include "edge/edge.h"
+#include "edge/fetch.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
 #include "irc/irc_errand.h"
 #include "irc/irc_network.h"
+#include "irc/irc_notify.h"
+#include "irc/irc_push.h"
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
 #include "store/store.h"
@@ -45,6 +51,7 @@ static json_t *network_tree(const struct irc_network *network)
 {
 	json_t *tree = json_object();
 	uint64_t channels = 0, buffers = network->buffers.used, memory = 0;
+	uint64_t wait_ms = irc_network_wait_ms(network);
 	struct irc_named *named;
 	uint32_t at = 0;
 
@@ -59,10 +66,14 @@ static json_t *network_tree(const struct irc_network *network)
 	json_object_set_new(tree, "state", json_string(irc_state_name(network->state)));
 	json_object_set_new(tree, "why", text_of(network->why));
 	json_object_set_new(tree, "since", time_of(network->since_ms));
+	json_object_set_new(tree, "next_try",
+			    time_of(wait_ms ? wall_now_us() / 1000 + (int64_t)wait_ms : 0));
 	json_object_set_new(tree, "addr", text_of(network->conf.addr));
 	json_object_set_new(tree, "host", text_of(network->up ? network->up->place.host : ""));
 	json_object_set_new(tree, "tls", json_boolean(network->up && network->up->link.tls));
 	json_object_set_new(tree, "nick", text_of(network->nick));
+	json_object_set_new(tree, "sasl", text_of(network->conf.sasl_mechanism));
+	json_object_set_new(tree, "has_certificate", json_boolean(network->certificate[0]));
 	json_object_set_new(tree, "account", text_of(network->account));
 	json_object_set_new(tree, "lag_ms",
 			    json_integer(network->up ? (json_int_t)network->up->lag_ms : 0));
@@ -97,6 +108,70 @@ static json_t *client_tree(const struct irc_client *client)
 	return tree;
 }
 
+/* What a client of that name has still to be told, wherever it is. */
+static uint64_t behind(const struct irc_user *user, unsigned device)
+{
+	uint64_t lines = 0;
+
+	for (const struct irc_network *n = user->networks; n; n = n->next) {
+		struct irc_named *named;
+		uint32_t at = 0;
+
+		while ((named = irc_index_next(&n->buffers, &at))) {
+			const struct irc_buffer *buffer =
+				container_of(named, struct irc_buffer, named);
+
+			if (irc_buffer_has_place(buffer, device))
+				lines += buffer->ring.head - irc_buffer_place(buffer, device);
+		}
+	}
+	return lines;
+}
+
+static json_t *devices_tree(const struct irc_user *user)
+{
+	json_t *tree = json_array();
+
+	for (unsigned i = 0; i < user->device_count; i++) {
+		const struct irc_device *device = &user->devices[i];
+		unsigned here = 0;
+		json_t *one;
+
+		if (!device->id)
+			continue;
+		for (const struct irc_client *c = user->clients; c; c = c->next)
+			here += c->device == (int)i;
+		one = json_object();
+		json_object_set_new(one, "name", text_of(device->name));
+		json_object_set_new(one, "seen", time_of(device->seen_ms));
+		json_object_set_new(one, "connections", json_integer(here));
+		json_object_set_new(one, "behind", json_integer((json_int_t)behind(user, i)));
+		json_array_append_new(tree, one);
+	}
+	return tree;
+}
+
+static json_t *pushes_tree(const struct irc_user *user)
+{
+	json_t *tree = json_array();
+
+	for (const struct irc_push *push = user->pushes; push; push = push->next) {
+		const struct irc_network *network =
+			push->network ? irc_network_of_id(user, push->network) : NULL;
+		char where[200];
+		json_t *one = json_object();
+
+		/* Whoever has its whole address may call. */
+		fetch_url_show(push->endpoint, where, sizeof where);
+		json_object_set_new(one, "id", json_integer((json_int_t)push->id));
+		json_object_set_new(one, "service", text_of(where));
+		json_object_set_new(one, "network", text_of(network ? network->name : ""));
+		json_object_set_new(one, "created", time_of(push->created_ms));
+		json_array_append_new(tree, one);
+	}
+	return tree;
+}
+
 static json_t *user_tree(const struct irc_user *user)
 {
 	json_t *networks = json_array(), *clients = json_array(), *passwords = json_array();
@@ -107,6 +182,8 @@ static json_t *user_tree(const struct irc_user *user)
 	for (const struct irc_client *c = user->clients; c; c = c->next)
 		json_array_append_new(clients, client_tree(c));
 	for (const struct irc_password *p = user->passwords; p; p = p->next) {
+		struct address from = {0};
+		char text[ADDRESS_TEXT_MAX + 1];
 		json_t *one = json_object();
 
 		json_object_set_new(one, "label", text_of(p->label));
@@ -114,13 +191,19 @@ static json_t *user_tree(const struct irc_user *user)
 				    json_string(p->is_certificate ? "certificate" : "password"));
 		json_object_set_new(one, "created", time_of(p->created_ms));
 		json_object_set_new(one, "used", time_of(p->used_ms));
+		memcpy(from.ip, p->ip, sizeof from.ip);
+		json_object_set_new(one, "address",
+				    json_string(p->used_ms ? address_text(&from, text) : ""));
 		json_array_append_new(passwords, one);
 	}
 	json_object_set_new(tree, "name", text_of(user->name));
 	json_object_set_new(tree, "nick", text_of(user->nick));
 	json_object_set_new(tree, "networks", networks);
 	json_object_set_new(tree, "clients", clients);
+	json_object_set_new(tree, "devices", devices_tree(user));
 	json_object_set_new(tree, "passwords", passwords);
+	json_object_set_new(tree, "rules", irc_rules_tree(user));
+	json_object_set_new(tree, "pushes", pushes_tree(user));
 	json_object_set_new(tree, "lines_in", json_integer((json_int_t)user->lines_in));
 	json_object_set_new(tree, "lines_out", json_integer((json_int_t)user->lines_out));
 	return tree;
@@ -186,6 +269,9 @@ static void answer_order(struct irc_errand *errand, struct family_order *order)
 {
 	struct buffer buffer = {0};
 	struct writer w;
+	const char *admin = edge_settings()->conf.admin_user;
+	bool stranger = strcmp(errand->user, admin) != 0 &&
+			!account_find(account_book(), bytes_str(errand->user));
 
 	do {
 		w = buffer_writer(&buffer);
@@ -193,8 +279,14 @@ static void answer_order(struct irc_errand *errand, struct family_order *order)
 			writer_str(&w, i ? "\n" : "");
 			writer_str(&w, json_string_value(json_array_get(errand->lines, i)));
 		}
-		if (!errand->found)
-			writer_str(&w, "there is no user of this name");
+		if (!errand->found) {
+			writer_str(&w, "no account here has this name: ringmainctl irc ");
+			writer_str(&w, admin);
+			writer_str(&w, " user create makes one");
+		}
+		if (errand->found && stranger)
+			writer_str(&w, "\n(no account here has this name: user create makes one, "
+				       "unless it is known elsewhere)");
 		writer_u8(&w, '\0');
 	} while (buffer_again(&buffer, &w));
 	order->done(order, errand->good, buffer.failed ? "out of memory" : (const char *)buffer.at);
@@ -209,7 +301,8 @@ static void on_back(struct irc_errand *errand)
 	if (asker->order)
 		answer_order(errand, asker->order);
 	else if (!errand->found)
-		api_fault(asker->call, 404, "no_such_user", "nobody of this name is known on IRC");
+		api_fault(asker->call, 404, "no_such_user", "nobody of this name is known on IRC%s",
+			  errand->text ? ", and no account has it" : "");
 	else if (errand->text)
 		api_answer(asker->call,
 			   json_pack("{s:b, s:O}", "good", errand->good, "lines", errand->lines));
@@ -224,13 +317,25 @@ static void look(struct irc_errand *errand, struct irc_user *user)
 	errand->tree = user_tree(user);
 }
 
+#define IS_OFF "irc.listen is not set: there is no IRC here, and nothing can be ordered"
+
 RUNS_ON(on_control)
 static void errand_send(struct call *call, struct family_order *order, struct bytes user,
 			const char *text, bool is_admin)
 {
-	struct irc_errand *errand = irc_errand_new(user, text);
-	struct asker *asker = malloc(sizeof *asker);
+	struct irc_errand *errand;
+	struct asker *asker;
 
+	/* Nothing was loaded: what is ordered now would be kept over what is in the store. */
+	if (text && !irc_conf_now()->listen.count) {
+		if (call)
+			api_fault(call, 409, "irc_off", IS_OFF);
+		else
+			order->done(order, false, IS_OFF);
+		return;
+	}
+	errand = irc_errand_new(user, text);
+	asker = malloc(sizeof *asker);
 	if (!errand || !asker) {
 		if (errand)
 			irc_errand_free(errand);
@@ -244,6 +349,7 @@ static void errand_send(struct call *call, struct family_order *order, struct by
 	*asker = (struct asker){call, order};
 	errand->context = asker;
 	errand->is_admin = is_admin;
+	errand->is_own = call && bytes_equal(user, bytes_str(call->access.name));
 	errand->look = look;
 	errand->back = on_back;
 	irc_errand_send(errand);
@@ -331,8 +437,10 @@ static void answer_data(struct call *call, const char *order, const char *const 
 	writer_str(&w, order);
 	for (; *options; options++)
 		put_option(&w, call, *options);
-	if (words && call_param(call, words, value, sizeof value) && value[0])
+	if (words && call_param(call, words, value, sizeof value) && value[0]) {
+		writer_str(&w, " --");
 		irc_words_quote(&w, value);
+	}
 	if (!writer_ok(&w)) {
 		api_fault(call, 400, "too_long", "that is too long");
 		return;
@@ -343,7 +451,7 @@ static void answer_data(struct call *call, const char *order, const char *const 
 		api_fault(call, 404, "no_such_user", "nobody of this name is known on IRC");
 		return;
 	}
-	errand->wants_data = true;
+	errand->wants_data = errand->is_own = true;
 	errand->context = call;
 	errand->back = on_data;
 	irc_errand_send(errand);
@@ -354,8 +462,15 @@ static void answer_search(struct call *call, const struct api_input *input)
 	static const char *const options[] = {"network", "in",    "from", "after",
 					      "before",  "limit", NULL};
 
+	char text[600];
+
 	(void)input;
 	enter_control();
+	if (!call_param(call, "text", text, sizeof text) || !text[0]) {
+		api_fault(call, 400, "bad_parameter",
+			  "expected text, 1 to 599 bytes of what was said");
+		return;
+	}
 	answer_data(call, "search", options, "text");
 }
 
@@ -379,7 +494,7 @@ const struct api_operation irc_operations[] = {
 	{"POST", API_ROOT "/irc/command", RANK_DJ, answer_my_command, "Gives BouncerServ an order.",
 	 "IrcCommand", "IrcAnswer", NULL},
 	{"GET", API_ROOT "/irc/search", RANK_DJ, answer_search,
-	 "What was said to oneself on IRC, by word.", NULL, "IrcLines", NULL},
+	 "What was said to oneself on IRC, by any part of a word.", NULL, "IrcLines", NULL},
 	{"GET", API_ROOT "/irc/export", RANK_DJ, answer_export,
 	 "All that is kept of oneself on IRC, page by page.", NULL, "IrcExport", NULL},
 	{0},

@@ -6,29 +6,39 @@
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
 #include "irc/irc_leave.h"
+#include "irc/irc_metadata.h"
 #include "irc/irc_network.h"
 #include "irc/irc_store.h"
+#include "irc/irc_tour.h"
 #include "irc/irc_user.h"
 #include "irc/irc_web.h"
+#include "irc/proto/irc_lines.h"
 
 #define FULL       65536u /* what waits to go out before more is taken from rings */
-#define PAGE_LINES 500u
-#define ROUNDS     16
+#define PAGE_LINES 500u   /* of the store at once */
+#define ROUNDS     16     /* then others have their turn */
+
+bool irc_client_is_full(const struct irc_client *client)
+{
+	uint64_t half = irc_conf_now()->client_buffer / 2;
+
+	return irc_pipe_len(&client->out) >= (half < FULL ? half : FULL);
+}
 
 /* --- what a client wants -------------------------------------------------------------------- */
 
-bool irc_client_wants(const struct irc_client *client, const struct irc_buffer *buffer,
-		      const struct irc_record *record, bool again)
+/* Whether it should see a line, live or again. */
+static bool wants(const struct irc_client *client, const struct irc_record *record, bool again)
 {
 	uint32_t kind = record->kind, word = kind & IRC_KIND_WORD;
 	irc_caps caps = client->caps;
 	bool self = kind & IRC_KIND_SELF;
 
-	if (again) {
-		if (kind & IRC_KIND_LIVE)
-			return false;
-		if (kind & IRC_KIND_EVENT)
-			return caps & IRC_CAP(EVENT_PLAYBACK);
+	if (kind & (again ? IRC_KIND_LIVE : IRC_KIND_COPY | IRC_KIND_PAST))
+		return false;
+	if (!(kind & IRC_KIND_EVENT)) {
+		if (!again && self && record->origin == client->number)
+			return caps & IRC_CAP(ECHO_MESSAGE);
 		/* What the user said elsewhere. In a conversation it would look as if he had said it
 		 * to himself. */
 		if (self && (kind & IRC_KIND_PRIVATE) &&
@@ -36,25 +46,24 @@ bool irc_client_wants(const struct irc_client *client, const struct irc_buffer *
 			return false;
 		return word != IRC_KIND_TAGMSG || caps & IRC_CAP(MESSAGE_TAGS);
 	}
-	if (kind & (IRC_KIND_COPY | IRC_KIND_PAST))
-		return false;
-	if (!(kind & IRC_KIND_EVENT)) {
-		if (record->origin == client->number && self)
-			return caps & IRC_CAP(ECHO_MESSAGE);
-		if (self && (kind & IRC_KIND_PRIVATE) &&
-		    !(caps & (IRC_CAP(ECHO_MESSAGE) | IRC_CAP(SELF_MESSAGE))))
-			return false;
-		return word != IRC_KIND_TAGMSG || caps & IRC_CAP(MESSAGE_TAGS);
-	}
-	(void)buffer;
+	if (again)
+		return caps & IRC_CAP(EVENT_PLAYBACK) &&
+		       (word != IRC_REACT || caps & IRC_CAP(MESSAGE_TAGS));
 	switch (word) {
 	case IRC_AWAY: return caps & IRC_CAP(AWAY_NOTIFY);
 	case IRC_ACCOUNT: return caps & IRC_CAP(ACCOUNT_NOTIFY);
 	case IRC_CHGHOST: return caps & IRC_CAP(CHGHOST);
 	case IRC_SETNAME: return caps & IRC_CAP(SETNAME);
 	case IRC_REDACT: return caps & IRC_CAP(MESSAGE_REDACTION);
-	case IRC_KIND_TAGMSG:
-		return !(kind & IRC_KIND_LIVE) || caps & IRC_CAP(MESSAGE_TAGS) || true;
+	case IRC_REACT:
+		/* As a message is. */
+		return caps & IRC_CAP(MESSAGE_TAGS) &&
+		       (!self || caps & IRC_CAP(ECHO_MESSAGE) ||
+			(record->origin != client->number && !(kind & IRC_KIND_PRIVATE)));
+	/* Of all networks one's nick is one's own. */
+	case IRC_NICK: return !(self && client->multi);
+	case IRC_METADATA:
+		return caps & IRC_CAP(METADATA) && irc_metadata_wanted(client, record->line);
 	default: return true;
 	}
 }
@@ -68,49 +77,40 @@ static bool tag_is_wanted(const struct irc_client *client, struct bytes key)
 	return client->caps & IRC_CAP(MESSAGE_TAGS);
 }
 
-static void put_tag(struct writer *w, bool *any, const char *key, struct bytes value)
-{
-	writer_u8(w, *any ? ';' : '@');
-	*any = true;
-	writer_str(w, key);
-	if (value.len) {
-		writer_u8(w, '=');
-		writer_put(w, value);
-	}
-}
-
 static void put_tags(struct writer *w, const struct irc_client *client,
 		     const struct irc_buffer *buffer, const struct irc_record *record,
 		     const char *batch, const struct irc_echo *echo)
 {
 	struct bytes rest = record->tags, key, value;
-	bool any = false, has_id = false;
-	char name[64];
+	size_t from = w->len + 1;
+	bool has_id = false;
+	char text[64];
 
+	writer_u8(w, '@');
 	if (batch[0])
-		put_tag(w, &any, "batch", bytes_str(batch));
+		irc_tag_put(w, from, BYTES("batch"), bytes_str(batch));
 	else if (echo)
-		put_tag(w, &any, "label", bytes_str(echo->label));
+		irc_tag_put(w, from, BYTES("label"), bytes_str(echo->label));
 	if (client->caps & IRC_CAP(SERVER_TIME)) {
-		put_tag(w, &any, "time=", (struct bytes){0});
+		irc_tag_put(w, from, BYTES("time="), (struct bytes){0});
 		irc_time_write(w, record->at_ms);
 	}
 	while (irc_tag_next(&rest, &key, &value)) {
 		has_id |= bytes_equal(key, BYTES("msgid"));
-		if (tag_is_wanted(client, key) && key.len < sizeof name) {
-			bytes_to_str(key, name, sizeof name);
-			put_tag(w, &any, name, value);
-		}
+		if (tag_is_wanted(client, key))
+			irc_tag_put(w, from, key, value);
 	}
 	/* A line that its server gave no name has one of ours: it can be found by it. */
 	if (!has_id && buffer->id && !(record->kind & IRC_KIND_LIVE) &&
 	    client->caps & IRC_CAP(MESSAGE_TAGS)) {
-		snprintf(name, sizeof name, "rm-%llx-%llx-%llx", (unsigned long long)buffer->id,
+		snprintf(text, sizeof text, "rm-%llx-%llx-%llx", (unsigned long long)buffer->id,
 			 (unsigned long long)record->seq, (unsigned long long)record->at_ms);
-		put_tag(w, &any, "msgid", bytes_str(name));
+		irc_tag_put(w, from, BYTES("msgid"), bytes_str(text));
 	}
-	if (any)
+	if (w->len > from)
 		writer_u8(w, ' ');
+	else
+		w->len = from - 1;
 }
 
 struct bytes irc_client_name(const struct irc_client *client, const struct irc_network *network,
@@ -126,55 +126,66 @@ struct bytes irc_client_name(const struct irc_client *client, const struct irc_n
 	return writer_ok(&w) ? writer_done(&w) : name;
 }
 
-/* Names of a line get their network behind them: the source, channels, and for some verbs people. */
-static void put_line_multi(struct writer *w, const struct irc_client *client,
-			   const struct irc_network *network, struct bytes text)
+struct irc_names irc_client_names_of(const struct irc_client *client,
+				     const struct irc_network *network)
 {
-	struct irc_line line;
-	struct bytes param[IRC_PARAMS_MAX];
-	char names[IRC_PARAMS_MAX][320], source[600];
-	struct irc_source who;
-	bool self;
+	return (struct irc_names){.is = &network->is,
+				  .own = bytes_str(network->nick),
+				  .nick = bytes_str(client->nick),
+				  .network = bytes_str(network->name)};
+}
 
+/* Who says it has the network behind the name too; a server has a name of its own. self: it is he, whatever he is
+ * called by now. */
+static struct bytes source_multi(const struct irc_names *names, struct bytes source, bool self,
+				 char room[600])
+{
+	struct irc_source who = irc_source_of(source);
+	struct writer w = writer_of(room, 600);
+
+	if (self || (who.nick.len && irc_same(names->is->casemap, who.nick, names->own))) {
+		writer_put(&w, names->nick);
+	} else if (who.user.len) {
+		writer_put(&w, who.nick);
+		writer_u8(&w, '/');
+		writer_put(&w, names->network);
+	} else {
+		return source;
+	}
+	writer_put(&w, bytes_skip(source, who.nick.len));
+	return writer_ok(&w) ? writer_done(&w) : source;
+}
+
+void irc_client_put_multi(struct writer *w, const struct irc_client *client,
+			  const struct irc_network *network, struct bytes text, bool self)
+{
+	struct irc_names names = irc_client_names_of(client, network);
+	struct writer before = *w, r;
+	char room[4096], source[600];
+	struct irc_line line;
+	bool trails;
+
+	r = writer_of(room, sizeof room);
 	if (!irc_line_parse(text, &line)) {
 		writer_put(w, text);
 		return;
 	}
-	who = irc_source_of(line.source);
-	self = irc_same(network->is.casemap, who.nick, bytes_str(network->nick));
-	if (who.user.len && !self) {
-		struct writer s = writer_of(source, sizeof source);
-
-		writer_put(&s, who.nick);
-		writer_u8(&s, '/');
-		writer_str(&s, network->name);
-		writer_put(&s, bytes_skip(line.source, who.nick.len));
-		line.source = writer_done(&s);
-	} else if (self) {
-		struct writer s = writer_of(source, sizeof source);
-
-		writer_str(&s, client->nick);
-		writer_put(&s, bytes_skip(line.source, who.nick.len));
-		line.source = writer_done(&s);
+	trails = irc_line_trails(&line);
+	if (line.tags.len) {
+		writer_u8(w, '@');
+		writer_put(w, line.tags);
+		writer_u8(w, ' ');
 	}
-	for (unsigned i = 0; i < line.count; i++) {
-		bool is_last = i + 1 == line.count && i > 0 && !irc_is_middle(line.param[i]);
-		bool is_channel = !is_last && irc_is_channel(&network->is, line.param[i]) &&
-				  !(irc_verb_is(&line, "PRIVMSG") && i) &&
-				  !(irc_verb_is(&line, "NOTICE") && i) &&
-				  !(irc_verb_is(&line, "TOPIC") && i);
-		bool is_nick = (irc_verb_is(&line, "KICK") && i == 1) ||
-			       (irc_verb_is(&line, "NICK") && i == 0);
-
-		param[i] = line.param[i];
-		if (irc_same(network->is.casemap, param[i], bytes_str(network->nick)) &&
-		    (i == 0 || is_nick))
-			param[i] = bytes_str(client->nick);
-		else if (is_channel || is_nick || (i == 0 && self && irc_verb_is(&line, "PRIVMSG")))
-			param[i] = irc_client_name(client, network, param[i], names[i],
-						   sizeof names[i]);
-	}
-	irc_line_write(w, line.source, line.verb, param, line.count, irc_verb_is(&line, "PRIVMSG"));
+	line.source = source_multi(&names, line.source, self, source);
+	if (irc_names_in(&names, &line, &r))
+		irc_line_write(w, line.source, line.verb, line.param, line.count, trails);
+	else
+		w->failed = true;
+	/* What is too long with them is told without; CR LF come behind it. */
+	if (writer_ok(w) && w->size - w->len >= 2)
+		return;
+	*w = before;
+	writer_put(w, text);
 }
 
 /* Without extended-join, the account and the real name are left away. */
@@ -203,8 +214,22 @@ static struct irc_echo *take_echo(struct irc_client *client, const struct irc_bu
 	return NULL;
 }
 
+/* It is not told of that line: an ACK answers the label. */
+static void echo_unheard(struct irc_client *client, const struct irc_buffer *buffer, uint64_t seq)
+{
+	struct irc_echo *echo = client->echoes ? take_echo(client, buffer, seq) : NULL;
+
+	if (!echo)
+		return;
+	irc_client_answer(client, echo->label, (struct bytes){0}, 0);
+	free(echo->label);
+	free(echo);
+}
+
+/* is_named: its names are as the client has them. */
 static void put_record(struct writer *w, struct irc_client *client, const struct irc_buffer *buffer,
-		       const struct irc_record *record, const char *batch, struct irc_echo *echo)
+		       const struct irc_record *record, const char *batch, struct irc_echo *echo,
+		       bool is_named)
 {
 	struct bytes line = record->line;
 	char join[1024];
@@ -215,41 +240,201 @@ static void put_record(struct writer *w, struct irc_client *client, const struct
 	if (client->caps & (IRC_CAP(SERVER_TIME) | IRC_CAP(MESSAGE_TAGS) | IRC_CAP(ACCOUNT_TAG)) ||
 	    batch[0] || echo)
 		put_tags(w, client, buffer, record, batch, echo);
-	if (client->multi)
-		put_line_multi(w, client, buffer->network, line);
+	if (client->multi && !is_named)
+		irc_client_put_multi(w, client, buffer->network, line,
+				     record->kind & IRC_KIND_SELF);
 	else
 		writer_put(w, line);
 }
 
 /* The frame's head says how long the line is, so the line is made first. */
 static void record_web(struct irc_client *client, const struct irc_buffer *buffer,
-		       const struct irc_record *record, const char *batch, struct irc_echo *echo)
+		       const struct irc_record *record, const char *batch, struct irc_echo *echo,
+		       bool is_named)
 {
 	uint8_t whole[IRC_LINE_ROOM + 2048];
 	struct writer w = writer_of(whole, sizeof whole);
 
-	put_record(&w, client, buffer, record, batch, echo);
+	put_record(&w, client, buffer, record, batch, echo, is_named);
 	if (writer_ok(&w))
 		irc_web_line(client, writer_done(&w));
 }
 
-static void record_plain(struct irc_client *client, const struct irc_buffer *buffer,
-			 const struct irc_record *record, const char *batch, struct irc_echo *echo)
+size_t irc_client_size(const struct irc_client *client, const struct irc_record *record)
 {
-	size_t most = record->tags.len + record->line.len + 256;
+	bool is_lines = record->kind & IRC_KIND_LINES;
+	size_t each = record->tags.len + 256, count = 1;
+	struct irc_line line;
+
+	if (client->multi)
+		each += (is_lines ? 2 : IRC_PARAMS_MAX) * 80;
+	/* Of several lines each has a beginning of its own. */
+	if (is_lines && irc_lines_parse(record->line, &line) && line.count > 1) {
+		each += (size_t)(line.param[1].at - record->line.at);
+		count = irc_lines_measure(line.param[1]).lines;
+	}
+	/* Each byte that is no UTF-8 becomes three. */
+	return (count * each + record->line.len) * (client->web_text ? 3 : 1);
+}
+
+size_t irc_client_fits(const struct irc_client *client, const struct irc_record *records,
+		       size_t count, bool newest)
+{
+	size_t left = irc_conf_now()->client_buffer / 2, fit = 0;
+
+	while (fit < count) {
+		size_t size = irc_client_size(client, &records[newest ? count - 1 - fit : fit]);
+
+		/* One at least: who asks goes on from there. */
+		if (size > left && fit)
+			break;
+		left -= size < left ? size : left;
+		fit++;
+	}
+	return fit;
+}
+
+static void record_plain(struct irc_client *client, const struct irc_buffer *buffer,
+			 const struct irc_record *record, const char *batch, struct irc_echo *echo,
+			 bool is_named)
+{
+	size_t most = irc_client_size(client, record);
 	struct writer w;
 	uint8_t *room;
 
-	if (client->multi)
-		most += IRC_PARAMS_MAX * 80;
 	room = irc_client_room(client, (uint32_t)most);
 	if (!room)
 		return;
 	w = writer_of(room, most);
-	put_record(&w, client, buffer, record, batch, echo);
+	put_record(&w, client, buffer, record, batch, echo, is_named);
 	writer_put(&w, BYTES("\r\n"));
 	if (writer_ok(&w))
 		irc_client_add(client, (uint32_t)w.len);
+}
+
+static void record_line(struct irc_client *client, const struct irc_buffer *buffer,
+			const struct irc_record *record, const char *batch, struct irc_echo *echo,
+			bool is_named)
+{
+	if (client->web)
+		record_web(client, buffer, record, batch, echo, is_named);
+	else
+		record_plain(client, buffer, record, batch, echo, is_named);
+	client->lines_out++;
+}
+
+/* Source and verb and target of a line, as this client has them, and no text. */
+static bool head_of(const struct irc_client *client, const struct irc_network *network,
+		    const struct irc_line *line, bool self, char room[1200], struct irc_line *head)
+{
+	struct bytes param[2] = {line->param[0], BYTES("")};
+	char plain[1200];
+	struct writer p = writer_of(plain, sizeof plain), w = writer_of(room, 1200);
+
+	irc_line_write(&p, line->source, line->verb, param, 2, true);
+	if (client->multi)
+		irc_client_put_multi(&w, client, network, writer_done(&p), self);
+	else
+		writer_put(&w, writer_done(&p));
+	return writer_ok(&p) && writer_ok(&w) && irc_line_parse(writer_done(&w), head);
+}
+
+/* All that is said of a message, but what names it: that is for its first line. */
+static struct bytes tags_of_more(struct bytes tags, char *room, size_t size)
+{
+	struct writer w = writer_of(room, size);
+	struct bytes key, value;
+
+	while (irc_tag_next(&tags, &key, &value))
+		if (bytes_equal(key, BYTES("account")) || bytes_equal(key, BYTES("bot")))
+			irc_tag_put(&w, 0, key, value);
+	return writer_ok(&w) ? writer_done(&w) : (struct bytes){0};
+}
+
+/* One line of a message of several; in a batch its tags are those of the batch. */
+static void record_piece(struct irc_client *client, const struct irc_buffer *buffer,
+			 const struct irc_record *record, const struct irc_line *head,
+			 struct bytes text, const char *batch, struct irc_echo *echo)
+{
+	char whole[IRC_LINELEN_MAX * 2];
+	struct writer w = writer_of(whole, sizeof whole);
+	struct irc_record piece = *record;
+
+	irc_line_write(&w, head->source, head->verb, (struct bytes[]){head->param[0], text}, 2,
+		       true);
+	piece.line = writer_done(&w);
+	if (writer_ok(&w))
+		record_line(client, buffer, &piece, batch, echo, true);
+}
+
+/* draft/multiline: as a batch, whose tags stand at its beginning. */
+static void lines_whole(struct irc_client *client, const struct irc_buffer *buffer,
+			const struct irc_record *record, const struct irc_line *head,
+			struct bytes text, const char *batch, struct irc_echo *echo)
+{
+	unsigned long long number = ++client->batches;
+	struct irc_pieces pieces = {.rest = text};
+	struct irc_record first = *record;
+	char line[IRC_LINELEN_MAX * 2];
+	struct bytes piece;
+	int len = snprintf(line, sizeof line, ":%.*s BATCH +M%llu draft/multiline %.*s",
+			   (int)head->source.len, (const char *)head->source.at, number,
+			   (int)head->param[0].len, (const char *)head->param[0].at);
+
+	first.line = bytes_of(line, (size_t)len);
+	record_line(client, buffer, &first, batch, echo, true);
+	while (client->state == IRC_CLIENT_HERE && irc_pieces_next(&pieces, &piece)) {
+		struct writer w = writer_of(line, sizeof line);
+
+		writer_str(&w, "@batch=M");
+		writer_dec(&w, number);
+		writer_str(&w, pieces.glued ? ";draft/multiline-concat " : " ");
+		irc_line_write(&w, head->source, head->verb,
+			       (struct bytes[]){head->param[0], piece}, 2, true);
+		if (writer_ok(&w))
+			irc_client_put_line(client, writer_done(&w));
+	}
+	len = snprintf(line, sizeof line, ":%s BATCH -M%llu", irc_conf_now()->hostname, number);
+	if (client->state == IRC_CLIENT_HERE)
+		irc_client_put_line(client, bytes_of(line, (size_t)len));
+}
+
+/* For who knows no such batches: line by line, without those that are blank. */
+static void lines_apart(struct irc_client *client, const struct irc_buffer *buffer,
+			const struct irc_record *record, const struct irc_line *head,
+			struct bytes text, const char *batch, struct irc_echo *echo)
+{
+	struct irc_pieces pieces = {.rest = text};
+	struct irc_record more = *record;
+	char tags[4096];
+	struct bytes piece;
+
+	while (client->state == IRC_CLIENT_HERE && irc_pieces_next(&pieces, &piece)) {
+		if (!piece.len)
+			continue;
+		record_piece(client, buffer, &more, head, piece, batch, echo);
+		more.tags = tags_of_more(record->tags, tags, sizeof tags);
+		more.kind |= IRC_KIND_LIVE; /* it has no name of ours either */
+		echo = NULL;
+	}
+}
+
+static void record_lines(struct irc_client *client, const struct irc_buffer *buffer,
+			 const struct irc_record *record, const char *batch, struct irc_echo *echo)
+{
+	const irc_caps needs = IRC_CAP(MULTILINE) | IRC_CAP(BATCH);
+	struct irc_line line, head;
+	struct bytes text;
+	char room[1200];
+
+	if (!irc_lines_parse(record->line, &line) || line.count < 2 ||
+	    !head_of(client, buffer->network, &line, record->kind & IRC_KIND_SELF, room, &head))
+		return;
+	text = line.param[1];
+	if ((client->caps & needs) == needs)
+		lines_whole(client, buffer, record, &head, text, batch, echo);
+	else
+		lines_apart(client, buffer, record, &head, text, batch, echo);
 }
 
 void irc_client_record(struct irc_client *client, const struct irc_buffer *buffer,
@@ -257,23 +442,21 @@ void irc_client_record(struct irc_client *client, const struct irc_buffer *buffe
 {
 	struct irc_echo *echo = client->echoes ? take_echo(client, buffer, record->seq) : NULL;
 
-	if (client->web)
-		record_web(client, buffer, record, batch, echo);
+	if (record->kind & IRC_KIND_LINES)
+		record_lines(client, buffer, record, batch, echo);
 	else
-		record_plain(client, buffer, record, batch, echo);
+		record_line(client, buffer, record, batch, echo, false);
 	if (echo) {
 		free(echo->label);
 		free(echo);
 	}
-	client->lines_out++;
 	metric_add(METRIC_irc_deliveries, 1);
 }
 
 /* --- live ----------------------------------------------------------------------------------- */
 
 /* A client's nick is what its network says. */
-static void follow_nick(struct irc_client *client, const struct irc_seat *seat,
-			const struct irc_record *record)
+static void follow_nick(struct irc_client *client, const struct irc_record *record)
 {
 	if ((record->kind & (IRC_KIND_EVENT | IRC_KIND_WORD | IRC_KIND_SELF)) ==
 		    (IRC_KIND_EVENT | IRC_NICK | IRC_KIND_SELF) &&
@@ -283,7 +466,6 @@ static void follow_nick(struct irc_client *client, const struct irc_seat *seat,
 		if (irc_line_parse(record->line, &line))
 			irc_set(&client->nick, irc_param(&line, 0));
 	}
-	(void)seat;
 }
 
 static bool miss(struct irc_client *client, struct irc_seat *seat, const struct irc_missed *missed);
@@ -313,14 +495,16 @@ static void lapped(struct irc_client *client, struct irc_seat *seat)
 }
 
 /* One line, as it is said. */
-static void live(struct irc_client *client, const struct irc_seat *seat, struct irc_buffer *buffer,
+static void live(struct irc_client *client, struct irc_buffer *buffer,
 		 const struct irc_record *record)
 {
-	if (irc_client_wants(client, buffer, record, false))
+	if (wants(client, record, false))
 		irc_client_record(client, buffer, record, "");
+	else
+		echo_unheard(client, buffer, record->seq);
 	if (client->state != IRC_CLIENT_HERE)
 		return;
-	follow_nick(client, seat, record);
+	follow_nick(client, record);
 	irc_client_mark(client, buffer, record->seq);
 }
 
@@ -328,7 +512,7 @@ static void feed_live(struct irc_client *client, struct irc_seat *seat)
 {
 	struct irc_network *network = seat->network;
 
-	while (client->state == IRC_CLIENT_HERE && irc_pipe_len(&client->out) < FULL) {
+	while (client->state == IRC_CLIENT_HERE && !irc_client_is_full(client)) {
 		struct irc_note note;
 		struct irc_record record;
 		struct irc_buffer *buffer;
@@ -353,32 +537,24 @@ static void feed_live(struct irc_client *client, struct irc_seat *seat)
 			irc_client_end(client, NULL);
 			return;
 		}
-		if (!buffer->detached && irc_ring_get(note.ring, note.seq, &record))
-			live(client, seat, buffer, &record);
+		if (buffer->detached)
+			echo_unheard(client, buffer, note.seq);
+		else if (irc_ring_get(note.ring, note.seq, &record))
+			live(client, buffer, &record);
 	}
 }
 
 /* --- what was missed ------------------------------------------------------------------------ */
 
 /* Lines of a buffer that are given again come in a batch, where the client knows those. */
-static void batch_begin(struct irc_client *client, const struct irc_buffer *buffer, char batch[32])
+static void batch_begin(struct irc_client *client, const struct irc_buffer *buffer,
+			struct irc_batched *batch)
 {
 	char name[400];
 	struct bytes target = irc_client_name(client, buffer->network,
 					      irc_named_bytes(&buffer->named), name, sizeof name);
 
-	batch[0] = '\0';
-	if (!(client->caps & IRC_CAP(BATCH)))
-		return;
-	snprintf(batch, 32, "H%llu", (unsigned long long)++client->batches);
-	irc_client_say(client, ":%s BATCH +%s chathistory %.*s", irc_conf_now()->hostname, batch,
-		       (int)target.len, (const char *)target.at);
-}
-
-static void batch_end(struct irc_client *client, const char *batch)
-{
-	if (batch[0])
-		irc_client_say(client, ":%s BATCH -%s", irc_conf_now()->hostname, batch);
+	irc_client_batch_begin(client, batch, NULL, "chathistory", target);
 }
 
 static struct irc_missed *missed_of(struct irc_seat *seat)
@@ -425,27 +601,27 @@ static void say_older(struct irc_client *client, struct irc_missed *missed)
 }
 
 /* The next line that was missed; those before it are nowhere. */
-static void tell_missed(struct irc_client *client, const struct irc_seat *seat,
-			struct irc_missed *missed, const struct irc_record *record,
-			const char *batch)
+static void tell_missed(struct irc_client *client, struct irc_missed *missed,
+			const struct irc_record *record, const char *batch)
 {
 	missed->lost += record->seq - missed->seq;
 	missed->seq = record->seq + 1;
 	if (missed->is_late) {
-		live(client, seat, missed->buffer, record);
+		live(client, missed->buffer, record);
 		return;
 	}
-	if (irc_client_wants(client, missed->buffer, record, true))
+	if (wants(client, record, true))
 		irc_client_record(client, missed->buffer, record, batch);
 	irc_client_mark(client, missed->buffer, record->seq);
 }
 
 static void on_page(struct irc_page *page)
 {
-	struct irc_client *client = irc_client_of(page->user, page->client);
+	struct irc_client *client = page->user ? irc_client_of(page->user, page->client) : NULL;
 	struct irc_seat *seat = client ? irc_client_seat(client, page->network) : NULL;
 	struct irc_missed *missed = seat && seat->waits ? missed_of(seat) : NULL;
-	char batch[32] = "";
+	struct irc_batched batch = {.ref = ""};
+	size_t told = 0;
 
 	enter_worker();
 	if (!missed)
@@ -458,14 +634,21 @@ static void on_page(struct irc_page *page)
 	}
 	client->in_turn = true;
 	if (!missed->is_late && page->count)
-		batch_begin(client, page->buffer, batch);
-	for (size_t i = 0; i < page->count && client->state == IRC_CLIENT_HERE; i++)
-		tell_missed(client, seat, missed, &page->records[i], batch);
-	batch_end(client, batch);
+		batch_begin(client, page->buffer, &batch);
+	/* Lines may be long: what has no room now is asked for again. */
+	for (;
+	     told < page->count && client->state == IRC_CLIENT_HERE && !irc_client_is_full(client);
+	     told++)
+		tell_missed(client, missed, &page->records[told], batch.ref);
+	irc_client_batch_end(client, &batch);
 	client->in_turn = false;
 	if (client->state != IRC_CLIENT_HERE)
 		return;
-	/* The last server may be writing them: asked again. */
+	/* Or the last server may be writing them. */
+	if (told < page->count) {
+		irc_client_feed(client);
+		return;
+	}
 	if (page->count < PAGE_LINES && missed->seq < page->buffer->inherited &&
 	    irc_leave_is_settling()) {
 		irc_client_feed(client);
@@ -542,7 +725,7 @@ static void feed_missed(struct irc_client *client, struct irc_seat *seat, struct
 {
 	struct irc_buffer *buffer = missed->buffer;
 	struct irc_record record;
-	char batch[32] = "";
+	struct irc_batched batch = {.ref = ""};
 
 	if (!buffer || missed->seq >= missed->to) {
 		if (buffer && missed->lost)
@@ -575,12 +758,12 @@ static void feed_missed(struct irc_client *client, struct irc_seat *seat, struct
 	}
 	client->in_turn = true;
 	if (!missed->is_late)
-		batch_begin(client, buffer, batch);
+		batch_begin(client, buffer, &batch);
 	/* When it is gone, so is what it missed. */
-	while (client->state == IRC_CLIENT_HERE && irc_pipe_len(&client->out) < FULL &&
+	while (client->state == IRC_CLIENT_HERE && !irc_client_is_full(client) &&
 	       missed->seq < missed->to && irc_ring_get(&buffer->ring, missed->seq, &record))
-		tell_missed(client, seat, missed, &record, batch);
-	batch_end(client, batch);
+		tell_missed(client, missed, &record, batch.ref);
+	irc_client_batch_end(client, &batch);
 	client->in_turn = false;
 }
 
@@ -588,8 +771,7 @@ static void feed_missed(struct irc_client *client, struct irc_seat *seat, struct
 
 static void feed_seat(struct irc_client *client, struct irc_seat *seat)
 {
-	while (client->state == IRC_CLIENT_HERE && !seat->waits &&
-	       irc_pipe_len(&client->out) < FULL) {
+	while (client->state == IRC_CLIENT_HERE && !seat->waits && !irc_client_is_full(client)) {
 		struct irc_missed *missed = missed_of(seat);
 
 		if (missed) {
@@ -610,6 +792,8 @@ static void feed_seat(struct irc_client *client, struct irc_seat *seat)
 /* Whether there is more for it in rings. */
 static bool is_behind(const struct irc_client *client)
 {
+	if (client->tour)
+		return true;
 	for (uint32_t i = 0; i < client->seat_count; i++)
 		if (!client->seats[i].waits &&
 		    (client->seats[i].missed ||
@@ -624,7 +808,10 @@ void irc_client_feed(struct irc_client *client)
 		return;
 	/* As long as the socket takes it all there may be more; but others have their turn too. */
 	for (int i = 0; i < ROUNDS; i++) {
-		for (uint32_t k = 0; k < client->seat_count && client->state == IRC_CLIENT_HERE;
+		if (client->tour)
+			irc_tour_go_on(client);
+		for (uint32_t k = 0;
+		     !client->tour && k < client->seat_count && client->state == IRC_CLIENT_HERE;
 		     k++)
 			feed_seat(client, &client->seats[k]);
 		if (client->state != IRC_CLIENT_HERE || !irc_client_flush(client) ||
@@ -699,6 +886,7 @@ void irc_client_rise(struct irc_client *client, struct irc_network *network)
 
 	if (!seat)
 		return;
+	irc_tour_part(client, network);
 	free(seat->missed);
 	irc_reader_fini(&seat->reader);
 	*seat = client->seats[--client->seat_count];
@@ -709,25 +897,17 @@ void irc_client_rise(struct irc_client *client, struct irc_network *network)
 
 void irc_client_attach(struct irc_client *client)
 {
-	struct irc_named *named;
 	for (uint32_t i = 0; i < client->seat_count; i++) {
 		struct irc_network *network = client->seats[i].network;
-		uint32_t at = 0;
 
 		if (client->login_new_device)
 			device_begin(client, network);
 		if (!miss_all(client, &client->seats[i]))
 			return;
-		while ((named = irc_index_next(&network->buffers, &at))) {
-			struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
-
-			if (buffer->channel && buffer->channel->names_done && !buffer->detached)
-				irc_client_show_channel(client, buffer);
-			if (client->state != IRC_CLIENT_HERE)
-				return;
-		}
 		irc_network_away(network);
 	}
+	if (!irc_tour_begin(client))
+		irc_client_end(client, NULL);
 }
 
 void irc_client_show(struct irc_client *client, struct irc_buffer *buffer)

@@ -6,15 +6,15 @@
 #include "core/metric.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_network.h"
+#include "irc/irc_notice.h"
 #include "irc/irc_store.h"
 #include "irc/irc_upstream.h"
+#include "irc/proto/irc_lines.h"
 
-#define GAPS_MAX   200u
-#define PAGES_MAX  50u /* of one gap: a server that makes no end of it */
-#define PAGE_LINES 100u
-#define KNOWN_MAX  200u    /* of the newest lines that are ours */
+#define PAGE_LINES 100u    /* asked for at once: most servers give no more */
+#define KNOWN_MAX  200u    /* of the newest lines that are ours, and may come again */
 #define BACK_MS    5000    /* asked for once more: clocks, and lines of one moment */
-#define HELD_MAX   262144u /* bytes */
+#define HELD_MAX   262144u /* bytes; what is more is told before what was said earlier */
 
 /* What a line is known by. */
 struct known {
@@ -27,8 +27,9 @@ struct irc_gap {
 	struct irc_buffer *buffer;
 	struct known *known;
 	size_t count, size;
-	int64_t from_ms; /* asked for from here on */
-	unsigned pages, got;
+	int64_t from_ms;         /* asked for from here on */
+	unsigned asked_for, got; /* of the page at hand */
+	uint64_t lines;          /* of those before */
 	bool asked, in_batch;
 	char ref[64];
 	mono_t deadline;
@@ -115,18 +116,18 @@ static void held_hear(struct irc_upstream *up, const struct irc_gap *done)
 
 	up->held = (struct irc_pipe){0};
 	while (rest.len && up->phase == IRC_PHASE_TALKS) {
-		struct bytes text = bytes_cut(&rest, '\n');
+		struct bytes text = bytes_cut(&rest, '\0');
 		const struct irc_buffer *buffer = NULL;
 		struct irc_line line;
 		struct bytes time;
 		int64_t at_ms = wall_now_us() / 1000;
 		struct known known;
 
-		if (!irc_line_parse(text, &line))
+		if (!irc_lines_parse(text, &line))
 			continue;
 		if (is_held(up, &line, &buffer)) {
 			(void)(irc_pipe_put(&up->held, text) &&
-			       irc_pipe_put(&up->held, BYTES("\n")));
+			       irc_pipe_put(&up->held, bytes_of("", 1)));
 			continue;
 		}
 		if (irc_tag_get(line.tags, "time", &time))
@@ -147,9 +148,30 @@ static void gap_close(struct irc_upstream *up, struct irc_gap *gap)
 
 /* --- asking --------------------------------------------------------------------------------- */
 
-static void gap_ask(struct irc_upstream *up, struct irc_gap *gap)
+/* What is missing is not all filled in. Said once a connection. */
+static void say_left(struct irc_upstream *up, const char *setting)
+{
+	const struct irc_network *network = up->network;
+
+	metric_add(METRIC_irc_gaps_left, 1);
+	if (!up->gaps_left)
+		irc_notice(network->user, network,
+			   "Not all that was said on %s meanwhile is filled in: there is more (%s)",
+			   network->name, setting);
+	up->gaps_left = true;
+}
+
+/* So many lines are asked for at once. */
+static unsigned page_of(const struct irc_upstream *up, uint64_t most)
 {
 	uint32_t limit = up->network->is.chathistory;
+	unsigned page = limit && limit < PAGE_LINES ? limit : PAGE_LINES;
+
+	return most < page ? (unsigned)most : page;
+}
+
+static void gap_ask(struct irc_upstream *up, struct irc_gap *gap)
+{
 	char time[IRC_TIME_LEN + 1];
 	struct writer w = writer_of(time, IRC_TIME_LEN);
 
@@ -157,16 +179,19 @@ static void gap_ask(struct irc_upstream *up, struct irc_gap *gap)
 	time[w.len] = '\0';
 	gap->asked = true;
 	gap->got = 0;
+	gap->asked_for = page_of(up, irc_conf_now()->gap_lines - gap->lines);
 	gap->deadline = mono_add_ms(mono_now(), (int64_t)irc_conf_now()->answer_timeout);
 	irc_upstream_later(up, "CHATHISTORY AFTER %s timestamp=%s %u", gap->buffer->named.name,
-			   time, limit && limit < PAGE_LINES ? limit : PAGE_LINES);
+			   time, gap->asked_for);
 }
 
 static void on_page(struct irc_page *page)
 {
-	struct irc_upstream *up = page->network->up;
+	struct irc_upstream *up = page->network ? page->network->up : NULL;
 	struct irc_gap *gap = up && page->buffer ? gap_of(up, page->buffer) : NULL;
 
+	if (page->network)
+		page->network->gap_pages--;
 	if (!gap || gap->asked)
 		return;
 	for (size_t i = 0; i < page->count; i++) {
@@ -174,7 +199,7 @@ static void on_page(struct irc_page *page)
 		struct irc_line line;
 		struct known known;
 
-		if (!irc_line_parse(record->line, &line))
+		if (!irc_lines_parse(record->line, &line))
 			continue;
 		known = known_of(record->tags, record->at_ms, &line);
 		know(gap, &known);
@@ -194,13 +219,18 @@ void irc_gap_open(struct irc_upstream *up, struct irc_buffer *buffer)
 	uint64_t head = buffer->ring.head, from = head > KNOWN_MAX ? head - KNOWN_MAX : 1;
 	/* Where nobody ever spoke, since we left. */
 	int64_t since_ms = buffer->last_ms ? buffer->last_ms : up->network->lost_ms;
+	uint64_t count = up->network->gap_pages, most = irc_conf_now()->gaps;
 	struct irc_gap *gap;
-	unsigned count = 0;
 
-	for (gap = up->gaps; gap; gap = gap->next)
-		count++;
-	if (!server_has_history(up) || !since_ms || count >= GAPS_MAX || gap_of(up, buffer))
+	if (!server_has_history(up) || !since_ms || gap_of(up, buffer) || !most)
 		return;
+	/* A server may let us in and out as often as it likes: the store is everybody's. */
+	for (gap = up->gaps; gap; gap = gap->next)
+		count += gap->asked;
+	if (count >= most) {
+		say_left(up, "irc.gaps");
+		return;
+	}
 	gap = calloc(1, sizeof *gap);
 	if (!gap)
 		return;
@@ -218,6 +248,8 @@ void irc_gap_open(struct irc_upstream *up, struct irc_buffer *buffer)
 						  .down = true,
 						  .then = on_page}))
 		gap_close(up, gap);
+	else
+		up->network->gap_pages++;
 }
 
 void irc_gap_ask_targets(struct irc_upstream *up)
@@ -234,12 +266,13 @@ void irc_gap_ask_targets(struct irc_upstream *up)
 		if (buffer->last_ms > last_ms)
 			last_ms = buffer->last_ms;
 	}
-	if (!server_has_history(up) || !last_ms)
+	if (!server_has_history(up) || !last_ms || !irc_conf_now()->gaps)
 		return;
 	irc_time_write(&f, last_ms - BACK_MS);
 	irc_time_write(&t, wall_now_us() / 1000 + 60000);
 	from[f.len] = to[t.len] = '\0';
-	irc_upstream_later(up, "CHATHISTORY TARGETS timestamp=%s timestamp=%s 50", from, to);
+	irc_upstream_later(up, "CHATHISTORY TARGETS timestamp=%s timestamp=%s %u", from, to,
+			   page_of(up, irc_conf_now()->gaps));
 }
 
 /* --- hearing -------------------------------------------------------------------------------- */
@@ -251,8 +284,9 @@ static void take(struct irc_upstream *up, struct irc_gap *gap, const struct irc_
 	struct known known;
 	int64_t at_ms;
 
-	gap->got++;
-	if (!irc_tag_get(line->tags, "time", &time) || !irc_time_parse(time, &at_ms))
+	/* More than was asked for is not looked at: each is compared with all that are known. */
+	if (gap->got++ >= gap->asked_for || !irc_tag_get(line->tags, "time", &time) ||
+	    !irc_time_parse(time, &at_ms))
 		return;
 	if (at_ms > gap->from_ms)
 		gap->from_ms = at_ms;
@@ -277,14 +311,17 @@ static void batch_begins(struct irc_upstream *up, const struct irc_line *line)
 
 static void batch_ends(struct irc_upstream *up, struct irc_gap *gap)
 {
-	uint32_t limit = up->network->is.chathistory;
-	unsigned page = limit && limit < PAGE_LINES ? limit : PAGE_LINES;
+	bool more = gap->got >= gap->asked_for;
 
 	gap->in_batch = false;
-	if (gap->got >= page && ++gap->pages < PAGES_MAX)
+	gap->lines += gap->asked_for;
+	if (more && gap->lines < irc_conf_now()->gap_lines) {
 		gap_ask(up, gap);
-	else
-		gap_close(up, gap);
+		return;
+	}
+	if (more)
+		say_left(up, "irc.gap_lines");
+	gap_close(up, gap);
 }
 
 /* "CHATHISTORY TARGETS name timestamp": somebody has spoken to us. */
@@ -343,7 +380,7 @@ static bool hold(struct irc_upstream *up, const struct irc_line *line)
 		writer_u8(&w, ' ');
 	}
 	return writer_ok(&w) && irc_pipe_put(&up->held, writer_done(&w)) &&
-	       irc_pipe_put(&up->held, line->rest) && irc_pipe_put(&up->held, BYTES("\n"));
+	       irc_pipe_put(&up->held, line->rest) && irc_pipe_put(&up->held, bytes_of("", 1));
 }
 
 bool irc_gap_hear(struct irc_upstream *up, const struct irc_line *line)

@@ -4,10 +4,13 @@
 
 #include "core/clock.h"
 #include "core/metric.h"
+#include "irc/irc_account.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
 #include "irc/irc_gap.h"
+#include "irc/irc_metadata.h"
 #include "irc/irc_monitor.h"
+#include "irc/irc_multiline.h"
 #include "irc/irc_network.h"
 #include "irc/irc_notice.h"
 #include "irc/irc_route.h"
@@ -26,7 +29,9 @@ struct heard {
 	char *label;     /* and what it called that; NULL */
 	int64_t at_ms;
 	uint8_t tags[4000];
-	struct bytes kept; /* the tags that are kept, in tags */
+	struct bytes kept;     /* the tags that are kept, in tags */
+	struct irc_line other; /* the line as it should have been, in room */
+	char room[1024];
 };
 
 /* --- what is kept of a line ----------------------------------------------------------------- */
@@ -34,8 +39,7 @@ struct heard {
 static bool tag_is_kept(struct bytes key)
 {
 	return (key.len && key.at[0] == '+') || bytes_equal(key, BYTES("msgid")) ||
-	       bytes_equal(key, BYTES("account")) || bytes_equal(key, BYTES("bot")) ||
-	       bytes_equal(key, BYTES("draft/multiline-concat"));
+	       bytes_equal(key, BYTES("account")) || bytes_equal(key, BYTES("bot"));
 }
 
 static void keep_tags(struct heard *heard)
@@ -48,19 +52,37 @@ static void keep_tags(struct heard *heard)
 
 		if (!tag_is_kept(key))
 			continue;
-		if (w.len)
-			writer_u8(&w, ';');
-		writer_put(&w, key);
-		if (value.len) {
-			writer_u8(&w, '=');
-			writer_put(&w, value);
-		}
+		irc_tag_put(&w, 0, key, value);
 		if (!writer_ok(&w)) {
 			w.len = before;
 			break;
 		}
 	}
 	heard->kept = writer_done(&w);
+}
+
+/* InspIRCd 3 answers a labelled NICK by who one is then: "@label=r2 :new!u@h NICK new". A label is ours, and so is what
+ * it answers. */
+static void look_as_before(struct heard *heard)
+{
+	const struct irc_line *line = heard->line;
+	char source[600];
+	struct writer s = writer_of(source, sizeof source),
+		      w = writer_of(heard->room, sizeof heard->room);
+	struct bytes tags = line->tags;
+
+	if (!irc_verb_is(line, "NICK") || heard->self ||
+	    !bytes_equal(heard->source.nick, irc_param(line, 0)))
+		return;
+	writer_str(&s, heard->network->nick);
+	writer_put(&s, bytes_skip(line->source, heard->source.nick.len));
+	irc_line_write(&w, writer_done(&s), line->verb, line->param, 1, true);
+	if (!writer_ok(&s) || !writer_ok(&w) || !irc_line_parse(writer_done(&w), &heard->other))
+		return;
+	heard->other.tags = tags;
+	heard->line = &heard->other;
+	heard->source = irc_source_of(heard->other.source);
+	heard->self = true;
 }
 
 static void look(struct heard *heard)
@@ -75,10 +97,13 @@ static void look(struct heard *heard)
 	if (irc_tag_get(heard->line->tags, "time", &value) &&
 	    (!irc_time_parse(value, &heard->at_ms) || heard->at_ms > now + FUTURE_MS))
 		heard->at_ms = now;
-	if (irc_tag_get(heard->line->tags, "label", &value))
+	if (irc_tag_get(heard->line->tags, "label", &value)) {
 		heard->origin = irc_route_origin(network, value, &heard->label);
-	if (irc_tag_get(heard->line->tags, "batch", &value) && heard->up->batch_label[0] &&
-	    bytes_equal(value, bytes_str(heard->up->batch_ref)))
+		look_as_before(heard);
+	}
+	/* One that has both answers its own label. */
+	if (heard->up && !heard->label && irc_tag_get(heard->line->tags, "batch", &value) &&
+	    heard->up->batch_label[0] && bytes_equal(value, bytes_str(heard->up->batch_ref)))
 		heard->origin =
 			irc_route_origin(network, bytes_str(heard->up->batch_label), &heard->label);
 	keep_tags(heard);
@@ -108,6 +133,8 @@ static void put(struct heard *heard, struct irc_buffer *buffer, uint32_t kind)
 		.line = heard->line->rest,
 	};
 
+	if (irc_is_lines(irc_param(heard->line, 1)))
+		record.kind |= IRC_KIND_LINES;
 	if (!buffer)
 		return;
 	irc_buffer_put(buffer, &record);
@@ -116,6 +143,8 @@ static void put(struct heard *heard, struct irc_buffer *buffer, uint32_t kind)
 
 static void tell(struct heard *heard, uint32_t kind)
 {
+	if (irc_is_lines(irc_param(heard->line, 1)))
+		kind |= IRC_KIND_LINES;
 	irc_network_tell(heard->network, (enum irc_kind)(kind | (heard->self ? IRC_KIND_SELF : 0)),
 			 heard->origin, heard->at_ms, heard->kept, heard->line->rest);
 	echo(heard, heard->network->status, heard->network->status->ring.head - 1);
@@ -161,6 +190,30 @@ static bool is_ctcp(const struct irc_line *line, const char *but)
 	       !bytes_equal_nocase(verb, bytes_str(but));
 }
 
+/* What the user says to himself comes twice from a server that echoes: as what he said and as what he
+ * is told. The first of both is taken, and the other one only answers a label. */
+static bool is_second(struct heard *heard)
+{
+	struct irc_network *network = heard->network;
+	struct bytes id;
+
+	if (!irc_tag_get(heard->line->tags, "msgid", &id))
+		return false;
+	if (!bytes_equal(id, bytes_str(network->self_id))) {
+		bytes_to_str(id, network->self_id, sizeof network->self_id);
+		return false;
+	}
+	if (heard->label) {
+		struct irc_client *client = irc_client_of(network->user, heard->origin);
+
+		if (client)
+			irc_client_answer(client, heard->label, (struct bytes){0}, 0);
+		free(heard->label);
+		heard->label = NULL;
+	}
+	return true;
+}
+
 static void hear_message(struct heard *heard, uint32_t kind)
 {
 	const struct irc_line *line = heard->line;
@@ -168,22 +221,32 @@ static void hear_message(struct heard *heard, uint32_t kind)
 	bool is_service = bytes_equal_nocase(heard->source.nick, BYTES("NickServ")) ||
 			  bytes_equal_nocase(target, BYTES("NickServ"));
 	struct irc_buffer *buffer;
+	bool said = heard->self;
 
+	/* It is for him as what others tell him is. */
+	if (said && irc_same(heard->network->is.casemap, target, bytes_str(heard->network->nick))) {
+		if (is_second(heard))
+			return;
+		heard->self = false;
+	}
 	/* What cannot be of use tomorrow: passwords, typing, who asks which client we have. */
 	bool passing = is_service || kind == IRC_KIND_TAGMSG || is_ctcp(line, "ACTION");
 
 	buffer = conversation(heard, target,
 			      kind != IRC_KIND_TAGMSG && !passing &&
 				      !(kind == IRC_KIND_NOTICE && !heard->source.user.len));
+	if (buffer ? !buffer->is_channel : !irc_is_channel(&heard->network->is, target))
+		kind |= IRC_KIND_PRIVATE;
 	if (!buffer) {
-		tell(heard, kind == IRC_KIND_TAGMSG ? kind : IRC_OTHER);
+		if (heard->network->attached)
+			put(heard, heard->network->status, kind | IRC_KIND_LIVE);
 		return;
 	}
-	if (!buffer->is_channel)
-		kind |= IRC_KIND_PRIVATE;
-	if (!passing) {
+	if ((kind & IRC_KIND_WORD) == IRC_KIND_TAGMSG && irc_is_reaction(line)) {
+		put(heard, buffer, (kind & IRC_KIND_PRIVATE) | IRC_KIND_EVENT | IRC_REACT);
+	} else if (!passing) {
 		put(heard, buffer, kind);
-		irc_notice_message(buffer, line, heard->self);
+		irc_notice_message(buffer, line, said);
 	} else if (!buffer->detached && heard->network->attached) {
 		/* A ring of a channel holds what the store has, line for line. */
 		put(heard, heard->network->status, kind | IRC_KIND_LIVE);
@@ -235,8 +298,7 @@ static void hear_join(struct heard *heard)
 	}
 }
 
-static void gone(struct heard *heard, struct irc_buffer *buffer, struct bytes nick, bool is_self,
-		 bool keep_wanting)
+static void gone(struct irc_buffer *buffer, struct bytes nick, bool is_self, bool keep_wanting)
 {
 	if (!buffer || !buffer->channel)
 		return;
@@ -249,7 +311,6 @@ static void gone(struct heard *heard, struct irc_buffer *buffer, struct bytes ni
 		buffer->wanted = false;
 		irc_buffer_keep(buffer);
 	}
-	(void)heard;
 }
 
 static void hear_part(struct heard *heard)
@@ -259,7 +320,7 @@ static void hear_part(struct heard *heard)
 	while (list.len) {
 		struct irc_buffer *buffer = irc_buffer_find(heard->network, bytes_cut(&list, ','));
 
-		gone(heard, buffer, heard->source.nick, heard->self, false);
+		gone(buffer, heard->source.nick, heard->self, false);
 		put(heard, buffer, IRC_KIND_EVENT | IRC_PART);
 	}
 }
@@ -271,7 +332,7 @@ static void hear_kick(struct heard *heard)
 	bool is_self = irc_same(heard->network->is.casemap, whom, bytes_str(heard->network->nick));
 
 	/* An invitation brings us back: it stays one of ours. */
-	gone(heard, buffer, whom, is_self, true);
+	gone(buffer, whom, is_self, true);
 	put(heard, buffer, IRC_KIND_EVENT | IRC_KICK);
 }
 
@@ -301,6 +362,8 @@ static void copy_to_channels(struct heard *heard, struct bytes nick, uint32_t ki
 	struct irc_named *named;
 	uint32_t at = 0;
 
+	if (!irc_nick_find(heard->network, nick))
+		return;
 	while ((named = irc_index_next(&heard->network->buffers, &at))) {
 		struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
 
@@ -351,7 +414,7 @@ static void hear_mode(struct heard *heard)
 
 		others |= !change.prefix;
 		if (change.mode == 'k' && !change.prefix)
-			irc_set(&buffer->key, change.minus ? BYTES("") : change.word);
+			(void)irc_buffer_set_key(buffer, change.minus ? BYTES("") : change.word);
 		if (member && change.minus)
 			member->prefix &= ~change.prefix;
 		else if (member)
@@ -403,41 +466,31 @@ static void hear_rename(struct heard *heard)
 
 static void hear_isupport(struct heard *heard)
 {
-	/* Those that a bouncer answers for itself, or must not pass on. */
-	static const char *const own[] = {"CHATHISTORY", "MSGREFTYPES",       "BOUNCER_NETID",
-					  "WHOX",        "draft/CHATHISTORY", "CLIENTTAGDENY",
-					  "LINELEN"};
 	struct irc_network *network = heard->network;
 	const struct irc_line *line = heard->line;
 	enum irc_casemap before = network->is.casemap;
+	char news[IRC_LINELEN_MAX];
+	struct writer n = writer_of(news, sizeof news);
 
 	for (unsigned i = 1; i + 1 < line->count; i++) {
-		struct bytes token = line->param[i], key = token, text;
-		bool is_own = false;
-		char *all;
+		struct bytes token = line->param[i];
+		char all[IRC_ISUPPORT_MAX];
+		struct writer w = writer_of(all, sizeof all);
 
 		irc_isupport_take(&network->is, token);
-		key = bytes_cut(&(struct bytes){token.at, token.len}, '=');
-		for (size_t k = 0; k < COUNT_OF(own); k++)
-			is_own |= bytes_equal(key, bytes_str(own[k]));
-		text = irc_str(network->isupport);
-		if (is_own || !token.len || token.at[0] == '-' ||
-		    text.len + token.len + 2 > IRC_ISUPPORT_MAX)
+		if (!irc_isupport_passes(token))
 			continue;
-		all = malloc(text.len + token.len + 2);
-		if (!all)
-			return;
-		snprintf(all, text.len + token.len + 2, "%s%s%.*s",
-			 text.len ? network->isupport : "", text.len ? " " : "", (int)token.len,
-			 (const char *)token.at);
-		free(network->isupport);
-		network->isupport = all;
+		irc_isupport_merge(&w, irc_str(network->isupport), token);
+		if (!writer_ok(&w))
+			continue;
+		irc_set(&network->isupport, writer_done(&w));
+		writer_str(&n, n.len ? " " : "");
+		writer_put(&n, token);
 	}
-	if (before != network->is.casemap) {
-		irc_index_rehash(&network->buffers, network->is.casemap);
-		irc_index_rehash(&network->nicks, network->is.casemap);
-		irc_index_rehash(&network->watches, network->is.casemap);
-	}
+	irc_network_refold(network, before);
+	/* Later ones are changes. */
+	if (heard->up->ready && n.len && writer_ok(&n))
+		irc_clients_isupport(network, writer_done(&n));
 }
 
 static void hear_names(struct heard *heard)
@@ -466,7 +519,7 @@ void irc_network_join_all(struct irc_network *network)
 {
 	struct irc_named *named;
 	uint32_t at = 0;
-	char keyed[400], plain[400], keys[200];
+	char keyed[302], plain[302], keys[IRC_KEY_MAX + 2];
 	struct writer k = writer_of(keyed, sizeof keyed - 1),
 		      p = writer_of(plain, sizeof plain - 1);
 	struct writer w = writer_of(keys, sizeof keys - 1);
@@ -478,8 +531,9 @@ void irc_network_join_all(struct irc_network *network)
 
 		if (!buffer->wanted || buffer->channel || !network->up)
 			continue;
-		if (list->len + named->len + 2 > 300 ||
-		    (has_key && w.len + strlen(buffer->key) + 2 > sizeof keys)) {
+		/* Both lists are in one line, and one of each fits in any case. */
+		if (list->len && (list->len + named->len + 2 > 300 ||
+				  (has_key && w.len + strlen(buffer->key) + 2 > sizeof keys))) {
 			irc_upstream_later(network->up, "JOIN %.*s%s%.*s", (int)list->len, list->at,
 					   has_key ? " " : "", has_key ? (int)w.len : 0, keys);
 			list->len = 0;
@@ -523,6 +577,7 @@ static void ready(struct heard *heard)
 	}
 	irc_network_away(network);
 	irc_network_monitor(network);
+	irc_metadata_ready(network);
 	irc_gap_ask_targets(up);
 	if (!up->join_at.us)
 		irc_network_join_all(network);
@@ -557,7 +612,7 @@ static bool hear_number(struct heard *heard, unsigned number)
 	case 2:
 	case 3:
 	case 4: return true;
-	case 5: hear_isupport(heard); return !heard->up->ready;
+	case 5: hear_isupport(heard); return true;
 	case 375:
 	case 372: return !heard->up->ready;
 	case 376:
@@ -575,8 +630,11 @@ static bool hear_number(struct heard *heard, unsigned number)
 	case 255:
 	case 265:
 	case 266: return true;
-	case 900: irc_set(&network->account, irc_param(line, 2)); return true;
-	case 901: irc_set(&network->account, BYTES("")); return true;
+	case 900:
+		irc_set(&network->account, irc_param(line, 2));
+		irc_account_proved(network, irc_param(line, 2));
+		return !heard->up->ready;
+	case 901: irc_set(&network->account, BYTES("")); return !heard->up->ready;
 	case 396: return false;
 	case 305:
 	case 306:
@@ -617,7 +675,6 @@ static bool hear_number(struct heard *heard, unsigned number)
 		if (channel && !channel->names_done) {
 			channel->names_done = true;
 			irc_clients_joined(buffer);
-			irc_notice_joined(buffer);
 		}
 		return true;
 	case 730: irc_monitor_hear(network, line, true); return true;
@@ -625,6 +682,8 @@ static bool hear_number(struct heard *heard, unsigned number)
 		nick_is_free(heard);
 		irc_monitor_hear(network, line, false);
 		return true;
+	case 770:
+	case 771: return true;
 	case 433:
 	case 432: return !network->attached;
 	default: return false;
@@ -639,10 +698,11 @@ static void hear_event(struct heard *heard)
 	static const struct {
 		const char *verb;
 		uint32_t kind;
-	} told[] = {{"AWAY", IRC_AWAY},       {"ACCOUNT", IRC_ACCOUNT}, {"CHGHOST", IRC_CHGHOST},
-		    {"SETNAME", IRC_SETNAME}, {"REDACT", IRC_REDACT},   {"WALLOPS", IRC_OTHER},
-		    {"FAIL", IRC_OTHER},      {"WARN", IRC_OTHER},      {"NOTE", IRC_OTHER},
-		    {"KILL", IRC_OTHER}};
+	} told[] = {{"AWAY", IRC_AWAY},        {"ACCOUNT", IRC_ACCOUNT}, {"CHGHOST", IRC_CHGHOST},
+		    {"SETNAME", IRC_SETNAME},  {"REDACT", IRC_REDACT},   {"WALLOPS", IRC_OTHER},
+		    {"FAIL", IRC_OTHER},       {"WARN", IRC_OTHER},      {"NOTE", IRC_OTHER},
+		    {"KILL", IRC_OTHER},       {"REGISTER", IRC_OTHER},  {"VERIFY", IRC_OTHER},
+		    {"METADATA", IRC_METADATA}};
 
 	for (size_t i = 0; i < COUNT_OF(told); i++)
 		if (irc_verb_is(line, told[i].verb)) {
@@ -700,7 +760,8 @@ static const struct {
 	     {"KICK", IRC_KIND_EVENT | IRC_KIND_PAST | IRC_KICK},
 	     {"NICK", IRC_KIND_EVENT | IRC_KIND_PAST | IRC_NICK},
 	     {"MODE", IRC_KIND_EVENT | IRC_KIND_PAST | IRC_MODE},
-	     {"TOPIC", IRC_KIND_EVENT | IRC_KIND_PAST | IRC_TOPIC}};
+	     {"TOPIC", IRC_KIND_EVENT | IRC_KIND_PAST | IRC_TOPIC},
+	     {"TAGMSG", IRC_KIND_EVENT | IRC_KIND_PAST | IRC_REACT}};
 
 /* What was said is told to all, late; who came and went is for who asks: it is another story by now. */
 void irc_hear_past(struct irc_upstream *up, struct irc_buffer *buffer, const struct irc_line *line)
@@ -711,13 +772,40 @@ void irc_hear_past(struct irc_upstream *up, struct irc_buffer *buffer, const str
 	for (size_t i = 0; i < COUNT_OF(pasts); i++)
 		if (irc_verb_is(line, pasts[i].verb))
 			kind = pasts[i].kind;
-	if (!kind || (!(kind & IRC_KIND_EVENT) && is_ctcp(line, "ACTION")))
+	if (!kind || (!(kind & IRC_KIND_EVENT) && is_ctcp(line, "ACTION")) ||
+	    ((kind & IRC_KIND_WORD) == IRC_REACT && kind & IRC_KIND_EVENT &&
+	     !irc_is_reaction(line)))
 		return;
 	look(&heard);
 	put(&heard, buffer, kind | (buffer->is_channel ? 0 : IRC_KIND_PRIVATE));
 	if (!(kind & IRC_KIND_EVENT))
 		irc_notice_message(buffer, line, heard.self);
 	free(heard.label);
+}
+
+bool irc_hear_import(struct irc_buffer *buffer, const struct irc_line *line)
+{
+	struct irc_network *network = buffer->network;
+	struct heard heard = {.network = network, .line = line};
+	const char *nick = network->nick[0] ? network->nick : irc_network_nick(network);
+	uint32_t kind = 0;
+
+	for (size_t i = 0; i < COUNT_OF(pasts); i++)
+		if (irc_verb_is(line, pasts[i].verb))
+			kind = pasts[i].kind;
+	if (!kind || (!(kind & IRC_KIND_EVENT) && is_ctcp(line, "ACTION")))
+		return false;
+	look(&heard);
+	free(heard.label);
+	heard.label = NULL;
+	heard.origin = 0;
+	/* In a conversation there are two; what we were called then is not known. */
+	heard.self = buffer->is_channel
+			     ? irc_same(network->is.casemap, heard.source.nick, bytes_str(nick))
+			     : !irc_same(network->is.casemap, heard.source.nick,
+					 irc_named_bytes(&buffer->named));
+	put(&heard, buffer, kind | (buffer->is_channel ? 0 : IRC_KIND_PRIVATE));
+	return true;
 }
 
 void irc_hear(struct irc_upstream *up, const struct irc_line *line)
@@ -731,7 +819,11 @@ void irc_hear(struct irc_upstream *up, const struct irc_line *line)
 	heard.line = line;
 	heard.origin = 0;
 	heard.label = NULL;
-	if (irc_gap_hear(up, line) || irc_route_hear(network, line))
+	/* draft/account-registration: "REGISTER SUCCESS account", "VERIFY SUCCESS account" */
+	if ((irc_verb_is(line, "REGISTER") || irc_verb_is(line, "VERIFY")) &&
+	    bytes_equal(irc_param(line, 0), BYTES("SUCCESS")))
+		irc_account_proved(network, irc_param(line, 1));
+	if (irc_multiline_hear(up, line) || irc_gap_hear(up, line) || irc_route_hear(network, line))
 		return;
 	/* A batch is a bracket of a server's own; what is in it is told as if it were not. */
 	if (irc_verb_is(line, "BATCH") || irc_verb_is(line, "ACK"))

@@ -49,22 +49,31 @@ static void history_free(struct history *history)
 static void answer(struct irc_client *client, struct history *history, struct irc_buffer *buffer,
 		   const struct irc_record *records, size_t count)
 {
-	const char *host = irc_conf_now()->hostname;
-	char batch[32], labelled[100] = "";
+	char name[400];
+	struct bytes target = irc_client_name(client, buffer->network, bytes_str(history->target),
+					      name, sizeof name);
+	struct irc_batched batch;
 	bool was = client->in_turn;
 	char *label = client->label;
+	/* Of long lines fewer: those farthest from where it asked from are left for the next question. */
+	bool newest =
+		history->sub == SUB_BEFORE || history->sub == SUB_LATEST ||
+		(history->sub == SUB_BETWEEN && history->point[0].seq > history->point[1].seq);
+	size_t fit = irc_client_fits(client, records, count, newest);
 
+	if (newest)
+		records += count - fit;
+	count = fit;
 	/* Records are formatted as they stand, so the label is written here. */
 	client->label = NULL;
 	client->in_turn = true;
-	snprintf(batch, sizeof batch, "C%llu", (unsigned long long)++client->batches);
-	if (history->label)
-		snprintf(labelled, sizeof labelled, "@label=%s ", history->label);
-	irc_client_say(client, "%s:%s BATCH +%s chathistory %s", labelled, host, batch,
-		       history->target);
+	irc_client_batch_begin(client, &batch, history->label, "chathistory", target);
 	for (size_t i = 0; i < count && client->state == IRC_CLIENT_HERE; i++)
-		irc_client_record(client, buffer, &records[i], batch);
-	irc_client_say(client, ":%s BATCH -%s", host, batch);
+		if ((records[i].kind & (IRC_KIND_EVENT | IRC_KIND_WORD)) !=
+			    (IRC_KIND_EVENT | IRC_REACT) ||
+		    client->caps & IRC_CAP(MESSAGE_TAGS))
+			irc_client_record(client, buffer, &records[i], batch.ref);
+	irc_client_batch_end(client, &batch);
 	client->label = label;
 	client->in_turn = was;
 	if (!was)
@@ -125,14 +134,49 @@ static bool from_ring(struct irc_client *client, struct history *history, struct
 
 /* --- the store ------------------------------------------------------------------------------ */
 
+/* FAIL as the answer to what was asked; reference: the one that is meant, or "". Takes the history. */
+static void give_up(struct irc_client *client, struct history *history,
+		    const struct irc_network *network, const char *code, const char *reference,
+		    const char *why)
+{
+	char name[400], context[800];
+	struct bytes target =
+		irc_client_name(client, network, bytes_str(history->target), name, sizeof name);
+
+	snprintf(context, sizeof context, "%s %.*s%s%s", sub_names[history->sub], (int)target.len,
+		 (const char *)target.at, reference[0] ? " " : "", reference);
+	irc_client_fail_labelled(client, history->label, "CHATHISTORY", code, context, why);
+	history_free(history);
+}
+
+static void unread(struct irc_client *client, struct history *history,
+		   const struct irc_network *network, const char *fault)
+{
+	char why[200];
+
+	snprintf(why, sizeof why, "Messages could not be retrieved: %s", fault);
+	give_up(client, history, network, "MESSAGE_ERROR", "", why);
+}
+
 static void on_page(struct irc_page *page)
 {
 	struct history *history = page->context;
-	struct irc_client *client = irc_client_of(page->user, history->client);
+	struct irc_client *client = page->user ? irc_client_of(page->user, history->client) : NULL;
+	bool here = client && page->buffer;
+	uint64_t kept = here ? page->buffer->ring.kept : 0;
+	bool told = here && page->is_off &&
+		    from_ring(client, history, page->buffer, page->from > kept ? page->from : kept,
+			      page->to, page->down);
 
-	if (client && page->buffer)
-		answer(client, history, page->buffer, page->records, page->count);
-	history_free(history);
+	if (here && !told && page->fault) {
+		unread(client, history, page->network, page->fault);
+	} else {
+		if (here && !told)
+			answer(client, history, page->buffer, page->records, page->count);
+		history_free(history);
+	}
+	if (client)
+		irc_client_answered(client);
 }
 
 /* Asks for [from, to); takes the history. */
@@ -162,7 +206,9 @@ static void tell(struct irc_client *client, struct history *history, struct irc_
 		    .context = history,
 		    .then = on_page,
 	    }))
-		history_free(history);
+		unread(client, history, buffer->network, "out of memory");
+	else
+		irc_client_asks(client);
 }
 
 /* --- places --------------------------------------------------------------------------------- */
@@ -255,6 +301,8 @@ static void on_seq(struct irc_ask *ask)
 	struct irc_network *network;
 	struct irc_buffer *buffer = NULL;
 	struct irc_client *client;
+	const char *fault = irc_ask_fault(ask);
+	bool is_off = ask->store.ask.fault == STORE_OFF;
 	uint64_t seq = 0;
 
 	if (ask->store.rows.count)
@@ -267,12 +315,23 @@ static void on_seq(struct irc_ask *ask)
 	client = user ? irc_client_of(user, history->client) : NULL;
 	if (!client || !buffer || buffer->id != history->buffer_id) {
 		history_free(history);
+		if (client)
+			irc_client_answered(client);
+		return;
+	}
+	if (fault && !is_off) {
+		unread(client, history, network, fault);
+		irc_client_answered(client);
 		return;
 	}
 	if (!seq && history->point[history->found].is_id) {
-		irc_client_fail(client, "CHATHISTORY", "INVALID_MSGREFTYPE",
-				sub_names[history->sub], "No such message");
-		history_free(history);
+		char reference[160];
+
+		snprintf(reference, sizeof reference, "msgid=%s",
+			 history->point[history->found].id);
+		give_up(client, history, network, "INVALID_MSGREFTYPE", reference,
+			"No such message");
+		irc_client_answered(client);
 		return;
 	}
 	/* Nothing in the store is that late: what the ring has. */
@@ -280,6 +339,7 @@ static void on_seq(struct irc_ask *ask)
 	history->point[history->found].exact = history->point[history->found].is_id;
 	history->found++;
 	find_next(client, history, buffer);
+	irc_client_answered(client);
 }
 
 /* Finds the places one behind the other, in the ring or the store. */
@@ -315,7 +375,7 @@ static void find_next(struct irc_client *client, struct history *history, struct
 		}
 		ask = irc_ask_new(is_id ? STORE_IRC_SEQ_OF : STORE_IRC_SEQ_FROM);
 		if (!ask) {
-			history_free(history);
+			unread(client, history, buffer->network, "out of memory");
 			return;
 		}
 		ask->store.number[0] = (int64_t)buffer->id;
@@ -324,12 +384,40 @@ static void find_next(struct irc_client *client, struct history *history, struct
 		ask->context = history;
 		irc_buffers_save();
 		irc_ask_send(ask, on_seq);
+		irc_client_asks(client);
 		return;
 	}
 	points_found(client, history, buffer);
 }
 
 /* --- CHATHISTORY ---------------------------------------------------------------------------- */
+
+/* FAIL with the subcommand, and the parameter that is meant (0: none). */
+static void refuse(struct irc_client *client, const struct irc_line *line, const char *code,
+		   unsigned param, const char *why)
+{
+	struct bytes sub = irc_client_context(irc_param(line, 0));
+	struct bytes word = param ? irc_client_context(irc_param(line, param)) : BYTES("");
+	char context[500];
+
+	snprintf(context, sizeof context, "%.*s%s%.*s", (int)sub.len, (const char *)sub.at,
+		 word.len ? " " : "", (int)word.len, (const char *)word.at);
+	irc_client_fail(client, "CHATHISTORY", code, context, "%s", why);
+}
+
+/* Digits; the most there are where it is more, or is not said. */
+static bool limit_parse(struct bytes text, unsigned *limit)
+{
+	uint64_t most = irc_conf_now()->history, number;
+
+	for (size_t i = 0; i < text.len; i++)
+		if (text.at[i] < '0' || text.at[i] > '9')
+			return false;
+	if (!bytes_to_u64(text, UINT32_MAX, &number) || !number || number > most)
+		number = most;
+	*limit = (unsigned)number;
+	return true;
+}
 
 static bool point_parse(struct history *history, struct bytes text)
 {
@@ -350,85 +438,138 @@ static bool point_parse(struct history *history, struct bytes text)
 	return true;
 }
 
-/* Which buffers had something said between two times: the newest last. */
-static void targets(struct irc_client *client, struct irc_network *network, struct history *history)
+/* A buffer, and when something was said there last. */
+struct found {
+	struct irc_buffer *buffer;
+	int64_t ms;
+};
+
+static int by_time(const void *left, const void *right)
 {
-	int64_t low = history->point[0].ms, high = history->point[1].ms;
-	const char *host = irc_conf_now()->hostname;
+	const struct found *a = left, *b = right;
+
+	return a->ms != b->ms ? (a->ms > b->ms) - (a->ms < b->ms)
+			      : (a->buffer->id > b->buffer->id) - (a->buffer->id < b->buffer->id);
+}
+
+/* Those whose newest line is between two times. False: no memory. */
+static bool targets_find(struct irc_network *network, int64_t low, int64_t high,
+			 struct found **list, size_t *count)
+{
+	struct found *larger =
+		realloc(*list, (*count + network->buffers.used + 1) * sizeof *larger);
 	struct irc_named *named;
 	uint32_t at = 0;
-	char batch[32], time[IRC_TIME_LEN + 1], name[400];
 
-	if (low > high) {
-		low = history->point[1].ms;
-		high = history->point[0].ms;
-	}
-	snprintf(batch, sizeof batch, "C%llu", (unsigned long long)++client->batches);
-	irc_client_say(client, ":%s BATCH +%s draft/chathistory-targets", host, batch);
-	while ((named = irc_index_next(&network->buffers, &at)) && history->limit) {
+	if (!larger)
+		return false;
+	*list = larger;
+	while ((named = irc_index_next(&network->buffers, &at))) {
 		struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
-		struct writer w = writer_of(time, sizeof time - 1);
-		struct bytes target;
 
-		if (!buffer->last_ms || buffer->last_ms <= low || buffer->last_ms >= high)
-			continue;
-		irc_time_write(&w, buffer->last_ms);
-		time[w.len] = '\0';
-		target =
-			irc_client_name(client, network, irc_named_bytes(named), name, sizeof name);
-		irc_client_say(client, "@batch=%s :%s CHATHISTORY TARGETS %.*s %s", batch, host,
-			       (int)target.len, (const char *)target.at, time);
-		history->limit--;
+		if (buffer->last_ms && buffer->last_ms > low && buffer->last_ms < high)
+			larger[(*count)++] = (struct found){buffer, buffer->last_ms};
 	}
-	irc_client_say(client, ":%s BATCH -%s", host, batch);
+	return true;
+}
+
+static void target_say(struct irc_client *client, const struct irc_batched *batch,
+		       const struct found *found)
+{
+	char time[IRC_TIME_LEN + 1], name[400];
+	struct writer w = writer_of(time, sizeof time - 1);
+	struct bytes target =
+		irc_client_name(client, found->buffer->network,
+				irc_named_bytes(&found->buffer->named), name, sizeof name);
+
+	irc_time_write(&w, found->ms);
+	time[w.len] = '\0';
+	irc_client_say(client, "%s:%s CHATHISTORY TARGETS %.*s %s", batch->tag,
+		       irc_conf_now()->hostname, (int)target.len, (const char *)target.at, time);
+}
+
+/* By their time; where there are more than are asked for, those nearest the time that was said first. network
+ * NULL: all of them. Takes the history. */
+static void targets(struct irc_client *client, const struct irc_network *network,
+		    struct history *history)
+{
+	int64_t a = history->point[0].ms, b = history->point[1].ms;
+	struct found *list = NULL;
+	size_t count = 0, from, most = history->limit;
+	struct irc_batched batch;
+	bool good = true;
+
 	history_free(history);
+	for (struct irc_network *n = client->user->networks; n && good; n = n->next)
+		if (!network || n == network)
+			good = targets_find(n, a < b ? a : b, a < b ? b : a, &list, &count);
+	if (!good) {
+		irc_client_fail(client, "CHATHISTORY", "MESSAGE_ERROR", "TARGETS", "out of memory");
+		free(list);
+		return;
+	}
+	if (count)
+		qsort(list, count, sizeof *list, by_time);
+	from = a > b && count > most ? count - most : 0;
+	irc_client_batch_begin(client, &batch, NULL, "draft/chathistory-targets", BYTES(""));
+	for (size_t i = from; i < count && i - from < most; i++)
+		target_say(client, &batch, &list[i]);
+	irc_client_batch_end(client, &batch);
+	free(list);
 }
 
 void irc_history(struct irc_client *client, struct irc_network *network,
 		 const struct irc_line *line)
 {
 	struct history *history = calloc(1, sizeof *history);
-	unsigned sub = 0, first;
+	unsigned sub = 0, first, last;
 	struct irc_buffer *buffer;
-	uint64_t limit;
+	struct bytes target;
 
 	if (!history)
 		return;
 	while (sub < SUBS && !bytes_equal_nocase(irc_param(line, 0), bytes_str(sub_names[sub])))
 		sub++;
 	if (sub == SUBS || line->count < (sub == SUB_TARGETS || sub == SUB_BETWEEN ? 4u : 3u)) {
-		irc_client_fail(client, "CHATHISTORY",
-				sub == SUBS ? "INVALID_PARAMS" : "NEED_MORE_PARAMS", "",
-				"That is no question about history");
+		refuse(client, line,
+		       sub == SUBS && line->count ? "INVALID_PARAMS" : "NEED_MORE_PARAMS", 0,
+		       sub == SUBS ? "There is no such question" : "It says more than that");
 		history_free(history);
 		return;
 	}
 	history->sub = (enum sub)sub;
 	first = sub == SUB_TARGETS ? 1 : 2;
+	last = first + (sub == SUB_BETWEEN || sub == SUB_TARGETS);
 	if (!(sub == SUB_LATEST && bytes_equal(irc_param(line, 2), BYTES("*"))) &&
 	    (!point_parse(history, irc_param(line, first)) ||
-	     ((sub == SUB_BETWEEN || sub == SUB_TARGETS) &&
-	      !point_parse(history, irc_param(line, first + 1))))) {
-		irc_client_fail(client, "CHATHISTORY", "INVALID_PARAMS", sub_names[sub],
-				"A reference is timestamp=… or msgid=…");
+	     (last > first && !point_parse(history, irc_param(line, last))))) {
+		refuse(client, line, "INVALID_PARAMS", history->points ? last : first,
+		       "A reference is timestamp=… or msgid=…");
 		history_free(history);
 		return;
 	}
-	if (!bytes_to_u64(line->param[line->count - 1], UINT32_MAX, &limit))
-		limit = 0;
-	if (limit == 0 || limit > irc_conf_now()->history)
-		limit = irc_conf_now()->history;
-	history->limit = (unsigned)limit;
+	if (!limit_parse(irc_param(line, last + 1), &history->limit)) {
+		refuse(client, line, "INVALID_PARAMS", last + 1, "A limit is a number");
+		history_free(history);
+		return;
+	}
+	if (!network && (sub != SUB_TARGETS || !client->multi)) {
+		refuse(client, line, "INVALID_TARGET", 1,
+		       client->multi ? "Say NAME/NETWORK" : "No such target here");
+		history_free(history);
+		return;
+	}
 	history->client = client->number;
 	if (sub == SUB_TARGETS) {
 		targets(client, network, history);
 		return;
 	}
-	buffer = irc_buffer_find(network, irc_param(line, 1));
-	history->target = irc_copy(irc_param(line, 1));
+	target = irc_param(line, 1);
+	(void)irc_client_network_of(client, &target);
+	buffer = irc_buffer_find(network, target);
+	history->target = irc_copy(target);
 	if (!buffer || !history->target) {
-		irc_client_fail(client, "CHATHISTORY", "INVALID_TARGET", sub_names[sub],
-				"There is no history of this target");
+		refuse(client, line, "INVALID_TARGET", 1, "There is no history of this target");
 		history_free(history);
 		return;
 	}
@@ -444,19 +585,40 @@ void irc_history(struct irc_client *client, struct irc_network *network,
 
 /* --- MARKREAD ------------------------------------------------------------------------------- */
 
+/* FAIL with the target, and the time where there is one. */
+static void refuse_mark(struct irc_client *client, const struct irc_line *line, const char *why)
+{
+	struct bytes target = irc_client_context(irc_param(line, 0));
+	struct bytes time = line->count > 1 ? irc_client_context(irc_param(line, 1)) : BYTES("");
+	char context[500];
+
+	snprintf(context, sizeof context, "%.*s%s%.*s", (int)target.len, (const char *)target.at,
+		 time.len ? " " : "", (int)time.len, (const char *)time.at);
+	irc_client_fail(client, irc_verb_is(line, "READ") ? "READ" : "MARKREAD", "INVALID_PARAMS",
+			context, "%s", why);
+}
+
 void irc_markread(struct irc_client *client, struct irc_network *network,
 		  const struct irc_line *line)
 {
 	struct bytes target = irc_param(line, 0), time = irc_param(line, 1);
-	struct irc_buffer *buffer = irc_buffer_find(network, target);
+	struct irc_buffer *buffer;
 	int64_t ms, now = wall_now_us() / 1000;
 
+	if (!network) {
+		refuse_mark(client, line,
+			    client->multi ? "Say NAME/NETWORK" : "No such target here");
+		return;
+	}
+	(void)irc_client_network_of(client, &target);
+	buffer = irc_buffer_find(network, target);
 	if (!buffer) {
 		if (line->count > 1 && target.len && target.len < IRC_NAME_MAX)
 			buffer = irc_buffer_make(network, target);
 		if (!buffer) {
 			irc_client_say(client, ":%s MARKREAD %.*s *", irc_conf_now()->hostname,
-				       (int)target.len, (const char *)target.at);
+				       (int)irc_param(line, 0).len,
+				       (const char *)irc_param(line, 0).at);
 			return;
 		}
 	}
@@ -466,7 +628,7 @@ void irc_markread(struct irc_client *client, struct irc_network *network,
 	}
 	if (!bytes_start_with(time, BYTES("timestamp=")) ||
 	    !irc_time_parse(bytes_skip(time, 10), &ms)) {
-		irc_client_fail(client, "MARKREAD", "INVALID_PARAMS", "", "A time is timestamp=…");
+		refuse_mark(client, line, "A time is timestamp=…");
 		return;
 	}
 	/* It never goes back, and never beyond now. */

@@ -19,7 +19,10 @@ struct question {
 	struct conn *conn;
 	struct worker *worker;
 	struct address peer;
+	struct tcp_end asked; /* where the question came to */
 	uint16_t ours, theirs;
+	unsigned count;                /* of those whose ports these are */
+	bool exact;                    /* name is of one who comes from there, too */
 	char name[2 * NAME_BYTES + 1]; /* "": nobody yet */
 };
 
@@ -32,13 +35,25 @@ static void name_of(char *out, const char *user)
 		snprintf(out + 2 * (size_t)i, 3, "%02x", hash[i]);
 }
 
-static bool is_it(const struct question *question, const struct irc_upstream *up)
+static bool has_ports(const struct question *question, const struct irc_upstream *up)
 {
 	/* address_at is that of the next one to be tried. */
 	const struct address *to = &up->addresses[up->address_at ? up->address_at - 1 : 0];
 
-	return up->address_at && up->local_port == question->ours && to->port == question->theirs &&
+	return up->address_at && up->local.port == question->ours && to->port == question->theirs &&
 	       address_same_ip(to, &question->peer);
+}
+
+/* Users who come from addresses of their own (irc.addresses) may have the same port. Behind a translation of
+ * addresses the one that was asked is not the one that he comes from: then the ports must be enough. */
+static void look_at(struct question *question, const struct irc_user *user,
+		    const struct irc_upstream *up)
+{
+	if (question->exact || !has_ports(question, up))
+		return;
+	question->count++;
+	question->exact = memcmp(up->local.ip, question->asked.ip, sizeof up->local.ip) == 0;
+	name_of(question->name, user->name);
 }
 
 static void visit(struct baton *baton, struct worker *worker)
@@ -49,13 +64,13 @@ static void visit(struct baton *baton, struct worker *worker)
 
 	(void)worker;
 	enter_worker();
-	while (irc_here.runs && !question->name[0] &&
+	while (irc_here.runs && !question->exact &&
 	       (named = irc_index_next(&irc_here.users, &at))) {
 		const struct irc_user *user = container_of(named, struct irc_user, named);
 
 		for (const struct irc_network *n = user->networks; n; n = n->next)
-			if (n->up && is_it(question, n->up))
-				name_of(question->name, user->name);
+			if (n->up)
+				look_at(question, user, n->up);
 	}
 }
 
@@ -68,7 +83,7 @@ static void deliver_answer(struct message *message)
 
 	enter_worker();
 	irc_ident_write(&w, question->ours, question->theirs,
-			question->name[0] ? question->name : NULL);
+			question->exact || question->count == 1 ? question->name : NULL);
 	free(question);
 	conn_send(conn, writer_done(&w), conn_drop);
 }
@@ -105,6 +120,7 @@ static void serve(struct conn *conn)
 	question->conn = conn;
 	question->worker = conn_worker(conn);
 	question->peer = conn_request(conn)->peer;
+	question->asked = tcp_local(conn_link(conn).fd);
 	question->baton.visit = visit;
 	question->baton.home = home;
 	conn_wait(conn);

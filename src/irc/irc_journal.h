@@ -13,7 +13,8 @@
 
 #include "irc/irc_ring.h"
 
-#define IRC_JOURNAL_MAX 16384u
+#define IRC_JOURNAL_MAX \
+	16384u /* notes: who is further behind goes on from its places in the rings */
 
 struct irc_note {
 	struct irc_ring *ring; /* NULL: it is gone */

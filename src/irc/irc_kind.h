@@ -12,6 +12,7 @@ enum irc_kind {
 	IRC_KIND_COPY = 0x400,  /* of a line that those who were there got otherwise: QUIT, NICK */
 	IRC_KIND_LIVE = 0x800,  /* for those who are there: never again, and not kept */
 	IRC_KIND_PRIVATE = 0x1000, /* of a conversation, not of a channel */
+	IRC_KIND_LINES = 0x4000,   /* its text has several lines: proto/irc_lines.h */
 	IRC_KIND_PAST = 0x2000,    /* of a gap that was filled: not live for anybody */
 
 	IRC_JOIN = 1,
@@ -28,4 +29,6 @@ enum irc_kind {
 	IRC_SETNAME,
 	IRC_REDACT,
 	IRC_OTHER,
+	IRC_METADATA,
+	IRC_REACT, /* TAGMSG that is kept */
 };

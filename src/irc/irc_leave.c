@@ -10,12 +10,14 @@
 #include "core/log.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_gap.h"
+#include "irc/irc_multiline.h"
 #include "irc/irc_network.h"
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
 
-#define ROWS_MAX   16384u
-#define HEADS_MAX  (1u << 20)
+/* Address space, of which only what is used costs memory; a network beyond is connected to anew. */
+#define ROWS_MAX   16384u     /* networks of a worker */
+#define HEADS_MAX  (1u << 20) /* and rings */
 #define TEXT_MAX   64000u
 #define SETTLES_MS 5000
 #define TABLE_PAGE 4096 /* rows begin behind it */
@@ -43,7 +45,9 @@ struct left_row {
 	struct irc_isupport is;
 	uint32_t len[LEFT_TEXTS];
 	bool is_away;
-	uint8_t pad[63];
+	uint8_t gap[3]; /* was zero before */
+	uint32_t multiline_bytes, multiline_lines;
+	uint8_t pad[52];
 	uint8_t text[TEXT_MAX];
 };
 
@@ -163,6 +167,8 @@ static bool row_fill(struct left_row *row, const struct irc_network *network)
 	row->place = up->place;
 	row->is = network->is;
 	row->is_away = network->is_away;
+	row->multiline_bytes = network->multiline_bytes;
+	row->multiline_lines = network->multiline_lines;
 	if (!put_text(row, &w, LEFT_USER, bytes_str(network->user->name)) ||
 	    !put_text(row, &w, LEFT_NICK, bytes_str(network->nick)) ||
 	    !put_text(row, &w, LEFT_USERHOST, bytes_str(network->userhost)) ||
@@ -191,9 +197,6 @@ static void leave_network(struct irc_network *network)
 	/* One that is about to be told something is not left: it is made anew. */
 	if (!up || up->phase != IRC_PHASE_TALKS || !up->ready || up->skips)
 		return;
-	irc_gaps_finish(up);
-	if (network->up != up || up->phase != IRC_PHASE_TALKS)
-		return;
 	row = table_take(&rows, &network->left);
 	if (!row)
 		return;
@@ -215,6 +218,24 @@ static void leave_head(const struct irc_buffer *buffer)
 	row->buffer = buffer->id;
 	row->head = buffer->ring.head;
 	table_settle(&heads, at);
+}
+
+void irc_leave_hush(void)
+{
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	irc_here.hushed = true;
+	while ((named = irc_index_next(&irc_here.users, &at)))
+		for (struct irc_network *n = container_of(named, struct irc_user, named)->networks;
+		     n; n = n->next) {
+			if (!n->up)
+				continue;
+			irc_upstream_pause(n->up);
+			irc_multiline_finish(n->up);
+			if (n->up)
+				irc_gaps_finish(n->up);
+		}
 }
 
 void irc_leave_all(void)
@@ -251,10 +272,14 @@ void irc_leave_stay(void)
 	struct irc_named *named;
 	uint32_t at = 0;
 
+	irc_here.hushed = false;
 	while ((named = irc_index_next(&irc_here.users, &at)))
 		for (struct irc_network *n = container_of(named, struct irc_user, named)->networks;
-		     n; n = n->next)
+		     n; n = n->next) {
 			n->is_left = false;
+			if (n->up)
+				irc_upstream_resume(n->up);
+		}
 	give_all(&rows);
 	give_all(&heads);
 }
@@ -411,6 +436,8 @@ RUNS_ON(on_worker) static bool adopt(const struct left_row *row)
 	irc_set(&network->isupport, text_of(row, LEFT_ISUPPORT));
 	network->caps = row->caps;
 	network->is_away = row->is_away;
+	network->multiline_bytes = row->multiline_bytes;
+	network->multiline_lines = row->multiline_lines;
 	/* With which words is asked for again when it changes. */
 	irc_set(&network->away_said, row->is_away ? BYTES("*") : BYTES(""));
 	network->welcome_done = true;

@@ -21,7 +21,10 @@ void irc_leave_know(void);
 RUNS_ON(on_worker) MUST_CHECK int irc_leave_open(struct worker *worker);
 RUNS_ON(on_worker) void irc_leave_close(void);
 
-/* Before the moment; and when it did not come. */
+/* A while before: neither servers nor clients are heard any more, and what waited for more of the same is
+ * heard as it is. What was asked for until now can get to disk, where the next server finds it. */
+RUNS_ON(on_worker) void irc_leave_hush(void);
+/* At the moment; and when it did not come: all are heard again. */
 RUNS_ON(on_worker) void irc_leave_all(void);
 RUNS_ON(on_worker) void irc_leave_stay(void);
 

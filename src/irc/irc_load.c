@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "core/estate.h"
 #include "core/log.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_cursors.h"
@@ -11,7 +12,7 @@
 #include "irc/irc_user.h"
 #include "store/store_irc.h"
 
-#define WAIT_MS 5000
+#define WAIT_MS 5000 /* for the database, before doors open without it */
 
 /* What is read, one table behind the other. */
 static const enum store_irc_query tables[] = {STORE_IRC_USERS,     STORE_IRC_NETWORKS,
@@ -173,6 +174,7 @@ static void passwords_take(const struct worker *worker)
 		const char *name = text_at(rows, i, 1);
 		struct irc_user *user =
 			is_ours(name, worker) ? irc_user_make(bytes_str(name)) : NULL;
+		struct address address;
 		struct irc_password *password = user && store_cell(rows, i, 4)->len == 32
 							? calloc(1, sizeof *password)
 							: NULL;
@@ -181,10 +183,13 @@ static void passwords_take(const struct worker *worker)
 			continue;
 		password->id = (uint64_t)number_at(rows, i, 0);
 		password->label = irc_copy(bytes_str(text_at(rows, i, 2)));
+		password->fingerprint = irc_copy(bytes_str(text_at(rows, i, 8)));
 		password->is_certificate = strcmp(text_at(rows, i, 3), "certificate") == 0;
 		memcpy(password->hash, text_at(rows, i, 4), 32);
 		password->created_ms = number_at(rows, i, 5);
 		password->used_ms = number_at(rows, i, 6);
+		if (address_parse_ip(bytes_str(text_at(rows, i, 7)), &address))
+			memcpy(password->ip, address.ip, sizeof password->ip);
 		password->next = user->passwords;
 		user->passwords = password;
 	}
@@ -355,6 +360,9 @@ static void ask_next(void)
 	if (load.at == COUNT_OF(tables)) {
 		ids_take();
 		irc_cursors_each(found_cursor, NULL);
+		/* One that is taken over from still has the file. */
+		if (!estate_is_adopted() || estate_of_crashed())
+			irc_cursors_reclaim();
 		if (load.cursor_count)
 			qsort(load.cursors, load.cursor_count, sizeof *load.cursors, by_buffer);
 		load.baton.visit = on_visit;

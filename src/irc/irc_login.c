@@ -13,12 +13,15 @@
 #include "edge/proto/base64.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_crypto.h"
+#include "irc/irc_metadata.h"
 #include "irc/irc_network.h"
+#include "irc/irc_service.h"
+#include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
 #include "irc/irc_verifier.h"
 #include "irc/proto/irc_bearer.h"
 
-#define RESPONSE_MAX 10240u
+#define RESPONSE_MAX 10240u /* of AUTHENTICATE, in base64: tokens have some 2,000 bytes */
 
 /* --- life ----------------------------------------------------------------------------------- */
 
@@ -41,6 +44,7 @@ void irc_login_free(struct irc_client *client)
 	free(login->pass);
 	free(login->bind);
 	free(login->away);
+	free(login->as);
 	free(login);
 }
 
@@ -167,7 +171,7 @@ static void login_refused(struct irc_client *client, const char *why)
 
 	client->state = IRC_CLIENT_STRANGER;
 	if (login->by_sasl) {
-		login->by_sasl = login->by_certificate = false;
+		login->by_sasl = false;
 		sasl_reset(login);
 		irc_client_number(client, 904, ":%s", why);
 		irc_client_wake(client, (struct bytes){0});
@@ -177,30 +181,73 @@ static void login_refused(struct irc_client *client, const char *why)
 	irc_client_end(client, why);
 }
 
-static void login_wrong(struct irc_client *client)
+/* Whether it may try now; who has guessed wrong too often is refused. */
+static enum lockout_word may_try(struct irc_client *client, enum lockout_kind kind,
+				 struct bytes account, const struct bytes *parts, size_t count)
+{
+	struct lockout_rules rules = access_lockout_rules();
+	struct lockout_try *attempt = &client->login->attempt;
+	enum lockout_word word;
+	unsigned wait_s;
+
+	*attempt = lockout_try_of(kind, &client->peer, account, parts, count);
+	word = lockout_ask(&rules, attempt, mono_now(), &wait_s);
+	if (word == LOCKOUT_WAIT) {
+		metric_add(METRIC_edge_lockout_refusals, 1);
+		login_refused(client, kind == LOCKOUT_TOKEN
+					      ? "Too many wrong tokens, try again later"
+					      : "Too many wrong passwords, try again later");
+	}
+	return word;
+}
+
+static void count_wrong(const struct irc_client *client)
 {
 	struct lockout_rules rules = access_lockout_rules();
 	char text[ADDRESS_TEXT_MAX + 1];
 	uint64_t wait = lockout_wrong(&rules, &client->login->attempt, mono_now());
 
-	metric_add(METRIC_edge_auth_failures, 1);
 	if (wait) {
 		metric_add(METRIC_edge_lockouts, 1);
 		log_warnx("irc", "locked out", kv_str("address", address_text(&client->peer, text)),
 			  kv_str("user", client->login->user), kv_ms("wait", wait));
 	}
+}
+
+static void login_wrong(struct irc_client *client)
+{
+	metric_add(METRIC_edge_auth_failures, 1);
+	count_wrong(client);
 	login_refused(client, "Invalid username or password");
+}
+
+/* What was asked about it is answered. False: it went meanwhile, and nobody else has the login now. */
+static bool is_still_there(struct irc_client *client)
+{
+	client->login->checks = false;
+	if (client->state != IRC_CLIENT_GONE)
+		return true;
+	if (client->orphan)
+		irc_client_free(client);
+	return false;
 }
 
 static void next_stage(struct irc_client *client);
 static void login_check(struct irc_client *client);
 
-/* The password was right. */
+static void stored_digest(const struct irc_login *login, uint8_t out[AUTH_DIGEST_SIZE])
+{
+	auth_hash(out, "irc login", bytes_str(stored_at(login, login->stage)));
+}
+
+/* The password was right. If it is another one by now, its verifier must not be tied to that. */
 static void learn(const struct irc_login *login)
 {
 	struct irc_user *user = irc_user_make(bytes_str(login->user));
+	uint8_t now[AUTH_DIGEST_SIZE];
 
-	if (user)
+	stored_digest(login, now);
+	if (user && auth_same(now, login->against))
 		irc_verifier_learn(user, bytes_str(login->given), stored_at(login, login->stage));
 }
 
@@ -210,13 +257,8 @@ static void on_checked(struct auth_check *check, enum auth_result result)
 	struct irc_client *client = login->client;
 
 	enter_worker();
-	login->checks = false;
-	if (client->state == IRC_CLIENT_GONE) {
-		/* It went while its password was looked at; nobody else has the login now. */
-		if (client->orphan)
-			irc_client_free(client);
+	if (!is_still_there(client))
 		return;
-	}
 	if (result == AUTH_YES) {
 		lockout_right(&login->attempt, mono_now());
 		learn(login);
@@ -229,6 +271,31 @@ static void on_checked(struct auth_check *check, enum auth_result result)
 	}
 }
 
+/* What a token is worth. */
+static void token_judged(struct irc_client *client, bool good)
+{
+	struct irc_login *login = client->login;
+
+	if (!good) {
+		metric_add(METRIC_edge_auth_failures, 1);
+		/* A client that comes again and again with one that has ended locks nobody out. */
+		if (!login->is_stale)
+			count_wrong(client);
+		login_refused(client, "Invalid token");
+		return;
+	}
+	lockout_right(&login->attempt, mono_now());
+	/* The name that it wanted may say a network and a client too. */
+	if (login->user[0] && strcmp(login->user, login->outside.user) != 0) {
+		login_refused(client, "That token is another's");
+		return;
+	}
+	memcpy(login->user, login->outside.user, sizeof login->user);
+	login->is_proven = true;
+	if (!login_moves(client))
+		login_check(client);
+}
+
 /* Others know him, or not. */
 static void on_answered(struct irc_auth *outside, enum auth_result result)
 {
@@ -236,33 +303,34 @@ static void on_answered(struct irc_auth *outside, enum auth_result result)
 	struct irc_client *client = login->client;
 
 	enter_worker();
-	login->checks = false;
-	if (client->state == IRC_CLIENT_GONE) {
-		if (client->orphan)
-			irc_client_free(client);
+	if (!is_still_there(client))
 		return;
-	}
 	client->state = IRC_CLIENT_STRANGER;
 	if (result == AUTH_BUSY) {
 		login_refused(client, "Who you are cannot be asked now, try again");
-	} else if (login->by_token && result == AUTH_YES) {
-		/* The name that it wanted may say a network and a client too. */
-		if (login->user[0] && strcmp(login->user, outside->user) != 0) {
-			login_refused(client, "That token is another's");
-			return;
-		}
-		memcpy(login->user, outside->user, sizeof login->user);
-		login->is_proven = true;
-		if (!login_moves(client))
-			login_check(client);
-	} else if (login->by_token) {
-		login_refused(client, "Invalid token");
+	} else if (outside->by_token) {
+		token_judged(client, result == AUTH_YES);
 	} else if (result == AUTH_YES) {
 		lockout_right(&login->attempt, mono_now());
 		login_in(client);
 	} else {
 		login_wrong(client);
 	}
+}
+
+static void ask_outside(struct irc_client *client)
+{
+	struct irc_login *login = client->login;
+
+	login->outside.done = on_answered;
+	if (!irc_auth_wanted(login->user)) {
+		login_wrong(client);
+		return;
+	}
+	login->checks =
+		irc_auth_password(&login->outside, login->user, login->given, &client->peer);
+	if (!login->checks)
+		login_refused(client, "Who you are cannot be asked now, try again");
 }
 
 static void next_stage(struct irc_client *client)
@@ -273,14 +341,11 @@ static void next_stage(struct irc_client *client)
 		login->stage++;
 	login->client = client;
 	if (login->stage == STAGE_END) {
-		login->outside.done = on_answered;
-		login->checks = irc_auth_wanted(login->user) &&
-				irc_auth_password(&login->outside, login->user, login->given);
-		if (!login->checks)
-			login_wrong(client);
+		ask_outside(client);
 		return;
 	}
 	login->checks = true;
+	stored_digest(login, login->against);
 	auth_start(&login->check, &irc_here.worker->loop, stored_at(login, login->stage),
 		   bytes_str(login->given), on_checked);
 }
@@ -289,7 +354,6 @@ static void next_stage(struct irc_client *client)
 static void login_check(struct irc_client *client)
 {
 	struct irc_login *login = client->login;
-	struct lockout_rules rules = access_lockout_rules();
 	struct irc_user *user = irc_user_find(bytes_str(login->user));
 	const struct account *account = account_find(account_book(), bytes_str(login->user));
 	struct irc_password *password =
@@ -299,16 +363,13 @@ static void login_check(struct irc_client *client)
 	struct bytes parts[] = {BYTES("irc"), bytes_str(login->given),
 				bytes_str(stored_at(login, STAGE_SETTINGS)),
 				bytes_str(stored_at(login, STAGE_USER))};
-	unsigned wait_s;
 
 	client->state = IRC_CLIENT_CHECKS;
 	if (login->is_proven) {
 		login_in(client);
 		return;
 	}
-	login->attempt = lockout_try_of(LOCKOUT_PEOPLE, &client->peer, bytes_str(login->user),
-					parts, COUNT_OF(parts));
-	switch (lockout_ask(&rules, &login->attempt, mono_now(), &wait_s)) {
+	switch (may_try(client, LOCKOUT_PEOPLE, bytes_str(login->user), parts, COUNT_OF(parts))) {
 	case LOCKOUT_GO: break;
 	case LOCKOUT_WRONG:
 		/* One that was revoked and given again under the same letters is right now. */
@@ -316,13 +377,12 @@ static void login_check(struct irc_client *client)
 			break;
 		login_refused(client, "Invalid username or password");
 		return;
-	case LOCKOUT_WAIT:
-		metric_add(METRIC_edge_lockout_refusals, 1);
-		login_refused(client, "Too many wrong passwords, try again later");
-		return;
+	case LOCKOUT_WAIT: return;
 	}
 	if (password) {
 		lockout_right(&login->attempt, mono_now());
+		if (login->by_certificate)
+			irc_certificate_seen(user, password, bytes_str(login->given));
 		irc_password_used(password, client->peer.ip);
 		login_in(client);
 		return;
@@ -351,23 +411,17 @@ static void sasl_say(struct irc_client *client, struct bytes text)
 static void scram_begin(struct irc_client *client)
 {
 	struct irc_login *login = client->login;
-	struct lockout_rules rules = access_lockout_rules();
 	struct bytes parts[] = {BYTES("irc scram"), irc_pipe_bytes(&login->first)};
 	const char *const stored[2] = {stored_at(login, STAGE_SETTINGS),
 				       stored_at(login, STAGE_USER)};
 	char nonce[33], out[250];
 	struct writer w = writer_of(out, sizeof out);
 	struct irc_scram_key key;
-	unsigned wait_s;
 
 	login->by_sasl = true;
-	login->attempt = lockout_try_of(LOCKOUT_PEOPLE, &client->peer, bytes_str(login->user),
-					parts, COUNT_OF(parts));
-	if (lockout_ask(&rules, &login->attempt, mono_now(), &wait_s) == LOCKOUT_WAIT) {
-		metric_add(METRIC_edge_lockout_refusals, 1);
-		login_refused(client, "Too many wrong passwords, try again later");
+	if (may_try(client, LOCKOUT_PEOPLE, bytes_str(login->user), parts, COUNT_OF(parts)) ==
+	    LOCKOUT_WAIT)
 		return;
-	}
 	auth_random_hex(nonce, 16);
 	login->scram_is_real = irc_verifier_find(irc_user_find(bytes_str(login->user)),
 						 bytes_str(login->user), stored, &key);
@@ -414,21 +468,52 @@ static bool scram_step(struct irc_client *client, struct bytes said)
 static void sasl_reset(struct irc_login *login)
 {
 	login->mechanism = IRC_SASL_NONE;
+	login->by_certificate = false;
 	irc_pipe_fini(&login->response);
 	irc_pipe_fini(&login->first);
 	free(login->scram);
 	login->scram = NULL;
 	login->scram_proved = login->scram_is_real = false;
+	free(login->as);
+	login->as = NULL;
 }
 
 /* --- in ------------------------------------------------------------------------------------- */
 
 static void login_finish(struct irc_client *client);
 
+/* He is who he says, and wants to be somebody else (RFC 4616 section 2: the authorization identity). */
+static void login_as(struct irc_client *client)
+{
+	struct irc_login *login = client->login;
+	const struct account *account;
+	char by[IRC_USER_SIZE], text[ADDRESS_TEXT_MAX + 1];
+
+	memcpy(by, login->user, sizeof by);
+	name_split(login, bytes_str(login->as));
+	free(login->as);
+	login->as = NULL;
+	account = account_find(account_book(), bytes_str(login->user));
+	if (!irc_is_admin(by) || (!irc_is_admin(login->user) && (!account || account->disabled))) {
+		login_refused(client, "You may not be somebody else");
+		return;
+	}
+	log_info("irc", "logged in as another", kv_str("user", by), kv_str("as", login->user),
+		 kv_str("address", address_text(&client->peer, text)));
+	client->state = IRC_CLIENT_STRANGER;
+	login->is_proven = true;
+	if (!login_moves(client))
+		login_check(client);
+}
+
 static void login_in(struct irc_client *client)
 {
 	struct irc_login *login = client->login;
 
+	if (login->as) {
+		login_as(client);
+		return;
+	}
 	login->is_in = true;
 	client->state = IRC_CLIENT_STRANGER;
 	sodium_memzero(login->given, sizeof login->given);
@@ -461,7 +546,7 @@ void irc_login_go_on(struct irc_client *client)
 	struct irc_login *login = client->login;
 
 	if (!login || client->state != IRC_CLIENT_STRANGER || login->negotiates || !client->nick ||
-	    !login->username)
+	    !login->username || irc_here.hushed)
 		return;
 	if (login->is_in) {
 		login_finish(client);
@@ -507,6 +592,48 @@ void irc_login_arrived(struct irc_client *client)
 		irc_client_wake(client, (struct bytes){0});
 }
 
+/* "irc.example.org", or with a port: a network that is tried by TLS, and is his when it lets him in. */
+static struct irc_network *network_of_host(struct irc_user *user, struct bytes name)
+{
+	struct irc_network *network;
+	struct irc_place place;
+	char addr[120];
+	struct writer w = writer_of(addr, sizeof addr - 1);
+
+	writer_str(&w, "ircs://");
+	writer_put(&w, name);
+	addr[w.len] = '\0';
+	if (bytes_find(name, '.') == name.len || !writer_ok(&w) ||
+	    !irc_upstream_place(addr, 0, &place) || !irc_is_hostname(bytes_str(place.host)) ||
+	    user->network_count >= irc_user_networks_most(user))
+		return NULL;
+	network = irc_network_make(user, irc_id_next(IRC_ID_NETWORK), name);
+	if (!network)
+		return NULL;
+	network->is_trial = true;
+	if (irc_network_set(network, BYTES("addr"), bytes_str(addr))) {
+		irc_network_drop(network, false);
+		return NULL;
+	}
+	irc_clients_new_network(network);
+	irc_network_start(network);
+	return network;
+}
+
+static void network_missing(struct irc_client *client, const struct irc_user *user,
+			    const char *name)
+{
+	char known[300];
+	struct writer w = writer_of(known, sizeof known - 1);
+
+	for (const struct irc_network *n = user->networks; n && writer_ok(&w); n = n->next) {
+		writer_str(&w, n == user->networks ? "; there are: " : ", ");
+		writer_str(&w, n->name);
+	}
+	known[writer_ok(&w) ? w.len : 0] = '\0';
+	irc_client_number(client, 464, ":There is no network of this name: %s%s", name, known);
+}
+
 /* Which network it meant. False: it is gone. */
 static bool choose_network(struct irc_client *client, struct irc_user *user)
 {
@@ -518,9 +645,10 @@ static bool choose_network(struct irc_client *client, struct irc_user *user)
 		network = irc_network_of_id(user, id);
 	else if (login->network[0] && strcmp(login->network, "*") != 0)
 		network = irc_network_find(user, bytes_str(login->network));
+	if (!network && !login->bind)
+		network = network_of_host(user, bytes_str(login->network));
 	if ((login->bind || (login->network[0] && strcmp(login->network, "*") != 0)) && !network) {
-		irc_client_number(client, 464, ":There is no network of this name: %s",
-				  login->bind ? login->bind : login->network);
+		network_missing(client, user, login->bind ? login->bind : login->network);
 		irc_client_end(client, "No such network");
 		return false;
 	}
@@ -564,19 +692,18 @@ static void login_finish(struct irc_client *client)
 	if (login->away && login->away[0]) {
 		client->away = true;
 		if (strcmp(login->away, "*") != 0) {
-			free(user->away);
-			user->away = irc_copy(bytes_str(login->away));
+			(void)irc_user_set(user, &user->away, bytes_str(login->away));
 		}
 	}
 	/* A first login without anything set: the nick that he came with is as good as any. */
 	if (!user->nick[0] && irc_is_nick(bytes_str(client->nick))) {
-		irc_set(&user->nick, bytes_str(client->nick));
-		irc_set(&user->realname, irc_str(login->realname));
-		irc_user_keep(user);
+		(void)irc_user_set(user, &user->nick, bytes_str(client->nick));
+		(void)irc_user_set(user, &user->realname, irc_str(login->realname));
 	}
 	if (!choose_network(client, user) || client->state == IRC_CLIENT_GONE)
 		return;
 	network = irc_client_network(client);
+	client->bound = login->bind != NULL;
 	client->registered = true;
 	metric_add(METRIC_irc_logins, 1);
 	log_info("irc", "client in", kv_str("user", user->name),
@@ -585,6 +712,8 @@ static void login_finish(struct irc_client *client)
 		 kv_bool("tls", client->secure));
 	irc_client_welcome(client);
 	irc_login_free(client);
+	if (client->state == IRC_CLIENT_HERE)
+		irc_metadata_welcome(client);
 	if (client->state == IRC_CLIENT_HERE)
 		irc_client_attach(client);
 	client->login_new_device = false;
@@ -614,10 +743,42 @@ static bool sasl_take(struct irc_client *client, struct bytes said)
 		return false;
 	bytes_to_str(plain.password, login->given, sizeof login->given);
 	name_split(login, plain.user);
-	return true;
+	/* What names himself says nothing. */
+	if (plain.authorize.len && plain.authorize.len < 200) {
+		char name[IRC_USER_SIZE];
+		struct bytes whole = plain.authorize;
+		size_t end = bytes_find(whole, '/'), at = bytes_find(whole, '@');
+
+		bytes_to_str(bytes_first(whole, end < at ? end : at), name, sizeof name);
+		if (strcmp(name, login->user) != 0)
+			irc_set(&login->as, whole);
+	}
+	return plain.authorize.len < 200;
 }
 
 /* OAUTHBEARER: asked where the connection is, as the answer says whose it is. */
+static void bearer_ask(struct irc_client *client, const struct irc_bearer *said)
+{
+	struct irc_login *login = client->login;
+	struct bytes parts[] = {BYTES("irc token"), bytes_str(irc_conf_now()->oauth_url),
+				said->token};
+	enum lockout_word word;
+
+	name_split(login, said->user);
+	login->client = client;
+	login->by_sasl = true;
+	word = may_try(client, LOCKOUT_TOKEN, said->token, parts, COUNT_OF(parts));
+	if (word == LOCKOUT_WAIT)
+		return;
+	login->is_stale = word == LOCKOUT_WRONG;
+	login->outside.done = on_answered;
+	login->checks = irc_auth_token(&login->outside, said->token);
+	if (login->checks)
+		client->state = IRC_CLIENT_CHECKS;
+	else
+		login_refused(client, "Who you are cannot be asked now, try again");
+}
+
 static void bearer_done(struct irc_client *client, struct bytes response)
 {
 	struct irc_login *login = client->login;
@@ -627,20 +788,13 @@ static void bearer_done(struct irc_client *client, struct bytes response)
 
 	sasl_reset(login);
 	login->user[0] = login->network[0] = login->device[0] = '\0';
-	if (room && base64_decode(response, &w) && irc_bearer_parse(writer_done(&w), &said)) {
-		name_split(login, said.user);
-		login->client = client;
-		login->by_sasl = login->by_token = true;
-		login->outside.done = on_answered;
-		login->checks = irc_auth_token(&login->outside, said.token);
-	}
+	if (room && base64_decode(response, &w) && irc_bearer_parse(writer_done(&w), &said))
+		bearer_ask(client, &said);
+	else
+		irc_client_number(client, 904, ":SASL authentication failed");
 	if (room)
 		sodium_memzero(room, RESPONSE_MAX);
 	free(room);
-	if (login->checks)
-		client->state = IRC_CLIENT_CHECKS;
-	else
-		irc_client_number(client, 904, ":SASL authentication failed");
 }
 
 static void sasl_done(struct irc_client *client, struct bytes response)
@@ -650,7 +804,6 @@ static void sasl_done(struct irc_client *client, struct bytes response)
 	struct writer w = writer_of(room, sizeof room);
 	bool scram = login->mechanism == IRC_SASL_SCRAM_SHA_256, good;
 
-	login->by_token = false;
 	if (login->mechanism == IRC_SASL_OAUTHBEARER) {
 		bearer_done(client, response);
 		return;
@@ -754,6 +907,12 @@ void irc_login_line(struct irc_client *client, const struct irc_line *line)
 			irc_client_authenticate(client, line);
 	} else if (irc_verb_is(line, "AWAY") && client->caps & IRC_CAP(PRE_AWAY)) {
 		irc_set(&login->away, irc_param(line, 0));
+	} else if (irc_verb_is(line, "ISUPPORT") && client->caps & IRC_CAP(EXTENDED_ISUPPORT)) {
+		irc_client_isupport(client);
+	} else if (irc_verb_is(line, "METADATA") && client->caps & IRC_CAP(METADATA)) {
+		irc_metadata_order(client, line);
+	} else if (irc_verb_is(line, "CLIENTCERT")) {
+		irc_clientcert(client, line);
 	} else if (irc_verb_is(line, "BOUNCER") &&
 		   bytes_equal_nocase(irc_param(line, 0), BYTES("BIND"))) {
 		if (login->is_in)

@@ -25,9 +25,12 @@ struct irc_login {
 	bool by_certificate;
 	struct auth_check check;
 	struct irc_auth outside; /* is asked when nobody here knows */
-	bool by_token, is_proven;
+	bool is_proven;
+	bool is_stale; /* its token was wrong before: that is not another guess */
+	char *as;      /* whom he wants to be: administrators only */
 	struct lockout_try attempt;
 	unsigned stage;
+	uint8_t against[AUTH_DIGEST_SIZE]; /* of the stored password that is looked at */
 	char given[AUTH_PASSWORD_MAX];
 };
 

@@ -5,6 +5,8 @@
 #include "irc/irc_buffer.h"
 #include "irc/irc_network.h"
 
+#define LATE_MOST 64u /* members that are looked for one by one */
+
 struct irc_nick *irc_nick_find(const struct irc_network *network, struct bytes nick)
 {
 	struct irc_named *named = irc_index_find(&network->nicks, network->is.casemap, nick);
@@ -77,17 +79,47 @@ static int by_nick(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Those that came lately go to their places among the others: each of these moves once for all of them. */
+static void members_merge(struct irc_channel *channel)
+{
+	struct irc_member late[LATE_MOST], *members = channel->members;
+	uint32_t left = channel->sorted, count = channel->count - left;
+
+	memcpy(late, members + left, count * sizeof *late);
+	qsort(late, count, sizeof *late, by_nick);
+	for (uint32_t to = channel->count; count; to--)
+		members[to - 1] = left && by_nick(&members[left - 1], &late[count - 1]) > 0
+					  ? members[--left]
+					  : late[--count];
+	channel->sorted = channel->count;
+}
+
 static struct irc_member *member_of(struct irc_channel *channel, const struct irc_nick *nick)
 {
 	struct irc_member key = {.nick = (struct irc_nick *)(uintptr_t)nick};
 
-	if (!channel->count)
-		return NULL;
-	/* NAMES of thousands come in one run, and are sorted once. */
-	if (!channel->sorted)
-		qsort(channel->members, channel->count, sizeof key, by_nick);
-	channel->sorted = true;
-	return bsearch(&key, channel->members, channel->count, sizeof key, by_nick);
+	for (uint32_t i = channel->sorted; i < channel->count; i++)
+		if (channel->members[i].nick == nick)
+			return &channel->members[i];
+	return channel->sorted
+		       ? bsearch(&key, channel->members, channel->sorted, sizeof key, by_nick)
+		       : NULL;
+}
+
+static void member_append(struct irc_channel *channel, struct irc_nick *nick, uint32_t prefix)
+{
+	if (channel->count - channel->sorted == LATE_MOST)
+		members_merge(channel);
+	channel->members[channel->count++] = (struct irc_member){nick, prefix};
+}
+
+static void member_take(struct irc_channel *channel, struct irc_member *member)
+{
+	size_t behind = (size_t)(channel->members + channel->count - (member + 1));
+
+	channel->sorted -= member < channel->members + channel->sorted;
+	memmove(member, member + 1, behind * sizeof *member);
+	channel->count--;
 }
 
 struct irc_member *irc_member_find(const struct irc_buffer *buffer, struct bytes name)
@@ -130,8 +162,7 @@ bool irc_member_put(struct irc_buffer *buffer, struct bytes name, unsigned prefi
 		return true;
 	}
 	nick->refs++;
-	channel->members[channel->count++] = (struct irc_member){nick, prefix};
-	channel->sorted = false;
+	member_append(channel, nick, prefix);
 	return true;
 }
 
@@ -139,13 +170,10 @@ static void member_drop(struct irc_buffer *buffer, struct irc_nick *nick)
 {
 	struct irc_channel *channel = buffer->channel;
 	struct irc_member *member = channel ? member_of(channel, nick) : NULL;
-	size_t behind;
 
 	if (!member)
 		return;
-	behind = (size_t)(channel->members + channel->count - (member + 1));
-	memmove(member, member + 1, behind * sizeof *member);
-	channel->count--;
+	member_take(channel, member);
 	nick_unref(buffer->network, nick);
 }
 
@@ -169,7 +197,7 @@ bool irc_nick_rename(struct irc_network *network, struct bytes from, struct byte
 {
 	struct irc_nick *old = irc_nick_find(network, from), *other, *made;
 	struct irc_named *named;
-	uint32_t at = 0;
+	uint32_t at = 0, prefix;
 
 	if (!old || !to.len || to.len > IRC_NAME_MAX)
 		return false;
@@ -196,8 +224,9 @@ bool irc_nick_rename(struct irc_network *network, struct bytes from, struct byte
 
 		if (!member)
 			continue;
-		member->nick = made;
-		buffer->channel->sorted = false;
+		prefix = member->prefix;
+		member_take(buffer->channel, member);
+		member_append(buffer->channel, made, prefix);
 	}
 	free(old);
 	return true;

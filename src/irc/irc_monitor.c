@@ -6,8 +6,7 @@
 #include "irc/irc_network.h"
 #include "irc/irc_upstream.h"
 
-#define MONITORS_MAX 1000u
-#define LIST_MAX     400u /* bytes of nicks in a line */
+#define LIST_MAX 400u /* bytes of nicks in a line */
 
 struct irc_watch {
 	struct irc_named named; /* its name lies behind the struct */
@@ -136,9 +135,10 @@ static void monitor_add(struct irc_client *client, struct list *list, struct byt
 
 	if (monitor_find(client, list->network, nick) >= 0)
 		return;
-	if (client->monitor_count >= MONITORS_MAX) {
-		irc_client_number(client, 734, "%u %.*s :The list is full", MONITORS_MAX,
-				  (int)nick.len, (const char *)nick.at);
+	if (client->monitor_count >= irc_conf_now()->monitors) {
+		irc_client_number(client, 734, "%llu %.*s :The list is full",
+				  (unsigned long long)irc_conf_now()->monitors, (int)nick.len,
+				  (const char *)nick.at);
 		return;
 	}
 	larger = realloc(client->monitors, (client->monitor_count + 1) * sizeof *larger);

@@ -1,15 +1,19 @@
 #include "irc/irc_network.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "edge/proto/address.h"
+#include "irc/irc_account.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
 #include "irc/irc_monitor.h"
 #include "irc/irc_notice.h"
+#include "irc/irc_proxy.h"
 #include "irc/irc_route.h"
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
@@ -105,7 +109,7 @@ static void text_free(const struct irc_network_conf *conf, const struct field *f
 	const char **text = text_of(conf, field);
 
 	if (*text != *text_of(&presets, field))
-		free((void *)(uintptr_t)*text);
+		irc_forget((char *)(uintptr_t)*text);
 	*text = *text_of(&presets, field);
 }
 
@@ -117,10 +121,45 @@ static bool flag_parse(struct bytes value, bool *flag)
 	       bytes_equal_nocase(value, BYTES("no")) || bytes_equal(value, BYTES("0"));
 }
 
+/* SHA-256 or SHA-512 in hexadecimal digits, with or without colons, apart by blanks. */
+static bool are_fingerprints(struct bytes rest)
+{
+	while (rest.len) {
+		struct bytes pin = bytes_cut(&rest, ' ');
+		unsigned digits = 0;
+
+		for (size_t i = 0; i < pin.len; i++) {
+			uint8_t c = byte_lower(pin.at[i]);
+
+			if (c != ':' && !(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
+				return false;
+			digits += c != ':';
+		}
+		if (pin.len && digits != 64 && digits != 128)
+			return false;
+	}
+	return true;
+}
+
+static bool is_proxy(struct bytes value)
+{
+	struct irc_place place;
+	char *text = irc_copy(value);
+	bool good = text && irc_proxy_place(text, &place);
+
+	irc_forget(text);
+	return good;
+}
+
 /* What a field's text must be beyond being one. */
 static const char *text_fault(const struct field *field, struct bytes value)
 {
 	bool lines = strcmp(field->name, "connect_command") == 0;
+	struct address address;
+
+	/* They are kept as JSON, which has no other. */
+	if (!irc_is_utf8(value))
+		return "is no UTF-8";
 
 	for (size_t i = 0; i < value.len; i++)
 		if (value.at[i] == '\0' || value.at[i] == '\r' || (value.at[i] == '\n' && !lines))
@@ -133,17 +172,65 @@ static const char *text_fault(const struct field *field, struct bytes value)
 		return "is none of PLAIN, EXTERNAL, SCRAM-SHA-256";
 	if (strcmp(field->name, "addr") == 0 && !irc_upstream_addr_valid(value))
 		return "is no address of a server: ircs://host:port, irc+insecure://host:port, "
-		       "host";
+		       "irc+unix:///path, host";
+	if (strcmp(field->name, "certfp") == 0 && !are_fingerprints(value))
+		return "is no fingerprint: 64 hexadecimal digits (SHA-256), or 128 (SHA-512)";
+	if (strcmp(field->name, "proxy") == 0 && value.len && !is_proxy(value))
+		return "is no proxy: socks5://[user:password@]host:port";
+	if (strcmp(field->name, "bind") == 0 && value.len && !address_parse_ip(value, &address))
+		return "is no address of this machine, such as 192.0.2.1 or 2001:db8::1";
 	if (strcmp(field->name, "username") == 0 && bytes_find(value, ' ') < value.len)
 		return "has a blank";
 	return NULL;
+}
+
+/* As they are kept; free() it. */
+static char *settings_text(const struct irc_network *network)
+{
+	json_t *tree = json_object();
+	char *text;
+
+	for (size_t i = 0; i < COUNT_OF(fields); i++) {
+		const struct field *field = &fields[i];
+
+		if (field->kind == FIELD_TEXT && **text_of(&network->conf, field))
+			json_object_set_new(tree, field->name,
+					    json_string(*text_of(&network->conf, field)));
+		else if (field->kind == FIELD_NUMBER && *number_of(&network->conf, field))
+			json_object_set_new(tree, field->name,
+					    json_integer(*number_of(&network->conf, field)));
+		else if (field->kind == FIELD_FLAG)
+			json_object_set_new(tree, field->name,
+					    json_boolean(*flag_of(&network->conf, field)));
+	}
+	text = json_dumps(tree, JSON_COMPACT);
+	json_decref(tree);
+	return text;
+}
+
+/* Whether the store takes them whole. A byte is at most six of JSON. */
+static bool settings_fit(const struct irc_network *network)
+{
+	size_t len = 2000;
+	char *text;
+	bool fits;
+
+	for (size_t i = 0; i < COUNT_OF(fields); i++)
+		if (fields[i].kind == FIELD_TEXT)
+			len += 6 * strlen(*text_of(&network->conf, &fields[i]));
+	if (len <= STORE_IRC_TEXT_MAX)
+		return true;
+	text = settings_text(network);
+	fits = text && strlen(text) <= STORE_IRC_TEXT_MAX;
+	irc_forget(text);
+	return fits;
 }
 
 const char *irc_network_set(struct irc_network *network, struct bytes name, struct bytes value)
 {
 	const struct field *field = field_of(name);
 	uint64_t number;
-	const char *fault;
+	const char *fault, *before;
 	char *copy;
 
 	if (!field)
@@ -163,9 +250,15 @@ const char *irc_network_set(struct irc_network *network, struct bytes name, stru
 	copy = fault || !value.len ? NULL : irc_copy(value);
 	if (fault || (value.len && !copy))
 		return fault ? fault : "does not fit into memory";
-	text_free(&network->conf, field);
-	if (copy)
-		*text_of(&network->conf, field) = copy;
+	before = *text_of(&network->conf, field);
+	*text_of(&network->conf, field) = copy ? copy : *text_of(&presets, field);
+	if (!settings_fit(network)) {
+		text_free(&network->conf, field);
+		*text_of(&network->conf, field) = before;
+		return "makes the network's settings too long: 9,999 bytes are the most";
+	}
+	if (before != *text_of(&presets, field))
+		irc_forget((char *)(uintptr_t)before);
 	return NULL;
 }
 
@@ -189,23 +282,8 @@ bool irc_network_get(const struct irc_network *network, const char *name, char *
 
 void irc_network_keep(const struct irc_network *network)
 {
-	json_t *tree = json_object();
-	char *text;
+	char *text = settings_text(network);
 
-	for (size_t i = 0; i < COUNT_OF(fields); i++) {
-		const struct field *field = &fields[i];
-
-		if (field->kind == FIELD_TEXT && **text_of(&network->conf, field))
-			json_object_set_new(tree, field->name,
-					    json_string(*text_of(&network->conf, field)));
-		else if (field->kind == FIELD_NUMBER && *number_of(&network->conf, field))
-			json_object_set_new(tree, field->name,
-					    json_integer(*number_of(&network->conf, field)));
-		else if (field->kind == FIELD_FLAG)
-			json_object_set_new(tree, field->name,
-					    json_boolean(*flag_of(&network->conf, field)));
-	}
-	text = json_dumps(tree, JSON_COMPACT);
 	if (text)
 		store_irc_network(&(struct store_irc_network){
 			.id = network->id,
@@ -215,8 +293,7 @@ void irc_network_keep(const struct irc_network *network)
 			.certificate = network->certificate,
 			.key = network->key,
 		});
-	free(text);
-	json_decref(tree);
+	irc_forget(text);
 }
 
 void irc_network_take(struct irc_network *network, struct bytes settings)
@@ -286,11 +363,12 @@ static void network_free(struct irc_network *network)
 			text_free(&network->conf, &fields[i]);
 	free(network->name);
 	free(network->certificate);
-	free(network->key);
+	irc_forget(network->key);
 	free(network->why);
 	free(network->nick);
 	free(network->userhost);
 	free(network->account);
+	irc_account_forget(network);
 	free(network->away_said);
 	free(network->isupport);
 	free(network->sasl_offer);
@@ -311,6 +389,8 @@ struct irc_network *irc_network_make(struct irc_user *user, uint64_t id, struct 
 	network->id = id;
 	network->conf = presets;
 	irc_isupport_init(&network->is);
+	/* Until its server says how: what two names were to it are two. */
+	network->is.casemap = IRC_ASCII;
 	network->name = irc_copy(name);
 	network->certificate = irc_copy(BYTES(""));
 	network->key = irc_copy(BYTES(""));
@@ -346,8 +426,8 @@ void irc_network_drop(struct irc_network *network, bool keep)
 	struct irc_named *named;
 	uint32_t at = 0;
 
-	irc_network_stop(network, NULL);
 	irc_clients_part(network);
+	irc_network_stop(network, NULL);
 	irc_routes_drop(network);
 	irc_network_forget(network);
 	irc_monitor_free(network);
@@ -370,10 +450,17 @@ void irc_network_drop(struct irc_network *network, bool keep)
 bool irc_network_rename(struct irc_network *network, struct bytes name)
 {
 	struct irc_network *other = irc_network_find(network->user, name);
+	char *before, *copy;
 
 	if (!irc_network_name_valid(name) || (other && other != network))
 		return false;
-	irc_set(&network->name, name);
+	copy = irc_copy(name);
+	if (!copy)
+		return false;
+	before = network->name;
+	network->name = copy;
+	irc_clients_renamed(network, before);
+	free(before);
 	return true;
 }
 
@@ -397,6 +484,10 @@ void irc_network_state(struct irc_network *network, enum irc_state state)
 	metric_add(METRIC_irc_networks_up, (state == IRC_STATE_UP) - (before == IRC_STATE_UP));
 	network->state = state;
 	network->since_ms = wall_now_us() / 1000;
+	if (state == IRC_STATE_UP && network->is_trial) {
+		network->is_trial = false;
+		irc_network_keep(network);
+	}
 	if (state == IRC_STATE_UP) {
 		network->failures = 0;
 		irc_set(&network->why, BYTES(""));
@@ -447,6 +538,7 @@ void irc_network_lost(struct irc_network *network, bool again, const char *why)
 	const struct irc_conf *conf = irc_conf_now();
 	uint64_t wait = conf->reconnect_first;
 
+	again &= !network->is_trial;
 	log_info("irc", "network lost", kv_str("user", network->user->name),
 		 kv_str("network", network->name), kv_str("why", why), kv_bool("again", again));
 	metric_add(METRIC_irc_networks_lost, 1);
@@ -471,6 +563,31 @@ void irc_network_lost(struct irc_network *network, bool again, const char *why)
 			       wait + wait * (network->id * 2654435761u % 256) / 1024, 0);
 }
 
+uint64_t irc_network_wait_ms(const struct irc_network *network)
+{
+	return network->state == IRC_STATE_WAITS ? uv_timer_get_due_in(&network->timer) : 0;
+}
+
+const char *irc_network_next(const struct irc_network *network, char *out, size_t size)
+{
+	switch (network->state) {
+	case IRC_STATE_OFF:
+		snprintf(out, size, "%s (network update %s%s)",
+			 network->conf.enabled ? "Not trying again until you change something"
+					       : "It is turned off",
+			 network->name, network->conf.enabled ? " ..." : " -enabled true");
+		break;
+	case IRC_STATE_WAITS:
+		snprintf(out, size, "Trying again in %llu s",
+			 (unsigned long long)(irc_network_wait_ms(network) + 999) / 1000);
+		break;
+	case IRC_STATE_CONNECTS:
+	case IRC_STATE_REGISTERS: snprintf(out, size, "Connecting"); break;
+	case IRC_STATE_UP: out[0] = '\0'; break;
+	}
+	return out;
+}
+
 /* --- lines ---------------------------------------------------------------------------------- */
 
 void irc_network_tell(struct irc_network *network, enum irc_kind kind, uint32_t origin,
@@ -486,6 +603,15 @@ void irc_network_tell(struct irc_network *network, enum irc_kind kind, uint32_t 
 
 	if (network->attached)
 		irc_buffer_put(network->status, &record);
+}
+
+void irc_network_refold(struct irc_network *network, enum irc_casemap before)
+{
+	if (before == network->is.casemap)
+		return;
+	irc_index_rehash(&network->buffers, network->is.casemap);
+	irc_index_rehash(&network->nicks, network->is.casemap);
+	irc_index_rehash(&network->watches, network->is.casemap);
 }
 
 void irc_network_turn(struct irc_network *network)

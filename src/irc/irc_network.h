@@ -40,6 +40,11 @@ void irc_network_stop(struct irc_network *network, const char *text);
 void irc_network_state(struct irc_network *network, enum irc_state state);
 void irc_network_lost(struct irc_network *network, bool again, const char *why);
 
+/* How long until the next attempt, in milliseconds; 0: there will be none, or it is under way. */
+uint64_t irc_network_wait_ms(const struct irc_network *network);
+/* What comes next of one that is not there, in words. */
+const char *irc_network_next(const struct irc_network *network, char *out, size_t size);
+
 const char *irc_state_name(enum irc_state state);
 
 /* The nick that is wanted there. */
@@ -51,6 +56,8 @@ void irc_network_tell(struct irc_network *network, enum irc_kind kind, uint32_t 
 
 /* Lets clients read on: after whatever put lines into rings. */
 void irc_network_turn(struct irc_network *network);
+/* Names are the same by other rules than before. */
+void irc_network_refold(struct irc_network *network, enum irc_casemap before);
 
 /* "source" of ours: nick!user@host as far as it is known. */
 void irc_network_self(const struct irc_network *network, struct writer *w);

@@ -13,6 +13,7 @@
 #include "irc/irc_push.h"
 #include "irc/irc_service.h"
 #include "irc/irc_upstream.h"
+#include "irc/proto/irc_lines.h"
 
 void irc_notice(struct irc_user *user, const struct irc_network *network, const char *format, ...)
 {
@@ -23,6 +24,7 @@ void irc_notice(struct irc_user *user, const struct irc_network *network, const 
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
+	irc_lines_flatten(text);
 	for (struct irc_client *client = user->clients; client; client = next) {
 		next = client->next;
 		/* A bouncer connection hears of all. */
@@ -30,6 +32,38 @@ void irc_notice(struct irc_user *user, const struct irc_network *network, const 
 		    (!network || irc_client_seat(client, network) || !client->seat_count))
 			irc_client_say(client, ":%s!%s@%s NOTICE %s :%s", IRC_SERVICE, IRC_SERVICE,
 				       irc_conf_now()->hostname, client->nick, text);
+	}
+}
+
+void irc_notice_to(struct irc_client *client, const char *format, ...)
+{
+	char text[700];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	irc_client_say(client, ":%s!%s@%s NOTICE %s :%s", IRC_SERVICE, IRC_SERVICE,
+		       irc_conf_now()->hostname, client->nick, text);
+}
+
+void irc_notice_absent(struct irc_client *client)
+{
+	/* These are told by BOUNCER how each network is. */
+	if (client->bound || (client->caps & IRC_CAP(BOUNCER_NETWORKS) && !client->multi))
+		return;
+	if (!client->user->networks)
+		irc_notice_to(client, "You have no network yet. To add one: /msg " IRC_SERVICE
+				      " network create -addr irc.example.org");
+	for (uint32_t i = 0; i < client->seat_count && client->state == IRC_CLIENT_HERE; i++) {
+		const struct irc_network *network = client->seats[i].network;
+		char next[80];
+
+		if (network->state == IRC_STATE_UP)
+			continue;
+		irc_notice_to(client, "%s is not connected%s%s. %s", network->name,
+			      network->why[0] ? ": " : "", network->why,
+			      irc_network_next(network, next, sizeof next));
 	}
 }
 
@@ -60,11 +94,6 @@ void irc_notice_ready(struct irc_network *network)
 		   network->up->place.host);
 }
 
-void irc_notice_joined(struct irc_buffer *buffer)
-{
-	(void)buffer;
-}
-
 static bool passes(enum irc_filter filter, enum irc_filter otherwise, bool highlight)
 {
 	if (filter == IRC_FILTER_DEFAULT)
@@ -80,7 +109,7 @@ void irc_notice_message(struct irc_buffer *buffer, const struct irc_line *line, 
 
 	if (passes((enum irc_filter)buffer->detach_on, IRC_FILTER_MESSAGE, highlight))
 		irc_detach_said(buffer);
-	if (!self && irc_notify_calls(buffer, highlight))
+	if (!self && irc_notify_calls(buffer, highlight, nick, text, wall_now_us() / 1000000))
 		irc_push_line(buffer, buffer->last_ms, line);
 	if (!buffer->detached || self)
 		return;

@@ -8,10 +8,15 @@
 __attribute__((format(printf, 3, 4))) void
 irc_notice(struct irc_user *user, const struct irc_network *network, const char *format, ...);
 
+/* To one of them. */
+__attribute__((format(printf, 2, 3))) void irc_notice_to(struct irc_client *client,
+							 const char *format, ...);
+/* Who has just come is told which of his networks are not there, and why. */
+void irc_notice_absent(struct irc_client *client);
+
 void irc_notice_state(struct irc_network *network);
 void irc_notice_lost(struct irc_network *network, bool again, uint64_t wait_ms);
 void irc_notice_ready(struct irc_network *network);
-void irc_notice_joined(struct irc_buffer *buffer);
 
 /* A message came into a buffer: relayed or attached again, where it is detached. */
 void irc_notice_message(struct irc_buffer *buffer, const struct irc_line *line, bool self);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "irc/irc_network.h"
 #include "irc/proto/irc_name.h"
@@ -45,13 +46,42 @@ bool irc_notify_mentions(const struct irc_buffer *buffer, struct bytes nick, str
 	while (words.len && !mention)
 		mention = irc_has_word(text, bytes_cut(&words, ' '));
 	for (unsigned i = 0; i < user->rule_count && !mention; i++)
-		mention = !user->rules[i].mutes && rule_fits(&user->rules[i], buffer, nick, text);
+		mention = !user->rules[i].mutes && !user->rules[i].is_quiet &&
+			  rule_fits(&user->rules[i], buffer, nick, text);
 	for (unsigned i = 0; i < user->rule_count && mention; i++)
-		mention = !user->rules[i].mutes || !rule_fits(&user->rules[i], buffer, nick, text);
+		mention = !user->rules[i].mutes || user->rules[i].is_quiet ||
+			  !rule_fits(&user->rules[i], buffer, nick, text);
 	return mention;
 }
 
-bool irc_notify_calls(const struct irc_buffer *buffer, bool mention)
+/* Whether its hours are now. */
+static bool rule_is_now(const struct irc_rule *rule, int64_t now_s)
+{
+	time_t at = (time_t)now_s;
+	struct tm here;
+	int64_t minute;
+
+	if (!rule->has_zone && localtime_r(&at, &here))
+		minute = here.tm_hour * 60 + here.tm_min;
+	else
+		minute = ((now_s / 60 + rule->zone) % 1440 + 1440) % 1440;
+	return irc_hours_hold(rule->from, rule->to, (unsigned)minute);
+}
+
+static bool is_quiet(const struct irc_buffer *buffer, struct bytes nick, struct bytes text,
+		     int64_t now_s)
+{
+	const struct irc_user *user = buffer->network->user;
+
+	for (unsigned i = 0; i < user->rule_count; i++)
+		if (user->rules[i].is_quiet && rule_fits(&user->rules[i], buffer, nick, text) &&
+		    rule_is_now(&user->rules[i], now_s))
+			return true;
+	return false;
+}
+
+bool irc_notify_calls(const struct irc_buffer *buffer, bool mention, struct bytes nick,
+		      struct bytes text, int64_t now_s)
 {
 	enum irc_filter filter = (enum irc_filter)buffer->notify_on;
 
@@ -59,7 +89,8 @@ bool irc_notify_calls(const struct irc_buffer *buffer, bool mention)
 		return false;
 	if (filter == IRC_FILTER_DEFAULT)
 		filter = buffer->is_channel ? IRC_FILTER_HIGHLIGHT : IRC_FILTER_MESSAGE;
-	return filter == IRC_FILTER_MESSAGE || (filter == IRC_FILTER_HIGHLIGHT && mention);
+	return (filter == IRC_FILTER_MESSAGE || (filter == IRC_FILTER_HIGHLIGHT && mention)) &&
+	       !is_quiet(buffer, nick, text, now_s);
 }
 
 /* --- rules ---------------------------------------------------------------------------------- */
@@ -68,8 +99,6 @@ bool irc_rule_add(struct irc_user *user, const struct irc_rule *rule)
 {
 	struct irc_rule *larger;
 
-	if (user->rule_count == IRC_RULES_MAX)
-		return false;
 	larger = realloc(user->rules, (user->rule_count + 1) * sizeof *larger);
 	if (!larger)
 		return false;
@@ -101,6 +130,12 @@ json_t *irc_rules_tree(const struct irc_user *user)
 		json_object_set_new(one, "network", json_string(rule->network));
 		json_object_set_new(one, "channel", json_string(rule->channel));
 		json_object_set_new(one, "mutes", json_boolean(rule->mutes));
+		if (rule->is_quiet) {
+			json_object_set_new(one, "from", json_integer(rule->from));
+			json_object_set_new(one, "to", json_integer(rule->to));
+		}
+		if (rule->has_zone)
+			json_object_set_new(one, "zone", json_integer(rule->zone));
 		json_array_append_new(list, one);
 	}
 	return list;
@@ -122,6 +157,11 @@ void irc_rules_take(struct irc_user *user, const json_t *tree)
 	{
 		struct irc_rule rule = {.mutes = json_is_true(json_object_get(one, "mutes"))};
 
+		rule.is_quiet = json_is_integer(json_object_get(one, "from"));
+		rule.from = (uint16_t)json_integer_value(json_object_get(one, "from"));
+		rule.to = (uint16_t)json_integer_value(json_object_get(one, "to"));
+		rule.has_zone = json_is_integer(json_object_get(one, "zone"));
+		rule.zone = (int16_t)json_integer_value(json_object_get(one, "zone"));
 		take_text(one, "word", rule.word);
 		take_text(one, "nick", rule.nick);
 		take_text(one, "network", rule.network);

@@ -6,6 +6,8 @@
 #include "core/metric.h"
 #include "edge/edge.h"
 #include "edge/web_push.h"
+#include "irc/irc_metadata.h"
+#include "irc/irc_multiline.h"
 #include "irc/irc_network.h"
 #include "irc/irc_upload.h"
 #include "irc/irc_user.h"
@@ -16,7 +18,6 @@ irc_caps irc_client_offer(const struct irc_client *client)
 	irc_caps needs = irc_caps_with(IRC_CAP_DOWN | IRC_CAP_NEEDS);
 	const struct irc_network *network = irc_client_network(client);
 
-	all &= ~IRC_CAP(METADATA);
 	if (!client->registered)
 		return all;
 	if (!network || network->state != IRC_STATE_UP)
@@ -39,11 +40,12 @@ const char *irc_login_mechanisms(const struct irc_client *client)
 	return scram ? "PLAIN,SCRAM-SHA-256" : "PLAIN";
 }
 
-static const char *value_of(const struct irc_client *client, enum irc_cap cap)
+static const char *value_of(const struct irc_client *client, enum irc_cap cap, char text[80])
 {
 	switch ((int)cap) {
 	case IRC_CAP_SASL: return irc_login_mechanisms(client);
-	case IRC_CAP_MULTILINE: return "max-bytes=4096,max-lines=24";
+	case IRC_CAP_METADATA: return irc_metadata_offer(client, text);
+	case IRC_CAP_MULTILINE: return irc_multiline_offer(text);
 	default: return "";
 	}
 }
@@ -52,15 +54,15 @@ static const char *value_of(const struct irc_client *client, enum irc_cap cap)
 static void say_caps(struct irc_client *client, const char *sub, irc_caps set, bool values)
 {
 	const char *nick = client->nick && client->nick[0] ? client->nick : "*";
-	char text[512];
+	char text[512], room[80];
 	struct writer w = writer_of(text, sizeof text);
 
 	for (unsigned i = 0; i < IRC_CAPS; i++) {
-		const char *value = value_of(client, (enum irc_cap)i);
+		const char *value = value_of(client, (enum irc_cap)i, room);
 
 		if (!(set & irc_cap_bit((enum irc_cap)i)))
 			continue;
-		if (w.len > 380) {
+		if (w.len > 340) {
 			irc_client_say(client, ":%s CAP %s %s %s:%.*s", irc_conf_now()->hostname,
 				       nick, sub, values ? "* " : "", (int)w.len, text);
 			w.len = 0;

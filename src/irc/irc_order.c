@@ -6,6 +6,7 @@
 
 #include "irc/irc_network.h"
 #include "irc/irc_user.h"
+#include "irc/proto/irc_lines.h"
 
 /* --- words ---------------------------------------------------------------------------------- */
 
@@ -125,18 +126,6 @@ bool irc_words_end(struct irc_words *words, unsigned from)
 
 /* --- answers -------------------------------------------------------------------------------- */
 
-bool irc_say(struct irc_words *words, const char *format, ...)
-{
-	char line[400];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(line, sizeof line, format, args);
-	va_end(args);
-	words->order->say(words->order, line);
-	return true;
-}
-
 bool irc_order_say(struct irc_order *order, const char *format, ...)
 {
 	char line[400];
@@ -145,6 +134,7 @@ bool irc_order_say(struct irc_order *order, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line, sizeof line, format, args);
 	va_end(args);
+	irc_lines_flatten(line);
 	order->say(order, line);
 	return true;
 }

@@ -12,7 +12,7 @@
 
 #include "irc/irc_part.h"
 
-#define IRC_WORDS_MAX 64u
+#define IRC_WORDS_MAX 64u /* of an order: the longest has some 40, all that a network can be told */
 
 struct irc_order {
 	struct irc_user *user;
@@ -55,14 +55,11 @@ bool irc_words_time(struct irc_words *words, unsigned from, const char *name, ui
 /* Whether none is left; else that is said. */
 bool irc_words_end(struct irc_words *words, unsigned from);
 
-/* A line of the answer; true. */
-__attribute__((format(printf, 2, 3))) bool irc_say(struct irc_words *words, const char *format,
-						   ...);
+/* A line of the answer; true. Of what was refused: false. */
 __attribute__((format(printf, 2, 3))) bool irc_order_say(struct irc_order *order,
 							 const char *format, ...);
-
-/* As irc_say(); for what was refused. */
-#define irc_refuse(...) (irc_say(__VA_ARGS__), false)
+#define irc_say(words, ...)    irc_order_say((words)->order, __VA_ARGS__)
+#define irc_refuse(words, ...) (irc_say(words, __VA_ARGS__), false)
 
 /* The command will end the order itself. */
 void irc_order_wait(struct irc_order *order);

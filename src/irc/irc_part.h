@@ -34,6 +34,7 @@
 
 #define IRC_USER_SIZE    64u
 #define IRC_LINE_ROOM    (IRC_TAGS_MAX + 8192u) /* of a line that is read: with LINELEN of 8191 */
+#define IRC_LINELEN_MAX  8192u /* of a line without its tags; what is longer is no server's */
 #define IRC_ISUPPORT_MAX 4096u
 
 struct irc_user;
@@ -73,7 +74,7 @@ struct irc_member {
 struct irc_channel {
 	struct irc_member *members;
 	uint32_t count, size;
-	bool sorted;
+	uint32_t sorted; /* so many of them are in order; those behind came lately */
 	bool names_done; /* all members are known */
 	char *topic, *topic_who;
 	int64_t topic_at, created;
@@ -131,18 +132,23 @@ struct irc_network {
 	int64_t since_ms, lost_ms; /* when the server went last; 0: it did not */
 	unsigned failures, server; /* which of the addresses is tried */
 	bool has_timer, is_gone;
-	bool is_left; /* the next server has its connection: irc_leave.h */
+	bool is_trial; /* not kept until its server lets us in */
+	bool is_left;  /* the next server has its connection: irc_leave.h */
 	uint32_t left;
 	uv_timer_t timer; /* the next attempt */
 	struct irc_upstream *up;
 
 	/* what the server has told; kept while it is away */
 	char *nick, *userhost; /* userhost: "user@host", as others see us */
+	char self_id[128];     /* msgid of what the user said to himself last */
 	char *account;
+	char *said_account, *said_password; /* irc_account.h: not known to be right yet */
 	struct irc_isupport is;
 	char *isupport; /* tokens that clients are told, apart by blanks */
 	irc_caps caps;
 	char *sasl_offer;
+	uint32_t metadata_keys, metadata_bytes;    /* UINT32_MAX: it does not say */
+	uint32_t multiline_bytes, multiline_lines; /* what it takes as one message; 0: nothing */
 	bool is_away;
 	char *away_said;     /* "" or NULL: it is not told that we are */
 	uint32_t away_asked; /* answers to AWAY that clients wait for */
@@ -157,6 +163,8 @@ struct irc_network {
 	uint64_t fresh;           /* bytes in rings since clients had their turn */
 	bool is_tight;            /* a ring is about to lose what the store has not had */
 	struct irc_route *routes; /* answers that clients wait for */
+	uint64_t answers;         /* bytes of them that have come */
+	uint32_t gap_pages;       /* asked of the store for gaps (irc_gap.h) */
 	struct irc_index watches; /* irc_monitor.h */
 };
 
@@ -172,6 +180,7 @@ struct irc_password {
 	struct irc_password *next;
 	uint64_t id;
 	char *label;
+	char *fingerprint; /* of a certificate, in small letters; "": it was not seen since it is kept */
 	bool is_certificate;
 	uint8_t hash[32];
 	int64_t created_ms, used_ms;
@@ -190,6 +199,7 @@ struct irc_user {
 	uint32_t networks_most; /* one more than he may have; 0: as the settings say */
 	struct irc_device *devices;
 	uint32_t device_count;
+	uint32_t places; /* rows of irc_cursors */
 	struct irc_password *passwords;
 	struct irc_rule *rules; /* irc_notify.h */
 	uint32_t rule_count;
@@ -209,10 +219,12 @@ struct irc_worker {
 	unsigned connects; /* begun in this second */
 	int64_t connects_at;
 	uint32_t orders; /* of BouncerServ, that wait for something (irc_order.h) */
+	uint32_t asks;   /* to the store, that are under way (irc_store.h) */
 	struct irc_push_wait *push_waits;
 	uint32_t push_count, pushes; /* that wait; that are under way */
 	bool stopping;
 	bool runs;
+	bool hushed;     /* another server is about to take over: nobody is heard any more */
 	bool store_full; /* the store is behind: who floods us waits */
 	uint32_t paused; /* servers that are not read from because of that */
 	uint32_t last_client;
@@ -231,6 +243,8 @@ struct worker *irc_worker_of(struct bytes user);
 
 /* A copy; NULL is no memory. "" for nothing. */
 char *irc_copy(struct bytes text);
+/* Frees a text that may be a secret; NULL is none. */
+void irc_forget(char *text);
 /* Puts a copy in place of *at; leaves it as it was without memory. */
 void irc_set(char **at, struct bytes text);
 

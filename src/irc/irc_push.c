@@ -12,13 +12,11 @@
 #include "irc/irc_buffer.h"
 #include "irc/irc_network.h"
 #include "irc/irc_user.h"
+#include "irc/proto/irc_lines.h"
 #include "store/store_irc.h"
 
-#define ENDPOINT_MAX 600u
-#define SENDING_MAX  64u /* of a worker */
-#define WAITING_MAX  1000u
-#define SIGNED_S     43200
-#define TIMEOUT_MS   15000
+#define ENDPOINT_MAX 600u  /* of an address: those of the services of today have 200 to 400 */
+#define SIGNED_S     43200 /* RFC 8292 section 2: a day at most */
 
 /* --- subscriptions -------------------------------------------------------------------------- */
 
@@ -118,8 +116,8 @@ static bool send_to(struct sending *sending, struct bytes text, void (*done)(str
 	struct writer w = writer_of(room, sizeof room);
 
 	contact(who);
-	if (irc_here.pushes < SENDING_MAX && sending->endpoint && sending->p256dh &&
-	    sending->auth &&
+	if (irc_here.pushes < irc_conf_now()->push_sending && sending->endpoint &&
+	    sending->p256dh && sending->auth &&
 	    web_push_receiver_of(&receiver, bytes_str(sending->p256dh), bytes_str(sending->auth)) &&
 	    web_push_seal(&receiver, text, &w) &&
 	    web_push_sign(sending->endpoint, who, wall_now_us() / 1000000 + SIGNED_S, signature) &&
@@ -131,7 +129,7 @@ static bool send_to(struct sending *sending, struct bytes text, void (*done)(str
 					    "Content-Encoding: aes128gcm",
 					    "Content-Type: application/octet-stream"},
 				.body = writer_done(&w),
-				.timeout_ms = TIMEOUT_MS,
+				.timeout_ms = irc_conf_now()->push_timeout,
 				.body_max = 4096,
 				.reach = FETCH_OUTSIDE,
 				.done = done,
@@ -184,8 +182,16 @@ static void on_sent(struct fetch *fetch)
 	sending_free(sending);
 }
 
+/* Whom nobody has registered anew for so long: a service that takes everything never says that it is gone. */
+static bool is_stale(const struct irc_push *push)
+{
+	int64_t keep_ms = (int64_t)irc_conf_now()->push_keep;
+
+	return keep_ms && wall_now_us() / 1000 - push->created_ms > keep_ms;
+}
+
 /* To all of the user's that want to hear of this network. */
-static void send_all(const struct irc_user *user, uint64_t network, struct bytes text)
+static void send_all(struct irc_user *user, uint64_t network, struct bytes text)
 {
 	struct irc_push *next;
 
@@ -195,6 +201,10 @@ static void send_all(const struct irc_user *user, uint64_t network, struct bytes
 		next = push->next;
 		if (push->network && push->network != network)
 			continue;
+		if (is_stale(push)) {
+			irc_push_drop(user, push->id, false);
+			continue;
+		}
 		sending = sending_new(user, bytes_str(push->endpoint), bytes_str(push->p256dh),
 				      bytes_str(push->auth));
 		if (!sending)
@@ -222,6 +232,16 @@ static void wait_free(struct irc_push_wait *wait)
 	free(wait);
 }
 
+/* Where it is: who is told of all networks cannot know it from a line. */
+static void where_write(struct writer *w, const struct irc_buffer *buffer)
+{
+	writer_str(w, "ringmain/network=");
+	irc_tag_escape(w, bytes_str(buffer->network->name));
+	writer_str(w, ";ringmain/buffer=");
+	irc_tag_escape(w, irc_named_bytes(&buffer->named));
+	writer_u8(w, ' ');
+}
+
 void irc_push_line(struct irc_buffer *buffer, int64_t at_ms, const struct irc_line *line)
 {
 	const struct irc_user *user = buffer->network->user;
@@ -229,11 +249,18 @@ void irc_push_line(struct irc_buffer *buffer, int64_t at_ms, const struct irc_li
 	char text[WEB_PUSH_TEXT_MAX];
 	struct writer w = writer_of(text, sizeof text);
 
-	if (!user->pushes || !irc_conf_now()->push || irc_here.push_count == WAITING_MAX)
+	if (!user->pushes || !irc_conf_now()->push)
 		return;
+	if (irc_here.push_count >= irc_conf_now()->push_waiting) {
+		metric_add(METRIC_irc_pushes_lost, 1);
+		return;
+	}
 	writer_str(&w, "@time=");
 	irc_time_write(&w, at_ms);
-	writer_u8(&w, ' ');
+	writer_u8(&w, ';');
+	where_write(&w, buffer);
+	if (!writer_ok(&w))
+		return;
 	/* What is longer is cut: the client reads all of it when it comes. */
 	writer_put(&w, bytes_first(line->rest, sizeof text - w.len));
 	wait = calloc(1, sizeof *wait);
@@ -246,6 +273,8 @@ void irc_push_line(struct irc_buffer *buffer, int64_t at_ms, const struct irc_li
 	wait->due = mono_add_ms(mono_now(), (int64_t)irc_conf_now()->push_delay);
 	wait->name = irc_copy(irc_named_bytes(&buffer->named));
 	wait->text = irc_copy(writer_done(&w));
+	if (wait->text)
+		irc_lines_flatten(wait->text);
 	if (!wait->name || !wait->text) {
 		wait_free(wait);
 		return;
@@ -295,14 +324,16 @@ void irc_push_stop(void)
 
 void irc_push_read(struct irc_buffer *buffer)
 {
-	const struct irc_network *network = buffer->network;
-	char text[600];
+	struct irc_network *network = buffer->network;
+	char text[WEB_PUSH_TEXT_MAX];
 	struct writer w = writer_of(text, sizeof text);
 
 	if (!buffer->pushed)
 		return;
 	buffer->pushed = false;
-	writer_str(&w, ":");
+	writer_u8(&w, '@');
+	where_write(&w, buffer);
+	writer_u8(&w, ':');
 	writer_str(&w, irc_conf_now()->hostname);
 	writer_str(&w, " MARKREAD ");
 	writer_put(&w, irc_named_bytes(&buffer->named));
@@ -372,9 +403,9 @@ static void do_register(struct irc_client *client, uint64_t network, struct byte
 				"An endpoint is an https address, its keys are p256dh and auth");
 		return;
 	}
-	if (count >= IRC_PUSHES_MAX && !push_find(user, network, endpoint)) {
+	if (count >= irc_conf_now()->push_places && !push_find(user, network, endpoint)) {
 		irc_client_fail(client, "WEBPUSH", "MAX_REGISTRATIONS", "REGISTER",
-				"There are as many as may be");
+				"There are %u, and no more may be", count);
 		return;
 	}
 	sending = sending_new(user, endpoint, p256dh, auth);

@@ -3,13 +3,12 @@
  *   a line worth a call ─▶ waits a moment ─▶ still not read? ─▶ sealed for each (edge/web_push.h) ─▶ POST
  *
  * A subscription is the client's (WEBPUSH REGISTER) and tried before it is taken; one whose service says
- * that it is gone is dropped. What cannot be sent is not sent later: it lies in the channel. Runs on the
- * worker of the user. */
+ * that it is gone is dropped, and one that was not registered anew for irc.push_keep. Each line says where
+ * it is in tags (ringmain/network, ringmain/buffer). What cannot be sent is not sent later: it lies in the
+ * channel. Runs on the worker of the user. */
 #pragma once
 
 #include "irc/irc_client.h"
-
-#define IRC_PUSHES_MAX 25u
 
 struct irc_push {
 	struct irc_push *next;

@@ -6,14 +6,27 @@
 #include "core/log.h"
 #include "edge/auth.h"
 #include "edge/proto/base64.h"
+#include "irc/irc_account.h"
 #include "irc/irc_client.h"
 #include "irc/irc_crypto.h"
+#include "irc/irc_metadata.h"
+#include "irc/irc_multiline.h"
 #include "irc/irc_network.h"
 #include "irc/irc_notice.h"
 #include "irc/irc_upstream.h"
 
-#define NICK_TRIES    30
-#define NICK_AGAIN_MS 15000
+#define NICK_TRIES    30    /* that are longer each time: none of these is free on no server */
+#define NICK_AGAIN_MS 15000 /* the wanted one is asked for so often at first */
+
+/* An answer that the pool works at. */
+struct irc_sasl_errand {
+	uv_work_t work;
+	struct irc_upstream *up; /* NULL: nobody waits for it any more, and sasl is its own */
+	struct irc_sasl *sasl;
+	bool good;
+	size_t challenge_len, answer_len;
+	uint8_t challenge[IRC_SASL_MESSAGE], answer[IRC_SASL_MESSAGE];
+};
 
 /* --- capabilities --------------------------------------------------------------------------- */
 
@@ -102,6 +115,10 @@ static void take_offer(struct irc_upstream *up, struct bytes list)
 		up->offered |= irc_cap_bit(word.cap);
 		if (word.cap == IRC_CAP_SASL)
 			irc_set(&up->sasl_offer, word.value);
+		if (word.cap == IRC_CAP_METADATA)
+			irc_metadata_take_limits(up->network, word.value);
+		if (word.cap == IRC_CAP_MULTILINE)
+			irc_multiline_take_limits(up->network, word.value);
 		if (word.cap == IRC_CAP_STS)
 			promise(up, word.value);
 	}
@@ -173,22 +190,36 @@ static void hear_cap(struct irc_upstream *up, const struct irc_line *line)
 
 /* --- SASL ----------------------------------------------------------------------------------- */
 
+/* What is lent to it may change before the server goes on: it lies behind the struct. */
+static bool sasl_open(struct irc_upstream *up, enum irc_mechanism mechanism, struct bytes user,
+		      struct bytes password)
+{
+	char nonce[IRC_SASL_NONCE + 1];
+	uint8_t *copies;
+
+	up->sasl = calloc(1, sizeof *up->sasl + user.len + password.len + 1);
+	if (!up->sasl)
+		return false;
+	copies = (uint8_t *)(up->sasl + 1);
+	memcpy(copies, user.at, user.len);
+	memcpy(copies + user.len, password.at, password.len);
+	auth_random_hex(nonce, IRC_SASL_NONCE / 2);
+	irc_sasl_start(up->sasl, mechanism, &irc_crypto, bytes_of(copies, user.len),
+		       bytes_of(copies + user.len, password.len), nonce);
+	return true;
+}
+
 static void sasl_begin(struct irc_upstream *up)
 {
 	const struct irc_network_conf *conf = &up->network->conf;
-	char nonce[IRC_SASL_NONCE + 1];
 
 	if (up->sasl)
 		return;
-	up->sasl = calloc(1, sizeof *up->sasl);
-	if (!up->sasl) {
+	if (sasl_open(up, irc_mechanism_of(bytes_str(conf->sasl_mechanism)),
+		      bytes_str(conf->sasl_username), bytes_str(conf->sasl_password)))
+		irc_upstream_say(up, "AUTHENTICATE %s", irc_mechanism_name(up->sasl->mechanism));
+	else
 		irc_upstream_fail(up, true, "out of memory");
-		return;
-	}
-	auth_random_hex(nonce, IRC_SASL_NONCE / 2);
-	irc_sasl_start(up->sasl, irc_mechanism_of(bytes_str(conf->sasl_mechanism)), &irc_crypto,
-		       bytes_str(conf->sasl_username), bytes_str(conf->sasl_password), nonce);
-	irc_upstream_say(up, "AUTHENTICATE %s", irc_mechanism_name(up->sasl->mechanism));
 }
 
 /* In pieces of 400 bytes; the last one is shorter, or "+". */
@@ -212,40 +243,121 @@ static void sasl_say(struct irc_upstream *up, struct bytes answer)
 	sodium_memzero(text, sizeof text);
 }
 
-static void hear_authenticate(struct irc_upstream *up, struct bytes piece)
+static void sasl_answered(struct irc_upstream *up, bool good, struct bytes answer)
+{
+	if (good)
+		sasl_say(up, answer);
+	else
+		irc_upstream_fail(up, true, "the server's SASL makes no sense");
+}
+
+static void sasl_free(struct irc_sasl *sasl)
+{
+	if (sasl)
+		sodium_memzero(sasl, sizeof *sasl + sasl->user.len + sasl->password.len);
+	free(sasl);
+}
+
+static void errand_work(uv_work_t *work)
+{
+	struct irc_sasl_errand *errand = container_of(work, struct irc_sasl_errand, work);
+	struct writer out = writer_of(errand->answer, sizeof errand->answer);
+
+	errand->good = irc_sasl_answer(errand->sasl,
+				       bytes_of(errand->challenge, errand->challenge_len), &out);
+	errand->answer_len = out.len;
+}
+
+static void errand_done(uv_work_t *work, int status)
+{
+	struct irc_sasl_errand *errand = container_of(work, struct irc_sasl_errand, work);
+	struct irc_upstream *up = errand->up;
+
+	enter_worker();
+	if (up)
+		up->errand = NULL;
+	else
+		sasl_free(errand->sasl);
+	if (up && up->phase == IRC_PHASE_TALKS)
+		sasl_answered(up, !status && errand->good,
+			      bytes_of(errand->answer, errand->answer_len));
+	sodium_memzero(errand, sizeof *errand);
+	free(errand);
+}
+
+/* SCRAM's proof takes as long as the server wants: on the pool, which has the login until then. */
+static bool errand_send(struct irc_upstream *up, struct bytes challenge)
+{
+	struct irc_sasl_errand *errand = calloc(1, sizeof *errand);
+
+	enter_worker();
+	if (!errand)
+		return false;
+	memcpy(errand->challenge, challenge.at, challenge.len);
+	errand->challenge_len = challenge.len;
+	errand->sasl = up->sasl;
+	errand->up = up;
+	if (uv_queue_work(&irc_here.worker->loop, &errand->work, errand_work, errand_done)) {
+		free(errand);
+		return false;
+	}
+	up->errand = errand;
+	return true;
+}
+
+static void hear_challenge(struct irc_upstream *up)
 {
 	uint8_t challenge[IRC_SASL_MESSAGE], answer[IRC_SASL_MESSAGE];
 	struct writer in = writer_of(challenge, sizeof challenge);
 	struct writer out = writer_of(answer, sizeof answer);
+	bool good = base64_decode(irc_pipe_bytes(&up->challenge), &in);
 
+	irc_pipe_fini(&up->challenge);
+	if (good && up->sasl->mechanism == IRC_SASL_SCRAM_SHA_256 && up->sasl->step == 1) {
+		if (!errand_send(up, writer_done(&in)))
+			irc_upstream_fail(up, true, "out of memory");
+		return;
+	}
+	good = good && irc_sasl_answer(up->sasl, writer_done(&in), &out);
+	sasl_answered(up, good, writer_done(&out));
+	sodium_memzero(answer, sizeof answer);
+}
+
+static void hear_authenticate(struct irc_upstream *up, struct bytes piece)
+{
 	if (!up->sasl)
 		return;
-	if (!bytes_equal(piece, BYTES("+")) &&
-	    (irc_pipe_len(&up->challenge) > 2048 || !irc_pipe_put(&up->challenge, piece))) {
+	if (up->errand ||
+	    (!bytes_equal(piece, BYTES("+")) &&
+	     (irc_pipe_len(&up->challenge) > 2048 || !irc_pipe_put(&up->challenge, piece)))) {
 		irc_upstream_fail(up, true, "the server's SASL makes no sense");
 		return;
 	}
-	if (piece.len == IRC_SASL_CHUNK)
-		return;
-	if (!base64_decode(irc_pipe_bytes(&up->challenge), &in) ||
-	    !irc_sasl_answer(up->sasl, writer_done(&in), &out))
-		irc_upstream_fail(up, true, "the server's SASL makes no sense");
+	if (piece.len < IRC_SASL_CHUNK)
+		hear_challenge(up);
+}
+
+void irc_register_forget(struct irc_upstream *up)
+{
+	if (up->errand)
+		up->errand->up = NULL;
 	else
-		sasl_say(up, writer_done(&out));
-	irc_pipe_fini(&up->challenge);
-	sodium_memzero(answer, sizeof answer);
+		sasl_free(up->sasl);
+	up->sasl = NULL;
+	up->errand = NULL;
 }
 
 static void sasl_end(struct irc_upstream *up, bool good, struct bytes text)
 {
 	char why[300];
-	bool proved = up->sasl && irc_sasl_is_proved(up->sasl);
+	bool proved = up->sasl && !up->errand && irc_sasl_is_proved(up->sasl);
 
 	if (!up->sasl)
 		return;
-	free(up->sasl);
-	up->sasl = NULL;
-	if (!good || !proved) {
+	irc_register_forget(up);
+	if (up->sasl_client) {
+		irc_account_answered(up, good && proved, text);
+	} else if (!good || !proved) {
 		snprintf(why, sizeof why, "the login was refused: %.*s", good ? 40 : (int)text.len,
 			 good ? "the server did not know the password    " : (const char *)text.at);
 		irc_upstream_fail(up, true, why);
@@ -253,6 +365,15 @@ static void sasl_end(struct irc_upstream *up, bool good, struct bytes text)
 		up->ended = true;
 		irc_upstream_say(up, "CAP END");
 	}
+}
+
+bool irc_register_login(struct irc_upstream *up, struct bytes account, struct bytes password)
+{
+	if (!sasl_open(up, IRC_SASL_PLAIN, account, password))
+		return false;
+	up->sasl_until = mono_add_ms(mono_now(), (int64_t)irc_conf_now()->answer_timeout);
+	irc_upstream_say(up, "AUTHENTICATE PLAIN");
+	return true;
 }
 
 /* --- nick ----------------------------------------------------------------------------------- */
@@ -283,6 +404,8 @@ void irc_register_tick(struct irc_upstream *up, mono_t now)
 	struct irc_network *network = up->network;
 	const char *wanted = irc_network_nick(network);
 
+	if (up->sasl_client && up->sasl && !mono_before(now, up->sasl_until))
+		sasl_end(up, false, BYTES("The server does not answer"));
 	if (up->join_at.us && !mono_before(now, up->join_at)) {
 		up->join_at.us = 0;
 		irc_network_join_all(network);
@@ -300,24 +423,28 @@ void irc_register_tick(struct irc_upstream *up, mono_t now)
 void irc_register_begin(struct irc_upstream *up)
 {
 	struct irc_network *network = up->network;
+	enum irc_casemap before = network->is.casemap;
 	const char *nick = irc_network_nick(network);
 	const char *realname = network->conf.realname[0]    ? network->conf.realname
 			       : network->user->realname[0] ? network->user->realname
 							    : nick;
 
 	irc_isupport_init(&network->is);
+	irc_network_refold(network, before);
 	irc_set(&network->isupport, BYTES(""));
 	irc_set(&network->nick, bytes_str(nick));
 	irc_set(&network->userhost, BYTES(""));
 	network->caps = 0;
+	network->multiline_bytes = network->multiline_lines = 0;
 	network->is_away = false;
+	irc_account_forget(network);
 	irc_set(&network->away_said, BYTES(""));
 	network->away_asked = 0;
 	irc_upstream_say(up, "CAP LS 302");
 	if (network->conf.pass[0])
 		irc_upstream_say(up, "PASS %s", network->conf.pass);
 	irc_upstream_say(up, "NICK %s", nick);
-	irc_upstream_say(up, "USER %s 0 * :%s",
+	irc_upstream_say(up, "USER %.100s 0 * :%.300s",
 			 network->conf.username[0] ? network->conf.username : nick, realname);
 }
 
@@ -348,6 +475,7 @@ bool irc_register_hear(struct irc_upstream *up, const struct irc_line *line)
 
 	if (irc_verb_is(line, "PING")) {
 		/* Never in a queue: a server that waits too long ends it. */
+		text = bytes_first(text, IRC_LINE_MAX - 8);
 		irc_upstream_say(up, "PONG :%.*s", (int)text.len, (const char *)text.at);
 		return true;
 	}
@@ -361,6 +489,12 @@ bool irc_register_hear(struct irc_upstream *up, const struct irc_line *line)
 	}
 	if (irc_verb_is(line, "ERROR")) {
 		hear_error(up, text, false);
+		return true;
+	}
+	/* Trying again would get the same answer. */
+	if (irc_verb_is(line, "FAIL") && !up->welcomed &&
+	    bytes_equal(irc_param(line, 1), BYTES("ACCOUNT_REQUIRED"))) {
+		hear_error(up, text, true);
 		return true;
 	}
 	switch (irc_line_numeric(line)) {

@@ -112,7 +112,9 @@ static bool make_room(struct irc_ring *ring, uint32_t len, uint32_t limit)
 		size = size < 2 * len ? 2 * len : size;
 		(void)grow_data(ring, size < limit ? size : limit);
 	}
-	if (ring->head - ring->kept == ring->count)
+	/* Lines of three bytes would have an index of eight times their room. */
+	if (ring->head - ring->kept == ring->count &&
+	    (ring->count + (ring->count + 3) / 4) * sizeof(struct irc_entry) <= limit)
 		(void)grow_index(ring,
 				 ring->count ? ring->count + (ring->count + 3) / 4 : FIRST_COUNT);
 	if (!ring->size || !ring->count || len > ring->size)

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 
 #include "core/clock.h"
+#include "core/metric.h"
+#include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
 #include "irc/irc_upstream.h"
-
-#define ROUTES_MAX 256u
 
 /* What a command is answered with: numbers that belong to it, and those that end it. Errors that end
  * it are given too; where the end comes behind an error, as with WHOIS, the error is no end. */
@@ -87,11 +87,20 @@ static void route_free(struct irc_route *route)
 
 /* --- asking --------------------------------------------------------------------------------- */
 
+bool irc_routes_full(const struct irc_network *network)
+{
+	uint64_t count = 0;
+
+	for (const struct irc_route *route = network->routes; route; route = route->next)
+		count++;
+	return count >= irc_conf_now()->server_questions;
+}
+
 bool irc_route_send(struct irc_network *network, struct irc_client *client,
 		    const struct irc_line *line, struct bytes text)
 {
 	struct irc_upstream *up = network->up;
-	unsigned kind = kind_of(line), count = 0;
+	unsigned kind = kind_of(line);
 	bool labels = network->caps & IRC_CAP(LABELED_RESPONSE);
 	struct irc_route *route, **last = &network->routes;
 	char out[IRC_LINE_ROOM + 64];
@@ -99,12 +108,12 @@ bool irc_route_send(struct irc_network *network, struct irc_client *client,
 
 	if (!up)
 		return false;
-	for (; *last; last = &(*last)->next)
-		count++;
-	if (count >= ROUTES_MAX)
-		return false;
 	if (!labels && !is_question(line, kind))
 		return irc_upstream_queue(up, text);
+	if (irc_routes_full(network))
+		return false;
+	while (*last)
+		last = &(*last)->next;
 	route = calloc(1, sizeof *route);
 	if (!route)
 		return false;
@@ -140,6 +149,7 @@ static void route_end(struct irc_network *network, struct irc_route *route)
 	while (*link != route)
 		link = &(*link)->next;
 	*link = route->next;
+	network->answers -= irc_pipe_len(&route->answer);
 	if (client && route->client_label)
 		irc_client_answer(client, route->client_label, irc_pipe_bytes(&route->answer),
 				  route->lines);
@@ -149,16 +159,52 @@ static void route_end(struct irc_network *network, struct irc_route *route)
 static void route_line(struct irc_network *network, struct irc_route *route, struct bytes line)
 {
 	struct irc_client *client = irc_client_of(network->user, route->client);
+	char text[IRC_LINE_ROOM];
+	struct writer w = writer_of(text, sizeof text);
 
 	if (!client)
 		return;
+	if (client->multi) {
+		irc_client_put_multi(&w, client, network, line, false);
+		line = writer_done(&w);
+	}
 	if (!route->client_label) {
 		irc_client_line(client, line);
 		return;
 	}
-	if (irc_pipe_len(&route->answer) + line.len < irc_conf_now()->client_buffer &&
-	    irc_pipe_put(&route->answer, line) && irc_pipe_put(&route->answer, BYTES("\r\n")))
-		route->lines++;
+	/* All that wait for their end together: a server need not end any. */
+	if (network->answers + line.len + 2 > irc_conf_now()->client_buffer ||
+	    !irc_pipe_room(&route->answer, (uint32_t)line.len + 2)) {
+		metric_add(METRIC_irc_refused, 1);
+		return;
+	}
+	(void)!(irc_pipe_put(&route->answer, line) && irc_pipe_put(&route->answer, BYTES("\r\n")));
+	network->answers += line.len + 2;
+	route->lines++;
+}
+
+/* A line of a batch that is the answer itself. */
+static void route_typed(struct irc_network *network, struct irc_route *route,
+			const struct irc_line *line, const char *ref)
+{
+	const struct irc_client *client = irc_client_of(network->user, route->client);
+	char text[IRC_LINE_ROOM];
+	struct writer w = writer_of(text, sizeof text);
+	bool knows = client && client->caps & IRC_CAP(BATCH);
+
+	if (irc_verb_is(line, "BATCH")) {
+		if (knows)
+			route_line(network, route, line->rest);
+		return;
+	}
+	if (knows) {
+		writer_str(&w, "@batch=");
+		writer_str(&w, ref);
+		writer_u8(&w, ' ');
+	}
+	writer_put(&w, line->rest);
+	if (writer_ok(&w))
+		route_line(network, route, writer_done(&w));
 }
 
 static struct irc_route *route_of_label(struct irc_network *network, struct bytes label)
@@ -190,8 +236,16 @@ uint32_t irc_route_origin(struct irc_network *network, struct bytes label, char 
 	return client;
 }
 
+/* Whether a channel's names are being told for the first time: that is for all, whoever had us join it. */
+static bool is_joining(const struct irc_network *network, struct bytes name)
+{
+	const struct irc_buffer *buffer = irc_buffer_find(network, name);
+
+	return buffer && buffer->channel && !buffer->channel->names_done;
+}
+
 /* What everybody is told, whoever asked: what changes something. */
-static bool is_for_all(const struct irc_line *line)
+static bool is_for_all(const struct irc_network *network, const struct irc_line *line)
 {
 	static const char *const verbs[] = {"PRIVMSG", "NOTICE", "TAGMSG",  "JOIN",    "PART",
 					    "KICK",    "MODE",   "TOPIC",   "NICK",    "QUIT",
@@ -207,8 +261,25 @@ static bool is_for_all(const struct irc_line *line)
 	case 306:
 	case 730:
 	case 731: return true;
+	case 331:
+	case 332:
+	case 333:
+	case 366: return is_joining(network, irc_param(line, 1));
+	case 353: return is_joining(network, irc_param(line, 2));
 	default: return false;
 	}
+}
+
+static bool is_part(const struct irc_route *route, unsigned number)
+{
+	return holds(commands[route->kind].part, COUNT_OF(commands[0].part), number);
+}
+
+/* That somebody is away is told with who he is, too. */
+static bool is_answer(const struct irc_network *network, const struct irc_route *route,
+		      const struct irc_line *line)
+{
+	return !is_for_all(network, line) || (irc_line_numeric(line) == 301 && is_part(route, 301));
 }
 
 /* By the server's labels. */
@@ -222,14 +293,18 @@ static bool hear_labelled(struct irc_network *network, const struct irc_line *li
 	if (irc_verb_is(line, "BATCH")) {
 		struct bytes ref = irc_param(line, 0);
 
-		if (ref.len > 1 && ref.at[0] == '+' &&
-		    bytes_equal(irc_param(line, 1), BYTES("labeled-response")) &&
-		    irc_tag_get(line->tags, "label", &label)) {
+		if (ref.len > 1 && ref.at[0] == '+' && irc_tag_get(line->tags, "label", &label)) {
+			bool typed = !bytes_equal(irc_param(line, 1), BYTES("labeled-response"));
+
 			bytes_to_str(bytes_skip(ref, 1), up->batch_ref, sizeof up->batch_ref);
 			bytes_to_str(label, up->batch_label, sizeof up->batch_label);
 			route = route_of_label(network, label);
-			if (route)
+			if (route) {
 				route->in_batch = true;
+				route->is_typed = typed;
+			}
+			if (route && typed)
+				route_typed(network, route, line, "");
 			*ours = true;
 			return true;
 		}
@@ -237,6 +312,8 @@ static bool hear_labelled(struct irc_network *network, const struct irc_line *li
 		    bytes_equal(bytes_skip(ref, 1), bytes_str(up->batch_ref))) {
 			route = route_of_label(network, bytes_str(up->batch_label));
 			up->batch_ref[0] = '\0';
+			if (route && route->is_typed)
+				route_typed(network, route, line, "");
 			if (route)
 				route_end(network, route);
 			*ours = true;
@@ -247,8 +324,10 @@ static bool hear_labelled(struct irc_network *network, const struct irc_line *li
 	if (irc_tag_get(line->tags, "batch", &batch) && up->batch_ref[0] &&
 	    bytes_equal(batch, bytes_str(up->batch_ref))) {
 		route = route_of_label(network, bytes_str(up->batch_label));
-		*ours = route && !is_for_all(line);
-		if (*ours)
+		*ours = route && is_answer(network, route, line);
+		if (*ours && route->is_typed)
+			route_typed(network, route, line, up->batch_ref);
+		else if (*ours)
 			route_line(network, route, line->rest);
 		return *ours;
 	}
@@ -257,7 +336,7 @@ static bool hear_labelled(struct irc_network *network, const struct irc_line *li
 	route = route_of_label(network, label);
 	if (!route)
 		return false;
-	*ours = !is_for_all(line);
+	*ours = is_answer(network, route, line);
 	if (*ours && !irc_verb_is(line, "ACK"))
 		route_line(network, route, line->rest);
 	/* An echo goes to its client by way of the ring, with its label: irc_route_origin. */
@@ -273,13 +352,12 @@ bool irc_route_hear(struct irc_network *network, const struct irc_line *line)
 
 	if (network->up && hear_labelled(network, line, &ours))
 		return ours;
-	if (!number || is_for_all(line))
+	if (!number || (number != 301 && is_for_all(network, line)))
 		return false;
 	for (struct irc_route *route = network->routes; route; route = route->next) {
 		bool ends = holds(commands[route->kind].end, COUNT_OF(commands[0].end), number);
 
-		if (route->label || (!ends && !holds(commands[route->kind].part,
-						     COUNT_OF(commands[0].part), number)))
+		if (route->label || (!ends && !is_part(route, number)))
 			continue;
 		route_line(network, route, line->rest);
 		/* The list of a channel's topic, and of its modes, has a second line. */

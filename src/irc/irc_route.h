@@ -16,6 +16,7 @@ struct irc_route {
 	unsigned kind;          /* of the table of commands */
 	uint64_t label;         /* ours to the server; 0: it has none */
 	bool in_batch;          /* the server's batch for it is open */
+	bool is_typed;          /* and is one that the client is to have as it is */
 	char *client_label;     /* the client's; NULL */
 	struct irc_pipe answer; /* with a client's label: lines, until all are there */
 	unsigned lines;
@@ -25,6 +26,9 @@ struct irc_route {
 /* Sends a client's line to the server and remembers who waits for what. False: too many wait. */
 MUST_CHECK bool irc_route_send(struct irc_network *network, struct irc_client *client,
 			       const struct irc_line *line, struct bytes text);
+
+/* Whether it is irc.server_questions that no more may be asked for. */
+bool irc_routes_full(const struct irc_network *network);
 
 /* Whether the line was somebody's answer. */
 bool irc_route_hear(struct irc_network *network, const struct irc_line *line);

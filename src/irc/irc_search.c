@@ -8,7 +8,8 @@
 #include "irc/irc_user.h"
 #include "store/store_port.h"
 
-#define LIMIT 100u
+#define LIMIT  100u
+#define A_TIME "It is a time as 2026-01-31T12:00:00.000Z"
 
 /* --- the question --------------------------------------------------------------------------- */
 
@@ -94,17 +95,42 @@ struct search {
 	char label[80];
 };
 
-static void tell(struct irc_client *client, const char *label, const struct store_rows *rows)
+/* What could not be looked at is said. */
+static void say_behind(struct irc_client *client, int64_t behind)
 {
 	const char *host = irc_conf_now()->hostname;
-	bool was = client->in_turn;
-	char batch[32];
 
+	if (client->caps & IRC_CAP(STANDARD_REPLIES))
+		irc_client_say(
+			client,
+			":%s NOTE SEARCH INCOMPLETE %lld :Older lines that were not looked at",
+			host, (long long)behind);
+	else
+		irc_client_say(client,
+			       ":%s NOTICE %s :%lld older lines were not looked at: say more "
+			       "letters or where, or search again in a while",
+			       host, client->nick, (long long)behind);
+}
+
+static void tell(struct irc_client *client, const char *label, const struct store_rows *rows)
+{
+	bool was = client->in_turn;
+	struct irc_batched batch;
+	size_t left = irc_conf_now()->client_buffer / 2, fit = 0;
+
+	/* Of long lines fewer: the newest, which come first. */
+	for (; fit < rows->count; fit++) {
+		struct irc_found found = irc_found_at(rows, fit);
+		size_t size = irc_client_size(client, &found.record);
+
+		if (size > left)
+			break;
+		left -= size;
+	}
 	client->in_turn = true;
-	snprintf(batch, sizeof batch, "S%llu", (unsigned long long)++client->batches);
-	irc_client_say(client, "%s%s%s:%s BATCH +%s soju.im/search", label[0] ? "@label=" : "",
-		       label, label[0] ? " " : "", host, batch);
-	for (size_t i = rows->count; i-- > 0 && client->state == IRC_CLIENT_HERE;) {
+	irc_client_batch_begin(client, &batch, label[0] ? label : NULL, "soju.im/search",
+			       BYTES(""));
+	for (size_t i = fit; i-- > 0 && client->state == IRC_CLIENT_HERE;) {
 		struct irc_found found = irc_found_at(rows, i);
 		struct irc_network *network =
 			irc_network_find(client->user, bytes_str(found.network));
@@ -112,32 +138,43 @@ static void tell(struct irc_client *client, const char *label, const struct stor
 			network ? irc_buffer_find(network, bytes_str(found.buffer)) : NULL;
 
 		if (buffer)
-			irc_client_record(client, buffer, &found.record, batch);
+			irc_client_record(client, buffer, &found.record, batch.ref);
 	}
-	irc_client_say(client, ":%s BATCH -%s", host, batch);
+	irc_client_batch_end(client, &batch);
 	client->in_turn = was;
 	if (!was)
 		irc_client_feed(client);
 }
 
+static void fail(struct irc_client *client, const char *label, const char *fault)
+{
+	char text[200];
+
+	snprintf(text, sizeof text, "What was said cannot be read: %s", fault);
+	irc_client_fail_labelled(client, label, "SEARCH", "INTERNAL_ERROR", "", text);
+}
+
 static void on_searched(struct irc_ask *ask)
 {
+	const char *fault = irc_ask_fault(ask);
 	struct search *search = ask->context;
 	const struct irc_user *user = irc_user_find(bytes_str(search->user));
 	struct irc_client *client = user ? irc_client_of(user, search->client) : NULL;
 
-	if (client && ask->store.ask.fault)
-		irc_client_fail(client, "SEARCH", "INTERNAL_ERROR", "",
-				"What was said cannot be read: %s",
-				store_fault_text(ask->store.ask.fault));
+	if (client && fault)
+		fail(client, search->label[0] ? search->label : NULL, fault);
 	else if (client)
 		tell(client, search->label, &ask->store.rows);
+	if (client && !fault && ask->store.behind && client->state == IRC_CLIENT_HERE)
+		say_behind(client, ask->store.behind);
 	free(search);
 	irc_ask_free(ask);
+	if (client)
+		irc_client_answered(client);
 }
 
-/* False: it is nothing that can be asked. */
-static bool attribute(struct irc_query *query, struct bytes key, struct bytes value)
+/* What is wrong with it; NULL: nothing. */
+static const char *attribute(struct irc_query *query, struct bytes key, struct bytes value)
 {
 	uint64_t limit;
 
@@ -148,23 +185,27 @@ static bool attribute(struct irc_query *query, struct bytes key, struct bytes va
 	else if (bytes_equal(key, BYTES("text")))
 		irc_query_words(query, value);
 	else if (bytes_equal(key, BYTES("after")))
-		return irc_time_parse(value, &query->after_ms);
+		return irc_time_parse(value, &query->after_ms) ? NULL : A_TIME;
 	else if (bytes_equal(key, BYTES("before")))
-		return irc_time_parse(value, &query->before_ms);
-	else if (bytes_equal(key, BYTES("limit")) && bytes_to_u64(value, UINT32_MAX, &limit))
+		return irc_time_parse(value, &query->before_ms) ? NULL : A_TIME;
+	else if (!bytes_equal(key, BYTES("limit")))
+		return "There is no such attribute: in, from, text, after, before, limit";
+	else if (bytes_to_u64(value, UINT32_MAX, &limit))
 		query->limit = (unsigned)limit;
 	else
-		return bytes_equal(key, BYTES("limit")) ? false : true;
-	return true;
+		return "It is a number";
+	return NULL;
 }
 
 void irc_search(struct irc_client *client, struct irc_network *network, const struct irc_line *line)
 {
 	struct search *search = calloc(1, sizeof *search);
-	struct bytes rest = irc_param(line, 0), key, raw;
+	struct bytes rest = irc_param(line, 0), key, raw, name;
+	const struct irc_network *of;
 	struct irc_query query;
 	struct irc_ask *ask;
-	char *label;
+	char *label, context[300];
+	const char *why;
 
 	irc_query_init(&query);
 	query.network = network ? network->id : 0;
@@ -173,15 +214,23 @@ void irc_search(struct irc_client *client, struct irc_network *network, const st
 		struct writer w = writer_of(value, sizeof value);
 
 		irc_tag_unescape(&w, raw);
-		if (!writer_ok(&w) || !attribute(&query, key, writer_done(&w))) {
-			irc_client_fail(client, "SEARCH", "INVALID_PARAMS", "",
-					"%.*s is not said so", (int)key.len, (const char *)key.at);
+		name = writer_done(&w);
+		/* With many networks a name says whose. */
+		if (client->multi &&
+		    (bytes_equal(key, BYTES("in")) || bytes_equal(key, BYTES("from"))) &&
+		    (of = irc_client_network_of(client, &name)))
+			query.network = of->id;
+		why = writer_ok(&w) ? attribute(&query, key, name) : "It is too long";
+		if (why) {
+			bytes_to_str(irc_client_context(key), context, sizeof context);
+			irc_client_fail(client, "SEARCH", "INVALID_PARAMS", context, "%s", why);
 			free(search);
 			return;
 		}
 	}
 	ask = search ? irc_query_ask(client->user, &query) : NULL;
 	if (!ask) {
+		fail(client, NULL, "out of memory");
 		free(search);
 		return;
 	}
@@ -193,4 +242,5 @@ void irc_search(struct irc_client *client, struct irc_network *network, const st
 	free(label);
 	ask->context = search;
 	irc_ask_send(ask, on_searched);
+	irc_client_asks(client);
 }

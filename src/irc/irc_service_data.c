@@ -7,9 +7,10 @@
 #include "irc/irc_search.h"
 #include "irc/irc_service.h"
 #include "irc/irc_user.h"
+#include "irc/proto/irc_lines.h"
 #include "store/store_port.h"
 
-#define EXPORT_MOST 1000u
+#define EXPORT_MOST 1000u /* lines of a page, which says where the next one begins */
 
 static const char *time_text(int64_t ms, char out[IRC_TIME_LEN + 1])
 {
@@ -50,7 +51,7 @@ static void say_found(struct irc_order *order, const struct irc_found *found)
 	struct irc_line line;
 	struct bytes nick, text;
 
-	if (!irc_line_parse(found->record.line, &line))
+	if (!irc_lines_parse(found->record.line, &line))
 		return;
 	nick = irc_source_of(line.source).nick;
 	text = irc_param(&line, 1);
@@ -63,12 +64,15 @@ static void on_searched(struct irc_ask *ask)
 {
 	struct irc_order *order = ask->context;
 	const struct store_rows *rows = &ask->store.rows;
-	bool good = irc_order_back(order) && !ask->store.ask.fault;
+	const char *fault = irc_ask_fault(ask);
+	bool good = irc_order_back(order) && !fault;
 
 	if (good && order->wants_data)
 		order->data = json_object();
 	if (order->data)
 		json_object_set_new(order->data, "lines", json_array());
+	if (order->data)
+		json_object_set_new(order->data, "behind", json_integer(ask->store.behind));
 	for (size_t i = rows->count; good && i-- > 0;) {
 		struct irc_found found = irc_found_at(rows, i);
 
@@ -79,9 +83,14 @@ static void on_searched(struct irc_ask *ask)
 	}
 	if (good && !rows->count)
 		irc_order_say(order, "nothing was found");
+	if (good && ask->store.behind)
+		irc_order_say(order,
+			      "%lld older lines were not looked at: say more letters or where, or "
+			      "search again in a while",
+			      (long long)ask->store.behind);
 	if (!good)
 		irc_order_say(order, "what was said cannot be read now: %s",
-			      store_fault_text(ask->store.ask.fault));
+			      fault ? fault : "the user is gone");
 	irc_ask_free(ask);
 	irc_order_end(order, good);
 }
@@ -104,6 +113,41 @@ static bool number_take(struct irc_words *words, unsigned from, const char *name
 	       irc_refuse(words, "-%s is a number, at most %llu", name, (unsigned long long)most);
 }
 
+/* Whether one of the networks has a channel or conversation of this name. */
+static bool is_anywhere(const struct irc_user *user, const struct irc_network *only,
+			const char *name)
+{
+	for (struct irc_network *n = user->networks; n; n = n->next)
+		if ((!only || n == only) && irc_buffer_find(n, bytes_str(name)))
+			return true;
+	return false;
+}
+
+/* Behind "--" all are words; before it nothing that looks like an option, which would find nothing. */
+static bool search_words(struct irc_words *words, unsigned from, struct writer *w)
+{
+	bool all = false;
+
+	for (unsigned i = from; i < words->count; i++) {
+		const char *word = words->at[i];
+
+		if (!all && strcmp(word, "--") == 0) {
+			all = true;
+			continue;
+		}
+		if (!all && word[0] == '-' && byte_lower((uint8_t)word[1]) >= 'a' &&
+		    byte_lower((uint8_t)word[1]) <= 'z')
+			return irc_refuse(
+				words,
+				"%s is not known here, or has no value: -network, -in, -from, "
+				"-after, -before, -limit; words like it stand behind --",
+				word);
+		writer_str(w, w->len ? " " : "");
+		writer_str(w, word);
+	}
+	return true;
+}
+
 bool service_search(struct irc_words *words, unsigned from)
 {
 	const char *name = irc_words_take(words, from, "network"),
@@ -124,10 +168,10 @@ bool service_search(struct irc_words *words, unsigned from)
 	    !time_take(words, from, "before", &query.before_ms) ||
 	    !number_take(words, from, "limit", IRC_FOUND_MOST, &limit))
 		return false;
-	for (unsigned i = from; i < words->count; i++) {
-		writer_str(&w, i > from ? " " : "");
-		writer_str(&w, words->at[i]);
-	}
+	if (!search_words(words, from, &w))
+		return false;
+	if (in && !is_anywhere(words->order->user, network, in))
+		return irc_refuse(words, "there is no channel or conversation %s", in);
 	if (!writer_ok(&w) || (in && strlen(in) >= sizeof query.in))
 		return irc_refuse(words, "that is too long");
 	if (!w.len && !in && !who && !name)
@@ -230,7 +274,8 @@ static void on_exported(struct irc_ask *ask)
 	struct taking taking = *(struct taking *)ask->context;
 	struct irc_order *order = taking.order;
 	const struct store_rows *rows = &ask->store.rows;
-	bool good = irc_order_back(order) && !ask->store.ask.fault;
+	const char *fault = irc_ask_fault(ask);
+	bool good = irc_order_back(order) && !fault;
 	char next[48] = "";
 
 	free(ask->context);
@@ -249,7 +294,7 @@ static void on_exported(struct irc_ask *ask)
 			irc_order_say(order, "# there is more: data export -from %s", next);
 	} else {
 		irc_order_say(order, "what was said cannot be read now: %s",
-			      store_fault_text(ask->store.ask.fault));
+			      fault ? fault : "the user is gone");
 	}
 	irc_ask_free(ask);
 	irc_order_end(order, good);

@@ -54,15 +54,23 @@ bool service_sasl_set_scram(struct irc_words *words, unsigned from)
 	return sasl_set(words, from, "SCRAM-SHA-256");
 }
 
-bool service_sasl_set_external(struct irc_words *words, unsigned from)
+/* One that has a certificate of ours; else it is said. */
+static struct irc_network *certified_network(struct irc_words *words, unsigned from)
 {
 	struct irc_network *network = irc_order_network(words, from);
 
+	if (!network || network->certificate[0])
+		return network;
+	irc_say(words, "%s has no certificate: certfp generate makes one", network->name);
+	return NULL;
+}
+
+bool service_sasl_set_external(struct irc_words *words, unsigned from)
+{
+	struct irc_network *network = certified_network(words, from);
+
 	if (!network)
 		return false;
-	if (!network->certificate[0])
-		return irc_refuse(words, "%s has no certificate: certfp generate makes one",
-				  network->name);
 	(void)irc_network_set(network, BYTES("sasl_mechanism"), BYTES("EXTERNAL"));
 	(void)irc_network_set(network, BYTES("sasl_username"), BYTES(""));
 	(void)irc_network_set(network, BYTES("sasl_password"), BYTES(""));
@@ -124,11 +132,11 @@ static void certfp_made(uv_work_t *work, int status)
 
 		irc_set(&network->certificate, bytes_str(certfp->certificate));
 		irc_set(&network->key, bytes_str(certfp->key));
-		(void)irc_network_set(network, BYTES("sasl_mechanism"), BYTES("EXTERNAL"));
+		/* Who logged in by it before NickServ knows it would be shut out. */
 		renew(network);
 		irc_order_say(order,
-			      "%s has a new certificate, and logs in by it from now on. "
-			      "Tell NickServ there: CERT ADD and one of",
+			      "%s is shown a new certificate from now on. Tell NickServ there: "
+			      "CERT ADD and one of these; then sasl set-external logs in by it",
 			      network->name);
 		certfp_say(order, network);
 	} else {
@@ -175,13 +183,10 @@ bool service_certfp_generate(struct irc_words *words, unsigned from)
 
 bool service_certfp_fingerprint(struct irc_words *words, unsigned from)
 {
-	struct irc_network *network = irc_order_network(words, from);
+	struct irc_network *network = certified_network(words, from);
 
 	if (!network)
 		return false;
-	if (!network->certificate[0])
-		return irc_refuse(words, "%s has no certificate: certfp generate makes one",
-				  network->name);
 	certfp_say(words->order, network);
 	return true;
 }
@@ -195,8 +200,13 @@ bool service_password_create(struct irc_words *words, unsigned from)
 
 	if (!label && from < words->count)
 		label = words->at[from];
+	if (label && label[0] == '-')
+		return irc_refuse(words, "%s is no label: password create -label LABEL", label);
 	if (!label || !irc_password_make(words->order->user, bytes_str(label), secret))
-		return irc_refuse(words, "password create -label LABEL, one that is not there yet");
+		return irc_refuse(
+			words,
+			"password create -label LABEL, one that is not there yet; or there are "
+			"as many as may be");
 	irc_say(words, "The password for %s is %s", label, secret);
 	return irc_say(words, "It is shown this once. Whoever has it may do on IRC what you may.");
 }
@@ -257,27 +267,6 @@ bool service_device_delete(struct irc_words *words, unsigned from)
 	return void_one(words, from, true);
 }
 
-/* Hexadecimal digits, with or without colons, made one spelling. */
-static bool fingerprint_take(const char *text, char out[IRC_FINGERPRINT_SIZE])
-{
-	size_t len = 0;
-
-	for (; *text; text++) {
-		char c = *text;
-
-		if (c == ':')
-			continue;
-		if (c >= 'A' && c <= 'F')
-			c = (char)(c + 'a' - 'A');
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')) ||
-		    len + 1 == IRC_FINGERPRINT_SIZE)
-			return false;
-		out[len++] = c;
-	}
-	out[len] = '\0';
-	return len == IRC_FINGERPRINT_SIZE - 1;
-}
-
 bool service_device_create(struct irc_words *words, unsigned from)
 {
 	const char *label = irc_words_take(words, from, "label");
@@ -286,10 +275,11 @@ bool service_device_create(struct irc_words *words, unsigned from)
 
 	if (!irc_words_end(words, from))
 		return false;
-	if (!label || !given || !fingerprint_take(given, text))
+	if (!label || label[0] == '-' || !given || !irc_fingerprint_take(given, text))
 		return irc_refuse(words,
 				  "-label and -fingerprint, 128 hexadecimal digits, are wanted");
 	if (!irc_certificate_add(words->order->user, bytes_str(label), bytes_str(text)))
-		return irc_refuse(words, "there is one of that label");
+		return irc_refuse(words,
+				  "there is one of that label, or there are as many as may be");
 	return irc_say(words, "%s may log in by its certificate", label);
 }

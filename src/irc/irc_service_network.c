@@ -9,7 +9,22 @@
 #include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
 
+#define CHANNEL_NAME_MAX 200u /* RFC 2812 has 50; servers have up to 200 */
+
 /* --- networks ------------------------------------------------------------------------------- */
+
+/* Says why a network cannot be called so. */
+static bool name_refuse(struct irc_words *words, const char *name)
+{
+	if (irc_network_find(words->order->user, bytes_str(name)))
+		return irc_refuse(words, "there is a network %s already", name);
+	if (!irc_network_name_valid(bytes_str(name)))
+		return irc_refuse(words,
+				  "%s cannot be its name: 1 to 64 bytes, without blank, comma, / "
+				  "and @, and not begun with -",
+				  name);
+	return irc_refuse(words, "out of memory");
+}
 
 /* Attributes behind from. False: one was wrong, and it was said. */
 static bool attributes_take(struct irc_words *words, unsigned from, struct irc_network *network)
@@ -34,12 +49,12 @@ static bool attributes_take(struct irc_words *words, unsigned from, struct irc_n
 		value = words->at[i + 1];
 		if (bytes_equal(name, BYTES("name"))) {
 			if (!irc_network_rename(network, bytes_str(value)))
-				return irc_refuse(words, "%s cannot be its name", value);
+				return name_refuse(words, value);
 			continue;
 		}
 		fault = irc_network_set(network, name, bytes_str(value));
 		if (fault)
-			return irc_refuse(words, "%.*s %s", (int)name.len, (const char *)name.at,
+			return irc_refuse(words, "-%.*s %s", (int)name.len, (const char *)name.at,
 					  fault);
 	}
 	return true;
@@ -53,27 +68,27 @@ bool service_network_create(struct irc_words *words, unsigned from)
 	struct irc_network *network;
 	struct irc_place place;
 
-	if (!addr || !irc_upstream_addr_valid(bytes_str(addr)) ||
-	    !irc_upstream_place(addr, 0, &place))
-		return irc_refuse(words, "-addr is missing, or no address");
+	if (!addr)
+		return irc_refuse(words, "-addr is missing: network create -addr irc.example.org");
+	if (!irc_upstream_addr_valid(bytes_str(addr)) || !irc_upstream_place(addr, 0, &place))
+		return irc_refuse(words,
+				  "-addr %s is no address of a server: ircs://host:port, "
+				  "irc+insecure://host:port, irc+unix:///path, host",
+				  addr);
 	if (user->network_count >= irc_user_networks_most(user) && !words->order->is_admin)
 		return irc_refuse(words, "there are %u networks, and no more may be",
 				  user->network_count);
 	network = irc_network_make(user, irc_id_next(IRC_ID_NETWORK),
 				   bytes_str(name ? name : place.host));
 	if (!network)
-		return irc_refuse(words, "%s cannot be its name, or there is one already",
-				  name ? name : place.host);
+		return name_refuse(words, name ? name : place.host);
 	if (!attributes_take(words, from, network)) {
 		irc_network_drop(network, false);
 		return false;
 	}
 	irc_network_keep(network);
 	irc_bouncer_tell(network, false);
-	/* Those who see all networks see this one too. */
-	for (struct irc_client *client = user->clients; client; client = client->next)
-		if (client->multi)
-			(void)irc_client_sit(client, network);
+	irc_clients_new_network(network);
 	irc_network_start(network);
 	return irc_say(words, "network %s was created", network->name);
 }
@@ -150,6 +165,7 @@ bool service_network_status(struct irc_words *words, unsigned from)
 			"there is no network; create one: network create -addr irc.example.org");
 	for (; network; network = network->next) {
 		unsigned channels = 0;
+		char next[80];
 		struct irc_named *named;
 		uint32_t at = 0;
 
@@ -161,8 +177,9 @@ bool service_network_status(struct irc_words *words, unsigned from)
 			network->up && network->up->place.tls ? ", TLS" : "",
 			network->account && network->account[0] ? ", account " : "",
 			network->account && network->account[0] ? network->account : "", "");
-		if (network->why[0])
-			irc_say(words, "  %s", network->why);
+		if (network->state != IRC_STATE_UP)
+			irc_say(words, "  %s%s%s", network->why, network->why[0] ? ". " : "",
+				irc_network_next(network, next, sizeof next));
 	}
 	return true;
 }
@@ -243,22 +260,22 @@ static bool filter_take(struct irc_words *words, const char *name, uint8_t *filt
 
 static bool channel_settings(struct irc_words *words, struct irc_buffer *buffer)
 {
-	const char *detached = irc_words_take(words, 3, "detached"),
-		   *days = irc_words_take(words, 3, "retention-days"),
+	const char *days = irc_words_take(words, 3, "retention-days"),
 		   *key = irc_words_take(words, 3, "key");
 	uint64_t seconds = 0, retention;
-	bool has_time;
+	bool has_time, detached = false, has_detached;
 
 	if (days && !bytes_to_u64(bytes_str(days), 36500, &retention))
 		return irc_refuse(words, "-retention-days is a number; 0: as of the network");
 	if (days)
 		buffer->retention_days = (uint32_t)retention;
-	if (key)
-		irc_set(&buffer->key, bytes_str(key));
+	if (key && !irc_buffer_set_key(buffer, bytes_str(key)))
+		return irc_refuse(words, "-key is UTF-8, of at most 200 bytes");
 	if (!filter_take(words, "relay-detached", &buffer->relay_detached) ||
 	    !filter_take(words, "reattach-on", &buffer->reattach_on) ||
 	    !filter_take(words, "detach-on", &buffer->detach_on) ||
 	    !filter_take(words, "notify", &buffer->notify_on) ||
+	    !irc_words_flag(words, 3, "detached", &detached, &has_detached) ||
 	    !irc_words_time(words, 3, "detach-after", &seconds, &has_time) ||
 	    !irc_words_end(words, 3))
 		return false;
@@ -266,29 +283,59 @@ static bool channel_settings(struct irc_words *words, struct irc_buffer *buffer)
 		buffer->detach_after_s = (uint32_t)(seconds < UINT32_MAX ? seconds : UINT32_MAX);
 	buffer->detach_at.us = 0;
 	irc_buffer_keep(buffer);
-	if (detached && strcmp(detached, "true") == 0)
+	if (has_detached && detached)
 		irc_detach(buffer);
-	else if (detached)
+	else if (has_detached)
 		irc_detach_attach(buffer);
 	return true;
+}
+
+/* Whether the name can be a channel's: RFC 2812 section 1.3, with the server's own kinds while it is there. */
+static bool channel_name(struct irc_words *words, const struct irc_network *network,
+			 const char *name)
+{
+	const char *kinds =
+		network->state == IRC_STATE_UP ? network->is.chantypes : IRC_CHANNEL_KINDS;
+	const char *bad = strpbrk(name, " ,\a");
+
+	if (!name[0] || !strchr(kinds, name[0]))
+		return irc_refuse(words, "%s is no channel of %s: their names begin with %s%s",
+				  name, network->name, kinds[1] ? "one of " : "", kinds);
+	if (!name[1])
+		return irc_refuse(words, "%s alone is no channel's name", name);
+	if (bad)
+		return irc_refuse(words, "a channel's name has no %s",
+				  *bad == ','   ? "comma: one at a time"
+				  : *bad == ' ' ? "blank"
+						: "BEL");
+	return strlen(name) <= CHANNEL_NAME_MAX ||
+	       irc_refuse(words, "a channel's name has at most %u bytes", CHANNEL_NAME_MAX);
 }
 
 bool service_channel_create(struct irc_words *words, unsigned from)
 {
 	struct irc_network *network;
 	struct irc_buffer *buffer;
+	bool was_there;
 
 	if (from >= words->count)
 		return irc_refuse(words, "channel create NAME [-network NETWORK]");
 	network = channel_network(words, words->at[from]);
-	if (!network)
+	if (!network || !channel_name(words, network, words->at[from]))
 		return false;
+	was_there = irc_buffer_find(network, bytes_str(words->at[from])) != NULL;
 	buffer = irc_buffer_make(network, bytes_str(words->at[from]));
 	if (!buffer)
-		return irc_refuse(words, "%s cannot be a channel", words->at[from]);
-	buffer->wanted = buffer->is_channel = true;
-	if (!channel_settings(words, buffer))
+		return irc_refuse(words,
+				  "%s cannot be a channel: it is no UTF-8, or there are too many",
+				  words->at[from]);
+	if (!channel_settings(words, buffer)) {
+		if (!was_there)
+			irc_buffer_drop(buffer, false);
 		return false;
+	}
+	buffer->wanted = buffer->is_channel = true;
+	irc_buffer_keep(buffer);
 	if (network->up)
 		irc_network_join_all(network);
 	return irc_say(words, "channel %s was created", buffer->named.name);

@@ -13,7 +13,7 @@
 #include "irc/irc_service.h"
 #include "irc/irc_user.h"
 
-#define SHOWN_MAX 200u
+#define SHOWN_MAX 200u /* a page: what is more is counted, and where all are is said */
 
 static bool for_admins(struct irc_words *words)
 {
@@ -275,13 +275,12 @@ static bool update_self(struct irc_words *words, unsigned from)
 		return irc_refuse(words, "%s is no nick", nick);
 	if (most && strcmp(most, "-1") != 0 && !bytes_to_u64(bytes_str(most), 10000, &number))
 		return irc_refuse(words, "-max-networks is a number; -1: as the settings say");
-	if (nick)
-		irc_set(&user->nick, bytes_str(nick));
-	if (realname)
-		irc_set(&user->realname, bytes_str(realname));
+	if ((nick && !irc_user_set(user, &user->nick, bytes_str(nick))) ||
+	    (realname && !irc_user_set(user, &user->realname, bytes_str(realname))))
+		return irc_refuse(words, "that is too long, or no UTF-8");
 	if (most)
 		user->networks_most = strcmp(most, "-1") == 0 ? 0 : (uint32_t)number + 1;
-	irc_user_keep(user);
+	(void)irc_user_keep(user);
 	return irc_say(words, "%s was changed", user->name);
 }
 
@@ -386,7 +385,8 @@ bool service_user_run(struct irc_words *words, unsigned from)
 bool service_server_status(struct irc_words *words, unsigned from)
 {
 	return for_admins(words) && irc_words_end(words, from) &&
-	       irc_say(words, "%u users, %lld networks (%lld connected), %lld clients, %lld lines",
+	       irc_say(words,
+		       "%u accounts, %lld networks (%lld connected), %lld clients, %lld lines",
 		       account_book()->account_count, (long long)metric_sum(METRIC_irc_networks),
 		       (long long)metric_sum(METRIC_irc_networks_up),
 		       (long long)metric_sum(METRIC_irc_clients),

@@ -14,6 +14,7 @@ static void deliver_back(struct message *message)
 	struct irc_ask *ask = container_of(message, struct irc_ask, message);
 
 	enter_worker();
+	irc_here.asks--;
 	ask->then(ask);
 }
 
@@ -51,6 +52,7 @@ void irc_ask_send(struct irc_ask *ask, void (*then)(struct irc_ask *ask))
 {
 	ask->then = then;
 	ask->worker = irc_here.worker;
+	irc_here.asks++;
 	ask->message.deliver = deliver_ask;
 	control_post(&ask->message);
 }
@@ -59,6 +61,13 @@ void irc_ask_free(struct irc_ask *ask)
 {
 	store_irc_fini(&ask->store);
 	free(ask);
+}
+
+const char *irc_ask_fault(const struct irc_ask *ask)
+{
+	if (ask->store.ask.fault)
+		return store_fault_text(ask->store.ask.fault);
+	return ask->store.out_of_memory ? "out of memory" : NULL;
 }
 
 /* --- lines ---------------------------------------------------------------------------------- */
@@ -105,14 +114,20 @@ static void on_page(struct irc_ask *ask)
 	page.page.user = irc_user_find(bytes_str(page.user));
 	page.page.network = page.page.user ? irc_network_of_id(page.page.user, page.network) : NULL;
 	page.page.buffer = NULL;
+	/* Whoever asked is told in any case: what he has lent is his again. */
 	while (page.page.network && (named = irc_index_next(&page.page.network->buffers, &at))) {
 		struct irc_buffer *buffer = container_of(named, struct irc_buffer, named);
 
 		if (buffer->id == page.buffer)
 			page.page.buffer = buffer;
 	}
-	if (page.page.network && page_take(&page.page, &ask->store.rows))
-		page.then(&page.page);
+	page.page.fault = irc_ask_fault(ask);
+	page.page.is_off = ask->store.ask.fault == STORE_OFF;
+	if (!page_take(&page.page, &ask->store.rows)) {
+		page.page.count = 0;
+		page.page.fault = "out of memory";
+	}
+	page.then(&page.page);
 	free(page.page.records);
 	irc_ask_free(ask);
 }

@@ -20,6 +20,8 @@ struct irc_ask {
 struct irc_ask *irc_ask_new(enum store_irc_query query);
 void irc_ask_send(struct irc_ask *ask, void (*then)(struct irc_ask *ask));
 void irc_ask_free(struct irc_ask *ask);
+/* Why it was not answered, or not with all; NULL: it was. */
+const char *irc_ask_fault(const struct irc_ask *ask);
 
 /* --- lines of one buffer -------------------------------------------------------------------- */
 
@@ -30,6 +32,8 @@ struct irc_page {
 	uint32_t client;
 	uint64_t from, to;
 	bool down;
+	const char *fault; /* as irc_ask_fault() */
+	bool is_off;       /* there is no store: what the ring has is all */
 	size_t count;
 	struct irc_record *records; /* the oldest first */
 	void *context;
@@ -45,7 +49,7 @@ struct irc_page_wish {
 	unsigned limit;
 	bool down; /* the newest of them, not the oldest */
 	void *context;
-	void (*then)(struct irc_page *page); /* not called when user or network are gone */
+	void (*then)(struct irc_page *page); /* of which user, network and buffer may be NULL */
 };
 
 /* False: no memory; then() is not called. */

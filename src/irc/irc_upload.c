@@ -14,13 +14,12 @@
 #include "edge/access.h"
 #include "edge/edge.h"
 #include "edge/files.h"
+#include "edge/linger.h"
 #include "irc/irc_part.h"
 #include "store/store.h"
 
 #define PREFIX      "/irc/uploads"
 #define PIECE_SIZE  (256u << 10)
-#define MOST        16u /* of a worker at a time */
-#define STALL_MS    30000
 #define UPLOAD_NAME 80u
 
 /* One that comes. Its handles are the loop's until they are closed. */
@@ -34,7 +33,7 @@ struct upload {
 	uv_fs_t write;
 	unsigned handles;
 	bool busy, over; /* the pool has it; it is to end then */
-	bool expects;
+	bool expects, answered;
 	int fd, error;
 	uint64_t left, size, most_of_user;
 	unsigned days;
@@ -66,6 +65,17 @@ bool irc_upload_address(char *out, size_t size)
 		len--;
 	return irc_conf_now()->upload_max && len &&
 	       (size_t)snprintf(out, size, "%.*s" PREFIX, (int)len, url) < size;
+}
+
+void irc_upload_place(const char *user, char *directory, size_t size, char place[IRC_UPLOAD_PLACE])
+{
+	char hash[17], address[IRC_UPLOAD_PLACE - 20];
+
+	user_hash(hash, user);
+	snprintf(directory, size, "%s/irc-uploads/%s", store_directory(), hash);
+	if (!irc_upload_address(address, sizeof address))
+		snprintf(address, sizeof address, PREFIX);
+	snprintf(place, IRC_UPLOAD_PLACE, "%s/%s/", address, hash);
 }
 
 /* --- the disk: on the pool ------------------------------------------------------------------ */
@@ -151,10 +161,14 @@ RUNS_ON(on_worker) static void upload_end(struct upload *upload)
 		/* Not there any more when it was renamed. */
 		(void)unlink(upload->part);
 	}
-	link_close_gently(upload->link);
-	edge_left(upload->worker);
 	uv_close((uv_handle_t *)&upload->poll, on_closed);
 	uv_close((uv_handle_t *)&upload->timer, on_closed);
+	if (upload->answered && upload->left) {
+		linger(upload->worker, upload->link);
+	} else {
+		link_close_gently(upload->link);
+		edge_left(upload->worker);
+	}
 }
 
 bool irc_upload_busy(void)
@@ -182,7 +196,9 @@ static void answer(struct upload *upload, const char *status, const char *header
 
 	writer_str(&w, "HTTP/1.1 ");
 	writer_str(&w, status);
-	writer_str(&w, "\r\nContent-Length: 0\r\nConnection: close\r\nCache-Control: no-store\r\n");
+	writer_str(&w,
+		   "\r\nContent-Length: 0\r\nConnection: close\r\nCache-Control: no-store\r\n"
+		   "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: Location\r\n");
 	if (header) {
 		writer_str(&w, header);
 		writer_str(&w, ": ");
@@ -192,6 +208,7 @@ static void answer(struct upload *upload, const char *status, const char *header
 	writer_str(&w, "\r\n");
 	(void)!link_send(upload->link, writer_done(&w));
 	(void)!link_flush(upload->link);
+	upload->answered = true;
 	upload_end(upload);
 }
 
@@ -295,7 +312,7 @@ static void upload_read(struct upload *upload)
 				      upload->left < room ? upload->left : room);
 
 		if (n == -EAGAIN) {
-			uv_timer_start(&upload->timer, on_stalled, STALL_MS, 0);
+			uv_timer_start(&upload->timer, on_stalled, irc_conf_now()->upload_stall, 0);
 			uv_poll_start(&upload->poll, UV_READABLE, on_readable);
 			return;
 		}
@@ -440,19 +457,54 @@ RUNS_ON(on_worker) static void on_let_in(struct conn *conn)
 		refuse(conn, 411, "how long is it?");
 	else if (body.length > most)
 		refuse(conn, 413, "that is too large");
-	else if (upload_count >= MOST || !(upload = upload_new(conn, body.length)))
+	else if (upload_count >= irc_conf_now()->uploads ||
+		 !(upload = upload_new(conn, body.length)))
 		refuse(conn, 503, "too many files come at once");
 	else
 		upload_begin(upload, conn);
 }
 
+RUNS_ON(on_worker) static void on_judged(struct conn *conn, enum verdict verdict)
+{
+	if (verdict == VERDICT_YES)
+		on_let_in(conn);
+	else
+		access_refuse(conn, verdict);
+}
+
+/* What a page of another site may do here with a password of its own (Fetch standard, CORS protocol):
+ * never with one that the browser adds. */
+RUNS_ON(on_worker) static void serve_options(struct conn *conn)
+{
+	struct reply reply = {.status = 204};
+
+	reply_header(&reply, "Allow", BYTES("POST, OPTIONS"));
+	reply_header(&reply, "Accept-Post", BYTES("*/*"));
+	reply_header(&reply, "Access-Control-Allow-Origin", BYTES("*"));
+	reply_header(&reply, "Access-Control-Allow-Methods", BYTES("POST"));
+	reply_header(&reply, "Access-Control-Allow-Headers",
+		     BYTES("Authorization, Content-Type, Content-Disposition"));
+	reply_header(&reply, "Access-Control-Max-Age", BYTES("86400"));
+	conn_reply(conn, &reply);
+}
+
 RUNS_ON(on_worker) static void serve_post(struct conn *conn)
 {
+	const struct request *request = conn_request(conn);
+	/* No form has this header, and no script without having asked. */
+	struct access_need need = {
+		.rank = RANK_DJ,
+		.changes = true,
+		.preflighted = http1_header_get(&request->head, BYTES("Content-Disposition")).at,
+	};
+
 	enter_worker();
 	if (!irc_here.runs || !irc_conf_now()->upload_max)
 		refuse(conn, 404, "no files are taken here");
+	else if (bytes_equal(request->method, BYTES("OPTIONS")))
+		serve_options(conn);
 	else
-		access_require_change(conn, RANK_DJ, (struct bytes){0}, on_let_in);
+		access_judge(conn, &need, on_judged);
 }
 
 RUNS_ON(on_worker) static void none(struct conn *conn)
@@ -471,7 +523,7 @@ RUNS_ON(on_worker) static void serve_get(struct conn *conn)
 }
 
 const struct route irc_upload_routes[] = {
-	{"/irc/uploads", METHOD_POST, serve_post, NULL},
+	{"/irc/uploads", METHOD_POST | METHOD_OPTIONS, serve_post, NULL},
 	{"/irc/uploads/", METHOD_GET | METHOD_HEAD, serve_get, NULL},
 	{0},
 };

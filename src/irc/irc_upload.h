@@ -16,6 +16,12 @@ extern const struct route irc_upload_routes[];
 /* Where to, for ISUPPORT; false: nobody may, or it is not known how the world reaches us. */
 bool irc_upload_address(char *out, size_t size);
 
+#define IRC_UPLOAD_NAME  128u  /* of a file, with its NUL */
+#define IRC_UPLOAD_PLACE 1024u /* in front of it */
+
+/* Where a user's files lie, and what is in front of their names in addresses. */
+void irc_upload_place(const char *user, char *directory, size_t size, char place[IRC_UPLOAD_PLACE]);
+
 /* All files of a user. */
 RUNS_ON(on_worker) void irc_upload_erase(const char *user);
 

@@ -8,17 +8,19 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
-#include "edge/account.h"
 #include "edge/edge.h"
 #include "edge/proto/reach.h"
 #include "edge/tls_outgoing.h"
+#include "irc/irc_bind.h"
 #include "irc/irc_gap.h"
+#include "irc/irc_multiline.h"
 #include "irc/irc_network.h"
 #include "irc/irc_proxy.h"
 #include "irc/irc_service.h"
 
-#define READS_A_TURN  4
-#define PAUSE_MOST_MS 5000
+#define READS_A_TURN 4 /* of what irc.turn leaves time for */
+#define PAUSE_MOST_MS \
+	5000 /* then PING is answered again, and what is said may be lost to the store */
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 static void try_next(struct irc_upstream *up, const char *why);
@@ -36,7 +38,9 @@ static bool place_parse(struct bytes in, struct irc_place *place)
 		in = bytes_skip(in, 11);
 		place->tls = false;
 		place->is_unix = true;
-		return in.len && bytes_to_str(in, place->host, sizeof place->host) == in.len;
+		/* As long as a path of a socket may be. */
+		return in.len > 1 && in.at[0] == '/' && in.len < 108 &&
+		       bytes_to_str(in, place->host, sizeof place->host) == in.len;
 	}
 	if (bytes_start_with(in, BYTES("ircs://"))) {
 		in = bytes_skip(in, 7);
@@ -110,7 +114,7 @@ static void up_free(struct irc_upstream *up)
 	irc_pipe_fini(&up->queue);
 	irc_pipe_fini(&up->challenge);
 	irc_gaps_drop(up);
-	free(up->sasl);
+	irc_register_forget(up);
 	free(up->sasl_offer);
 	free(up->wants_nick);
 	free(up->fault);
@@ -148,7 +152,7 @@ static void socket_drop(struct irc_upstream *up)
 
 void irc_upstream_resume(struct irc_upstream *up)
 {
-	if (!up->paused)
+	if (!up->paused || irc_here.hushed)
 		return;
 	/* A disk that hangs costs history, in the end, and no connection. */
 	if (irc_here.store_full &&
@@ -168,6 +172,7 @@ static void up_end(struct irc_upstream *up)
 	up->paused = false;
 	up->phase = IRC_PHASE_CLOSED;
 	irc_gaps_drop(up);
+	irc_multiline_drop(up);
 	up->network->up = NULL;
 	if (up->resolving)
 		uv_cancel((uv_req_t *)&up->dns);
@@ -180,6 +185,9 @@ void irc_upstream_fail(struct irc_upstream *up, bool again, const char *why)
 	struct irc_network *network = up->network;
 	char text[512];
 
+	if (up->phase == IRC_PHASE_CLOSED)
+		return;
+	irc_multiline_finish(up);
 	if (up->phase == IRC_PHASE_CLOSED)
 		return;
 	snprintf(text, sizeof text, "%s%s%s", why, up->fault ? ": " : "",
@@ -222,6 +230,8 @@ static bool flush(struct irc_upstream *up)
 			return false;
 		waits = flushed == 0;
 	}
+	/* What is left over of its turn is heard in the next, when the socket says that it is there. */
+	waits |= irc_pipe_len(&up->unheard) && !up->paused;
 	watch(up, (up->paused ? 0 : UV_READABLE) | (waits ? UV_WRITABLE : 0));
 	return true;
 }
@@ -271,10 +281,23 @@ static void queue_run(struct irc_upstream *up)
 	}
 }
 
+bool irc_upstream_fits(const struct irc_upstream *up, struct bytes line)
+{
+	uint32_t most = up->network->is.linelen;
+
+	for (size_t i = 0; i < line.len; i++)
+		if (line.at[i] == '\r' || line.at[i] == '\n' || line.at[i] == '\0')
+			return false;
+	if (line.len && line.at[0] == '@')
+		(void)bytes_cut(&line, ' ');
+	return line.len + 2 <= (most > IRC_LINE_MAX ? most : IRC_LINE_MAX);
+}
+
 bool irc_upstream_queue(struct irc_upstream *up, struct bytes line)
 {
-	if (up->phase != IRC_PHASE_TALKS || !up->welcomed || up->queued >= irc_conf_now()->queue ||
-	    !irc_pipe_put(&up->queue, line) || !irc_pipe_put(&up->queue, BYTES("\n")))
+	if (!irc_upstream_fits(up, line) || up->phase != IRC_PHASE_TALKS || !up->welcomed ||
+	    up->queued >= irc_conf_now()->queue || !irc_pipe_put(&up->queue, line) ||
+	    !irc_pipe_put(&up->queue, BYTES("\n")))
 		return false;
 	up->queued++;
 	queue_run(up);
@@ -321,7 +344,8 @@ static void hear_line(struct irc_upstream *up, struct bytes text)
 		text.len--;
 	if (!text.len)
 		return;
-	if (text.len > IRC_LINE_ROOM || !irc_line_parse(text, &line)) {
+	if (text.len > IRC_LINE_ROOM || !irc_line_parse(text, &line) ||
+	    line.rest.len > IRC_LINELEN_MAX) {
 		metric_add(METRIC_irc_lines_bad, 1);
 		return;
 	}
@@ -334,15 +358,23 @@ static void hear_line(struct irc_upstream *up, struct bytes text)
 		irc_hear(up, &line);
 }
 
-static void hear_later(struct irc_upstream *up, struct bytes unheard)
+void irc_upstream_pause(struct irc_upstream *up)
 {
-	if (!irc_pipe_put(&up->unheard, unheard)) {
-		irc_upstream_fail(up, true, "out of memory");
+	if (up->paused || up->phase != IRC_PHASE_TALKS)
 		return;
-	}
 	up->paused = true;
 	up->paused_at = mono_now();
 	irc_here.paused++;
+	watch(up, up->poll_events & ~UV_READABLE);
+}
+
+static void hear_later(struct irc_upstream *up, struct bytes unheard, bool pauses)
+{
+	enter_worker();
+	if (!irc_pipe_put(&up->unheard, unheard))
+		irc_upstream_fail(up, true, "out of memory");
+	else if (pauses)
+		irc_upstream_pause(up);
 }
 
 /* All whole lines of a run; the rest waits. A line that is too long is passed over to its end. */
@@ -356,7 +388,11 @@ static void hear_bytes(struct irc_upstream *up, struct bytes in)
 		/* More would push lines out of a ring that the store has not had. */
 		up->is_let &= irc_here.store_full;
 		if (up->network->is_tight && irc_here.store_full && !up->is_let) {
-			hear_later(up, in);
+			hear_later(up, in, true);
+			return;
+		}
+		if (!mono_before(mono_now(), up->turn_ends)) {
+			hear_later(up, in, false);
 			return;
 		}
 		end = bytes_find(in, '\n');
@@ -396,7 +432,12 @@ static void read_some(struct irc_upstream *up)
 	ssize_t n = -EAGAIN;
 
 	enter_worker();
+	if (irc_here.hushed) {
+		irc_upstream_pause(up);
+		return;
+	}
 	up->in_turn = true;
+	up->turn_ends = mono_add_ms(mono_now(), (int64_t)irc_conf_now()->turn);
 	if (irc_pipe_len(&up->unheard)) {
 		struct irc_pipe unheard = up->unheard;
 
@@ -404,7 +445,9 @@ static void read_some(struct irc_upstream *up)
 		hear_bytes(up, irc_pipe_bytes(&unheard));
 		irc_pipe_fini(&unheard);
 	}
-	for (int i = 0; i < READS_A_TURN && up->phase == IRC_PHASE_TALKS && !up->paused; i++) {
+	for (int i = 0; i < READS_A_TURN && up->phase == IRC_PHASE_TALKS && !up->paused &&
+			!irc_pipe_len(&up->unheard);
+	     i++) {
 		n = link_recv(up->link, irc_here.scratch, sizeof irc_here.scratch);
 		if (n <= 0)
 			break;
@@ -568,22 +611,29 @@ RUNS_ON(on_worker) static void proxy_step(struct irc_upstream *up)
 	}
 }
 
+/* What befell the socket. libuv says EBADF of all of it, the kernel knows more. */
+static int error_of(const struct irc_upstream *up, int status)
+{
+	int error = 0;
+	socklen_t len = sizeof error;
+
+	if (getsockopt(up->link.fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
+		error = errno;
+	return error ? error : status < 0 ? ECONNRESET : 0;
+}
+
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct irc_upstream *up = container_of(poll, struct irc_upstream, poll);
-	int error = 0;
-	socklen_t len = sizeof error;
+	int error;
 
 	enter_worker();
 	switch (up->phase) {
 	case IRC_PHASE_CONNECTS:
-		if (status < 0)
-			error = -status;
-		else
-			getsockopt(up->link.fd, SOL_SOCKET, SO_ERROR, &error, &len);
+		error = error_of(up, status);
 		if (error)
 			try_next(up, strerror(error));
-		else if (up->network->conf.proxy[0]) {
+		else if (up->network->conf.proxy[0] && !up->place.is_unix) {
 			up->phase = IRC_PHASE_PROXY;
 			proxy_step(up);
 		} else
@@ -593,12 +643,16 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	case IRC_PHASE_SECURES: secure_step(up); return;
 	case IRC_PHASE_TALKS:
 		if (status < 0) {
-			irc_upstream_fail(up, true, "the connection broke");
+			/* What it said last is there to be read: most say why. */
+			if (!up->paused)
+				read_some(up);
+			if (up->phase == IRC_PHASE_TALKS)
+				irc_upstream_fail(up, true, "the connection broke");
 			return;
 		}
 		if ((events & UV_WRITABLE) && !flush(up))
 			irc_upstream_fail(up, true, "the connection broke");
-		else if (events & UV_READABLE)
+		else if ((events & UV_READABLE) || (irc_pipe_len(&up->unheard) && !up->paused))
 			read_some(up);
 		return;
 	case IRC_PHASE_RESOLVES:
@@ -606,52 +660,9 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	}
 }
 
-static bool bind_source(int fd, const char *text, bool v4)
+/* It talks there from now on, when it has connected. */
+static int socket_begin(struct irc_upstream *up, int fd, int error)
 {
-	struct address address;
-	struct sockaddr_in in4 = {.sin_family = AF_INET};
-	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
-
-	if (!text[0])
-		return true;
-	if (!address_parse_ip(bytes_str(text), &address) || address_is_v4(&address) != v4)
-		return false;
-	if (v4) {
-		memcpy(&in4.sin_addr, address.ip + 12, 4);
-		return bind(fd, (struct sockaddr *)&in4, sizeof in4) == 0;
-	}
-	memcpy(&in6.sin6_addr, address.ip, 16);
-	return bind(fd, (struct sockaddr *)&in6, sizeof in6) == 0;
-}
-
-/* Begins to connect; 0 or -errno. */
-static uint16_t port_of(int fd)
-{
-	struct sockaddr_in6 in6 = {0};
-	socklen_t len = sizeof in6;
-
-	/* In both families the port lies in the same place. */
-	return getsockname(fd, (struct sockaddr *)&in6, &len) == 0 ? ntohs(in6.sin6_port) : 0;
-}
-
-static int socket_open(struct irc_upstream *up, const struct address *to)
-{
-	bool v4 = address_is_v4(to);
-	struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons(to->port)};
-	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(to->port)};
-	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int error = 0;
-
-	if (fd == -1)
-		return -errno;
-	memcpy(&in4.sin_addr, to->ip + 12, 4);
-	memcpy(&in6.sin6_addr, to->ip, 16);
-	if (!bind_source(fd, up->network->conf.bind, v4))
-		error = -EADDRNOTAVAIL;
-	else if (connect(fd, v4 ? (struct sockaddr *)&in4 : (struct sockaddr *)&in6,
-			 v4 ? sizeof in4 : sizeof in6) == -1 &&
-		 errno != EINPROGRESS)
-		error = -errno;
 	if (!error)
 		error = uv_poll_init(&irc_here.worker->loop, &up->poll, fd);
 	if (error) {
@@ -659,8 +670,7 @@ static int socket_open(struct irc_upstream *up, const struct address *to)
 		return error;
 	}
 	up->link = link_plain(fd);
-	up->local_port = port_of(fd);
-	tcp_tune_stream(fd, 0);
+	up->phase = IRC_PHASE_CONNECTS;
 	up->polled = true;
 	up->handles++;
 	up->poll_events = 0;
@@ -668,15 +678,54 @@ static int socket_open(struct irc_upstream *up, const struct address *to)
 	return 0;
 }
 
+/* A server on this machine. */
+static int socket_open_unix(struct irc_upstream *up, const char *path)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	size_t len = strlen(path);
+
+	if (fd == -1)
+		return -errno;
+	if (len >= sizeof un.sun_path)
+		return socket_begin(up, fd, -ENAMETOOLONG);
+	memcpy(un.sun_path, path, len);
+	return socket_begin(up, fd,
+			    connect(fd, (struct sockaddr *)&un, sizeof un) == -1 ? -errno : 0);
+}
+
+/* Begins to connect; 0 or -errno. */
+static int socket_open(struct irc_upstream *up, const struct address *to)
+{
+	bool v4 = address_is_v4(to);
+	struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons(to->port)};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(to->port)};
+	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int error;
+
+	if (fd == -1)
+		return -errno;
+	memcpy(&in4.sin_addr, to->ip + 12, 4);
+	memcpy(&in6.sin6_addr, to->ip, 16);
+	error = irc_bind(fd, up->network, v4);
+	if (!error &&
+	    connect(fd, v4 ? (struct sockaddr *)&in4 : (struct sockaddr *)&in6,
+		    v4 ? sizeof in4 : sizeof in6) == -1 &&
+	    errno != EINPROGRESS)
+		error = -errno;
+	error = socket_begin(up, fd, error);
+	if (error)
+		return error;
+	up->local = tcp_local(fd);
+	tcp_tune_stream(fd, 0);
+	return 0;
+}
+
 /* What a user has us call must not lead to what only we can reach; an administrator's may. */
 static bool may_reach(const struct irc_upstream *up, const struct address *to)
 {
-	struct bytes name = bytes_str(up->network->user->name);
-	const struct account *account = account_find(account_book(), name);
-
 	return !reach_is_internal(to) || cidr_list_holds(edge_settings()->internal, to) ||
-	       bytes_equal(name, bytes_str(edge_settings()->conf.admin_user)) ||
-	       (account && account->rights.rank == RANK_ADMIN);
+	       irc_is_admin(up->network->user->name);
 }
 
 /* The next of the addresses that the name had. */
@@ -700,7 +749,6 @@ static void try_next(struct irc_upstream *up, const char *why)
 				 address_text(to, text));
 			continue;
 		}
-		up->phase = IRC_PHASE_CONNECTS;
 		error = socket_open(up, to);
 		if (!error)
 			return;
@@ -795,6 +843,32 @@ static struct irc_upstream *up_new(struct irc_network *network)
 	return up;
 }
 
+/* Who is at the other end of a connection that was handed over: identd is asked for it. */
+static void peer_take(struct irc_upstream *up, int fd)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in4;
+		struct sockaddr_in6 in6;
+	} peer = {0};
+	socklen_t len = sizeof peer;
+	struct address *to = &up->addresses[0];
+
+	if (getpeername(fd, &peer.any, &len) == -1)
+		return;
+	if (peer.any.sa_family == AF_INET6) {
+		memcpy(to->ip, &peer.in6.sin6_addr, 16);
+	} else if (peer.any.sa_family == AF_INET) {
+		to->ip[10] = to->ip[11] = 0xff;
+		memcpy(to->ip + 12, &peer.in4.sin_addr, 4);
+	} else {
+		return;
+	}
+	to->port = ntohs(peer.in6.sin6_port);
+	up->address_count = up->address_at = 1;
+	up->local = tcp_local(fd);
+}
+
 bool irc_upstream_adopt(struct irc_network *network, const struct irc_upstream_left *left)
 {
 	struct irc_upstream *up = up_new(network);
@@ -817,6 +891,7 @@ bool irc_upstream_adopt(struct irc_network *network, const struct irc_upstream_l
 	up->queued = left->queued;
 	up->listed = up->ended = up->welcomed = up->ready = true;
 	up->phase = IRC_PHASE_TALKS;
+	peer_take(up, left->link.fd);
 	up->heard = mono_now();
 	up->nick_at = mono_add_ms(up->heard, 15000);
 	irc_network_state(network, IRC_STATE_UP);
@@ -825,6 +900,24 @@ bool irc_upstream_adopt(struct irc_network *network, const struct irc_upstream_l
 	if (left->in.len)
 		read_some(up);
 	return true;
+}
+
+/* Who may not call what only we can reach may not call this. */
+static void open_unix(struct irc_upstream *up)
+{
+	const char *path = up->place.host;
+	char why[400];
+	int error;
+
+	if (!irc_is_admin(up->network->user->name)) {
+		irc_upstream_fail(up, false, "sockets of this machine are for administrators");
+		return;
+	}
+	error = socket_open_unix(up, path);
+	if (error) {
+		snprintf(why, sizeof why, "%.250s: %s", path, strerror(-error));
+		irc_upstream_fail(up, true, why);
+	}
 }
 
 void irc_upstream_open(struct irc_network *network)
@@ -838,9 +931,12 @@ void irc_upstream_open(struct irc_network *network)
 		return;
 	}
 	timer_set(up);
-	if (!irc_upstream_place(network->conf.addr, network->server, &up->place) ||
-	    up->place.is_unix) {
+	if (!irc_upstream_place(network->conf.addr, network->server, &up->place)) {
 		irc_upstream_fail(up, false, "the address is not one that can be called");
+		return;
+	}
+	if (up->place.is_unix) {
+		open_unix(up);
 		return;
 	}
 	/* IRCv3 sts: the promise holds whatever the address says. */

@@ -11,7 +11,7 @@
 #include "irc/irc_part.h"
 #include "irc/irc_pipe.h"
 
-#define IRC_ADDRESSES_MAX 8u
+#define IRC_ADDRESSES_MAX 8u /* of a name: if none of these is there, the name is looked up again */
 
 enum irc_phase {
 	IRC_PHASE_RESOLVES,
@@ -40,7 +40,7 @@ struct irc_upstream {
 	bool polled, resolving;
 	int poll_events;
 	struct link link;
-	uint16_t local_port; /* of ours: for irc_identd.h */
+	struct tcp_end local; /* of ours: for irc_identd.h */
 	struct handshake *handshake;
 	struct address addresses[IRC_ADDRESSES_MAX];
 	unsigned address_count, address_at;
@@ -53,7 +53,8 @@ struct irc_upstream {
 	bool paused;     /* not read from while the store is behind */
 	bool is_let;     /* goes on all the same */
 	mono_t paused_at;
-	struct irc_pipe unheard; /* what had come when it was paused */
+	mono_t turn_ends;        /* others are heard then */
+	struct irc_pipe unheard; /* what had come when it was paused, or its turn was over */
 	struct irc_rate rate;
 	mono_t heard, queue_at, deadline;
 	bool pinged;
@@ -63,7 +64,10 @@ struct irc_upstream {
 	bool listed, ended, welcomed, ready;
 	mono_t join_at; /* when channels are joined; 0: they were */
 	struct irc_sasl *sasl;
+	struct irc_sasl_errand *errand; /* the pool has sasl */
 	struct irc_pipe challenge;
+	uint32_t sasl_client; /* who logs in now; 0: we, at the beginning */
+	mono_t sasl_until;
 	char *sasl_offer, *wants_nick;
 	unsigned nick_tries;
 	mono_t nick_at; /* when to ask for the nick again */
@@ -73,8 +77,10 @@ struct irc_upstream {
 	char *fault; /* what the server said last that may be why it closes */
 	bool fatal;  /* trying again would not help */
 	char batch_ref[64], batch_label[64];
-	struct irc_gap *gaps; /* irc_gap.h */
-	struct irc_pipe held; /* lines that wait for these */
+	struct irc_gap *gaps;      /* irc_gap.h */
+	bool gaps_left;            /* that not all are filled was said */
+	struct irc_batch *batches; /* irc_multiline.h */
+	struct irc_pipe held;      /* lines that wait for these */
 };
 
 /* Whether a list of addresses is one; the n-th of them (modulo how many there are). */
@@ -108,13 +114,16 @@ MUST_CHECK bool irc_upstream_adopt(struct irc_network *network,
 /* Another server has it: gone, without a word. */
 RUNS_ON(on_worker) void irc_upstream_part(struct irc_upstream *up);
 
-/* Reads on, when the store has caught up. */
+/* Is not read from; reads on, when the store has caught up, and nothing else is in the way. */
+RUNS_ON(on_worker) void irc_upstream_pause(struct irc_upstream *up);
 void irc_upstream_resume(struct irc_upstream *up);
 
 /* A line without CR LF, at once. */
 __attribute__((format(printf, 2, 3))) void irc_upstream_say(struct irc_upstream *up,
 							    const char *format, ...);
-/* A line in its turn. False: too many wait. */
+/* Whether it is one line, and no longer than the server takes (RFC 1459 section 2.3, or LINELEN). */
+bool irc_upstream_fits(const struct irc_upstream *up, struct bytes line);
+/* A line in its turn. False: too many wait, or it does not fit. */
 MUST_CHECK bool irc_upstream_queue(struct irc_upstream *up, struct bytes line);
 __attribute__((format(printf, 2, 3))) void irc_upstream_later(struct irc_upstream *up,
 							      const char *format, ...);
@@ -123,9 +132,14 @@ __attribute__((format(printf, 2, 3))) void irc_upstream_later(struct irc_upstrea
 
 /* The connection stands. */
 void irc_register_begin(struct irc_upstream *up);
+/* Logs in to this account; irc_account_answered() is told. False: no memory. */
+MUST_CHECK bool irc_register_login(struct irc_upstream *up, struct bytes account,
+				   struct bytes password);
 /* A line before the end of the registration, or of CAP and AUTHENTICATE at any time. True: it was for
  * us. */
 bool irc_register_hear(struct irc_upstream *up, const struct irc_line *line);
+/* Lets go of a login that is under way, and of its password. */
+void irc_register_forget(struct irc_upstream *up);
 /* Once a second or so: the nick that is wanted, if it is not ours. */
 void irc_register_tick(struct irc_upstream *up, mono_t now);
 
@@ -134,3 +148,5 @@ void irc_register_tick(struct irc_upstream *up, mono_t now);
 void irc_hear(struct irc_upstream *up, const struct irc_line *line);
 /* A line of the server's history, into this buffer. */
 void irc_hear_past(struct irc_upstream *up, struct irc_buffer *buffer, const struct irc_line *line);
+/* One that another bouncer had heard, with its time as a tag; without a server. False: none that is kept. */
+bool irc_hear_import(struct irc_buffer *buffer, const struct irc_line *line);

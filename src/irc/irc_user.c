@@ -1,6 +1,7 @@
 #include "irc/irc_user.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/clock.h"
@@ -13,6 +14,8 @@
 #include "irc/irc_push.h"
 #include "irc/irc_upload.h"
 #include "store/store_irc.h"
+
+#define LABEL_MOST 100u /* bytes: it stands in a line */
 
 _Thread_local struct irc_worker irc_here;
 
@@ -32,13 +35,20 @@ char *irc_copy(struct bytes text)
 	return made;
 }
 
+void irc_forget(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
 void irc_set(char **at, struct bytes text)
 {
 	char *made = irc_copy(text);
 
 	if (!made)
 		return;
-	free(*at);
+	irc_forget(*at);
 	*at = made;
 }
 
@@ -59,12 +69,13 @@ void irc_id_used(enum irc_id kind, uint64_t id)
 
 struct worker *irc_worker_of(struct bytes user)
 {
-	return worker_of(irc_hash(IRC_ASCII, user) % workers_count());
+	return worker_of(irc_hash(IRC_EXACT, user) % workers_count());
 }
 
+/* As accounts are: somebody of the same letters in another case is somebody else, whoever lets him in. */
 struct irc_user *irc_user_find(struct bytes name)
 {
-	struct irc_named *named = irc_index_find(&irc_here.users, IRC_ASCII, name);
+	struct irc_named *named = irc_index_find(&irc_here.users, IRC_EXACT, name);
 
 	return named ? container_of(named, struct irc_user, named) : NULL;
 }
@@ -83,7 +94,7 @@ struct irc_user *irc_user_make(struct bytes name)
 	user->nick = irc_copy(BYTES(""));
 	user->realname = irc_copy(BYTES(""));
 	if (!user->nick || !user->realname ||
-	    !irc_index_put(&irc_here.users, IRC_ASCII, &user->named)) {
+	    !irc_index_put(&irc_here.users, IRC_EXACT, &user->named)) {
 		free(user->nick);
 		free(user->realname);
 		free(user);
@@ -92,24 +103,47 @@ struct irc_user *irc_user_make(struct bytes name)
 	return user;
 }
 
-void irc_user_keep(const struct irc_user *user)
+bool irc_user_keep(const struct irc_user *user)
 {
-	json_t *tree = json_pack("{s:s, s:s, s:s*}", "nick", user->nick, "realname", user->realname,
-				 "away", user->away);
+	json_t *tree = json_object();
+	bool fits;
 	char *text;
 
+	json_object_set_new(tree, "nick", json_string(user->nick));
+	json_object_set_new(tree, "realname", json_string(user->realname));
+	if (user->away)
+		json_object_set_new(tree, "away", json_string(user->away));
 	if (user->scram)
 		json_object_set_new(tree, "scram", json_string(user->scram));
 	if (user->rule_count)
 		json_object_set_new(tree, "rules", irc_rules_tree(user));
 	if (user->networks_most)
 		json_object_set_new(tree, "networks_most", json_integer(user->networks_most));
-	text = tree ? json_dumps(tree, JSON_COMPACT) : NULL;
-
-	if (text)
+	text = json_dumps(tree, JSON_COMPACT);
+	fits = text && strlen(text) <= STORE_IRC_TEXT_MAX;
+	if (fits)
 		store_irc_user(user->name, text);
-	free(text);
+	irc_forget(text);
 	json_decref(tree);
+	return fits;
+}
+
+bool irc_user_set(struct irc_user *user, char **at, struct bytes text)
+{
+	char *before = *at, *copy = text.at ? irc_copy(text) : NULL;
+
+	if (text.at && (!copy || text.len > 1000 || !irc_is_utf8(text))) {
+		free(copy);
+		return false;
+	}
+	*at = copy;
+	if (!irc_user_keep(user)) {
+		*at = before;
+		free(copy);
+		return false;
+	}
+	free(before);
+	return true;
 }
 
 void irc_user_take(struct irc_user *user, const char *settings)
@@ -137,6 +171,7 @@ uint32_t irc_user_networks_most(const struct irc_user *user)
 static void password_free(struct irc_password *password)
 {
 	free(password->label);
+	free(password->fingerprint);
 	free(password);
 }
 
@@ -166,7 +201,7 @@ void irc_user_drop(struct irc_user *user, bool keep)
 	free(user->nick);
 	free(user->realname);
 	free(user->away);
-	free(user->scram);
+	irc_forget(user->scram);
 	free(user);
 }
 
@@ -269,20 +304,38 @@ int irc_device_make(struct irc_user *user, struct bytes name, bool *is_new)
 
 /* --- passwords ------------------------------------------------------------------------------ */
 
+static void password_keep(const struct irc_user *user, const struct irc_password *password)
+{
+	store_irc_password(&(struct store_irc_password){
+		.id = password->id,
+		.user = user->name,
+		.label = password->label,
+		.kind = password->is_certificate ? "certificate" : "password",
+		.hash = password->hash,
+		.created_ms = password->created_ms,
+		.fingerprint = password->fingerprint,
+	});
+}
+
 static struct irc_password *password_add(struct irc_user *user, struct bytes label,
 					 bool is_certificate, struct bytes secret)
 {
 	struct irc_password *password;
+	unsigned count = 0;
 
 	for (password = user->passwords; password; password = password->next)
-		if (bytes_equal(bytes_str(password->label), label))
+		if (++count >= irc_conf_now()->passwords ||
+		    bytes_equal(bytes_str(password->label), label))
 			return NULL;
+	if (!label.len || label.len > LABEL_MOST)
+		return NULL;
 	password = calloc(1, sizeof *password);
 	if (!password)
 		return NULL;
 	password->label = irc_copy(label);
-	if (!password->label) {
-		free(password);
+	password->fingerprint = irc_copy(is_certificate ? secret : (struct bytes){0});
+	if (!password->label || !password->fingerprint) {
+		password_free(password);
 		return NULL;
 	}
 	password->id = irc_id_next(IRC_ID_PASSWORD);
@@ -291,14 +344,7 @@ static struct irc_password *password_add(struct irc_user *user, struct bytes lab
 	auth_hash(password->hash, is_certificate ? "irc certificate" : "irc password", secret);
 	password->next = user->passwords;
 	user->passwords = password;
-	store_irc_password(&(struct store_irc_password){
-		.id = password->id,
-		.user = user->name,
-		.label = password->label,
-		.kind = is_certificate ? "certificate" : "password",
-		.hash = password->hash,
-		.created_ms = password->created_ms,
-	});
+	password_keep(user, password);
 	return password;
 }
 
@@ -344,6 +390,16 @@ struct irc_password *irc_password_find(const struct irc_user *user, struct bytes
 		if (p->is_certificate == is_certificate && auth_same(hash, p->hash))
 			found = p;
 	return found;
+}
+
+void irc_certificate_seen(const struct irc_user *user, struct irc_password *password,
+			  struct bytes fingerprint)
+{
+	if (password->fingerprint && password->fingerprint[0])
+		return;
+	irc_set(&password->fingerprint, fingerprint);
+	if (password->fingerprint)
+		password_keep(user, password);
 }
 
 void irc_password_used(struct irc_password *password, const uint8_t ip[16])

@@ -18,8 +18,11 @@ void irc_user_drop(struct irc_user *user, bool keep);
 void irc_user_erase(struct irc_user *user);
 /* How many networks he may have. */
 uint32_t irc_user_networks_most(const struct irc_user *user);
-/* Tells the store what he is; and takes such a text (JSON). */
-void irc_user_keep(const struct irc_user *user);
+/* Tells the store what he is: false: it is more than the store takes, which keeps what it has. And takes such a text (JSON). */
+bool irc_user_keep(const struct irc_user *user);
+/* Sets his nick, real name or what he says when he is away (NULL: nothing), and tells the store. False: it is
+ * no UTF-8, or does not fit, and is as it was. */
+bool irc_user_set(struct irc_user *user, char **at, struct bytes text);
 void irc_user_take(struct irc_user *user, const char *settings);
 
 /* The place of a device; -1: there is none of that name. */
@@ -40,4 +43,7 @@ bool irc_password_drop(struct irc_user *user, struct bytes label);
 /* The one that this is; NULL: none. */
 struct irc_password *irc_password_find(const struct irc_user *user, struct bytes given,
 				       bool is_certificate);
+/* One whose fingerprint was not kept when it was made. */
+void irc_certificate_seen(const struct irc_user *user, struct irc_password *password,
+			  struct bytes fingerprint);
 void irc_password_used(struct irc_password *password, const uint8_t ip[16]);

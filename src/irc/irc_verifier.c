@@ -47,7 +47,7 @@ void irc_verifier_learn(struct irc_user *user, struct bytes password, const char
 	auth_hash(verifier.tie, "irc scram tie", bytes_str(stored));
 	sodium_bin2hex(text, sizeof text, (const uint8_t *)&verifier, sizeof verifier);
 	irc_set(&user->scram, bytes_str(text));
-	irc_user_keep(user);
+	(void)irc_user_keep(user);
 }
 
 bool irc_verifier_find(const struct irc_user *user, struct bytes name, const char *const stored[2],

@@ -18,53 +18,114 @@ static void irc_extras(char *out, size_t size)
 		snprintf(out + strlen(out), size - strlen(out), " soju.im/FILEHOST=%s", address);
 }
 
-void irc_client_isupport(struct irc_client *client)
+/* A line of 005; batch: of draft/extended-isupport, or 0. */
+static void say_tokens(struct irc_client *client, unsigned long long batch, struct bytes tokens)
 {
-	const struct irc_network *network = irc_client_network(client);
-	struct bytes tokens = irc_str(network ? network->isupport : "");
-	char line[450], own[300];
+	char tag[40] = "";
+
+	if (batch)
+		snprintf(tag, sizeof tag, "@batch=I%llu ", batch);
+	irc_client_say(client, "%s:%s 005 %s %.*s :are supported by this server", tag,
+		       irc_conf_now()->hostname,
+		       client->nick && client->nick[0] ? client->nick : "*", (int)tokens.len,
+		       (const char *)tokens.at);
+}
+
+void irc_client_tokens(struct irc_client *client, const struct bytes *lists, unsigned count)
+{
+	const irc_caps knows = IRC_CAP(BATCH) | IRC_CAP(EXTENDED_ISUPPORT);
+	bool was = client->in_turn;
+	unsigned long long batch = 0;
+	unsigned tokens = 0;
+	char line[450];
 	struct writer w = writer_of(line, sizeof line);
-	unsigned count = 0;
-	struct bytes all[3];
-	char more[300];
 
-	snprintf(own, sizeof own,
-		 "CHATHISTORY=%llu MSGREFTYPES=timestamp,msgid LINELEN=4096%s%s%s%s",
-		 (unsigned long long)irc_conf_now()->history,
-		 network && network->is.whox ? " WHOX" : "",
-		 network && client->caps & IRC_CAP(BOUNCER_NETWORKS) ? " BOUNCER_NETID=" : "",
-		 network || !irc_conf_now()->title[0] ? "" : " NETWORK=",
-		 network || !irc_conf_now()->title[0] ? "" : irc_conf_now()->title);
-	if (network && client->caps & IRC_CAP(BOUNCER_NETWORKS))
-		snprintf(own + strlen(own), sizeof own - strlen(own), "%llu",
-			 (unsigned long long)network->id);
-	if (!network)
-		snprintf(own + strlen(own), sizeof own - strlen(own),
-			 " CASEMAPPING=ascii NICKLEN=200 CHANNELLEN=200%s",
-			 client->multi ? " CHANTYPES=#&+! PREFIX=(qaohv)~&@%+" : " CHANTYPES=");
-	all[0] = bytes_str(own);
-	all[1] = tokens;
-	irc_extras(more, sizeof more);
-	all[2] = bytes_str(more);
-	for (unsigned i = 0; i < 3; i++)
-		while (all[i].len) {
-			struct bytes token = bytes_cut(&all[i], ' ');
+	client->in_turn = true;
+	if ((client->caps & knows) == knows) {
+		batch = ++client->batches;
+		irc_client_say(client, ":%s BATCH +I%llu draft/isupport", irc_conf_now()->hostname,
+			       batch);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		struct bytes list = lists[i];
 
-			if (!token.len)
+		while (list.len) {
+			struct bytes token = bytes_cut(&list, ' ');
+
+			if (!token.len || token.len > sizeof line / 2)
 				continue;
-			if (count == 12 || w.len + token.len + 2 > 380) {
-				irc_client_number(client, 5, "%.*s :are supported by this server",
-						  (int)w.len, line);
-				w.len = count = 0;
+			if (tokens == 12 || w.len + token.len + 2 > 380) {
+				say_tokens(client, batch, writer_done(&w));
+				w.len = tokens = 0;
 			}
 			if (w.len)
 				writer_u8(&w, ' ');
 			writer_put(&w, token);
-			count++;
+			tokens++;
 		}
+	}
 	if (w.len)
-		irc_client_number(client, 5, "%.*s :are supported by this server", (int)w.len,
-				  line);
+		say_tokens(client, batch, writer_done(&w));
+	if (batch)
+		irc_client_say(client, ":%s BATCH -I%llu", irc_conf_now()->hostname, batch);
+	client->in_turn = was;
+	if (!was && client->state == IRC_CLIENT_HERE)
+		(void)irc_client_flush(client);
+}
+
+/* Of a bouncer connection, and before it is known which it will be. */
+static void put_bouncers(struct writer *w, const struct irc_client *client)
+{
+	const struct irc_conf *conf = irc_conf_now();
+
+	if (conf->title[0]) {
+		writer_str(w, " NETWORK=");
+		writer_str(w, conf->title);
+	}
+	if (conf->icon[0]) {
+		writer_str(w, " draft/ICON=");
+		writer_str(w, conf->icon);
+	}
+	writer_str(w, " BOT=B CASEMAPPING=ascii NICKLEN=200 CHANNELLEN=200");
+	writer_str(w, client->multi ? "" : " CLIENTTAGDENY=*");
+	writer_str(w, client->multi ? " CHANTYPES=#&+! PREFIX=(qaohv)~&@%+" : " CHANTYPES=");
+}
+
+void irc_client_isupport(struct irc_client *client)
+{
+	const struct irc_network *network = irc_client_network(client);
+	bool no_tags = network && network->state == IRC_STATE_UP &&
+		       !(network->caps & IRC_CAP(MESSAGE_TAGS));
+	char own[1200], theirs[IRC_ISUPPORT_MAX], more[300];
+	struct writer w = writer_of(own, sizeof own), t = writer_of(theirs, sizeof theirs);
+	struct bytes lists[3];
+
+	writer_str(&w, "CHATHISTORY=");
+	writer_dec(&w, irc_conf_now()->history);
+	writer_str(&w, " MSGREFTYPES=timestamp,msgid LINELEN=4096 soju.im/SAFERATE");
+	if (!client->registered) {
+		writer_str(&w, " draft/ACCOUNTREQUIRED");
+		put_bouncers(&w, client);
+	} else if (network) {
+		writer_str(&w, network->is.whox ? " WHOX" : "");
+		/* Without message-tags nothing of a client's own goes through. */
+		writer_str(&w, no_tags ? " CLIENTTAGDENY=*" : "");
+		if (client->caps & IRC_CAP(BOUNCER_NETWORKS)) {
+			writer_str(&w, " BOUNCER_NETID=");
+			writer_dec(&w, network->id);
+		}
+	} else {
+		put_bouncers(&w, client);
+	}
+	lists[0] = writer_ok(&w) ? writer_done(&w) : (struct bytes){0};
+	lists[1] = irc_str(network ? network->isupport : "");
+	if (no_tags) {
+		irc_isupport_merge(&t, lists[1], BYTES("-CLIENTTAGDENY"));
+		lists[1] = writer_done(&t);
+	}
+	irc_extras(more, sizeof more);
+	lists[2] = bytes_str(more);
+	irc_client_tokens(client, lists, 3);
 }
 
 void irc_client_welcome(struct irc_client *client)
@@ -88,6 +149,11 @@ void irc_client_welcome(struct irc_client *client)
 			  irc_conf_now()->hostname);
 	irc_client_isupport(client);
 	irc_client_number(client, 422, ":No message of the day");
+	/* Who it is there, which is another account than that of the bouncer. */
+	if (network && client->caps & IRC_CAP(SASL) && irc_str(network->account).len)
+		irc_client_number(client, 900, "%s!%s %s :You are now logged in as %s",
+				  network->nick, network->userhost[0] ? network->userhost : "*@*",
+				  network->account, network->account);
 	client->in_turn = was;
 	irc_client_offer_again(client);
 }

@@ -104,9 +104,27 @@ static void test_refuses_what_is_too_long(void **state)
 	irc_ring_fini(&ring);
 }
 
+/* Lines of a few bytes are many: their index has a limit too. */
+static void test_short_lines(void **state)
+{
+	enum { LIMIT = 16384 };
+	struct irc_ring ring;
+	struct irc_record record = {.line = BYTES("999")};
+
+	(void)state;
+	irc_ring_init(&ring, 1);
+	for (int i = 0; i < 100000; i++)
+		assert_true(irc_ring_put(&ring, &record, LIMIT));
+	assert_true(irc_ring_memory(&ring) <= 2 * LIMIT);
+	assert_true(ring.head - ring.kept > LIMIT / 64);
+	assert_true(irc_ring_get(&ring, ring.head - 1, &record) && record.line.len == 3);
+	irc_ring_fini(&ring);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_short_lines),
 		cmocka_unit_test(test_grows_and_keeps_all),
 		cmocka_unit_test(test_laps_at_its_limit),
 		cmocka_unit_test(test_refuses_what_is_too_long),
