@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@ static int usage(int code)
 		"Usage: ringmainctl [--data DIR] upgrade|reload\n"
 		"       ringmainctl [--data DIR] irc USER COMMAND...\n"
 		"       ringmainctl [--data DIR] irc -\n"
-		"       ringmainctl import FILE\n\n"
+		"       ringmainctl import FILE [LOGS]\n\n"
 		"  upgrade   starts the program anew, which takes over all connections\n"
 		"  reload    reads the settings anew\n"
 		"  irc       gives BouncerServ an order of that user's: network status, help, "
@@ -27,7 +28,8 @@ static int usage(int code)
 		"            with - those on standard input, a line each: USER COMMAND...\n"
 		"  import    prints what icecast.xml or tinyice.json says as a file for --config,\n"
 		"            soju's database or znc.conf as orders for irc -, and names on\n"
-		"            standard error what has no equal\n\n"
+		"            standard error what has no equal; LOGS is the directory of soju's\n"
+		"            message-store fs\n\n"
 		"  --data DIR  the server's data directory (default: $STATE_DIRECTORY or "
 		"ringmain-data)\n");
 	return code;
@@ -75,7 +77,7 @@ static bool words_join(char *line, size_t size, char **words, int count)
 	return true;
 }
 
-/* Gives it, and prints the answer. */
+/* Gives it, and prints the answer: which may be there, a refusal, before the order could be written. */
 static int order(const char *data, const char *words)
 {
 	static char answer[1 << 18];
@@ -84,15 +86,14 @@ static int order(const char *data, const char *words)
 	int fd = reach(data);
 
 	if (fd == -1) {
-		fprintf(stderr, "ringmainctl: no server answers in %s: %s\n", data,
-			strerror(errno));
+		fprintf(stderr,
+			"ringmainctl: no server answers in %s: %s\n"
+			"--data DIR names the data directory of one that runs.\n",
+			data, strerror(errno));
 		return 1;
 	}
-	if (dprintf(fd, "%s\n", words) < 0) {
-		perror("ringmainctl");
-		close(fd);
-		return 1;
-	}
+	signal(SIGPIPE, SIG_IGN);
+	(void)!dprintf(fd, "%s\n", words);
 	while (have < sizeof answer - 1 &&
 	       (n = read(fd, answer + have, sizeof answer - 1 - have)) > 0)
 		have += (size_t)n;
@@ -106,20 +107,29 @@ static int order(const char *data, const char *words)
 static int orders(const char *data)
 {
 	char line[4094 - 4], words[4094];
+	unsigned number = 0;
 	int code = 0;
 
 	while (fgets(line, sizeof line, stdin)) {
-		size_t len = strcspn(line, "\r\n");
+		size_t len = strcspn(line, "\r\n"), start = strspn(line, " \t");
+		size_t name = strcspn(line + start, " \t\r\n");
 
+		number++;
 		if (!line[len] && !feof(stdin)) {
-			fprintf(stderr, "ringmainctl: a line is too long: %.40s...\n", line);
+			fprintf(stderr, "ringmainctl: line %u is too long: %.40s...\n", number,
+				line);
 			return 1;
 		}
 		line[len] = '\0';
-		if (!len || line[0] == '#')
+		if (start >= len || line[start] == '#')
 			continue;
-		snprintf(words, sizeof words, "irc %s", line);
-		printf("%.*s: ", (int)strcspn(line, "\""), line);
+		printf("%u: %.*s: ", number, (int)strcspn(line + start, "\""), line + start);
+		if (!line[start + name + strspn(line + start + name, " \t")]) {
+			printf("error an order is wanted: USER COMMAND...\n");
+			code = 1;
+			continue;
+		}
+		snprintf(words, sizeof words, "irc %s", line + start);
 		code |= order(data, words);
 	}
 	return code;
@@ -143,11 +153,11 @@ int main(int argc, char **argv)
 			return usage(2);
 		data = optarg;
 	}
-	if (argc - optind == 2 && strcmp(argv[optind], "import") == 0)
-		return import_run(argv[optind + 1], stdout, stderr);
-	if (argc - optind == 2 && strcmp(argv[optind], "irc") == 0 &&
+	if ((argc - optind == 2 || argc - optind == 3) && strcmp(argv[optind], "import") == 0)
+		return import_run(argv[optind + 1], argv[optind + 2], stdout, stderr);
+	if (argc - optind >= 2 && strcmp(argv[optind], "irc") == 0 &&
 	    strcmp(argv[optind + 1], "-") == 0)
-		return orders(data);
+		return argc - optind == 2 ? orders(data) : usage(2);
 	is_order = argc - optind > 2 && strcmp(argv[optind], "irc") == 0;
 	if (!is_order && (argc - optind != 1 || (strcmp(argv[optind], "upgrade") != 0 &&
 						 strcmp(argv[optind], "reload") != 0)))

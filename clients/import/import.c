@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define FILE_MAX (16u << 20)
+#define SQLITE   "SQLite format 3"
 
 /* --- the tree ------------------------------------------------------------------------------- */
 
@@ -152,6 +153,58 @@ void import_order_end(struct import *import)
 	putc('\n', import->orders);
 }
 
+/* RFC 4648: with + and /, or with - and _. */
+static int digit_of(char c)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	const char *at = c ? strchr(digits, c) : NULL;
+
+	return at ? (int)(at - digits) : c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
+}
+
+bool import_base64_take(const char *text, unsigned char *out, size_t size, size_t *len)
+{
+	unsigned bits = 0, held = 0;
+
+	for (*len = 0; *text && *text != '='; text++) {
+		int digit = digit_of(*text);
+
+		if (digit < 0)
+			return false;
+		held = held << 6 | (unsigned)digit;
+		bits += 6;
+		if (bits < 8)
+			continue;
+		bits -= 8;
+		if (*len == size)
+			return false;
+		out[(*len)++] = (unsigned char)(held >> bits);
+	}
+	return true;
+}
+
+char *import_base64(const unsigned char *data, size_t len)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char *out = malloc((len + 2) / 3 * 4 + 1), *at = out;
+
+	for (size_t i = 0; out && i < len; i += 3) {
+		unsigned three = (unsigned)data[i] << 16 |
+				 (i + 1 < len ? (unsigned)data[i + 1] << 8 : 0) |
+				 (i + 2 < len ? data[i + 2] : 0);
+
+		*at++ = digits[three >> 18];
+		*at++ = digits[three >> 12 & 63];
+		*at++ = i + 1 < len ? digits[three >> 6 & 63] : '=';
+		*at++ = i + 2 < len ? digits[three & 63] : '=';
+	}
+	if (out)
+		*at = '\0';
+	return out;
+}
+
 /* --- the file ------------------------------------------------------------------------------- */
 
 static char *read_all(const char *file, size_t *len)
@@ -164,7 +217,8 @@ static char *read_all(const char *file, size_t *len)
 		errno = EIO;
 	if (in)
 		fclose(in);
-	if (text && *len > FILE_MAX) {
+	/* A database is read by SQLite. */
+	if (text && *len > FILE_MAX && memcmp(text, SQLITE, sizeof SQLITE) != 0) {
 		errno = EFBIG;
 		free(text);
 		return NULL;
@@ -175,12 +229,11 @@ static char *read_all(const char *file, size_t *len)
 /* What kind of file it is, and its content taken over. */
 static int take(struct import *import, const char *text, size_t len)
 {
-	static const char sqlite[] = "SQLite format 3";
 	size_t first = 0;
 
 	while (first < len && (isspace((unsigned char)text[first]) || text[first] & '\x80'))
 		first++;
-	if (len >= sizeof sqlite && memcmp(text, sqlite, sizeof sqlite) == 0)
+	if (len >= sizeof SQLITE && memcmp(text, SQLITE, sizeof SQLITE) == 0)
 		return import_soju(import);
 	if (first < len && text[first] == '{')
 		return import_tinyice(import, text, len);
@@ -201,9 +254,10 @@ static void write_orders(struct import *import, const char *orders, size_t len, 
 			import->notes);
 }
 
-int import_run(const char *file, FILE *out, FILE *report)
+int import_run(const char *file, const char *logs, FILE *out, FILE *report)
 {
-	struct import import = {.settings = json_object(), .file = file, .report = report};
+	struct import import = {
+		.settings = json_object(), .file = file, .logs = logs, .report = report};
 	size_t len = 0, orders_len = 0;
 	char *text = read_all(file, &len), *orders = NULL;
 	int code;

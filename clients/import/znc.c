@@ -1,5 +1,5 @@
 /* znc.conf: users, networks, channels. ZNC's own hashes of passwords are no one else's; what its modules know
- * lies elsewhere (moddata/) and is named. */
+ * is znc_moddata.c's. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +27,8 @@ enum value {
 	HASH,
 	KEY,
 	DETACHED,
+	BUFFER,
+	MODULES,
 	VALUES
 };
 
@@ -34,22 +36,29 @@ static const struct {
 	const char *name;
 	enum value value;
 } known[] = {
-	{"Nick", NICK},         {"Ident", IDENT},
-	{"RealName", REALNAME}, {"BindHost", BIND},
-	{"VHost", BIND},        {"FloodBurst", BURST},
-	{"FloodRate", RATE},    {"TrustedServerFingerprint", FINGERPRINTS},
-	{"Server", SERVERS},    {"IRCConnectEnabled", ENABLED},
-	{"Admin", ADMIN},       {"Method", METHOD},
-	{"Hash", HASH},         {"Key", KEY},
+	{"Nick", NICK},
+	{"Ident", IDENT},
+	{"RealName", REALNAME},
+	{"BindHost", BIND},
+	{"VHost", BIND},
+	{"FloodBurst", BURST},
+	{"FloodRate", RATE},
+	{"TrustedServerFingerprint", FINGERPRINTS},
+	{"Server", SERVERS},
+	{"IRCConnectEnabled", ENABLED},
+	{"Admin", ADMIN},
+	{"Method", METHOD},
+	{"Hash", HASH},
+	{"Key", KEY},
 	{"Detached", DETACHED},
+	{"Buffer", BUFFER},
+	{"ChanBufferSize", BUFFER},
 };
 
 /* What is the same here without being said, or means nothing here. */
 static const char *const passed_over[] = {
 	"Version",
 	"AltNick",
-	"Buffer",
-	"ChanBufferSize",
 	"QueryBufferSize",
 	"Name",
 	"InConfig",
@@ -97,7 +106,9 @@ struct znc {
 	unsigned line;
 	char user[VALUES][TEXT_MAX], network[VALUES][TEXT_MAX], channel[VALUES][TEXT_MAX],
 		pass[VALUES][TEXT_MAX];
-	bool user_said, network_said;
+	char modules[TEXT_MAX]; /* of all users */
+	bool user_said, network_said, network_made;
+	bool external; /* of the network: sasl by the certificate */
 };
 
 static bool in(const struct znc *znc, const char *section)
@@ -129,6 +140,34 @@ static bool user_good(const char *name)
 
 /* --- orders --------------------------------------------------------------------------------- */
 
+/* How many lines are told again. */
+static void note_buffer(struct znc *znc, const char *of, const char *lines)
+{
+	if (lines[0])
+		import_note(
+			znc->import, znc->line,
+			"%s: Buffer = %s: here each client is told what it has not had, at most "
+			"irc.backlog lines; all is kept",
+			of, lines);
+}
+
+static struct znc_modules modules_of(struct znc *znc)
+{
+	const char *user = name_at(znc, "User");
+
+	return (struct znc_modules){
+		.import = znc->import,
+		.user = user,
+		.network = name_at(znc, "Network"),
+		.nick = either(znc, NICK)[0] ? either(znc, NICK) : user,
+		.of_user = znc->user[MODULES],
+		.of_network = znc->network[MODULES],
+		.of_all = znc->modules,
+		.line = znc->line,
+		.external = znc->external,
+	};
+}
+
 /* All of the user that counts stands before his networks, but for his password, which ZNC writes behind
  * them: so he is made without, and gets it at the end. */
 static void say_user(struct znc *znc)
@@ -146,6 +185,7 @@ static void say_user(struct znc *znc)
 	import_option(znc->import, "nick", znc->user[NICK]);
 	import_option(znc->import, "realname", znc->user[REALNAME]);
 	import_order_end(znc->import);
+	note_buffer(znc, user, znc->user[BUFFER]);
 }
 
 /* "host [[+]port] [password]", each line one; those behind the first are tried in turn. */
@@ -176,6 +216,7 @@ static void say_network(struct znc *znc)
 	const char *user = name_at(znc, "User"), *network = name_at(znc, "Network");
 	char addr[TEXT_MAX], pass[TEXT_MAX], interval[32];
 	double rate = strtod(either(znc, RATE), NULL);
+	struct znc_modules modules;
 
 	say_user(znc);
 	if (znc->network_said || !user_good(user))
@@ -187,6 +228,7 @@ static void say_network(struct znc *znc)
 		return;
 	}
 	snprintf(interval, sizeof interval, "%.0f", rate > 0 && rate < 60 ? rate * 1000 : 0);
+	znc->network_made = true;
 	import_order(znc->import, user, "network create");
 	import_option(znc->import, "name", network);
 	import_option(znc->import, "addr", addr);
@@ -199,8 +241,29 @@ static void say_network(struct znc *znc)
 	if (rate > 0)
 		import_option(znc->import, "interval-ms", interval);
 	import_option(znc->import, "certfp", znc->network[FINGERPRINTS]);
+	/* Until all is there: end_network(). */
+	import_option(znc->import, "enabled", "false");
+	modules = modules_of(znc);
+	znc_modules_attributes(&modules);
+	znc->external = modules.external;
+	import_order_end(znc->import);
+}
+
+static void end_network(struct znc *znc)
+{
+	const char *user = name_at(znc, "User");
+	struct znc_modules modules;
+
+	say_network(znc);
+	if (!user_good(user) || !znc->network_made)
+		return;
+	modules = modules_of(znc);
+	znc_modules_orders(&modules);
 	if (strcmp(znc->network[ENABLED], "false") == 0)
-		import_option(znc->import, "enabled", "false");
+		return;
+	import_order(znc->import, user, "network update");
+	import_word(znc->import, name_at(znc, "Network"));
+	import_option(znc->import, "enabled", "true");
 	import_order_end(znc->import);
 }
 
@@ -218,6 +281,7 @@ static void say_channel(struct znc *znc)
 	if (strcmp(znc->channel[DETACHED], "true") == 0)
 		import_option(znc->import, "detached", "true");
 	import_order_end(znc->import);
+	note_buffer(znc, channel, znc->channel[BUFFER]);
 }
 
 static void say_password(struct znc *znc)
@@ -261,7 +325,7 @@ static void section_begin(struct znc *znc, char *text)
 				    name_at(znc, "User"));
 	} else if (in(znc, "Network")) {
 		memset(znc->network, 0, sizeof znc->network);
-		znc->network_said = false;
+		znc->network_said = znc->network_made = znc->external = false;
 	} else if (in(znc, "Chan")) {
 		memset(znc->channel, 0, sizeof znc->channel);
 	} else if (in(znc, "Pass")) {
@@ -281,7 +345,7 @@ static void section_end(struct znc *znc)
 	if (in(znc, "User"))
 		say_user(znc);
 	else if (in(znc, "Network"))
-		say_network(znc);
+		end_network(znc);
 	else if (in(znc, "Chan"))
 		say_channel(znc);
 	else if (in(znc, "Pass"))
@@ -299,11 +363,22 @@ static void add(char *to, const char *value, const char *sep)
 	snprintf(to + len, TEXT_MAX - len, "%s%s", len ? sep : "", value);
 }
 
+/* The first word, whatever follows. */
+static bool is_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	return strncasecmp(text, word, len) == 0 && (!text[len] || text[len] == ' ');
+}
+
 static void take_value(struct znc *znc, const char *name, const char *value)
 {
-	static const char *const quiet[] = {"chansaver",     "controlpanel", "webadmin", "sasl",
-					    "simple_away",   "log",          "adminlog", "savebuff",
-					    "route_replies", "partyline"};
+	/* Those that are as here, and those whose files znc_moddata.c reads. */
+	static const char *const quiet[] = {"chansaver", "controlpanel",  "webadmin",
+					    "adminlog",  "route_replies", "partyline",
+					    "keepnick",  "buffextras"};
+	static const char *const read[] = {"sasl",    "simple_away", "log",  "savebuff",
+					   "perform", "nickserv",    "cert", "stickychan"};
 	char(*values)[TEXT_MAX] = in(znc, "Network") ? znc->network
 				  : in(znc, "Chan")  ? znc->channel
 				  : in(znc, "Pass")  ? znc->pass
@@ -322,13 +397,15 @@ static void take_value(struct znc *znc, const char *name, const char *value)
 			return;
 		}
 	for (size_t i = 0; is_module && i < sizeof quiet / sizeof *quiet; i++)
-		if (strncmp(value, quiet[i], strlen(quiet[i])) == 0 &&
-		    strcmp(quiet[i], "sasl") != 0)
+		if (is_word(value, quiet[i]))
 			return;
-	if (is_module && strncmp(value, "sasl", 4) == 0)
-		import_note(znc->import, znc->line,
-			    "LoadModule = sasl: its login lies in moddata: sasl set-plain");
-	else if (is_module)
+	for (size_t i = 0; is_module && (values || !znc->depth) && i < sizeof read / sizeof *read;
+	     i++)
+		if (is_word(value, read[i])) {
+			add(values ? values[MODULES] : znc->modules, value, "\n");
+			return;
+		}
+	if (is_module)
 		import_note(znc->import, znc->line, "LoadModule = %s has no equal here", value);
 	for (size_t i = 0; i < sizeof passed_over / sizeof *passed_over; i++)
 		if (strcasecmp(passed_over[i], name) == 0)
@@ -371,6 +448,7 @@ static void take_line(struct znc *znc, char *text)
 int import_znc(struct import *import, const char *text, size_t len)
 {
 	struct znc *znc = calloc(1, sizeof *znc);
+	int code = 0;
 
 	if (!znc) {
 		import_note(import, 0, "out of memory");
@@ -392,10 +470,15 @@ int import_znc(struct import *import, const char *text, size_t len)
 		text += length + (end != NULL);
 		len -= length + (end != NULL);
 	}
-	if (znc->depth)
-		import_note(import, znc->line, "a section has no end");
+	/* Half of somebody's networks is not what he had. */
+	if (znc->depth) {
+		import_note(
+			import, znc->line,
+			"a section has no end: the file was cut off, and nothing is made of it");
+		code = 1;
+	}
 	while (znc->depth)
 		section_end(znc);
 	free(znc);
-	return 0;
+	return code;
 }
