@@ -8,6 +8,21 @@ static enum answer_status refuse(struct answer *out, enum answer_status status, 
 	return status;
 }
 
+/* RFC 8122 5; what OpenSSL knows, see dtls.c. */
+static bool fingerprint_fits(const struct sdp_transport *transport)
+{
+	static const struct {
+		const char *hash;
+		size_t len;
+	} known[] = {
+		{"sha-256", 32}, {"sha-384", 48}, {"sha-512", 64}, {"sha-224", 28}, {"sha-1", 20}};
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (bytes_equal_nocase(transport->hash, bytes_str(known[i].hash)))
+			return transport->fingerprint.len == known[i].len * 3 - 1;
+	return false;
+}
+
 static enum answer_status check_transport(const struct sdp *offer, const struct sdp_media *media,
 					  enum answer_role role, struct answer *out)
 {
@@ -17,6 +32,9 @@ static enum answer_status check_transport(const struct sdp *offer, const struct 
 		return refuse(out, ANSWER_BAD, "ice-ufrag and ice-pwd are missing");
 	if (!transport.fingerprint.at)
 		return refuse(out, ANSWER_BAD, "a fingerprint is missing: media are encrypted");
+	if (!fingerprint_fits(&transport))
+		return refuse(out, ANSWER_REFUSED,
+			      "the fingerprint must be a whole one of SHA-256 or another SHA");
 	if (role != ANSWER_CALLER && transport.setup != SDP_ACTPASS &&
 	    transport.setup != SDP_ACTIVE)
 		return refuse(out, ANSWER_REFUSED,
@@ -37,10 +55,15 @@ static bool direction_fits(enum sdp_direction direction, enum answer_role role)
 	       direction == (role == ANSWER_VIEWER ? SDP_RECVONLY : SDP_SENDONLY);
 }
 
-/* H.264 in single units only is not what encoders send by default (RFC 6184 5.4). */
+/* Of a codec that is carried, at the clock that it has by its own RFC: times go from publishers to viewers as they
+ * are. */
 static bool format_fits(const struct sdp_media *media, const struct sdp_format *format)
 {
-	return format->codec != CODEC_NONE &&
+	uint32_t clock = codec_is_video(format->codec) ? 90000
+			 : format->codec == CODEC_OPUS ? 48000
+						       : 8000;
+
+	return format->codec != CODEC_NONE && format->clock == clock &&
 	       codec_is_video(format->codec) == (media->kind == SDP_VIDEO);
 }
 
@@ -81,6 +104,15 @@ static void choose_exts(const struct sdp_media *media, enum answer_role role, bo
 		out->exts |= wanted & 1u << media->ext[i].kind;
 }
 
+static unsigned layers_of(const struct sdp_media *media)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < media->rid_count; i++)
+		count += media->rid[i].send;
+	return count;
+}
+
 static enum answer_status choose_medium(const struct sdp *offer, unsigned i, enum answer_role role,
 					const struct answer_limits *limits, struct answer *out)
 {
@@ -105,28 +137,51 @@ static enum answer_status choose_medium(const struct sdp *offer, unsigned i, enu
 				      : "none of the video codecs is carried here "
 					"(VP8, VP9, H264, AV1 and H265 are)");
 	choose_exts(media, role, limits->twcc, medium);
-	medium->layers = role == ANSWER_PUBLISHER && media->simulcast && media->rid_count > 0;
+	medium->layers = role == ANSWER_PUBLISHER && media->simulcast && layers_of(media) > 0;
 	return ANSWER_OK;
+}
+
+/* A viewer's one estimate is of all media: so all pictures are counted, or nothing is. */
+static bool counts_all(const struct sdp *offer)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < offer->media_count; i++) {
+		const struct sdp_media *media = &offer->media[i];
+		uint8_t id = sdp_ext_id(media, SDP_EXT_TWCC), feedback = 0;
+
+		for (unsigned f = 0; f < media->format_count; f++)
+			feedback |= media->format[f].feedback;
+		if (media->kind == SDP_VIDEO)
+			all &= id > 0 && id < 15 && feedback & SDP_FB_TWCC;
+	}
+	return all;
 }
 
 enum answer_status answer_choose(const struct sdp *offer, enum answer_role role,
 				 const struct answer_limits *limits, struct answer *out)
 {
+	struct answer_limits narrow = *limits;
 	enum answer_status status = ANSWER_OK;
-	unsigned audio = 0, video = 0;
+	unsigned audio = 0, video = 0, tracks = 0;
 
 	memset(out, 0, sizeof *out);
 	out->role = role;
 	out->count = offer->media_count;
 	if (offer->media_count == 0)
 		return refuse(out, ANSWER_BAD, "the offer has no media");
+	if (role == ANSWER_VIEWER && !counts_all(offer))
+		narrow.twcc = false;
 	for (unsigned i = 0; i < offer->media_count && status == ANSWER_OK; i++) {
 		audio += offer->media[i].kind == SDP_AUDIO;
 		video += offer->media[i].kind == SDP_VIDEO;
-		status = choose_medium(offer, i, role, limits, out);
+		status = choose_medium(offer, i, role, &narrow, out);
+		tracks += out->media[i].layers ? layers_of(&offer->media[i]) : 1;
 	}
 	if (status == ANSWER_OK && (audio > limits->audio || video > limits->video))
 		return refuse(out, ANSWER_REFUSED, "there are more media than are carried");
+	if (status == ANSWER_OK && limits->tracks && tracks > limits->tracks)
+		return refuse(out, ANSWER_REFUSED, "there are more layers than are carried");
 	return status;
 }
 
@@ -277,7 +332,8 @@ static void put_medium(struct writer *w, const struct sdp *offer, const struct a
 		writer_str(w, local->name);
 		put(w, media->kind == SDP_AUDIO ? " audio" : " video", media->mid);
 	}
-	writer_str(w, "a=rtcp-mux\r\na=rtcp-rsize\r\n");
+	/* RFC 9725 4.4.1, RFC 8858 3. */
+	writer_str(w, "a=rtcp-mux\r\na=rtcp-mux-only\r\na=rtcp-rsize\r\n");
 	for (unsigned f = 0; f < medium->count; f++)
 		put_format(w, &media->format[medium->format[f]], medium->exts);
 	if (medium->layers)

@@ -37,7 +37,8 @@ struct answer {
 
 struct answer_limits {
 	unsigned audio, video; /* so many of each at most */
-	bool twcc;             /* transport-wide feedback rather than REMB */
+	unsigned tracks;       /* and so many in all with their layers; 0: any number */
+	bool twcc;             /* transport-wide feedback rather than REMB, where it is offered */
 	bool plain;            /* no ICE and no keys */
 };
 

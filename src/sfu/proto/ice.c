@@ -16,6 +16,10 @@ static void refuse(const struct stun *request, unsigned code, const char *reason
 	if (code == 420)
 		stun_put_unknown(w, request);
 	stun_end(w, key, hmac);
+	/* Of who has shown no password nobody knows whether he is where he says: nothing goes there that is longer
+	 * than what came. */
+	if (!key.at && w->len > request->message.len)
+		w->len = 0;
 }
 
 /* RFC 8445 7.3: "ours:theirs". Theirs is compared where it is known. */
@@ -37,8 +41,7 @@ void ice_answer(const struct ice_names *names, const struct stun *request,
 	*check = (struct ice_check){0};
 	if (request->class != STUN_REQUEST || request->method != STUN_BINDING)
 		return;
-	/* RFC 8489 9.1.3. Who does not know the password gets no answer that a victim of a forged
-	 * address could be flooded with: it is no longer than the question. */
+	/* RFC 8489 9.1.3 */
 	if (!request->username.at || !request->integrity.at) {
 		refuse(request, 400, "Bad Request", none, hmac, w);
 		return;

@@ -4,6 +4,7 @@
 
 #define PATIENCE_US 10000   /* before a gap is asked for */
 #define LEAST_US    20000   /* between two askings */
+#define ALONE_MAX   4u      /* so often doubled, while nothing is known */
 #define LIFE_US     1500000 /* then nobody needs it any more */
 #define TRIES_MAX   12u
 #define JUMP        3000 /* a larger step is a new beginning (RFC 3550 A.1, MAX_DROPOUT) */
@@ -68,6 +69,28 @@ static void open_gaps(struct missing *missing, int64_t number, mono_t now)
 		missing->gap[missing->count++] = (struct missing_one){.number = n, .since = now};
 }
 
+/* From the first asking, as nobody knows which one was answered. */
+static void answered(struct missing *missing, const struct missing_one *one, mono_t now)
+{
+	int64_t us = mono_since_us(now, one->first);
+
+	if (one->tries)
+		missing->answer_us =
+			missing->answer_us ? (missing->answer_us * 7 + us) / 8 : us + 1;
+}
+
+static int64_t patience(const struct missing *missing, const struct missing_one *one,
+			int64_t rtt_us)
+{
+	unsigned times = one->tries - 1;
+
+	if (!rtt_us)
+		rtt_us = missing->answer_us;
+	if (!rtt_us)
+		return LEAST_US << (times < ALONE_MAX ? times : ALONE_MAX);
+	return rtt_us > LEAST_US ? rtt_us : LEAST_US;
+}
+
 enum missing_news missing_came(struct missing *missing, int64_t number, mono_t now)
 {
 	if (!missing->begun || number > missing->highest + JUMP ||
@@ -86,6 +109,7 @@ enum missing_news missing_came(struct missing *missing, int64_t number, mono_t n
 	missing->received++;
 	for (unsigned i = 0; i < missing->count; i++) {
 		if (missing->gap[i].number == number) {
+			answered(missing, &missing->gap[i], now);
 			drop(missing, i);
 			break;
 		}
@@ -110,7 +134,6 @@ void missing_jitter(struct missing *missing, int64_t ts, int64_t arrival)
 unsigned missing_due(struct missing *missing, mono_t now, int64_t rtt_us, uint16_t *out,
 		     unsigned max)
 {
-	int64_t again = rtt_us > LEAST_US ? rtt_us : LEAST_US;
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < missing->count;) {
@@ -122,7 +145,10 @@ unsigned missing_due(struct missing *missing, mono_t now, int64_t rtt_us, uint16
 			continue;
 		}
 		if (count < max && mono_since_us(now, one->since) >= PATIENCE_US &&
-		    (one->tries == 0 || mono_since_us(now, one->asked) >= again)) {
+		    (one->tries == 0 ||
+		     mono_since_us(now, one->asked) >= patience(missing, one, rtt_us))) {
+			if (one->tries == 0)
+				one->first = now;
 			one->asked = now;
 			one->tries++;
 			missing->asked++;

@@ -16,7 +16,7 @@
 
 struct missing_one {
 	int64_t number;
-	mono_t since, asked;
+	mono_t since, first, asked;
 	unsigned tries;
 };
 
@@ -26,6 +26,7 @@ struct missing {
 	uint64_t seen[MISSING_SEEN / 64];
 	unsigned count;
 	struct missing_one gap[MISSING_MAX];
+	int64_t answer_us; /* how long an answer took, of late; 0: none came yet */
 	/* for reports */
 	uint64_t received, doubles, asked, given_up;
 	int64_t expected_before, received_before;
@@ -41,7 +42,8 @@ enum missing_news missing_came(struct missing *missing, int64_t number, mono_t n
 /* The jitter of a packet of that time, both in ticks of its clock. */
 void missing_jitter(struct missing *missing, int64_t ts, int64_t arrival);
 
-/* Numbers to ask for now, in rising order, at most max; rtt_us: how long an answer takes. */
+/* Numbers to ask for now, in rising order, at most max. rtt_us: how long an answer takes; 0: as long as the last
+ * ones did, and while there was none each time twice as long as before. */
 unsigned missing_due(struct missing *missing, mono_t now, int64_t rtt_us, uint16_t *out,
 		     unsigned max);
 

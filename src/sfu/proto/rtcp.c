@@ -99,7 +99,8 @@ bool rtcp_read_remb(struct bytes entries, uint64_t *bits)
 	uint32_t word = reader_be32(&r);
 	unsigned exponent = word >> 18 & 63;
 
-	*bits = exponent > 40 ? UINT64_MAX : (uint64_t)(word & 0x3ffff) << exponent;
+	/* More than anybody has is as much as a reader of JSON can hold. */
+	*bits = exponent > 40 ? INT64_MAX / 16 : (uint64_t)(word & 0x3ffff) << exponent;
 	return reader_ok(&r) && remb;
 }
 

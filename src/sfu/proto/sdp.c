@@ -331,6 +331,9 @@ static enum sdp_status parse_rid(struct sdp *sdp, struct sdp_media *media, struc
 		return fault(sdp, SDP_BAD, "a rid");
 	if (media->rid_count == SDP_RIDS_MAX)
 		return fault(sdp, SDP_LARGE, "too many rids");
+	for (unsigned i = 0; i < media->rid_count; i++)
+		if (bytes_equal(media->rid[i].id, id))
+			return fault(sdp, SDP_BAD, "a rid that is there already");
 	media->rid[media->rid_count++] = (struct sdp_rid){
 		.id = id,
 		.send = bytes_equal(direction, BYTES("send")),
@@ -338,23 +341,22 @@ static enum sdp_status parse_rid(struct sdp *sdp, struct sdp_media *media, struc
 	return SDP_OK;
 }
 
-/* RFC 8853 5.1: "send hi;mid;~lo". A tilde is a layer that is paused at first. */
+/* RFC 5888 4: no two media have the same. */
+static enum sdp_status parse_mid(struct sdp *sdp, struct sdp_media *media, struct bytes value)
+{
+	media->mid = value;
+	if (!is_token(value, 32))
+		return fault(sdp, SDP_BAD, "a mid");
+	for (const struct sdp_media *other = sdp->media; other < media; other++)
+		if (bytes_equal(other->mid, value))
+			return fault(sdp, SDP_BAD, "a mid that is there already");
+	return SDP_OK;
+}
+
+/* RFC 8853 5.1: "send hi;mid;~lo". Which layers there are the rids say. */
 static void parse_simulcast(struct sdp_media *media, struct bytes value)
 {
-	struct bytes direction = word(&value), list = word(&value);
-
-	if (!bytes_equal(direction, BYTES("send")))
-		return;
-	media->simulcast = true;
-	while (list.len) {
-		struct bytes streams = bytes_cut(&list, ';'), id = bytes_cut(&streams, ',');
-		bool paused = id.len && id.at[0] == '~';
-
-		id = bytes_skip(id, paused);
-		for (unsigned i = 0; i < media->rid_count; i++)
-			if (bytes_equal(media->rid[i].id, id))
-				media->rid[i].paused = paused;
-	}
+	media->simulcast |= bytes_equal(word(&value), BYTES("send"));
 }
 
 static enum sdp_status media_attribute(struct sdp *sdp, struct sdp_media *media, struct bytes name,
@@ -367,8 +369,7 @@ static enum sdp_status media_attribute(struct sdp *sdp, struct sdp_media *media,
 	if (parse_direction(name, &media->direction))
 		return SDP_OK;
 	if (bytes_equal(name, BYTES("mid"))) {
-		media->mid = value;
-		good = is_token(value, 32);
+		return parse_mid(sdp, media, value);
 	} else if (bytes_equal(name, BYTES("rtpmap"))) {
 		good = parse_rtpmap(media, value);
 	} else if (bytes_equal(name, BYTES("fmtp"))) {

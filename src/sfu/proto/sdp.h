@@ -72,7 +72,6 @@ struct sdp_ext {
 struct sdp_rid {
 	struct bytes id;
 	bool send;
-	bool paused; /* by simulcast's tilde */
 };
 
 struct sdp_ssrc {

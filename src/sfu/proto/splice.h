@@ -31,12 +31,12 @@ struct splice_piece {
 };
 
 struct splice {
-	struct splice_piece piece[SPLICE_PIECES]; /* the present one is [0] */
-	int64_t next_out;                         /* highest number given out, plus 1 */
-	int64_t last_out_ts;                      /* highest time given out */
-	mono_t last_at;                           /* when */
-	uint32_t clock;                           /* ticks a second */
+	int64_t next_out;    /* highest number given out, plus 1 */
+	int64_t last_out_ts; /* highest time given out */
+	mono_t last_at;      /* when */
+	uint32_t clock;      /* ticks a second */
 	bool begun;
+	struct splice_piece piece[SPLICE_PIECES]; /* the present one is [0] */
 };
 
 /* What goes out begins at these. */

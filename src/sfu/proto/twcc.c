@@ -212,6 +212,8 @@ bool twcc_next(struct twcc_report *report, uint16_t *number, int64_t *at_us)
 	report->at_us += (symbol == SMALL ? (int64_t)reader_u8(&r) : (int16_t)reader_be16(&r)) *
 			 (int64_t)TICK_US;
 	report->deltas = bytes_of(r.at, reader_left(&r));
+	if (report->at_us < 0)
+		report->at_us += TWCC_CLOCK_US;
 	*at_us = report->at_us;
 	return reader_ok(&r) && symbol <= LARGE;
 }

@@ -12,7 +12,8 @@
 #include "sfu/proto/rtcp.h"
 #include "sfu/proto/rtp.h"
 
-#define TWCC_KEPT 1024u /* packets that a report may go back */
+#define TWCC_KEPT     1024u                 /* packets that a report may go back */
+#define TWCC_CLOCK_US ((int64_t)1000 << 30) /* then the clock of the reports begins anew */
 
 struct twcc {
 	struct rtp_count count;
@@ -34,7 +35,7 @@ bool twcc_write(struct twcc *twcc, uint32_t ssrc, uint32_t media, struct writer 
 struct twcc_report {
 	uint16_t number; /* of the next packet */
 	unsigned left;   /* packets */
-	int64_t at_us;   /* of the last one that came, on the receiver's clock */
+	int64_t at_us;   /* of the last one that came, on the receiver's clock, which wraps */
 	struct bytes chunks, deltas;
 	uint16_t chunk;
 	unsigned chunk_left; /* symbols */
@@ -43,5 +44,5 @@ struct twcc_report {
 /* Of a feedback's entries. */
 bool twcc_read(struct bytes entries, struct twcc_report *out);
 
-/* The next packet: its number, and when it came, or -1. False at the end, or at what is broken. */
+/* The next packet: its number, and when it came, less than twice TWCC_CLOCK_US, or -1. False at the end, or at what is broken. */
 bool twcc_next(struct twcc_report *report, uint16_t *number, int64_t *at_us);

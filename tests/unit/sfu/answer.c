@@ -4,7 +4,7 @@
 
 static struct sdp offer, back;
 static struct answer answer;
-static const struct answer_limits limits = {.audio = 1, .video = 1};
+static struct answer_limits limits = {.audio = 1, .video = 1};
 static const struct answer_local local = {
 	.id = 7,
 	.version = 1,
@@ -73,6 +73,30 @@ static void test_a_viewer_is_answered_in_all_codecs(void **state)
 		    codecs & 1u << CODEC_H264 && codecs & 1u << CODEC_AV1);
 	assert_non_null(strstr(text, "a=ssrc-group:FID 1001 2001\r\n"));
 	assert_non_null(strstr(text, "a=msid:ringmain"));
+}
+
+/* Where there are layers to choose from, a viewer tells of each packet if it can, and not of rates too. */
+static void test_a_viewer_of_layers_tells_of_each_packet(void **state)
+{
+	const char *text = answered("chromium-watch", ANSWER_VIEWER);
+
+	(void)state;
+	assert_non_null(strstr(text, "goog-remb"));
+	assert_null(strstr(text, "transport-cc"));
+	assert_null(strstr(text, "holmer"));
+	limits.twcc = true;
+	text = answered("chromium-watch", ANSWER_VIEWER);
+	assert_null(strstr(text, "goog-remb"));
+	assert_null(strstr(text, "abs-send-time"));
+	/* Its sound is counted with its pictures. */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(sdp_ext_id(&back.media[i], SDP_EXT_TWCC) != 0);
+		assert_true(back.media[i].format[0].feedback & SDP_FB_TWCC);
+	}
+	/* This one offers no such thing for its pictures. */
+	text = answered("aiortc-watch", ANSWER_VIEWER);
+	assert_null(strstr(text, "holmer"));
+	limits.twcc = false;
 }
 
 static void test_layers_are_taken(void **state)
@@ -162,6 +186,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_publisher_is_taken_in_one_codec),
 		cmocka_unit_test(test_a_viewer_is_answered_in_all_codecs),
+		cmocka_unit_test(test_a_viewer_of_layers_tells_of_each_packet),
 		cmocka_unit_test(test_layers_are_taken),
 		cmocka_unit_test(test_what_is_known_to_publish),
 		cmocka_unit_test(test_what_is_refused),

@@ -51,6 +51,38 @@ static void test_a_check_is_answered(void **state)
 	assert_true(check.authentic && !check.nominated);
 }
 
+/* A name and no more: of every length, with and without something in the place of a hash. */
+static void test_no_answer_to_a_stranger_is_longer_than_the_question(void **state)
+{
+	unsigned answered = 0;
+
+	(void)state;
+	for (size_t len = 2; len < 60; len++) {
+		for (unsigned hashed = 0; hashed < 2; hashed++) {
+			struct address from = {.port = 9};
+			uint8_t question[256], answer[256], name[64] = "Aserver:peer",
+							    hash[24] = {0, 8, 0, 20};
+			struct writer q = writer_of(question, sizeof question);
+			struct writer w = writer_of(answer, sizeof answer);
+			struct ice_check check;
+			struct stun stun;
+
+			memset(name + 12, 'x', sizeof name - 12);
+			stun_begin(&q, STUN_REQUEST, STUN_BINDING, ID);
+			stun_put_username(&q, BYTES("A"), bytes_of(name, len));
+			if (hashed)
+				writer_put(&q, bytes_of(hash, sizeof hash));
+			question[2] = 0;
+			question[3] = (uint8_t)(q.len - STUN_HEADER);
+			assert_int_equal(stun_parse(writer_done(&q), &stun), STUN_OK);
+			ice_answer(&server, &stun, &from, hmac_sha1, &w, &check);
+			assert_true(writer_ok(&w) && !check.authentic && w.len <= q.len);
+			answered += w.len > 0;
+		}
+	}
+	assert_true(answered > 0);
+}
+
 static void test_strangers_are_refused(void **state)
 {
 	struct ice_names wrong = client;
@@ -134,6 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_check_is_answered),
+		cmocka_unit_test(test_no_answer_to_a_stranger_is_longer_than_the_question),
 		cmocka_unit_test(test_strangers_are_refused),
 		cmocka_unit_test(test_two_controlled_agents_have_a_conflict),
 		cmocka_unit_test(test_unknown_attributes_are_refused),

@@ -28,6 +28,42 @@ static void test_a_gap_is_asked_for_until_it_comes(void **state)
 	assert_int_equal(missing_due(&missing, at_ms(500), 0, due, 256), 0);
 }
 
+/* Everything takes 200 ms to come again: once that is known nobody is asked twice. */
+static void test_a_long_way_is_learnt(void **state)
+{
+	unsigned asked = 0, first = 0;
+	int64_t due_at[8] = {0};
+
+	(void)state;
+	missing = (struct missing){0};
+	missing_came(&missing, 0, at_ms(0));
+	for (int64_t ms = 0, n = 1; ms < 10000; ms += 20) {
+		/* Every fifth is lost, ... */
+		if (++n % 5)
+			missing_came(&missing, n, at_ms(ms));
+		for (unsigned i = 0; i < 8; i++) {
+			/* ... and comes 200 ms after it was first asked for. */
+			if (due_at[i] && ms >= due_at[i] / 100000 + 200) {
+				missing_came(&missing, due_at[i] % 100000, at_ms(ms));
+				due_at[i] = 0;
+			}
+		}
+		for (unsigned i = missing_due(&missing, at_ms(ms), 0, due, 256); i > 0; i--) {
+			unsigned at = due[i - 1] / 5 % 8;
+
+			if (!due_at[at])
+				due_at[at] = ms * 100000 + due[i - 1];
+			asked++;
+		}
+		if (ms == 1000)
+			first = asked;
+	}
+	assert_in_range(missing.answer_us, 180000, 260000);
+	assert_in_range(first, 10, 40);
+	assert_in_range(asked - first, 88, 110); /* of 90 */
+	assert_int_equal(missing.given_up, 0);
+}
+
 static void test_doubles(void **state)
 {
 	(void)state;
@@ -104,6 +140,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_gap_is_asked_for_until_it_comes),
+		cmocka_unit_test(test_a_long_way_is_learnt),
 		cmocka_unit_test(test_doubles),
 		cmocka_unit_test(test_nobody_is_asked_for_ever),
 		cmocka_unit_test(test_a_flood_of_gaps_is_bounded),
