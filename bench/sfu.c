@@ -219,7 +219,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (!o.openssl)
-		(void)fast_open();
+		(void)fast_open(1);
 	in = sink(&port);
 	if (in < 0 || o.viewers == 0 || o.packets == 0 || (size_t)o.packets * (o.size + 28) > 65000)
 		return 2;

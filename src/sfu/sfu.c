@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "core/log.h"
+#include "core/metric.h"
 #include "edge/route.h"
 #include "sfu/dtls.h"
 #include "sfu/sfu_cascade.h"
@@ -87,8 +88,12 @@ static int listen_at(uv_loop_t *loop, const struct conf *conf, char *at, size_t 
 	if (door_is_open() || sfu_conf_of(conf)->udp.count == 0)
 		return 0;
 	if (!ready) {
+		/* Before what is logged of it: that is left out where the level is higher. */
+		bool fast = fast_open(workers_count());
+
 		error = dtls_init();
-		log_info("sfu", "sealing", kv_str("by", fast_open() ? "libipsec-mb" : "openssl"));
+		metric_add(METRIC_sfu_sealed_fast, fast);
+		log_info("sfu", "sealing", kv_str("by", fast ? "libipsec-mb" : "openssl"));
 	}
 	ready |= !error;
 	if (!error)

@@ -18,6 +18,7 @@
 #define SHA1_TAG  10u
 #define SHA1_KEY  20u
 #define RTCP_HEAD 8u /* in the clear */
+#define RTCP_AAD  (RTCP_HEAD + 4u)
 #define E_BIT     0x80000000u
 
 struct srtp_mac {
@@ -160,6 +161,7 @@ void srtp_close(struct srtp *srtp)
 		OPENSSL_cleanse(srtp->mac, 2 * sizeof *srtp->mac);
 	free(srtp->mac);
 	free(srtp->source);
+	free(srtp->rtcp_source);
 	OPENSSL_cleanse(srtp, sizeof *srtp);
 	memset(srtp, 0, sizeof *srtp);
 }
@@ -171,9 +173,9 @@ static void gcm_iv(const uint8_t *salt, uint32_t ssrc, uint64_t index, uint8_t i
 {
 	struct writer w = writer_of(iv, 12);
 
-	writer_be(&w, 0, 2);
-	writer_be(&w, ssrc, 4);
-	writer_be(&w, index, 6);
+	/* In words, as what was written in smaller pieces is waited for before it is read in larger ones. */
+	writer_be(&w, (uint64_t)ssrc << 16 | (index >> 32 & 0xffff), 8);
+	writer_be(&w, index, 4);
 	for (unsigned i = 0; i < 12; i++)
 		iv[i] ^= salt[i];
 }
@@ -183,40 +185,34 @@ static void cm_iv(const uint8_t *salt, uint32_t ssrc, uint64_t index, uint8_t iv
 {
 	struct writer w = writer_of(iv, 16);
 
-	writer_be(&w, 0, 4);
-	writer_be(&w, ssrc, 4);
-	writer_be(&w, index, 6);
-	writer_be(&w, 0, 2);
+	writer_be(&w, ssrc, 8);
+	writer_be(&w, index << 16, 8);
 	for (unsigned i = 0; i < 14; i++)
 		iv[i] ^= salt[i];
 }
 
-static bool gcm_seal(EVP_CIPHER_CTX *ctx, const uint8_t iv[12], const struct bytes aad[2],
-		     struct bytes in, uint8_t *out)
+static bool gcm_seal(EVP_CIPHER_CTX *ctx, const uint8_t iv[12], struct bytes aad, struct bytes in,
+		     uint8_t *out)
 {
 	int n, end;
 
 	return EVP_EncryptInit_ex(ctx, NULL, NULL, NULL, iv) == 1 &&
-	       EVP_EncryptUpdate(ctx, NULL, &n, aad[0].at, (int)aad[0].len) == 1 &&
-	       (aad[1].len == 0 ||
-		EVP_EncryptUpdate(ctx, NULL, &n, aad[1].at, (int)aad[1].len) == 1) &&
+	       EVP_EncryptUpdate(ctx, NULL, &n, aad.at, (int)aad.len) == 1 &&
 	       EVP_EncryptUpdate(ctx, out, &n, in.at, (int)in.len) == 1 &&
 	       EVP_EncryptFinal_ex(ctx, out + n, &end) == 1 &&
 	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, GCM_TAG, out + in.len) == 1;
 }
 
 /* in: with the tag behind it. */
-static bool gcm_unseal(EVP_CIPHER_CTX *ctx, const uint8_t iv[12], const struct bytes aad[2],
-		       struct bytes in, uint8_t *out)
+static bool gcm_unseal(EVP_CIPHER_CTX *ctx, const uint8_t iv[12], struct bytes aad, struct bytes in,
+		       uint8_t *out)
 {
 	int n, end, len = (int)(in.len - GCM_TAG);
 
 	return EVP_DecryptInit_ex(ctx, NULL, NULL, NULL, iv) == 1 &&
 	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, GCM_TAG,
 				   (void *)(uintptr_t)(in.at + len)) == 1 &&
-	       EVP_DecryptUpdate(ctx, NULL, &n, aad[0].at, (int)aad[0].len) == 1 &&
-	       (aad[1].len == 0 ||
-		EVP_DecryptUpdate(ctx, NULL, &n, aad[1].at, (int)aad[1].len) == 1) &&
+	       EVP_DecryptUpdate(ctx, NULL, &n, aad.at, (int)aad.len) == 1 &&
 	       EVP_DecryptUpdate(ctx, out, &n, in.at, len) == 1 &&
 	       EVP_DecryptFinal_ex(ctx, out + n, &end) == 1;
 }
@@ -254,11 +250,11 @@ size_t srtp_seal(struct srtp *srtp, struct bytes header, struct bytes payload, u
 	if (header.at != out)
 		memcpy(out, header.at, header.len);
 	if (srtp->profile == SRTP_GCM_128) {
-		const struct bytes aad[2] = {bytes_of(out, header.len), {NULL, 0}};
+		struct bytes aad = bytes_of(out, header.len);
 
 		gcm_iv(srtp->salt, ssrc, index, iv);
 		if (srtp->fast) {
-			fast_seal(srtp->fast, iv, aad[0], payload, at);
+			fast_seal(srtp->fast, iv, aad, payload, at);
 			return len + GCM_TAG;
 		}
 		return gcm_seal(srtp->cipher, iv, aad, payload, at) ? len + GCM_TAG : 0;
@@ -271,13 +267,18 @@ size_t srtp_seal(struct srtp *srtp, struct bytes header, struct bytes payload, u
 	return len + SHA1_TAG;
 }
 
-/* Where that source is noted; a free place for one that is new, which *is_new says. NULL: there is
- * none. */
-static struct srtp_source *source_of(struct srtp *srtp, uint32_t ssrc)
+void srtp_fetch(const struct srtp *srtp)
 {
-	for (unsigned i = 0; i < SRTP_SOURCES; i++)
-		if (!srtp->source[i].begun || srtp->source[i].ssrc == ssrc)
-			return &srtp->source[i];
+	if (srtp->fast)
+		fast_fetch(srtp->fast);
+}
+
+/* Where that source is noted; a free place for one that is new. NULL: there is none. */
+static struct srtp_source *source_of(struct srtp_source *source, unsigned count, uint32_t ssrc)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!source[i].begun || source[i].ssrc == ssrc)
+			return &source[i];
 	return NULL;
 }
 
@@ -318,12 +319,11 @@ static void note_index(struct srtp_source *source, uint32_t ssrc, uint64_t index
 
 static bool open_gcm(struct srtp *srtp, const struct rtp *rtp, uint64_t index, uint8_t *out)
 {
-	const struct bytes aad[2] = {rtp->header, {NULL, 0}};
 	uint8_t iv[12];
 
 	gcm_iv(srtp->salt, rtp->ssrc, index, iv);
 	return rtp->payload.len >= GCM_TAG &&
-	       gcm_unseal(srtp->cipher, iv, aad, rtp->payload, out + rtp->header.len);
+	       gcm_unseal(srtp->cipher, iv, rtp->header, rtp->payload, out + rtp->header.len);
 }
 
 static bool open_cm(struct srtp *srtp, struct bytes in, const struct rtp *rtp, uint64_t index,
@@ -350,7 +350,7 @@ enum srtp_status srtp_unseal(struct srtp *srtp, struct bytes in, uint8_t *out, s
 
 	if (!rtp_parse_header(in, &rtp) || (!srtp->cipher && !cipher_begin(srtp)))
 		return SRTP_BAD;
-	source = source_of(srtp, rtp.ssrc);
+	source = source_of(srtp->source, SRTP_SOURCES, rtp.ssrc);
 	if (!source)
 		return SRTP_FULL;
 	index = guess_index(source, rtp.seq);
@@ -386,30 +386,56 @@ static EVP_CIPHER_CTX *rtcp_context(const struct srtp *srtp)
 	return rtcp_ctx;
 }
 
-size_t srtcp_seal(struct srtp *srtp, struct bytes in, uint8_t *out)
+/* RFC 7714 9.2: the header and the word of E bit and index are authenticated. */
+static struct bytes rtcp_aad(const uint8_t *header, const uint8_t word[4], uint8_t aad[RTCP_AAD])
+{
+	memcpy(aad, header, RTCP_HEAD);
+	memcpy(aad + RTCP_HEAD, word, 4);
+	return bytes_of(aad, RTCP_AAD);
+}
+
+static bool seal_rtcp_gcm(const struct srtp *srtp, const uint8_t iv[12], struct bytes aad,
+			  struct bytes body, uint8_t *out)
+{
+	EVP_CIPHER_CTX *ctx;
+
+	if (fast_is_open()) {
+		fast_seal_once(srtp->rtcp_key, iv, aad, body, out);
+		return true;
+	}
+	ctx = rtcp_context(srtp);
+	return ctx && gcm_seal(ctx, iv, aad, body, out);
+}
+
+static bool seal_rtcp_cm(const struct srtp *srtp, const uint8_t iv[16], struct bytes body,
+			 uint8_t *out)
 {
 	EVP_CIPHER_CTX *ctx = rtcp_context(srtp);
+
+	return ctx && cm_crypt(ctx, iv, body, out);
+}
+
+size_t srtcp_seal(struct srtp *srtp, struct bytes in, uint8_t *out)
+{
 	struct reader r = reader_of(bytes_skip(in, 4));
 	uint32_t ssrc = reader_be32(&r), index = srtp->rtcp_index++ & ~E_BIT;
-	uint8_t iv[16], word[4], tag[SHA_DIGEST_LENGTH];
+	uint8_t iv[16], word[4], aad[RTCP_AAD], tag[SHA_DIGEST_LENGTH];
 	struct writer w = writer_of(word, sizeof word);
 	struct bytes body = bytes_skip(in, RTCP_HEAD);
 
-	if (!ctx || !reader_ok(&r))
+	if (!reader_ok(&r))
 		return 0;
 	writer_be(&w, index | E_BIT, 4);
 	memcpy(out, in.at, RTCP_HEAD);
 	if (srtp->profile == SRTP_GCM_128) {
-		const struct bytes aad[2] = {bytes_of(out, RTCP_HEAD), bytes_of(word, 4)};
-
 		gcm_iv(srtp->rtcp_salt, ssrc, index, iv);
-		if (!gcm_seal(ctx, iv, aad, body, out + RTCP_HEAD))
+		if (!seal_rtcp_gcm(srtp, iv, rtcp_aad(out, word, aad), body, out + RTCP_HEAD))
 			return 0;
 		memcpy(out + in.len + GCM_TAG, word, 4);
 		return in.len + GCM_TAG + 4;
 	}
 	cm_iv(srtp->rtcp_salt, ssrc, index, iv);
-	if (!cm_crypt(ctx, iv, body, out + RTCP_HEAD))
+	if (!seal_rtcp_cm(srtp, iv, body, out + RTCP_HEAD))
 		return 0;
 	memcpy(out + in.len, word, 4);
 	mac_of(&srtp->mac[MAC_RTCP], bytes_of(out, in.len + 4), (struct bytes){NULL, 0}, tag);
@@ -417,20 +443,27 @@ size_t srtcp_seal(struct srtp *srtp, struct bytes in, uint8_t *out)
 	return in.len + 4 + SHA1_TAG;
 }
 
-static bool open_rtcp_gcm(const struct srtp *srtp, EVP_CIPHER_CTX *ctx, struct bytes in,
-			  uint32_t ssrc, uint32_t word, uint8_t *out)
+static bool open_rtcp_gcm(const struct srtp *srtp, struct bytes in, uint32_t ssrc, uint32_t word,
+			  uint8_t *out)
 {
-	const struct bytes aad[2] = {bytes_first(in, RTCP_HEAD), bytes_skip(in, in.len - 4)};
-	struct bytes body = bytes_of(in.at + RTCP_HEAD, in.len - RTCP_HEAD - 4);
-	uint8_t iv[12];
+	struct bytes body = bytes_of(in.at + RTCP_HEAD, in.len - RTCP_HEAD - 4), aad;
+	uint8_t iv[12], room[RTCP_AAD];
+	EVP_CIPHER_CTX *ctx;
 
+	if (!(word & E_BIT))
+		return false;
 	gcm_iv(srtp->rtcp_salt, ssrc, word & ~E_BIT, iv);
-	return word & E_BIT && gcm_unseal(ctx, iv, aad, body, out + RTCP_HEAD);
+	aad = rtcp_aad(in.at, in.at + in.len - 4, room);
+	if (fast_is_open())
+		return fast_unseal_once(srtp->rtcp_key, iv, aad, body, out + RTCP_HEAD);
+	ctx = rtcp_context(srtp);
+	return ctx && gcm_unseal(ctx, iv, aad, body, out + RTCP_HEAD);
 }
 
-static bool open_rtcp_cm(const struct srtp *srtp, EVP_CIPHER_CTX *ctx, struct bytes in,
-			 uint32_t ssrc, uint32_t word, uint8_t *out)
+static bool open_rtcp_cm(const struct srtp *srtp, struct bytes in, uint32_t ssrc, uint32_t word,
+			 uint8_t *out)
 {
+	EVP_CIPHER_CTX *ctx;
 	struct bytes signed_part = bytes_first(in, in.len - SHA1_TAG);
 	struct bytes body = bytes_of(in.at + RTCP_HEAD, signed_part.len - RTCP_HEAD - 4);
 	uint8_t iv[16], tag[SHA_DIGEST_LENGTH];
@@ -443,31 +476,37 @@ static bool open_rtcp_cm(const struct srtp *srtp, EVP_CIPHER_CTX *ctx, struct by
 		return true;
 	}
 	cm_iv(srtp->rtcp_salt, ssrc, word & ~E_BIT, iv);
-	return cm_crypt(ctx, iv, body, out + RTCP_HEAD);
+	ctx = rtcp_context(srtp);
+	return ctx && cm_crypt(ctx, iv, body, out + RTCP_HEAD);
 }
 
 enum srtp_status srtcp_unseal(struct srtp *srtp, struct bytes in, uint8_t *out, size_t *len)
 {
 	bool gcm = srtp->profile == SRTP_GCM_128;
 	size_t behind = srtp_tag_len(srtp->profile) + 4;
-	EVP_CIPHER_CTX *ctx;
+	struct srtp_source *source;
 	uint32_t ssrc, word;
 	struct reader r;
 
-	if (in.len < RTCP_HEAD + behind)
+	if (!srtp->rtcp_source)
+		srtp->rtcp_source = calloc(SRTCP_SOURCES, sizeof *srtp->rtcp_source);
+	if (in.len < RTCP_HEAD + behind || !srtp->rtcp_source)
 		return SRTP_BAD;
 	r = reader_of(bytes_skip(in, 4));
 	ssrc = reader_be32(&r);
 	r = reader_of(bytes_skip(in, gcm ? in.len - 4 : in.len - behind));
 	word = reader_be32(&r);
-	if (is_replay(&srtp->rtcp_seen, word & ~E_BIT))
+	/* RFC 3711 3.2.1: each source numbers by itself. */
+	source = source_of(srtp->rtcp_source, SRTCP_SOURCES, ssrc);
+	if (!source)
+		return SRTP_FULL;
+	if (is_replay(source, word & ~E_BIT))
 		return SRTP_REPLAY;
-	ctx = rtcp_context(srtp);
-	if (!ctx || (gcm ? !open_rtcp_gcm(srtp, ctx, in, ssrc, word, out)
-			 : !open_rtcp_cm(srtp, ctx, in, ssrc, word, out)))
+	if (gcm ? !open_rtcp_gcm(srtp, in, ssrc, word, out)
+		: !open_rtcp_cm(srtp, in, ssrc, word, out))
 		return SRTP_BAD;
 	memcpy(out, in.at, RTCP_HEAD);
-	note_index(&srtp->rtcp_seen, ssrc, word & ~E_BIT);
+	note_index(source, ssrc, word & ~E_BIT);
 	*len = in.len - behind;
 	return SRTP_OK;
 }

@@ -29,7 +29,8 @@ enum srtp_profile {
 #define SRTP_SALT_MAX 14u
 #define SRTP_TAG_MAX  16u
 #define SRTCP_MORE    20u /* bytes that a sealed RTCP datagram is longer, at most */
-#define SRTP_SOURCES  12u /* that one session may send to us */
+#define SRTP_SOURCES  32u /* that one session may send to us */
+#define SRTCP_SOURCES 32u /* that say something in it */
 
 struct srtp_source {
 	uint32_t ssrc;
@@ -50,9 +51,9 @@ struct srtp {
 	struct srtp_mac *mac; /* two, of RTP and RTCP; NULL with GCM */
 	uint8_t salt[SRTP_SALT_MAX], rtcp_salt[SRTP_SALT_MAX];
 	uint8_t key[SRTP_KEY], rtcp_key[SRTP_KEY];
-	uint32_t rtcp_index; /* the next, of a sender */
-	struct srtp_source rtcp_seen;
-	struct srtp_source *source; /* SRTP_SOURCES; NULL: nothing has come */
+	uint32_t rtcp_index;             /* the next, of a sender */
+	struct srtp_source *rtcp_source; /* SRTCP_SOURCES; NULL: nothing has come */
+	struct srtp_source *source;      /* SRTP_SOURCES; the same */
 };
 
 /* Bytes of salt of a profile: 12 or 14. */
@@ -71,6 +72,9 @@ size_t srtp_tag_len(enum srtp_profile profile);
  * OpenSSL fails. index: rollover counter << 16 | sequence number. */
 size_t srtp_seal(struct srtp *srtp, struct bytes header, struct bytes payload, uint32_t ssrc,
 		 uint64_t index, uint8_t *out);
+
+/* Brings near what srtp_seal() will need, beside the struct itself (core/cache.h). */
+void srtp_fetch(const struct srtp *srtp);
 
 enum srtp_status {
 	SRTP_OK,

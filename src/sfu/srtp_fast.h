@@ -9,10 +9,12 @@
 
 #include "core/bytes.h"
 
+#define FAST_TAG 16u
+
 struct fast_key;
 
-/* Whether it can be used from now on. */
-bool fast_open(void);
+/* Whether it can be used from now on, by so many threads side by side: more than that wait for each other. */
+bool fast_open(unsigned workers);
 /* No more, for keys that are made later. */
 void fast_close(void);
 bool fast_is_open(void);
@@ -21,6 +23,18 @@ bool fast_is_open(void);
 struct fast_key *fast_key_create(const uint8_t key[16]);
 void fast_key_destroy(struct fast_key *key);
 
-/* in, sealed, and behind it a tag of 16 bytes. */
+/* Brings near what the next needs (core/cache.h). */
+void fast_fetch(const struct fast_key *key);
+
+/* in, sealed, and behind it the tag. */
 void fast_seal(const struct fast_key *key, const uint8_t iv[12], struct bytes aad, struct bytes in,
 	       uint8_t *out);
+
+/* The same with a key that is not kept: for what is rare, at three times the price of a short one. Only where
+ * it is open. */
+void fast_seal_once(const uint8_t key[16], const uint8_t iv[12], struct bytes aad, struct bytes in,
+		    uint8_t *out);
+
+/* And back: in has the tag behind it. False: it was not made with this key; out holds nothing of use. */
+bool fast_unseal_once(const uint8_t key[16], const uint8_t iv[12], struct bytes aad,
+		      struct bytes in, uint8_t *out);
