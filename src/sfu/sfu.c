@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "core/conf_standing.h"
 #include "core/log.h"
 #include "core/metric.h"
 #include "edge/route.h"
@@ -11,8 +12,11 @@
 #include "sfu/sfu_door.h"
 #include "sfu/sfu_face.h"
 #include "sfu/sfu_idle.h"
+#include "sfu/sfu_record.h"
+#include "sfu/sfu_record_order.h"
 #include "sfu/sfu_room.h"
 #include "sfu/sfu_rtp.h"
+#include "sfu/sfu_sse.h"
 #include "sfu/sfu_stage.h"
 #include "sfu/sfu_whip.h"
 #include "sfu/srtp_fast.h"
@@ -21,10 +25,25 @@
 
 static _Atomic(const struct conf *) settings;
 static uv_timer_t again OWNED_BY(on_control);
+/* As the doors were opened with. */
+static struct conf_standing standing[] = {{"sfu.udp", NULL},   {"sfu.tcp", NULL},
+					  {"sfu.ports", NULL}, {"sfu.public", NULL},
+					  {"sfu.idle", NULL},  {0}};
+
+const struct conf *sfu_settings(void)
+{
+	return atomic_load_explicit(&settings, memory_order_acquire);
+}
 
 const struct sfu_conf *sfu_conf(void)
 {
-	return sfu_conf_of(atomic_load_explicit(&settings, memory_order_acquire));
+	return sfu_conf_of(sfu_settings());
+}
+
+static void doubt(const struct conf *conf, struct conf_errors *errors)
+{
+	sfu_conf_doubt(conf, errors);
+	conf_standing_doubt(standing, conf, &sfu_conf_room, errors);
 }
 
 static void configure(const struct conf *conf)
@@ -32,19 +51,26 @@ static void configure(const struct conf *conf)
 	atomic_store_explicit(&settings, conf, memory_order_release);
 	route_add(whip_routes);
 	api_add(sfu_operations);
+	api_add(sfu_rtp_operations);
+	api_add(sfu_record_operations);
+	kept_add(&sfu_record_kept);
 }
 
 static int start(uv_loop_t *loop, const struct conf *conf)
 {
+	int error;
+
 	enter_control();
 	rooms_start();
+	error = sfu_record_start(loop);
 	whip_start(loop);
+	sse_start(loop);
 	cascade_start(loop);
 	rtp_start(loop);
 	rtp_take(conf);
 	uv_timer_init(loop, &again);
 	uv_unref((uv_handle_t *)&again);
-	return 0;
+	return error;
 }
 
 static void part_start(struct worker *worker)
@@ -54,12 +80,14 @@ static void part_start(struct worker *worker)
 }
 
 /* The doors are opened once: their number is that of the workers. */
-RUNS_ON(on_control) static int open_doors(const struct sfu_conf *conf, char *at, size_t size)
+RUNS_ON(on_control) static int open_doors(const struct conf *all, char *at, size_t size)
 {
+	const struct sfu_conf *conf = sfu_conf_of(all);
 	int error = door_open(conf, workers_count(), at, size);
 
 	if (error)
 		return error;
+	conf_standing_take(standing, all, &sfu_conf_room);
 	if (conf->idle)
 		idle_open();
 	workers_run(part_start);
@@ -74,7 +102,8 @@ static void on_again(uv_timer_t *timer)
 	char at[64];
 
 	enter_control();
-	if (door_is_open() || open_doors(sfu_conf(), at, sizeof at) != -EADDRINUSE)
+	if (door_is_open() || open_doors(atomic_load_explicit(&settings, memory_order_acquire), at,
+					 sizeof at) != -EADDRINUSE)
 		uv_timer_stop(timer);
 }
 
@@ -97,7 +126,7 @@ static int listen_at(uv_loop_t *loop, const struct conf *conf, char *at, size_t 
 	}
 	ready |= !error;
 	if (!error)
-		error = open_doors(sfu_conf_of(conf), at, size);
+		error = open_doors(conf, at, size);
 	if (error == -EADDRINUSE)
 		uv_timer_start(&again, on_again, AGAIN_MS, AGAIN_MS);
 	return error;
@@ -108,6 +137,7 @@ static bool reload(const struct conf *conf)
 	enter_control();
 	atomic_store_explicit(&settings, conf, memory_order_release);
 	rtp_take(conf);
+	idle_reload();
 	return true;
 }
 
@@ -116,12 +146,21 @@ static void stop(void)
 	enter_control();
 	uv_close((uv_handle_t *)&again, NULL);
 	whip_stop();
+	sse_stop();
 	cascade_stop();
 	rtp_stop();
 	rooms_stop();
+	sfu_record_stop();
 }
 
-/* Sessions end with the server that has them; the port is free for the next one. */
+/* Sessions end with the server that has them: what they sent until now is in whole files. */
+static void part(void)
+{
+	enter_control();
+	sfu_record_stop();
+}
+
+/* The port is free for the next one. */
 static void part_worker(void)
 {
 	enter_worker();
@@ -133,18 +172,22 @@ static void fini(void)
 	enter_control();
 	idle_close();
 	cascade_fini();
+	conf_standing_drop(standing);
 }
 
-static const struct conf_room *const rooms[] = {&sfu_conf_room, NULL};
+static const struct conf_room *const rooms[] = {&sfu_conf_room, &room_conf_room, NULL};
 
 const struct family sfu_family = {
 	.name = "sfu",
 	.rooms = rooms,
 	.hooks = &stage_hooks,
+	.doubt = doubt,
+	.know = record_order_know,
 	.configure = configure,
 	.start = start,
 	.listen = listen_at,
 	.reload = reload,
+	.part = part,
 	.part_worker = part_worker,
 	.stop = stop,
 	.fini = fini,

@@ -14,3 +14,6 @@ extern const struct family sfu_family;
 
 /* The settings in force. Any thread. */
 const struct sfu_conf *sfu_conf(void);
+
+/* All of them. */
+const struct conf *sfu_settings(void);

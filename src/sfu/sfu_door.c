@@ -317,19 +317,22 @@ static struct notice **find_foreign(const struct udp_path *path)
 static void deliver_notice(struct message *message)
 {
 	struct notice *notice = container_of(message, struct notice, message), **at;
+	struct peer_path *before;
 
 	enter_worker();
 	at = here ? find_foreign(&notice->path) : NULL;
 	if (at && *at && (!notice->gone || (*at)->owner == notice->owner)) {
-		struct notice *before = *at;
+		struct notice *older = *at;
 
-		*at = before->next;
-		free(before);
+		*at = older->next;
+		free(older);
 	}
 	if (!at || notice->gone) {
 		free(notice);
 		return;
 	}
+	while ((before = find_path(&notice->path)))
+		peer_path_taken(before);
 	notice->next = *at;
 	*at = notice;
 	memcpy(udp_room(&here->udp, notice->len), notice->data, notice->len);
@@ -364,18 +367,31 @@ void door_path_add(struct peer_path *path)
 	*bucket = path;
 }
 
-void door_path_remove(struct peer_path *path)
+static void unlink_path(struct peer_path *path)
 {
 	struct peer_path **at = &here->paths[hash_of_path(&path->path) % BUCKETS];
 
-	if (path->stream) {
-		stream_close(path->stream);
-		return;
-	}
 	while (*at && *at != path)
 		at = &(*at)->next;
 	if (*at)
 		*at = path->next;
+}
+
+void door_path_renew(struct peer_path *path)
+{
+	if (path->stream || path->dial || find_path(&path->path) == path)
+		return;
+	unlink_path(path);
+	door_path_add(path);
+}
+
+void door_path_remove(struct peer_path *path)
+{
+	if (path->stream) {
+		stream_close(path->stream);
+		return;
+	}
+	unlink_path(path);
 	/* Another peer of ours may have come from there since. */
 	if (path->landed != here->worker->id && !find_path(&path->path))
 		notify(&path->path, path->landed, (struct bytes){NULL, 0}, true);
@@ -616,12 +632,20 @@ uint8_t *door_room(size_t len)
 	return here ? udp_room(&here->udp, len) : NULL;
 }
 
+RUNS_ON(on_worker) static void put_dialled(const struct peer_path *to, struct bytes datagram)
+{
+	if (to->dial->kind == DIAL_RTP_OUT)
+		dial_put_to(to->dial, &to->path, datagram);
+	else
+		dial_put(to->dial, datagram);
+}
+
 void door_put(const struct peer_path *to, const uint8_t *room, size_t len)
 {
 	if (to->stream)
 		stream_put(to->stream, bytes_of(room, len));
 	else if (to->dial)
-		dial_put(to->dial, bytes_of(room, len));
+		put_dialled(to, bytes_of(room, len));
 	else
 		udp_put(&here->udp, &to->path, len);
 }
@@ -632,4 +656,5 @@ void door_flush(void)
 		return;
 	udp_flush(&here->udp);
 	stream_flush();
+	dial_flush();
 }

@@ -55,6 +55,8 @@ RUNS_ON(on_worker) void door_name_add(struct peer_name *name);
 RUNS_ON(on_worker) void door_name_remove(struct peer_name *name);
 RUNS_ON(on_worker) void door_path_add(struct peer_path *path);
 RUNS_ON(on_worker) void door_path_remove(struct peer_path *path);
+/* Of two peers that were seen there who was seen last has it. */
+RUNS_ON(on_worker) void door_path_renew(struct peer_path *path);
 
 /* The answer to an authentic check, which makes the path known where its datagrams come out. */
 RUNS_ON(on_worker) void door_answer(const struct peer_path *path, struct bytes answer);

@@ -6,7 +6,9 @@
 #include "core/clock.h"
 #include "edge/document.h"
 #include "sfu/sfu_cascade.h"
+#include "sfu/sfu_dial.h"
 #include "sfu/sfu_peer.h"
+#include "sfu/sfu_record.h"
 #include "sfu/sfu_room.h"
 #include "sfu/sfu_stage.h"
 
@@ -58,8 +60,8 @@ static json_t *sender_tree(const struct sfu_sender *sender)
 	put(tree, "key_requests", (int64_t)sender->plis);
 	put(tree, "freezes", (int64_t)sender->freezes);
 	put(tree, "frozen_ms", sender->frozen_us / 1000);
-	if (sender->remb)
-		put(tree, "bandwidth", (int64_t)sender->remb);
+	if (sender_limit(sender))
+		put(tree, "bandwidth", (int64_t)sender_limit(sender));
 	return tree;
 }
 
@@ -70,8 +72,8 @@ static json_t *source_tree(const struct source_track *track)
 	json_object_set_new(tree, "kind", json_string(kind_name(track->track->video)));
 	json_object_set_new(tree, "state", json_string(track->missing.begun ? "live" : "waiting"));
 	json_object_set_new(tree, "codec", json_string(codec_name(track->track->codec)));
-	if (track->rid[0])
-		json_object_set_new(tree, "layer", document_text(track->rid));
+	if (track->track->rid[0])
+		json_object_set_new(tree, "layer", document_text(track->track->rid));
 	put(tree, "packets",
 	    (int64_t)atomic_load_explicit(&track->track->packets, memory_order_relaxed));
 	put(tree, "octets",
@@ -104,6 +106,9 @@ static json_t *peer_tree(const struct sfu_peer *peer)
 	put(tree, "since_us", session->since_us);
 	put(tree, "bytes_in", (int64_t)peer->bytes_in);
 	put(tree, "bytes_out", (int64_t)peer->bytes_out);
+	if (peer->dial && peer->dial->kind == DIAL_RTP_OUT)
+		put(tree, "unsent",
+		    (int64_t)(peer->dial->udp.counts.blocked + peer->dial->udp.counts.refused));
 	for (unsigned i = 0; i < peer->sender_count; i++)
 		json_array_append_new(media, sender_tree(&peer->senders[i]));
 	for (unsigned i = 0; peer->source && i < peer->source->count; i++)
@@ -252,21 +257,43 @@ static void answer_rooms(struct call *call, const struct api_input *input)
 
 json_t *face_room_list(void)
 {
-	json_t *list = json_array();
+	json_t *list = json_array(), *recorded = json_array();
 
-	for (const struct sfu_room *room = room_first(); room; room = room->next)
+	for (const struct sfu_room *room = room_first(); room; room = room->next) {
 		if (room->publisher)
 			json_array_append_new(list, document_text(room->name));
-	return json_pack("{s:I, s:o}", "serial", (json_int_t)room_serial(), "rooms", list);
+		if (sfu_record_is_on(room))
+			json_array_append_new(recorded, document_text(room->name));
+	}
+	return json_pack("{s:I, s:o, s:o}", "serial", (json_int_t)room_serial(), "rooms", list,
+			 "recorded", recorded);
 }
 
 /* --- sessions -------------------------------------------------------------------------------------------- */
+
+/* What viewers say of themselves is the control thread's. */
+RUNS_ON(on_control) static void add_seen(json_t *list)
+{
+	json_t *tree, *seen;
+	size_t i;
+
+	json_array_foreach(list, i, tree)
+	{
+		const char *id = json_string_value(json_object_get(tree, "id"));
+		const struct sfu_session *session = session_find(bytes_str(id));
+
+		seen = session ? seen_tree(&session->seen) : NULL;
+		if (seen)
+			json_object_set_new(tree, "seen", seen);
+	}
+}
 
 static void sessions_home(struct baton *baton)
 {
 	struct gathering *all = container_of(baton, struct gathering, baton);
 
 	enter_control();
+	add_seen(all->list);
 	api_answer(all->call, json_pack("{s:I, s:I, s:o}", "now_us", (json_int_t)wall_now_us(),
 					"more", (json_int_t)all->more, "sessions", all->list));
 	free(all);
@@ -292,6 +319,7 @@ static void session_home(struct baton *baton)
 	json_t *tree = json_incref(json_array_get(all->list, 0));
 
 	enter_control();
+	add_seen(all->list);
 	if (tree)
 		api_answer(all->call, tree);
 	else
@@ -337,7 +365,9 @@ static void answer_switch(struct call *call, const struct api_input *input)
 	struct sfu_session *session = session_find(bytes_str(input->arg));
 	const char *room = api_text(input, "room");
 
-	if (!session || session->role != PEER_VIEWER) {
+	/* What goes to programs by plain RTP is the room that the settings name: of others nobody has looked
+	 * whether it comes back. */
+	if (!session || session->role != PEER_VIEWER || session->edge || session->dialled) {
 		api_fault(call, 404, "no_such_session", "there is no such viewer");
 		return;
 	}
@@ -355,6 +385,7 @@ static void answer_switch(struct call *call, const struct api_input *input)
 		break;
 	case SESSION_BUSY:
 	case SESSION_FULL:
+	case SESSION_CROWD:
 	case SESSION_NO_MEMORY:
 	case SESSION_STOPPED: api_fault(call, 503, "not_now", "not now"); break;
 	}
@@ -366,12 +397,14 @@ static void answer_layer(struct call *call, const struct api_input *input)
 	struct sfu_session *session = session_find(bytes_str(input->arg));
 	const char *layer = api_text(input, "layer");
 
-	if (!session || session->role != PEER_VIEWER)
+	if (!session || session->role != PEER_VIEWER || session->edge)
 		api_fault(call, 404, "no_such_session", "there is no such viewer");
 	else if (!layer || strlen(layer) > TRACK_RID_MAX)
 		api_fault(call, 400, "bad_layer",
 			  "expected layer, one of the publisher's or empty for what fits best");
-	else if (!session_layer(session, layer))
+	else if (layer[0] && !session_has_layer(session, SESSION_ALL_MEDIA, layer))
+		api_fault(call, 422, "no_such_layer", "no layer of that rid is published");
+	else if (!session_layer(session, SESSION_ALL_MEDIA, layer))
 		api_fault(call, 503, "not_now", "not now");
 	else
 		api_done(call);

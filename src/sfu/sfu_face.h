@@ -8,6 +8,7 @@
 #include "edge/api.h"
 
 extern const struct api_operation sfu_operations[];
+extern const struct api_operation sfu_rtp_operations[]; /* plain RTP: sfu_rtp_face.c */
 
 /* {serial, rooms: [name …]} as deadsfu has it. */
 RUNS_ON(on_control) json_t *face_room_list(void);

@@ -13,6 +13,7 @@
 
 #define ASK_MS     5000u
 #define ANSWER_MAX 4096u
+#define TOKEN_MAX  8192u /* in the address */
 
 /* The hook, asked for one connection, which waits. */
 struct ask {
@@ -63,12 +64,12 @@ static void on_asked(struct fetch *fetch)
 		refuse(conn, 503, "who may could not be asked");
 }
 
+/* Whole, however long a head may be: half a token is none. */
 static json_t *text_of(struct bytes in)
 {
-	char text[1024];
+	json_t *text = json_stringn(in.at ? (const char *)in.at : "", in.len);
 
-	bytes_to_str(in, text, sizeof text);
-	return document_text(text);
+	return text ? text : document_text("\xff");
 }
 
 static char *question(const struct request *request, bool publishes, struct bytes room,
@@ -146,7 +147,7 @@ void gate_let_in(struct conn *conn, bool publishes, struct bytes room,
 	struct access_need need = {.rank = RANK_OPERATOR, .changes = true};
 	bool open = !conf->auth_url[0] && !conf->jwt_secret[0] &&
 		    !(publishes ? conf->publish_token : conf->watch_token)[0];
-	char buf[1024], *body;
+	char buf[TOKEN_MAX], *body;
 	struct bytes given = bearer_of(request, buf, sizeof buf);
 	const char *why;
 	struct ask *ask;

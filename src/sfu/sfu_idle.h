@@ -1,9 +1,10 @@
-/* sfu_idle: the picture that viewers see while nobody publishes: a track like any other, of VP8 and of
- * H.264, whose pictures all are key pictures. It has no room.
+/* sfu_idle: what viewers see and hear while nobody publishes: a grey picture, or films from files
+ * (sfu.idle_clip; of single rooms: room.NAME.idle_clip), over and over, and silence. The files are read at the start and at each reload. Each is
+ * a track like any other, of VP8, H.264 or Opus, but has no room.
  *
- *   timer on worker 0 ─▶ track_publish ─▶ feed ─▶ sfu_stage, which shows it to who has nothing else
+ *   timers on worker 0 ─▶ track_publish ─▶ feed ─▶ sfu_stage, which shows it to who has nothing else
  *
- * Sound is silent by itself. Opened and closed by the control thread while no worker knows of it. */
+ * Opened and closed by the control thread while no worker knows of it. */
 #pragma once
 
 #include "sfu/sfu_sender.h"
@@ -12,10 +13,13 @@
 void idle_open(void);
 void idle_close(void);
 
+/* Other files, or what is in them now, take the place of what is shown, where they differ. */
+RUNS_ON(on_control) void idle_reload(void);
+
 RUNS_ON(on_worker) void idle_worker_start(struct worker *worker);
 RUNS_ON(on_worker) void idle_worker_stop(struct worker *worker);
 
-/* One that the viewer has a codec for; NULL: none. */
+/* One of its kind that the viewer has a codec for, films first; NULL: none. */
 struct sfu_track *idle_track(const struct sfu_sender *sender);
 
 bool idle_is(const struct sfu_track *track);

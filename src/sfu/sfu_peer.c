@@ -5,13 +5,13 @@
 
 #include "core/clock.h"
 #include "core/metric.h"
+#include "sfu/sfu.h"
 #include "sfu/sfu_dial.h"
 #include "sfu/sfu_door.h"
 #include "sfu/sfu_room.h"
 #include "sfu/sfu_stage.h"
 #include "sfu/sfu_stream.h"
 
-#define PATH_US    10000000 /* until there is a path, and keys after that */
 #define SILENCE_US 30000000 /* RFC 7675 5.1 */
 
 /* --- begin and end ---------------------------------------------------------------------------------- */
@@ -30,6 +30,39 @@ static void send_handshake(void *owner, struct bytes datagram)
 	door_put(peer->active, room, datagram.len);
 }
 
+/* Without keys there is nothing to wait for. */
+RUNS_ON(on_worker) static void begin_plain(struct sfu_peer *peer)
+{
+	free(peer->start);
+	peer->start = NULL;
+	peer->state = PEER_UP;
+	room_peer_up(peer->session);
+	if (peer->role != PEER_VIEWER)
+		return;
+	for (unsigned i = 0; i < peer->sender_count; i++) {
+		peer->senders[i].out = &peer->paths[2 * i];
+		for (unsigned n = 2 * i; n < 2 * i + 2; n++)
+			peer->paths[n] = (struct peer_path){
+				.path = {.peer = peer->dial->out[n]},
+				.peer = peer,
+				.landed = peer->worker->id,
+				.dial = peer->dial,
+			};
+	}
+	peer->path_count = 2 * peer->sender_count;
+	peer->active = &peer->paths[0];
+	stage_viewer_up(peer);
+}
+
+/* A way of plain RTP out is no viewer. */
+static void count(const struct sfu_peer *peer, int64_t more)
+{
+	if (peer->role == PEER_PUBLISHER)
+		metric_add(METRIC_sfu_publishers, more);
+	else if (!peer->session->dialled)
+		metric_add(METRIC_sfu_viewers, more);
+}
+
 void peer_begin(struct sfu_peer *peer)
 {
 	mono_t now = mono_now();
@@ -39,15 +72,12 @@ void peer_begin(struct sfu_peer *peer)
 	door_name_add(peer->name);
 	if (peer->role == PEER_VIEWER)
 		stage_viewer_add(peer);
-	metric_add(peer->role == PEER_VIEWER ? METRIC_sfu_viewers : METRIC_sfu_publishers, 1);
+	count(peer, 1);
 	if (peer->dial && dial_begin(peer->dial, peer) != 0) {
 		peer->dial = NULL;
 		peer_end(peer, "no socket");
-	} else if (peer->dial && peer->dial->plain) {
-		free(peer->start);
-		peer->start = NULL;
-		peer->state = PEER_UP;
-		room_peer_up(peer->session);
+	} else if (peer->dial && peer->dial->kind != DIAL_CALL) {
+		begin_plain(peer);
 	}
 }
 
@@ -64,11 +94,12 @@ void peer_end(struct sfu_peer *peer, const char *why)
 {
 	if (peer->state == PEER_GONE)
 		return;
-	peer->why = why;
 	start_free(peer);
 	/* The peer hears of it at once, not by silence. */
 	if (peer_is_up(peer) && peer->rest.farewell_len)
 		send_handshake(peer, bytes_of(peer->rest.farewell, peer->rest.farewell_len));
+	for (unsigned i = 0; i < peer->sender_count; i++)
+		sender_end(&peer->senders[i]);
 	if (peer->role == PEER_VIEWER)
 		stage_viewer_remove(peer);
 	else
@@ -84,7 +115,7 @@ void peer_end(struct sfu_peer *peer, const char *why)
 	if (peer->next_name)
 		door_name_remove(peer->next_name);
 	stage_peer_remove(peer);
-	metric_add(peer->role == PEER_VIEWER ? METRIC_sfu_viewers : METRIC_sfu_publishers, -1);
+	count(peer, -1);
 	stage_owes(1);
 	room_peer_gone(peer->session, why);
 }
@@ -93,10 +124,7 @@ void peer_free(struct sfu_peer *peer)
 {
 	if (!peer)
 		return;
-	if (peer->start) {
-		dtls_destroy(peer->start->dtls);
-		free(peer->start);
-	}
+	start_free(peer);
 	srtp_close(&peer->in);
 	srtp_close(&peer->out);
 	dial_free(peer->dial);
@@ -104,6 +132,7 @@ void peer_free(struct sfu_peer *peer)
 	free(peer->next_name);
 	free(peer->source);
 	free(peer->senders);
+	free(peer->bandwidth);
 	free(peer);
 }
 
@@ -154,15 +183,8 @@ static struct peer_path *path_add(struct sfu_peer *peer, const struct udp_path *
 	return at;
 }
 
-void peer_path_lost(struct sfu_peer *peer, const struct sfu_stream *stream)
+static void path_lost(struct sfu_peer *peer, struct peer_path *at)
 {
-	struct peer_path *at = NULL;
-
-	for (unsigned i = 0; i < peer->path_count && !at; i++)
-		if (!peer->paths[i].lost && peer->paths[i].stream == stream)
-			at = &peer->paths[i];
-	if (!at)
-		return;
 	*at = (struct peer_path){.lost = true};
 	if (peer->active != at)
 		return;
@@ -170,6 +192,21 @@ void peer_path_lost(struct sfu_peer *peer, const struct sfu_stream *stream)
 	for (unsigned i = 0; i < peer->path_count && !peer->active; i++)
 		if (!peer->paths[i].lost)
 			peer->active = &peer->paths[i];
+}
+
+void peer_path_lost(struct sfu_peer *peer, const struct sfu_stream *stream)
+{
+	for (unsigned i = 0; i < peer->path_count; i++)
+		if (!peer->paths[i].lost && peer->paths[i].stream == stream) {
+			path_lost(peer, &peer->paths[i]);
+			return;
+		}
+}
+
+void peer_path_taken(struct peer_path *path)
+{
+	door_path_remove(path);
+	path_lost(path->peer, path);
 }
 
 RUNS_ON(on_worker)
@@ -184,6 +221,7 @@ static const struct peer_path *checked(struct sfu_peer *peer, const struct ice_c
 		at = path_add(peer, path, landed, stream);
 	at->path = *path;
 	at->landed = landed;
+	door_path_renew(at);
 	/* RFC 8445 8.2: the pair that was nominated last; before any was, one that is valid. */
 	if (!peer->active || check->nominated)
 		peer->active = at;
@@ -346,15 +384,18 @@ RUNS_ON(on_worker) static void start_tick(struct sfu_peer *peer)
 
 void peer_tick(struct sfu_peer *peer, mono_t now)
 {
+	/* Until there is a path, and keys after that. */
+	int64_t most_us = (int64_t)sfu_conf()->connect_timeout * 1000;
+
 	if (peer->start)
 		start_tick(peer);
 	if (peer->dial && peer->state != PEER_GONE && !dial_tick(peer->dial, now))
 		peer_end(peer, "silent");
-	if (peer->dial && peer->dial->plain)
+	if (peer->dial && peer->dial->kind != DIAL_CALL)
 		return; /* nobody says how long */
-	if (peer->state == PEER_NEW && mono_since_us(now, peer->born) > PATH_US)
+	if (peer->state == PEER_NEW && mono_since_us(now, peer->born) > most_us)
 		peer_end(peer, "no path");
-	else if (peer->state == PEER_CHECKED && mono_since_us(now, peer->checked) > PATH_US)
+	else if (peer->state == PEER_CHECKED && mono_since_us(now, peer->checked) > most_us)
 		peer_end(peer, "no keys");
 	else if (peer->state != PEER_GONE && mono_since_us(now, peer->heard) > SILENCE_US)
 		peer_end(peer, "silent");
@@ -423,26 +464,42 @@ void peer_plain(struct sfu_peer *peer, struct bytes datagram)
 	}
 	if (rtp_is_rtcp(datagram))
 		take_rtcp(peer, datagram);
-	else
+	else if (peer->role == PEER_PUBLISHER)
 		source_rtp(peer->source, datagram);
+	else
+		metric_add(METRIC_sfu_refused, 1);
 }
 
 static size_t rtcp_out(struct sfu_peer *peer, struct bytes compound, uint8_t *room)
 {
-	if (!peer->dial || !peer->dial->plain)
+	if (!peer->dial || peer->dial->kind == DIAL_CALL)
 		return srtcp_seal(&peer->out, compound, room);
 	memcpy(room, compound.at, compound.len);
 	return compound.len;
 }
 
+/* Without keys each medium's goes its own way: by the source that it is of. */
+static const struct peer_path *rtcp_path(const struct sfu_peer *peer, struct bytes compound)
+{
+	struct reader r = reader_of(bytes_skip(compound, 4));
+	uint32_t ssrc = reader_be32(&r);
+
+	if (!peer->dial || peer->dial->kind != DIAL_RTP_OUT)
+		return peer->active;
+	for (unsigned i = 0; i < peer->sender_count; i++)
+		if (peer->senders[i].ssrc == ssrc)
+			return peer->senders[i].out + 1;
+	return NULL;
+}
+
 void peer_send_rtcp(struct sfu_peer *peer, struct bytes compound)
 {
-	uint8_t *room =
-		peer_is_up(peer) && peer->active ? door_room(compound.len + SRTCP_MORE) : NULL;
+	const struct peer_path *to = peer_is_up(peer) ? rtcp_path(peer, compound) : NULL;
+	uint8_t *room = to ? door_room(compound.len + SRTCP_MORE) : NULL;
 	size_t len = room ? rtcp_out(peer, compound, room) : 0;
 
 	if (!len)
 		return;
 	peer->bytes_out += len;
-	door_put(peer->active, room, len);
+	door_put(to, room, len);
 }

@@ -19,12 +19,12 @@
 #include "sfu/sfu_sender.h"
 #include "sfu/sfu_source.h"
 
-#define PEER_PATHS_MAX   4u
-#define PEER_SENDERS_MAX 8u
+#define PEER_PATHS_MAX 4u
 
 enum peer_role { PEER_PUBLISHER, PEER_VIEWER };
 enum peer_state { PEER_NEW, PEER_CHECKED, PEER_UP, PEER_GONE };
 
+struct bandwidth;
 struct sfu_peer;
 struct sfu_dial;
 struct sfu_stream;
@@ -55,12 +55,10 @@ struct peer_start {
 	char hash[16];
 	char print[192];
 	struct dtls *dtls;
-	int wait_ms;
-	mono_t asked;
 };
 
 struct sfu_peer {
-	struct message message; /* begins, is freed */
+	struct message message; /* it begins */
 	struct sfu_session *session;
 	struct worker *worker;
 	struct sfu_room *room;
@@ -73,17 +71,20 @@ struct sfu_peer {
 	bool busy;
 	unsigned path_count;
 	struct peer_path paths[PEER_PATHS_MAX];
+	struct sfu_dial *dial;    /* of a server that we called; NULL: it called us */
+	struct peer_start *start; /* NULL: done */
+	struct dtls_rest rest;    /* UP: of the handshake */
+	struct srtp in;
+	/* What every packet to a viewer needs, together: sender_fetch(). */
 	const struct peer_path *active; /* NULL: none yet */
-	struct sfu_dial *dial;          /* of a server that we called; NULL: it called us */
-	struct peer_start *start;       /* NULL: done */
-	struct dtls_rest rest;          /* UP: of the handshake */
-	struct srtp in, out;
+	uint64_t bytes_out;
+	struct srtp out;
 	mono_t born, heard, checked;
-	const char *why;           /* GONE: in a word */
 	struct sfu_source *source; /* of a publisher */
 	unsigned sender_count;     /* of a viewer */
 	struct sfu_sender *senders;
-	uint64_t bytes_in, bytes_out;
+	struct bandwidth *bandwidth; /* NULL: it says by REMB what fits through, or not at all */
+	uint64_t bytes_in;
 };
 
 /* --- datagrams: called by sfu_door ------------------------------------------------------------------ */
@@ -100,6 +101,9 @@ RUNS_ON(on_worker) void peer_plain(struct sfu_peer *peer, struct bytes datagram)
 
 /* The server that we called has answered a check. */
 RUNS_ON(on_worker) void peer_answered(struct sfu_peer *peer);
+
+/* Another worker's peer has shown that this address is its own: who was there before has left. */
+RUNS_ON(on_worker) void peer_path_taken(struct peer_path *path);
 
 /* That one ends. */
 RUNS_ON(on_worker)

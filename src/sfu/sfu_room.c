@@ -7,10 +7,13 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "edge/auth.h"
+#include "sfu/proto/bandwidth.h"
 #include "sfu/sfu.h"
 #include "sfu/sfu_cascade.h"
 #include "sfu/sfu_dial.h"
 #include "sfu/sfu_door.h"
+#include "sfu/sfu_record.h"
+#include "sfu/sfu_sse.h"
 #include "sfu/sfu_stage.h"
 
 static struct sfu_room *rooms OWNED_BY(on_control);
@@ -28,10 +31,17 @@ struct sfu_room *room_first(void)
 
 struct sfu_room *room_find(struct bytes name)
 {
-	for (struct sfu_room *room = rooms; room; room = room->next)
-		if (bytes_equal(bytes_str(room->name), name))
-			return room;
-	return NULL;
+	return shelf_find_room(name);
+}
+
+bool room_has_layers(struct bytes name)
+{
+	const struct sfu_room *room = room_find(name);
+	bool layers = false;
+
+	for (unsigned i = 0; room && i < room->track_count; i++)
+		layers |= room->tracks[i]->rid[0] != '\0';
+	return layers;
 }
 
 uint64_t room_count(void)
@@ -39,14 +49,14 @@ uint64_t room_count(void)
 	return rooms_now;
 }
 
-uint64_t room_viewers(void)
-{
-	return viewers_now;
-}
-
 uint64_t room_serial(void)
 {
 	return serial_now;
+}
+
+void room_changed(void)
+{
+	serial_now++;
 }
 
 RUNS_ON(on_control) static struct sfu_room *room_make(struct bytes name)
@@ -64,6 +74,7 @@ RUNS_ON(on_control) static struct sfu_room *room_make(struct bytes name)
 	if (rooms)
 		rooms->prev = room;
 	rooms = room;
+	shelf_put_room(room);
 	rooms_now++;
 	serial_now++;
 	metric_add(METRIC_sfu_rooms, 1);
@@ -81,10 +92,26 @@ RUNS_ON(on_control) static void room_drop(struct sfu_room *room)
 		rooms = room->next;
 	if (room->next)
 		room->next->prev = room->prev;
+	shelf_take_room(room);
 	rooms_now--;
 	serial_now++;
 	metric_add(METRIC_sfu_rooms, -1);
 	free(room);
+}
+
+void room_tracks(const struct sfu_room *room, unsigned *audios, unsigned *videos)
+{
+	*audios = *videos = 0;
+	for (unsigned i = 0; i < room->track_count; i++)
+		++*(room->tracks[i]->video ? videos : audios);
+}
+
+const struct sfu_track *room_track(const struct sfu_room *room, bool video, unsigned n)
+{
+	for (unsigned i = 0; i < room->track_count; i++)
+		if (room->tracks[i]->video == video && n-- == 0)
+			return room->tracks[i];
+	return NULL;
 }
 
 /* --- tunings -------------------------------------------------------------------------------------------- */
@@ -150,26 +177,16 @@ RUNS_ON(on_control) static void tuning_send(struct tuning *tuning)
 
 /* --- sessions ------------------------------------------------------------------------------------------- */
 
-struct sfu_session *session_first(void)
-{
-	return sessions;
-}
-
 struct sfu_session *session_find(struct bytes id)
 {
-	for (struct sfu_session *s = sessions; s; s = s->next)
-		if (!s->gone && bytes_equal(bytes_str(s->id), id))
-			return s;
-	return NULL;
+	struct sfu_session *session = shelf_find(id);
+
+	return session && !session->gone ? session : NULL;
 }
 
 struct sfu_session *session_find_subuuid(struct bytes subuuid)
 {
-	for (struct sfu_session *s = sessions; s && subuuid.len; s = s->next)
-		if (!s->gone && s->role == PEER_VIEWER &&
-		    bytes_equal(bytes_str(s->subuuid), subuuid))
-			return s;
-	return NULL;
+	return shelf_find_subuuid(subuuid);
 }
 
 /* ICE's letters (RFC 8839 5.4); the first of the ufrag says whose worker's it is. */
@@ -284,15 +301,26 @@ static void sender_init(struct sfu_sender *sender, struct sfu_peer *peer,
 	sender->mid_ext = sender->mid_len ? taken_ext(media, medium, SDP_EXT_MID) : 0;
 	sender->time_ext = taken_ext(media, medium, SDP_EXT_SEND_TIME);
 	sender->turn_ext = taken_ext(media, medium, SDP_EXT_ORIENTATION);
+	sender->twcc_ext = taken_ext(media, medium, SDP_EXT_TWCC);
 	/* RFC 3550 5.1: random; of the numbers the lower half, so that none wraps at once. */
 	splice_init(&sender->splice, sender->video ? 90000 : 48000, random[2] & 0x7fff, random[3]);
 	sender->resend_budget = 300;
-	sender->patience_us = 4000000;
+	sender->patience_us = SENDER_PATIENCE_US;
+}
+
+/* One sequence of numbers for all of them. */
+static bool bandwidth_make(struct sfu_peer *peer)
+{
+	peer->bandwidth = malloc(sizeof *peer->bandwidth);
+	if (peer->bandwidth)
+		bandwidth_init(peer->bandwidth);
+	return peer->bandwidth;
 }
 
 static bool senders_make(struct sfu_peer *peer, const struct sdp *offer, struct answer *answer)
 {
 	unsigned place[2] = {0, 0};
+	bool twcc = false;
 
 	peer->senders = calloc(offer->media_count, sizeof *peer->senders);
 	if (!peer->senders)
@@ -302,8 +330,9 @@ static bool senders_make(struct sfu_peer *peer, const struct sdp *offer, struct 
 
 		sender_init(&peer->senders[peer->sender_count++], peer, &offer->media[i],
 			    &answer->media[i], place[video]++);
+		twcc |= peer->senders[i].twcc_ext != 0;
 	}
-	return true;
+	return !twcc || bandwidth_make(peer);
 }
 
 /* --- what a publisher's media are --------------------------------------------------------------------------- */
@@ -322,6 +351,7 @@ static struct source_track *track_add(struct sfu_peer *peer, const struct sdp_me
 	const struct sdp_format *format = main_format(media, medium);
 	const struct sdp_format *rtx = sdp_rtx_of(media, format->pt);
 	struct sfu_track *track;
+	struct writer fmtp;
 
 	if (peer->source->count == SOURCE_TRACKS_MAX)
 		return NULL;
@@ -330,10 +360,11 @@ static struct source_track *track_add(struct sfu_peer *peer, const struct sdp_me
 		return NULL;
 	peer->source->count++;
 	track->clock = format->clock;
-	track->channels = format->channels;
 	track->place = place;
 	track->worker = peer->worker->id;
-	bytes_to_str(format->fmtp, track->fmtp, sizeof track->fmtp);
+	fmtp = writer_of(track->fmtp, sizeof track->fmtp - 1);
+	sprop_strip(format->fmtp, &fmtp);
+	track->fmtp[fmtp.len] = '\0';
 	*at = (struct source_track){
 		.track = track,
 		.pt = format->pt,
@@ -347,6 +378,10 @@ static struct source_track *track_add(struct sfu_peer *peer, const struct sdp_me
 		.turn = -1,
 	};
 	bytes_to_str(media->mid, at->mid, sizeof at->mid);
+	if (sprop_are_said(format->codec, format->fmtp) &&
+	    !sprop_read(format->codec, format->fmtp, &at->sprop))
+		log_warnx("sfu", "parameter sets of a description cannot be used",
+			  kv_str("room", peer->room->name));
 	return at;
 }
 
@@ -391,9 +426,19 @@ static bool medium_make(struct sfu_peer *peer, const struct sdp_media *media,
 	return layer > 0;
 }
 
-RUNS_ON(on_control)
-static bool source_make(struct sfu_peer *peer, const struct sdp *offer, const struct answer *answer)
+/* What another server says of its media: these are layers of one, as they were when they came there. */
+static void name_layer(struct sfu_track *track, const struct room_layer *layer)
 {
+	track->place = layer->place;
+	track->layer = layer->layer;
+	memcpy(track->rid, layer->rid, sizeof track->rid);
+}
+
+RUNS_ON(on_control)
+static bool source_make(struct sfu_peer *peer, const struct session_order *order,
+			const struct answer *answer)
+{
+	const struct sdp *offer = order->offer;
 	unsigned place[2] = {0, 0};
 	bool good = true;
 
@@ -407,6 +452,8 @@ static bool source_make(struct sfu_peer *peer, const struct sdp *offer, const st
 		bool video = offer->media[i].kind == SDP_VIDEO;
 
 		good = medium_make(peer, &offer->media[i], &answer->media[i], place[video]++);
+		if (good && order->layers)
+			name_layer(peer->source->track[i].track, &order->layers[i]);
 	}
 	for (unsigned i = 0; i < peer->source->count && !good; i++)
 		track_destroy(peer->source->track[i].track);
@@ -443,7 +490,7 @@ RUNS_ON(on_control) static void unpublish(struct sfu_room *room, struct tuning *
 }
 
 RUNS_ON(on_control)
-static bool publish(struct sfu_session *session, const struct sdp *offer,
+static bool publish(struct sfu_session *session, const struct session_order *order,
 		    const struct answer *answer)
 {
 	struct sfu_room *room = session->room;
@@ -451,7 +498,7 @@ static bool publish(struct sfu_session *session, const struct sdp *offer,
 	/* For the day when it goes. */
 	struct tuning *end = tuning_make(room);
 
-	if (!tuning || !end || !source_make(session->peer, offer, answer)) {
+	if (!tuning || !end || !source_make(session->peer, order, answer)) {
 		free(tuning);
 		free(end);
 		return false;
@@ -464,6 +511,19 @@ static bool publish(struct sfu_session *session, const struct sdp *offer,
 	return true;
 }
 
+/* By so many more: who is sent something. */
+RUNS_ON(on_control) static void count_viewer(const struct sfu_session *session, int more)
+{
+	if (session->role != PEER_VIEWER)
+		return;
+	if (session->dialled) {
+		session->room->ways += (uint64_t)more;
+		return;
+	}
+	session->room->viewers += (uint64_t)more;
+	viewers_now += (uint64_t)more;
+}
+
 RUNS_ON(on_control)
 static void session_list(struct sfu_session *session)
 {
@@ -471,9 +531,9 @@ static void session_list(struct sfu_session *session)
 	if (sessions)
 		sessions->prev = session;
 	sessions = session;
+	shelf_put(session);
 	session->room->sessions++;
-	session->room->viewers += session->role == PEER_VIEWER;
-	viewers_now += session->role == PEER_VIEWER;
+	count_viewer(session, 1);
 	atomic_fetch_add_explicit(&session->worker->load, 1, memory_order_relaxed);
 }
 
@@ -485,9 +545,9 @@ RUNS_ON(on_control) static void session_unlist(struct sfu_session *session)
 		sessions = session->next;
 	if (session->next)
 		session->next->prev = session->prev;
+	shelf_take(session);
 	session->room->sessions--;
-	session->room->viewers -= session->role == PEER_VIEWER;
-	viewers_now -= session->role == PEER_VIEWER;
+	count_viewer(session, -1);
 	atomic_fetch_sub_explicit(&session->worker->load, 1, memory_order_relaxed);
 }
 
@@ -506,6 +566,30 @@ static bool codecs_fit(const struct sfu_room *room, const struct sfu_peer *peer)
 		}
 		if (any && !fits)
 			return false;
+	}
+	return true;
+}
+
+/* A server that takes each track: its media are these and nothing else, also when one falls silent. */
+RUNS_ON(on_control)
+static bool assign_each(const struct sfu_room *room, struct sfu_peer *peer, const struct sdp *offer,
+			struct answer *answer)
+{
+	unsigned next[2] = {0, 0};
+
+	for (unsigned i = 0; i < peer->sender_count; i++) {
+		struct sfu_sender *sender = &peer->senders[i];
+		const struct sfu_track *track =
+			room_track(room, sender->video, next[sender->video]++);
+		const struct sender_format *format =
+			track ? sender_format_for(sender, track) : NULL;
+
+		if (!format)
+			return false;
+		sender->place = track->place;
+		sender->only = true;
+		memcpy(sender->layer, track->rid, sizeof sender->layer);
+		answer_narrow(offer, answer, i, format->pt);
 	}
 	return true;
 }
@@ -529,25 +613,40 @@ static void answer_what_there_is(const struct sfu_room *room, const struct sfu_p
 		}
 }
 
+/* Besides the one that it takes the place of; NULL: of none. */
+RUNS_ON(on_control)
+static bool is_crowded(const struct address *from, const struct sfu_session *leaves)
+{
+	uint64_t most = sfu_conf()->max_per_address;
+
+	return most && shelf_count_from(from, leaves, most) >= most;
+}
+
 RUNS_ON(on_control)
 static enum session_status may_begin(const struct session_order *order)
 {
 	const struct sfu_conf *conf = sfu_conf();
 	struct sfu_room *room = room_find(order->room);
+	const struct sfu_session *leaves =
+		room && conf->takeover && order->role == PEER_PUBLISHER ? room->publisher : NULL;
 
 	if (stopped)
 		return SESSION_STOPPED;
 	if (!room && rooms_now >= conf->max_rooms)
 		return SESSION_FULL;
+	if (!order->dial && is_crowded(&order->from, leaves))
+		return SESSION_CROWD;
 	if (order->role == PEER_PUBLISHER) {
 		if (!room || !room->publisher)
 			return SESSION_OK;
 		/* Our own come before those of others. */
-		if (order->pull || (!conf->takeover && !room->publisher->pull))
+		if (order->cascade || (!conf->takeover && !room->publisher->cascade))
 			return SESSION_BUSY;
 		session_end(room->publisher, "taken over");
 		return SESSION_OK;
 	}
+	if (order->dial)
+		return SESSION_OK;
 	if (conf->max_viewers && viewers_now >= conf->max_viewers)
 		return SESSION_FULL;
 	return (conf->wait && !order->edge) || (room && room->publisher) ? SESSION_OK
@@ -562,10 +661,14 @@ static enum session_status session_fill(struct sfu_session *session,
 	if (!session->peer)
 		return SESSION_NO_MEMORY;
 	if (order->role == PEER_PUBLISHER)
-		return publish(session, order->offer, answer) ? SESSION_OK : SESSION_NO_MEMORY;
+		return publish(session, order, answer) ? SESSION_OK : SESSION_NO_MEMORY;
 	if (!senders_make(session->peer, order->offer, answer))
 		return SESSION_NO_MEMORY;
-	if (!codecs_fit(session->room, session->peer))
+	if (order->each)
+		return assign_each(session->room, session->peer, order->offer, answer)
+			       ? SESSION_OK
+			       : SESSION_CODEC;
+	if (!order->dial && !codecs_fit(session->room, session->peer))
 		return SESSION_CODEC;
 	if (order->edge)
 		answer_what_there_is(session->room, session->peer, order->offer, answer);
@@ -593,7 +696,9 @@ enum session_status session_begin(const struct session_order *order, struct answ
 	}
 	session->worker = order->names ? order->names->worker : worker_place();
 	session->edge = order->edge;
-	session->pull = order->pull;
+	session->each = order->each;
+	session->dialled = order->dial;
+	session->cascade = order->cascade;
 	session->from = order->from;
 	session->since_us = wall_now_us();
 	bytes_to_str(order->agent, session->agent, sizeof session->agent);
@@ -615,6 +720,8 @@ enum session_status session_begin(const struct session_order *order, struct answ
 	session->peer->dial = order->dial;
 	session->peer->message.deliver = deliver_begin;
 	worker_post(session->worker, &session->peer->message);
+	if (order->role == PEER_PUBLISHER)
+		sfu_record_publishes(session);
 	*out = session;
 	return SESSION_OK;
 }
@@ -643,16 +750,18 @@ static void deliver_gone(struct message *message)
 
 	enter_control();
 	session->gone = true;
-	if (session->pull)
-		cascade_gone(session->pull);
+	sse_forget(session);
+	if (session->cascade)
+		cascade_gone(session->cascade);
 	log_info("sfu", "peer gone", kv_str("role", role_name(session)), kv_str("room", room->name),
 		 kv_str("id", session->id), kv_str("why", session->why));
 	session_unlist(session);
 	if (room->publisher == session)
 		unpublish(room, session->end);
 	if (session->end)
+		sfu_record_gone(session);
+	if (session->end)
 		tuning_send(session->end);
-	serial_now++;
 	room_drop(room);
 	session->farewell.deliver = deliver_farewell;
 	worker_post(session->worker, &session->farewell);
@@ -685,19 +794,18 @@ void room_peer_up(struct sfu_session *session)
 struct order {
 	struct message message;
 	struct sfu_peer *peer;
-	const char *why;
 	struct sfu_room *room, *from;
 	struct peer_name *name;
+	unsigned medium;
 	char layer[TRACK_RID_MAX + 1];
 };
 
 static void deliver_end(struct message *message)
 {
-	struct order *order = container_of(message, struct order, message);
+	struct sfu_session *session = container_of(message, struct sfu_session, last);
 
 	enter_worker();
-	peer_end(order->peer, order->why);
-	free(order);
+	peer_end(session->peer, session->because);
 }
 
 static void deliver_name(struct message *message)
@@ -711,20 +819,16 @@ static void deliver_name(struct message *message)
 
 void session_end(struct sfu_session *session, const char *why)
 {
-	struct order *order;
-
 	if (session->ending)
 		return;
-	order = malloc(sizeof *order);
-	if (!order)
-		return;
 	session->ending = true;
-	*order = (struct order){.peer = session->peer, .why = why};
-	order->message.deliver = deliver_end;
+	/* No memory is asked for: who takes over relies on it that the place is free. */
+	session->because = why;
+	session->last.deliver = deliver_end;
 	/* Its place is free at once; its tracks go when it has stopped to write. */
 	if (session->room->publisher == session)
 		unpublish(session->room, session->end);
-	worker_post(session->worker, &order->message);
+	worker_post(session->worker, &session->last);
 }
 
 static void deliver_layer(struct message *message)
@@ -732,17 +836,35 @@ static void deliver_layer(struct message *message)
 	struct order *order = container_of(message, struct order, message);
 
 	enter_worker();
-	stage_viewer_layer(order->peer, order->layer);
+	stage_viewer_layer(order->peer, order->medium, order->layer);
 	free(order);
 }
 
-bool session_layer(struct sfu_session *session, const char *layer)
+bool session_fits(const struct sfu_session *session)
+{
+	return codecs_fit(session->room, session->peer);
+}
+
+bool session_has_layer(const struct sfu_session *session, unsigned medium, const char *layer)
+{
+	const struct sfu_room *room = session->room;
+
+	for (unsigned i = 0; i < room->track_count; i++)
+		if (room->tracks[i]->video && strcmp(room->tracks[i]->rid, layer) == 0 &&
+		    (medium == SESSION_ALL_MEDIA ||
+		     room->tracks[i]->place == session->peer->senders[medium].place))
+			return true;
+	return false;
+}
+
+bool session_layer(struct sfu_session *session, unsigned medium, const char *layer)
 {
 	struct order *order = calloc(1, sizeof *order);
 
 	if (!order)
 		return false;
 	order->peer = session->peer;
+	order->medium = medium;
 	bytes_to_str(bytes_str(layer), order->layer, sizeof order->layer);
 	order->message.deliver = deliver_layer;
 	worker_post(session->worker, &order->message);
@@ -827,7 +949,6 @@ enum session_status session_switch(struct sfu_session *session, struct bytes nam
 	order->from = from;
 	order->message.deliver = deliver_move;
 	worker_post(session->worker, &order->message);
-	serial_now++;
 	return SESSION_OK;
 }
 

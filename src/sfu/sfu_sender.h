@@ -18,8 +18,12 @@
 
 #define SENDER_FORMATS_MAX 20u
 #define SENDER_MID_MAX     16u
-#define SENDER_PAD         16u /* bytes of padding at most, to make packets equally long */
+#define SENDER_STEPS       3u      /* of sender_fetch */
+#define SENDER_MORE        80u     /* bytes of header and tag, at most */
+#define SENDER_PATIENCE_US 4000000 /* before a better layer is tried, at first */
+#define SENDER_PAD         16u     /* bytes of padding at most, to make packets equally long */
 
+struct peer_path;
 struct sfu_peer;
 struct sfu_track;
 
@@ -35,32 +39,41 @@ struct sender_format {
 enum sender_state { SENDER_IDLE, SENDER_BEHIND, SENDER_LIVE };
 
 struct sfu_sender {
+	/* What every packet needs comes first, down to splice.piece[0]: sender_fetch(). */
 	struct sfu_peer *peer;
-	struct sfu_sender *prev, *next; /* in here.live or here.behind of the track */
+	struct sfu_sender *next; /* in here.live or here.behind of the track */
+	/* Without keys: there, and its RTCP to the one behind; else NULL. */
+	const struct peer_path *out;
+	uint32_t ssrc;
+	unsigned from; /* index of the first packet of this turn's that is for it */
+	uint8_t pt;    /* of the track that is shown */
+	bool follows;  /* the shift of this piece is set */
+	bool verbatim; /* what is asked for again goes out as it was, bit for bit */
+	bool video;
+	uint8_t mid_ext, time_ext, turn_ext, twcc_ext;
+	uint8_t mid_len;
+	uint8_t mid[SENDER_MID_MAX];
+	struct picture_count pictures; /* numbered so far */
+	uint64_t packets, octets;
+	int64_t resend_budget;
+	mono_t frozen; /* its pictures stand still since; 0: they move */
+	struct splice splice;
+
+	struct sfu_sender *prev;                        /* see next */
 	struct sfu_sender *prev_pending, *next_pending; /* in here.pending of the other */
 	struct sfu_sender *prev_room, *next_room;       /* of the room's, on this worker */
 	struct sfu_track *track;                        /* what is shown; NULL: nothing */
 	struct sfu_track *pending;                      /* what is to be shown; NULL: no other */
 	enum sender_state state;
-	bool video;
-	uint8_t mid_ext, time_ext, turn_ext;
-	uint8_t mid_len;
-	uint8_t mid[SENDER_MID_MAX];
 	unsigned place; /* the n-th of its kind in the viewer's offer */
 	unsigned format_count;
 	struct sender_format format[SENDER_FORMATS_MAX];
 	const struct sender_format *now; /* of the track that is shown */
-	uint32_t ssrc, rtx_ssrc;
+	uint32_t rtx_ssrc;
 	int64_t rtx_next;
-	struct splice splice;
-	struct picture_count pictures; /* numbered so far */
-	bool follows;                  /* the shift of this piece is set */
-	struct ring_cursor cursor;     /* BEHIND */
-	struct pace pace;              /* BEHIND */
-	unsigned from;                 /* index of the first packet of this turn's that is for it */
-	mono_t reported, joined, begun;
-	uint64_t packets, octets, lost_records;
-	int64_t resend_budget;
+	struct ring_cursor cursor; /* BEHIND */
+	struct pace pace;          /* BEHIND */
+	mono_t reported, begun;
 	/* of its reports */
 	uint32_t sr_middle;
 	mono_t sr_at;
@@ -72,10 +85,11 @@ struct sfu_sender {
 	 * out. */
 	uint64_t freezes;
 	int64_t frozen_us;
-	mono_t frozen;  /* since; 0: they move */
 	uint64_t remb;  /* what the viewer says that fits through; 0: nothing said */
 	char layer[17]; /* that it wants; "": what fits */
+	bool only;      /* a server's: that and nothing else */
 	mono_t layered, tried;
+	mono_t short_since;  /* less fits than is sent; 0: it does not */
 	int64_t patience_us; /* before a better one is tried again */
 };
 
@@ -107,8 +121,30 @@ RUNS_ON(on_worker)
 void sender_send(struct sfu_sender *sender, const struct sender_packet *packet, uint32_t send_time,
 		 mono_t now);
 
+/* The send time that goes with packets: seconds, in 24 bits with 18 behind the point. */
+static inline uint32_t sender_time(mono_t now)
+{
+	return (uint32_t)((uint64_t)now.us * 262144u / 1000000u) & 0xffffffu;
+}
+
+/* Brings near what sender_send() will look at, a step at a time, as what one step brings says where the
+ * next finds it: the last (SENDER_STEPS - 1) first, 0 just before it sends. */
+RUNS_ON(on_worker) void sender_fetch(const struct sfu_sender *sender, unsigned step);
+
 /* A sender report, when one is due. */
 RUNS_ON(on_worker) void sender_tick(struct sfu_sender *sender, mono_t now);
+
+/* Receivers without a session hear that it is over. */
+RUNS_ON(on_worker) void sender_end(struct sfu_sender *sender);
+
+/* Its packets count among all of the viewer's (TWCC). Not where what is sent again is to be what it was. */
+static inline bool sender_is_numbered(const struct sfu_sender *sender)
+{
+	return sender->twcc_ext && !sender->verbatim;
+}
+
+/* Bits a second that fit through to the viewer, by its feedback or as it says; 0: not known. */
+uint64_t sender_limit(const struct sfu_sender *sender);
 
 /* What the viewer said. */
 RUNS_ON(on_worker) void sender_rtcp(struct sfu_peer *peer, const struct rtcp *rtcp);

@@ -11,6 +11,9 @@
 #define REMB_US   500000
 #define TWCC_US   50000
 #define NACK_MAX  128u
+#define SAY_MAX   300u /* bytes that are said of one track: 64 entries of a NACK and a FIR */
+
+_Static_assert(SRTP_SOURCES >= 2 * SOURCE_TRACKS_MAX, "each track and its retransmissions");
 
 /* --- whose stream --------------------------------------------------------------------------------------- */
 
@@ -51,7 +54,24 @@ static struct source_track *learn(struct sfu_source *source, const struct rtp *r
 	return by_type;
 }
 
-static struct source_track *track_of(struct sfu_source *source, const struct rtp *rtp, bool *rtx)
+/* Another SSRC for the same medium: a program that was started again, with numbers and times of its own.
+ * Viewers see one stream that goes on. */
+static void begin_anew(struct source_track *track, const struct rtp *rtp, mono_t now)
+{
+	int64_t last = atomic_load_explicit(&track->track->last_us, memory_order_relaxed);
+	int64_t passed = (now.us - last) * track->track->clock / 1000000;
+
+	track->missing = (struct missing){0};
+	sprop_again(&track->places);
+	track->sr_middle = 0;
+	if (!track->seq.begun)
+		return;
+	track->seq_shift = (uint16_t)(track->seq.last + 1 - rtp->seq);
+	track->ts_shift = (uint32_t)(track->ts.last + passed + 1 - rtp->ts);
+}
+
+static struct source_track *track_of(struct sfu_source *source, const struct rtp *rtp, bool *rtx,
+				     mono_t now)
 {
 	struct source_track *track;
 
@@ -68,11 +88,8 @@ static struct source_track *track_of(struct sfu_source *source, const struct rtp
 	if (*rtx) {
 		track->rtx_ssrc = rtp->ssrc;
 	} else {
-		/* Another SSRC for the same medium: a stream that begins anew. */
-		if (track->ssrc) {
-			track->missing = (struct missing){0};
-			track->sr_middle = 0;
-		}
+		if (track->ssrc)
+			begin_anew(track, rtp, now);
 		track->ssrc = rtp->ssrc;
 	}
 	return track;
@@ -101,6 +118,56 @@ static void note_arrival(struct sfu_source *source, const struct source_track *t
 		twcc_came(&source->twcc, reader_be16(&r), now);
 }
 
+RUNS_ON(on_worker)
+static void take_report(struct source_track *track, uint64_t ntp, uint32_t ts, mono_t now)
+{
+	struct rtp_count count = track->ts; /* the time of a report is no packet's */
+
+	track->sr_middle = (uint32_t)(ntp >> 16);
+	track->sr_at = now;
+	track_report(track->track, ntp, rtp_count32(&count, ts + track->ts_shift), now);
+}
+
+/* What was said of this stream before its first packet. */
+RUNS_ON(on_worker)
+static void take_early(struct sfu_source *source, struct source_track *track, mono_t now)
+{
+	for (unsigned i = 0; i < SOURCE_EARLY; i++) {
+		if (!track->ssrc || source->early[i].ssrc != track->ssrc)
+			continue;
+		source->early[i].ssrc = 0;
+		take_report(track, source->early[i].ntp, source->early[i].ts, now);
+	}
+}
+
+/* Before a key picture that comes without them, the parameter sets of the description. */
+RUNS_ON(on_worker)
+static void publish(struct source_track *track, struct rtp *rtp, int64_t seq, int64_t ts,
+		    mono_t now)
+{
+	const struct sprop *sprop = &track->sprop;
+	unsigned sets = 0;
+
+	if (sprop->count) {
+		switch (sprop_insert(&track->places, sprop, track->track->codec, rtp->payload, &seq,
+				     ts)) {
+		case SPROP_PASS: break;
+		case SPROP_INSERT: sets = sprop->count; break;
+		case SPROP_LATE: return;
+		}
+	}
+	for (unsigned i = 0; i < sets; i++) {
+		struct rtp set = *rtp;
+
+		set.payload = sprop_set(sprop, i);
+		set.marker = false;
+		set.seq = (uint16_t)(seq - sets + i);
+		track_publish(track->track, &set, seq - sets + i, ts, track->turn, now);
+	}
+	rtp->seq = (uint16_t)seq;
+	track_publish(track->track, rtp, seq, ts, track->turn, now);
+}
+
 void source_rtp(struct sfu_source *source, struct bytes packet)
 {
 	struct source_track *track;
@@ -109,7 +176,7 @@ void source_rtp(struct sfu_source *source, struct bytes packet)
 	int64_t seq, ts;
 	bool rtx;
 
-	if (!rtp_parse(packet, &rtp) || !(track = track_of(source, &rtp, &rtx))) {
+	if (!rtp_parse(packet, &rtp) || !(track = track_of(source, &rtp, &rtx, now))) {
 		metric_add(METRIC_sfu_strays, 1);
 		return;
 	}
@@ -119,6 +186,8 @@ void source_rtp(struct sfu_source *source, struct bytes packet)
 		return;
 	rtp.ssrc = track->ssrc;
 	rtp.pt = track->pt;
+	rtp.seq += track->seq_shift;
+	rtp.ts += track->ts_shift;
 	seq = rtp_count16(&track->seq, rtp.seq);
 	ts = rtp_count32(&track->ts, rtp.ts);
 	switch (missing_came(&track->missing, seq, now)) {
@@ -130,8 +199,11 @@ void source_rtp(struct sfu_source *source, struct bytes packet)
 	if (!rtx)
 		missing_jitter(&track->missing, ts,
 			       (int64_t)((double)now.us * track->track->clock / 1e6));
-	note_turn(track, &rtp);
-	track_publish(track->track, &rtp, seq, ts, track->turn, now);
+	if (seq == track->seq.last)
+		note_turn(track, &rtp);
+	if (!track->sr_middle)
+		take_early(source, track, now);
+	publish(track, &rtp, seq, ts, now);
 	metric_add(METRIC_sfu_packets_in, 1);
 }
 
@@ -150,15 +222,18 @@ void source_rtcp(struct sfu_source *source, const struct rtcp *rtcp)
 	struct source_track *track = track_of_ssrc(source, rtcp->sender);
 	struct rtcp_sender report;
 	struct bytes reports;
-	struct rtp_count ts;
+	unsigned at = source->early_next;
 
-	if (rtcp->type != RTCP_SR || !track || !track->ts.begun ||
-	    !rtcp_read_sender(rtcp, &report, &reports))
+	if (rtcp->type != RTCP_SR || !rtcp_read_sender(rtcp, &report, &reports))
 		return;
-	track->sr_middle = (uint32_t)(report.ntp >> 16);
-	track->sr_at = mono_now();
-	ts = track->ts; /* the time of a report is no packet's */
-	track_report(track->track, report.ntp, rtp_count32(&ts, report.rtp), track->sr_at);
+	if (track && track->ts.begun) {
+		take_report(track, report.ntp, report.rtp, mono_now());
+		return;
+	}
+	source->early_next = (at + 1) % SOURCE_EARLY;
+	source->early[at].ssrc = rtcp->sender;
+	source->early[at].ntp = report.ntp;
+	source->early[at].ts = report.rtp;
 }
 
 /* --- what it is told ------------------------------------------------------------------------------------- */
@@ -167,7 +242,7 @@ static void put_report(struct source_track *track, mono_t now, struct rtcp_repor
 {
 	*report = (struct rtcp_report){
 		.ssrc = track->ssrc,
-		.highest = (uint32_t)track->missing.highest,
+		.highest = (uint32_t)(track->missing.highest - track->seq_shift),
 		.jitter = track->missing.jitter >> 4,
 		.last_sr = track->sr_middle,
 	};
@@ -203,9 +278,12 @@ static void say_missing(struct sfu_source *source, struct source_track *track, s
 
 	if (!(track->feedback & SDP_FB_NACK) || !track->ssrc)
 		return;
-	count = missing_due(&track->missing, now, source->rtt_us, seqs, NACK_MAX);
+	/* How long an answer takes nobody tells a receiver: 20 ms at least lie between two askings. */
+	count = missing_due(&track->missing, now, 0, seqs, NACK_MAX);
 	if (!count)
 		return;
+	for (unsigned i = 0; i < count; i++)
+		seqs[i] -= track->seq_shift;
 	rtcp_write_nack(w, source->ssrc, track->ssrc, seqs, count);
 	metric_add(METRIC_sfu_nacks_out, count);
 }
@@ -267,6 +345,13 @@ static void say_arrivals(struct sfu_source *source, struct writer *w, mono_t now
 	(void)twcc_write(&source->twcc, source->ssrc, source->track[0].ssrc, w);
 }
 
+RUNS_ON(on_worker) static void send_off(struct sfu_source *source, struct writer *w)
+{
+	if (w->len && writer_ok(w))
+		peer_send_rtcp(source->peer, writer_done(w));
+	w->len = 0;
+}
+
 void source_tick(struct sfu_source *source, mono_t now, int64_t key_wait_us)
 {
 	uint8_t packet[1200];
@@ -277,26 +362,20 @@ void source_tick(struct sfu_source *source, mono_t now, int64_t key_wait_us)
 	say_reports(source, &w, now);
 	say_limit(source, &w, now);
 	for (unsigned i = 0; i < source->count; i++) {
-		struct writer before = w;
-
+		/* What is said counts as said: it must fit. */
+		if (w.size - w.len < SAY_MAX)
+			send_off(source, &w);
 		count_bits(&source->track[i], now);
 		say_missing(source, &source->track[i], &w, now);
 		say_key(source, &source->track[i], &w, now, key_wait_us);
-		if (!writer_ok(&w)) { /* it did not fit: the next tick says it */
-			w = before;
-			break;
-		}
 	}
-	if (w.len)
-		peer_send_rtcp(source->peer, writer_done(&w));
-	w = writer_of(packet, sizeof packet);
+	send_off(source, &w);
 	say_arrivals(source, &w, now);
-	if (w.len && writer_ok(&w))
-		peer_send_rtcp(source->peer, writer_done(&w));
+	send_off(source, &w);
 }
 
 void source_end(struct sfu_source *source)
 {
 	for (unsigned i = 0; i < source->count; i++)
-		ring_release(&source->track[i].track->feed.ring[FEED_RECORDS]);
+		track_end(source->track[i].track);
 }

@@ -12,6 +12,7 @@
 #include "sfu/proto/missing.h"
 #include "sfu/proto/rtcp.h"
 #include "sfu/proto/rtp.h"
+#include "sfu/proto/sprop.h"
 #include "sfu/proto/twcc.h"
 #include "sfu/sfu_track.h"
 
@@ -28,7 +29,13 @@ struct source_track {
 	uint8_t mid_ext, rid_ext, repaired_ext, turn_ext, twcc_ext; /* 0: it has none */
 	uint32_t ssrc, rtx_ssrc;                                    /* 0: not known yet */
 	struct rtp_count seq, ts;
+	uint16_t
+		seq_shift; /* what is added to its numbers and times, so that they go on when it ... */
+	uint32_t ts_shift; /* ... begins anew under another SSRC */
 	struct missing missing;
+	struct sprop
+		sprop; /* sets of the description: behind one that was inserted its packets' numbers move */
+	struct sprop_places places;
 	uint32_t sr_middle; /* of the last sender report; 0: none */
 	mono_t sr_at, reported, key_asked;
 	uint8_t fir;
@@ -38,13 +45,21 @@ struct source_track {
 	mono_t counted_at;
 };
 
+#define SOURCE_EARLY 4u
+
 struct sfu_source {
 	struct sfu_peer *peer;
 	uint32_t ssrc; /* ours, in what we say */
-	int64_t rtt_us;
 	uint64_t remb_bits;
 	mono_t remb_sent, twcc_sent;
 	struct twcc twcc; /* of the transport: of all tracks */
+	/* Reports of streams of which no packet has come yet: programs begin with one. */
+	struct {
+		uint32_t ssrc; /* 0: none */
+		uint64_t ntp;
+		uint32_t ts;
+	} early[SOURCE_EARLY];
+	unsigned early_next;
 	unsigned count;
 	struct source_track track[SOURCE_TRACKS_MAX];
 };

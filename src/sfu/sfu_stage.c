@@ -11,11 +11,11 @@
 #include "sfu/sfu_idle.h"
 #include "sfu/sfu_peer.h"
 #include "sfu/sfu_room.h"
+#include "sfu/sfu_sse.h"
 #include "sfu/sfu_stream.h"
 
 #define BATCH_MAX    256u  /* packets of a track in one turn */
 #define BATCH_SIZE   2048u /* bytes kept for each */
-#define QUIET_TURNS  50u   /* then the worker sleeps */
 #define TICK_MS      20u
 #define TICKS        50u      /* of a round: each peer is looked at once in it */
 #define BEHIND_BURST 48u      /* packets of the past for one viewer in one turn */
@@ -23,13 +23,16 @@
 #define LIVE_TIMES   4u       /* ... so many times as fast as it is by itself */
 #define LIVE_BATCH   16u      /* packets that may always leave in one turn */
 #define MEAN_PACKET  1200u
+#define RUN_MAX      65000u  /* bytes of a run (core/udp.h) */
+#define TRY_US       8000000 /* a try that holds so long has not failed */
+#define SHORT_US     500000  /* so long less must fit than is sent, where each packet is known of */
 
 struct stage {
 	struct worker *worker;
 	uv_async_t bell;
 	uv_timer_t turn, tick;
 	bool turning;
-	unsigned quiet, ticks;
+	unsigned ticks;
 	unsigned open; /* handles that are closing */
 	uint64_t turn_ms;
 	struct track_here *tracks; /* that somebody here is shown or waits for */
@@ -201,6 +204,7 @@ static void show(struct sfu_sender *sender, struct sfu_track *track, bool past)
 static bool fits(const struct sfu_sender *sender, const struct sfu_track *track)
 {
 	return track->video == sender->video && track->place == sender->place &&
+	       (!sender->only || strcmp(sender->layer, track->rid) == 0) &&
 	       sender_format_for(sender, track);
 }
 
@@ -237,35 +241,80 @@ static struct sfu_track *choose(const struct sfu_sender *sender, const struct ro
 	return best ? best : least ? least : first;
 }
 
+/* Nothing has come of it for so long that the idle picture is shown. */
+static bool is_silent(const struct sfu_track *track, mono_t now)
+{
+	int64_t last = atomic_load_explicit(&track->last_us, memory_order_relaxed);
+
+	return !last || now.us - last > (int64_t)sfu_conf()->idle_after * 1000;
+}
+
+/* Silence is for empty rooms: a publisher may have no sound, or sends none while nobody speaks. */
+static struct sfu_track *stand_in(const struct sfu_sender *sender, const struct room_here *room)
+{
+	return sender->video || room->count == 0 ? idle_track(sender) : NULL;
+}
+
+/* What a silent publisher last showed is not shown again: the idle picture is, and the publisher's is waited for. */
 RUNS_ON(on_worker) static void retune(struct sfu_sender *sender, const struct room_here *room)
 {
 	struct sfu_track *track = choose(sender, room, UINT64_MAX);
+	struct sfu_track *idle = stand_in(sender, room);
 
-	if (peer_is_up(sender->peer))
-		show(sender, track ? track : idle_track(sender), true);
+	if (!peer_is_up(sender->peer))
+		return;
+	if (!track || !idle || !is_silent(track, mono_now())) {
+		show(sender, track ? track : idle, true);
+		return;
+	}
+	/* A viewer who comes from another room is not left with that one's film. */
+	if (sender->track != idle)
+		show(sender, idle, true);
+	if (sender->track == idle)
+		show(sender, track, false);
 }
 
-/* Once a second: a layer that fits through. Down when the viewer says that less arrives than is sent,
- * or loses a tenth; up for a try when nothing speaks against it, which is what a receiver's
+/* What feedback on each packet makes of a burst is gone soon: it counts when it stays. */
+static bool is_short(struct sfu_sender *sender, uint64_t takes, mono_t now)
+{
+	uint64_t limit = sender_limit(sender);
+
+	if (!limit || limit >= takes * 85 / 100) {
+		sender->short_since = (mono_t){0};
+		return false;
+	}
+	if (!sender->short_since.us)
+		sender->short_since = now;
+	return !sender_is_numbered(sender) || mono_since_us(now, sender->short_since) >= SHORT_US;
+}
+
+/* Once a second, and with feedback on each packet: a layer that fits through. Down when less fits than is
+ * sent, or a tenth is lost; up for a try when nothing speaks against it, which is what a receiver's
  * estimate cannot say, as it grows with what it gets. A try that fails makes the next one later. */
 RUNS_ON(on_worker) static void adapt(struct sfu_sender *sender, mono_t now)
 {
 	const struct room_here *room = &sender->peer->room->here[here->worker->id];
 	struct sfu_track *track = sender->track, *other;
-	uint64_t takes;
+	uint64_t takes, limit = sender_limit(sender);
+	/* Some loss is no sign of too much for who looks at delays. */
+	unsigned few = sender_is_numbered(sender) ? 12 : 5;
 
-	if (!track || !track->rid[0] || sender->pending || sender->layer[0] ||
+	/* What is wanted and not published is as if nothing were. */
+	if (!track || !track->rid[0] || sender->pending || strcmp(sender->layer, track->rid) == 0 ||
 	    mono_since_us(now, sender->layered) < 1500000)
 		return;
 	takes = bits_of(track);
-	if (!takes || (sender->remb && sender->remb < takes * 85 / 100) ||
-	    sender->fraction_lost > 25) {
-		other = choose(sender, room, sender->remb ? sender->remb * 9 / 10 : takes * 6 / 10);
-		if (other != track && takes && mono_since_us(now, sender->tried) < 8000000)
+	/* The one that holds makes the next one early again. */
+	if (sender->tried.us && sender->layered.us == sender->tried.us &&
+	    mono_since_us(now, sender->tried) > TRY_US)
+		sender->patience_us = SENDER_PATIENCE_US;
+	if (!takes || is_short(sender, takes, now) || sender->fraction_lost > 25) {
+		other = choose(sender, room, limit ? limit * 9 / 10 : takes * 6 / 10);
+		if (other != track && takes && mono_since_us(now, sender->tried) < TRY_US)
 			sender->patience_us = sender->patience_us * 2 < 64000000
 						      ? sender->patience_us * 2
 						      : 64000000;
-	} else if (sender->fraction_lost <= 5 &&
+	} else if (!sender->short_since.us && sender->fraction_lost <= few &&
 		   mono_since_us(now, sender->layered) > sender->patience_us) {
 		/* The next better one, not the best. */
 		other = NULL;
@@ -311,6 +360,25 @@ void stage_forget(struct sfu_track *track)
 		leave(part->live);
 	while (part->behind)
 		leave(part->behind);
+}
+
+RUNS_ON(on_worker) static void renew_idle(struct sfu_sender *sender)
+{
+	bool shown = idle_is(sender->track), awaited = idle_is(sender->pending);
+
+	if (awaited)
+		pending_remove(sender);
+	if (shown)
+		leave(sender);
+	if (shown || awaited)
+		retune(sender, &sender->peer->room->here[here->worker->id]);
+}
+
+void stage_renew_idle(void)
+{
+	for (struct sfu_peer *peer = stage_peers(); peer; peer = peer->next)
+		for (unsigned i = 0; i < peer->sender_count; i++)
+			renew_idle(&peer->senders[i]);
 }
 
 /* --- viewers ------------------------------------------------------------------------------------------------ */
@@ -364,13 +432,21 @@ void stage_viewer_move(struct sfu_peer *peer, struct sfu_room *room)
 	stage_viewer_up(peer);
 }
 
-void stage_viewer_layer(struct sfu_peer *peer, const char *layer)
+void stage_viewer_layer(struct sfu_peer *peer, unsigned medium, const char *layer)
 {
 	for (unsigned i = 0; i < peer->sender_count && peer->state != PEER_GONE; i++) {
+		if (medium != SESSION_ALL_MEDIA && medium != i)
+			continue;
 		bytes_to_str(bytes_str(layer), peer->senders[i].layer,
 			     sizeof peer->senders[i].layer);
 		retune(&peer->senders[i], &peer->room->here[here->worker->id]);
 	}
+}
+
+void stage_viewer_heard(struct sfu_peer *peer, mono_t now)
+{
+	for (unsigned i = 0; i < peer->sender_count && peer_is_up(peer); i++)
+		adapt(&peer->senders[i], now);
 }
 
 struct sfu_peer *stage_peers(void)
@@ -522,18 +598,30 @@ RUNS_ON(on_worker) static void take_pending(struct track_here *track, unsigned c
 	}
 }
 
-static uint32_t send_time_of(mono_t now)
+/* What a viewer is sent of a batch, at most. */
+static size_t run_size(unsigned count)
 {
-	return (uint32_t)((uint64_t)now.us * 262144u / 1000000u) & 0xffffffu;
+	size_t size = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		size += SENDER_MORE + here->packet[i].payload.len;
+	return size < RUN_MAX ? size : RUN_MAX;
 }
 
 RUNS_ON(on_worker)
 static unsigned serve_live(struct track_here *track, unsigned count, mono_t now)
 {
-	uint32_t send_time = send_time_of(now);
+	uint32_t send_time = sender_time(now);
+	size_t run = run_size(count);
 	unsigned sent = 0;
 
 	for (struct sfu_sender *s = track->live; s; s = s->next) {
+		const struct sfu_sender *soon = s->next;
+
+		for (unsigned step = 0; step < SENDER_STEPS && soon; step++, soon = soon->next)
+			sender_fetch(soon, step);
+		/* All in one piece: what does not fit any more goes before. */
+		(void)door_room(run);
 		for (unsigned i = s->from; i < count; i++)
 			sender_send(s, &here->packet[i], send_time, now);
 		sent += count - s->from;
@@ -577,7 +665,7 @@ static unsigned serve_behind(struct track_here *track, struct sfu_sender *sender
 	uint64_t left = track->cursor.seq > cursor.seq ? track->cursor.seq - cursor.seq : 0;
 	unsigned max = behind_max(track, sender, now);
 	unsigned count = read_batch(track, &cursor, left < max ? (unsigned)left : max);
-	uint32_t send_time = send_time_of(now);
+	uint32_t send_time = sender_time(now);
 
 	for (unsigned i = 0; i < count; i++) {
 		sender_send(sender, &here->packet[i], send_time, now);
@@ -631,12 +719,11 @@ static void on_turn(uv_timer_t *timer)
 		next = track->next;
 		done += serve(track, now);
 	}
-	if (done) {
-		here->quiet = 0;
+	if (done)
 		door_flush();
-		return;
-	}
-	if (++here->quiet < QUIET_TURNS || !sleep_on_rings())
+	/* From the next packet it is a turn's time again: a frame that comes at once leaves in one piece, and
+	 * nobody looks at nothing five hundred times a second. */
+	if (done || !sleep_on_rings())
 		return;
 	uv_timer_stop(&here->turn);
 	here->turning = false;
@@ -647,8 +734,8 @@ static void turn_on(void)
 	if (here->turning)
 		return;
 	here->turning = true;
-	here->quiet = 0;
-	uv_timer_start(&here->turn, on_turn, here->turn_ms, here->turn_ms);
+	/* The first waits as long as one in the midst of many would, on the average. */
+	uv_timer_start(&here->turn, on_turn, (here->turn_ms + 1) / 2, here->turn_ms);
 }
 
 static void on_bell(uv_async_t *bell)
@@ -691,15 +778,11 @@ RUNS_ON(on_worker) static void to_idle(struct sfu_sender *list)
  * may be lost; the publisher's worker sees to it that it is not asked too often. */
 RUNS_ON(on_worker) static void look_at_tracks(mono_t now)
 {
-	int64_t after_us = (int64_t)sfu_conf()->idle_after * 1000;
-
 	for (struct track_here *t = here->tracks, *next; t; t = next) {
-		int64_t last = atomic_load_explicit(&t->track->last_us, memory_order_relaxed);
-
 		next = t->next;
 		if (!t->track->video || idle_is(t->track))
 			continue;
-		if (last && now.us - last > after_us) {
+		if (is_silent(t->track, now)) {
 			to_idle(t->live);
 			to_idle(t->behind);
 		} else if (t->pending) {
@@ -784,6 +867,8 @@ int stage_start(struct worker *worker)
 static int worker_start(struct worker *worker)
 {
 	(void)worker;
+	enter_worker();
+	sse_worker_start();
 	return 0;
 }
 
@@ -820,6 +905,7 @@ static void worker_stop(struct worker *worker)
 		srtp_thread_end();
 	}
 	door_worker_stop(worker);
+	sse_worker_stop();
 }
 
 static bool worker_busy(struct worker *worker)

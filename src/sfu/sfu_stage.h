@@ -38,8 +38,12 @@ RUNS_ON(on_worker) void stage_viewer_add(struct sfu_peer *peer);
 RUNS_ON(on_worker) void stage_viewer_up(struct sfu_peer *peer);
 RUNS_ON(on_worker) void stage_viewer_remove(struct sfu_peer *peer);
 
-/* The layer that its pictures are to be of; "": what fits. */
-RUNS_ON(on_worker) void stage_viewer_layer(struct sfu_peer *peer, const char *layer);
+/* The layer that its pictures are to be of, of one medium or of SESSION_ALL_MEDIA; "": what fits. */
+RUNS_ON(on_worker)
+void stage_viewer_layer(struct sfu_peer *peer, unsigned medium, const char *layer);
+
+/* Its feedback says something else of what fits. */
+RUNS_ON(on_worker) void stage_viewer_heard(struct sfu_peer *peer, mono_t now);
 
 /* This worker's peers, by their next. */
 RUNS_ON(on_worker) struct sfu_peer *stage_peers(void);
@@ -50,6 +54,9 @@ RUNS_ON(on_worker) void stage_viewer_move(struct sfu_peer *peer, struct sfu_room
 /* The room has these tracks now: what its viewers here are shown is chosen anew. */
 RUNS_ON(on_worker)
 void stage_tune(struct sfu_room *room, struct sfu_track *const *tracks, unsigned count);
+
+/* Who is shown an idle picture, or waits for it, is shown that which idle_track() names now. */
+RUNS_ON(on_worker) void stage_renew_idle(void);
 
 /* Nobody here is shown this track any more. */
 RUNS_ON(on_worker) void stage_forget(struct sfu_track *track);

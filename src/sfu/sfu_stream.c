@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/metric.h"
 #include "sfu/proto/frame.h"
+#include "sfu/sfu.h"
 #include "sfu/sfu_door.h"
 #include "sfu/sfu_peer.h"
 
@@ -15,7 +16,6 @@
 #define READS_MAX   16u /* of one stream in a turn */
 #define ACCEPTS_MAX 64u
 #define NOBODYS_MAX 1024u
-#define NOBODYS_US  10000000
 
 struct streams {
 	struct worker *worker;
@@ -151,10 +151,13 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 }
 
 /* Takes fd. NULL: no memory. */
-static struct sfu_stream *begin(int fd, const struct udp_path *path)
+RUNS_ON(on_worker) static struct sfu_stream *begin(int fd, const struct udp_path *path)
 {
-	struct sfu_stream *stream = calloc(1, sizeof *stream);
+	struct sfu_stream *stream;
 
+	if (here->nobodys >= NOBODYS_MAX)
+		stream_close(here->oldest);
+	stream = calloc(1, sizeof *stream);
 	if (!stream || uv_poll_init(&here->worker->loop, &stream->poll, fd) != 0) {
 		free(stream);
 		close(fd);
@@ -300,8 +303,6 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 		tcp_tune_stream(fd, 0);
 		local = tcp_local(fd);
 		memcpy(path.local, local.ip, sizeof path.local);
-		if (here->nobodys >= NOBODYS_MAX)
-			stream_close(here->oldest);
 		(void)begin(fd, &path);
 	}
 }
@@ -372,9 +373,11 @@ void stream_worker_stop(void)
 
 void stream_tick(mono_t now)
 {
+	int64_t most_us = (int64_t)sfu_conf()->connect_timeout * 1000;
+
 	if (!here)
 		return;
-	while (here->oldest && mono_since_us(now, here->oldest->since) > NOBODYS_US)
+	while (here->oldest && mono_since_us(now, here->oldest->since) > most_us)
 		stream_close(here->oldest);
 	if (here->rests) {
 		here->rests = false;

@@ -30,7 +30,8 @@ struct sfu_track *track_create(struct sfu_room *room, enum codec codec, uint64_t
 		track->here[i].track = track;
 	if (feed_create(&track->feed, track->id, BYTES("sfu"), bytes_str(codec_name(codec)),
 			(uint32_t)codec, &shape) != 0 ||
-	    ring_claim(&track->feed.ring[FEED_RECORDS], track->id, false) != 0) {
+	    ring_claim(&track->feed.ring[FEED_RECORDS], track->id, false) != 0 ||
+	    ring_claim(&track->feed.ring[FEED_NOTES], track->id, false) != 0) {
 		track_destroy(track);
 		return NULL;
 	}
@@ -95,6 +96,25 @@ void track_publish(struct sfu_track *track, const struct rtp *rtp, int64_t seq, 
 	stage_wake(wake);
 }
 
+void track_end(struct sfu_track *track)
+{
+	ring_release(&track->feed.ring[FEED_RECORDS]);
+	ring_release(&track->feed.ring[FEED_NOTES]);
+}
+
+/* For who reads the feed alone. Nobody sleeps on notes. */
+static void note_report(struct sfu_track *track, uint64_t ntp, int64_t ts)
+{
+	struct record note = {.word = {ring_head_pos(&track->feed.ring[FEED_RECORDS]), ntp}};
+	uint8_t bytes[TRACK_NOTE];
+	struct writer w = writer_of(bytes, sizeof bytes);
+	uint64_t wake;
+
+	writer_be(&w, (uint64_t)ts, sizeof bytes);
+	if (ring_publish(&track->feed.ring[FEED_NOTES], &note, writer_done(&w), &wake) != 0)
+		metric_add(METRIC_sfu_strays, 1);
+}
+
 void track_report(struct sfu_track *track, uint64_t ntp, int64_t ts, mono_t now)
 {
 	uint32_t turn = atomic_load_explicit(&track->report_turn, memory_order_relaxed);
@@ -105,6 +125,7 @@ void track_report(struct sfu_track *track, uint64_t ntp, int64_t ts, mono_t now)
 	atomic_store_explicit(&track->report_ts, ts, memory_order_relaxed);
 	atomic_store_explicit(&track->report_at, now.us, memory_order_relaxed);
 	atomic_store_explicit(&track->report_turn, turn + 2, memory_order_release);
+	note_report(track, ntp, ts);
 }
 
 bool track_last_report(struct sfu_track *track, uint64_t *ntp, int64_t *ts, int64_t *at_us)

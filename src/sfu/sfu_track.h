@@ -7,6 +7,7 @@
  * word[0] is its number and word[1] its time, both counted up for ever. KEY is where a decoder may
  * begin: the first packet of a key picture, each packet of audio. The feed is at once what is sent,
  * the history for what is asked for again, the pictures for who comes new, and what a recorder reads.
+ * A note is a sender report: word[1] is its NTP time, its bytes the time that this is, counted up.
  *
  * Owner: the control thread makes and frees tracks; a worker may use one between stage_tune() and the
  * farewell baton (sfu_room.h). Fields say whose they are. */
@@ -24,6 +25,8 @@
 #define TRACK_RID_MAX  16u
 #define TRACK_FMTP_MAX 255u
 
+#define TRACK_NOTE 8u /* bytes of a note */
+
 /* Flags of records, beside core/ring.h's. */
 #define RECORD_MARKER      0x100u
 #define RECORD_ROTATED     0x200u /* bits 12 to 15 are the orientation's */
@@ -39,9 +42,9 @@ struct track_here {
 	bool listed;
 	struct ring_cursor cursor;  /* of the live ones */
 	mono_t served;              /* when they were last sent something, or could have been */
-	struct sfu_sender *live;    /* sfu_sender.in_track */
+	struct sfu_sender *live;    /* by sfu_sender.next */
 	struct sfu_sender *behind;  /* have a cursor of their own, and catch up */
-	struct sfu_sender *pending; /* sfu_sender.in_pending: wait for a key picture */
+	struct sfu_sender *pending; /* by sfu_sender.next_pending: wait for a key picture */
 };
 
 struct sfu_track {
@@ -49,7 +52,6 @@ struct sfu_track {
 	struct sfu_room *room;
 	enum codec codec;
 	bool video;
-	uint8_t channels;
 	uint32_t clock;
 	unsigned place; /* the n-th of its kind */
 	unsigned layer; /* of simulcast: 0 is the first that was offered */
@@ -85,6 +87,9 @@ struct sfu_track {
 /* A track with an empty feed. NULL: no memory. Control thread. */
 struct sfu_track *track_create(struct sfu_room *room, enum codec codec, uint64_t history);
 void track_destroy(struct sfu_track *track);
+
+/* No packet comes any more. */
+RUNS_ON(on_worker) void track_end(struct sfu_track *track);
 
 /* A packet for all: number and time counted up. turn: its orientation, or -1. On the publisher's
  * worker. */

@@ -17,58 +17,18 @@
 #include "sfu/sfu_door.h"
 #include "sfu/sfu_face.h"
 #include "sfu/sfu_gate.h"
+#include "sfu/sfu_reply.h"
 #include "sfu/sfu_room.h"
 #include "sfu/sfu_token.h"
+#include "sfu/sfu_whep.h"
 
 #define SDP_TYPE      "application/sdp"
 #define FRAGMENT_TYPE "application/trickle-ice-sdpfrag"
-#define PROBLEM_TYPE  "application/problem+json" /* RFC 9457 */
+#define SEEN_TYPE     "application/json"
+#define SEEN_EVERY_US 500000             /* and timers are not exact */
+#define STATS_HEADER  "X-Ringmain-Stats" /* milliseconds */
 
-#define RETRY_S      "3"
 #define LIST_WAIT_US 20000000
-
-/* --- answers ------------------------------------------------------------------------------------------------- */
-
-/* Pages of other sites may publish and watch: who may is said by tokens, not by cookies. */
-static void put_cors(struct reply *reply)
-{
-	reply_header(reply, "Access-Control-Allow-Origin", BYTES("*"));
-	reply_header(reply, "Access-Control-Expose-Headers",
-		     BYTES("Location, ETag, Link, Retry-After, Accept-Post, Accept-Patch"));
-}
-
-static void put_problem(struct reply *reply, unsigned status, const char *detail)
-{
-	json_t *tree = json_pack("{s:s, s:i, s:s}", "type", "about:blank", "status", (int)status,
-				 "detail", detail);
-	char *text = tree ? json_dumps(tree, 0) : NULL;
-
-	reply->status = status;
-	reply->type = PROBLEM_TYPE;
-	buffer_put(&reply->body, bytes_str(text ? text : "{}"));
-	free(text);
-	json_decref(tree);
-	put_cors(reply);
-	metric_add(METRIC_sfu_refused_offers, status >= 400);
-}
-
-RUNS_ON(on_worker) static void refuse(struct conn *conn, unsigned status, const char *detail)
-{
-	struct reply reply = {0};
-
-	put_problem(&reply, status, detail);
-	if (status == 401)
-		reply_header(&reply, "WWW-Authenticate", BYTES("Bearer realm=\"ringmain\""));
-	conn_reply(conn, &reply);
-}
-
-RUNS_ON(on_control) static void fail(struct call *call, unsigned status, const char *detail)
-{
-	put_problem(&call->reply, status, detail);
-	if (status == 409 || status == 503)
-		reply_header(&call->reply, "Retry-After", BYTES(RETRY_S));
-	call_reply(call);
-}
 
 /* --- paths --------------------------------------------------------------------------------------------------- */
 
@@ -110,17 +70,25 @@ static struct bytes id_of(struct bytes path)
 	return path;
 }
 
-static bool type_is(const struct request *request, const char *type)
-{
-	struct bytes value = http1_header_get(&request->head, BYTES("Content-Type"));
+/* --- offers that come to nothing ------------------------------------------------------------------------------- */
 
-	/* RFC 9110 8.3.1: parameters may follow, and case does not matter. */
-	return bytes_equal_nocase(bytes_trim(bytes_cut(&value, ';')), bytes_str(type));
+RUNS_ON(on_worker) static void refuse_offer(struct conn *conn, unsigned status, const char *detail)
+{
+	metric_add(METRIC_sfu_refused_offers, 1);
+	reply_refuse(conn, status, detail);
+}
+
+RUNS_ON(on_control) static void fail_offer(struct call *call, unsigned status, const char *detail)
+{
+	metric_add(METRIC_sfu_refused_offers, 1);
+	reply_fail(call, status, detail);
 }
 
 /* --- who may ------------------------------------------------------------------------------------------------- */
 
-RUNS_ON(on_worker) static void let_in(struct conn *conn, void (*then)(struct conn *conn))
+RUNS_ON(on_worker)
+static void let_in_or(struct conn *conn, void (*then)(struct conn *conn),
+		      void (*refuse)(struct conn *conn, unsigned status, const char *why))
 {
 	const struct request *request = conn_request(conn);
 	bool of_session = method_of(request->method) & (METHOD_PATCH | METHOD_DELETE);
@@ -134,6 +102,11 @@ RUNS_ON(on_worker) static void let_in(struct conn *conn, void (*then)(struct con
 		refuse(conn, 404, "WebRTC is off here: sfu.udp is not set");
 	else
 		gate_let_in(conn, role_of(request->path) == PEER_PUBLISHER, room, then, refuse);
+}
+
+RUNS_ON(on_worker) static void let_in(struct conn *conn, void (*then)(struct conn *conn))
+{
+	let_in_or(conn, then, reply_refuse);
 }
 
 /* --- POST ---------------------------------------------------------------------------------------------------- */
@@ -180,6 +153,8 @@ RUNS_ON(on_control) static void put_location(struct call *call, const struct sfu
 	writer_str(&w, "/");
 	writer_str(&w, session->id);
 	reply_header(&call->reply, "Location", writer_done(&w));
+	if (session->role == PEER_VIEWER && !session->edge)
+		whep_put_links(&call->reply, writer_done(&w));
 }
 
 static void put_etag(struct reply *reply, const struct sfu_session *session)
@@ -190,13 +165,45 @@ static void put_etag(struct reply *reply, const struct sfu_session *session)
 	reply_header(reply, "ETag", bytes_str(buf));
 }
 
-RUNS_ON(on_control) static void put_path(struct call *call, const struct sfu_session *session)
+/* How often a page of ours tells what it sees. */
+static void put_stats(struct reply *reply)
 {
-	char path[1024];
-	struct writer w = writer_of(path, sizeof path);
+	char text[32];
+	struct writer w = writer_of(text, sizeof text);
 
-	cascade_write_path(session->room, &w);
-	reply_header(&call->reply, CASCADE_PATH, writer_done(&w));
+	writer_dec(&w, sfu_conf()->stats);
+	reply_header(reply, STATS_HEADER, writer_done(&w));
+}
+
+/* What another server is told of a room. */
+RUNS_ON(on_control)
+static void put_told(struct call *call, const char *header, const struct sfu_room *room,
+		     void (*write)(const struct sfu_room *room, struct writer *w))
+{
+	char text[1024];
+	struct writer w = writer_of(text, sizeof text);
+
+	write(room, &w);
+	reply_header(&call->reply, header, writer_done(&w));
+}
+
+/* Whether the offer of a server that asks for each track has as many media as there are; else it is told. */
+RUNS_ON(on_control)
+static bool each_is_asked_for(struct call *call, const struct sfu_room *room,
+			      const struct sdp *offer)
+{
+	unsigned audios, videos, asked = 0;
+
+	if (!room || !room->publisher)
+		return true; /* it hears that nobody publishes */
+	room_tracks(room, &audios, &videos);
+	for (unsigned i = 0; i < offer->media_count; i++)
+		asked += offer->media[i].kind == SDP_VIDEO;
+	if (asked == videos && offer->media_count - asked == audios)
+		return true;
+	put_told(call, CASCADE_TRACKS, room, cascade_write_tracks);
+	fail_offer(call, 409, "the room has other media than were asked for");
+	return false;
 }
 
 RUNS_ON(on_control)
@@ -226,15 +233,21 @@ static void answer_offer(struct call *call, const struct sdp *offer, const struc
 	put_location(call, session);
 	put_etag(&call->reply, session);
 	put_ice_servers(&call->reply);
-	if (session->edge)
-		put_path(call, session);
+	if (session->edge) {
+		put_told(call, CASCADE_PATH, session->room, cascade_write_path);
+		if (session->each)
+			put_told(call, CASCADE_LAYERS, session->room, cascade_write_layers);
+	}
 	reply_header(&call->reply, "Accept-Patch", BYTES(FRAGMENT_TYPE));
-	put_cors(&call->reply);
+	if (session->role == PEER_VIEWER && sfu_conf()->stats)
+		put_stats(&call->reply);
+	reply_put_cors(&call->reply);
 	call_reply(call);
 }
 
 RUNS_ON(on_control)
-static void say_status(struct call *call, enum session_status status, enum peer_role role)
+static void say_status(struct call *call, enum session_status status, enum peer_role role,
+		       void (*fail)(struct call *call, unsigned status, const char *detail))
 {
 	switch (status) {
 	case SESSION_OK: break;
@@ -248,6 +261,7 @@ static void say_status(struct call *call, enum session_status status, enum peer_
 		     role == PEER_VIEWER ? "there are as many viewers as may be"
 					 : "there are as many rooms as may be");
 		break;
+	case SESSION_CROWD: fail(call, 503, "there are as many from this address as may be"); break;
 	case SESSION_NO_MEMORY:
 	case SESSION_STOPPED: fail(call, 503, "the server cannot take more at the moment"); break;
 	}
@@ -273,53 +287,84 @@ static void begin(struct call *call, const struct sdp *offer, struct answer *ans
 	if (!order.subuuid.at && request_param(request, "subuuid", subuuid, sizeof subuuid))
 		order.subuuid = bytes_str(subuuid);
 	if (!room_name_is_good(order.room)) {
-		fail(call, 400, "a room's name is 1 to 128 bytes without blanks, quotes and <>");
+		fail_offer(
+			call, 400,
+			"a room's name is 1 to 128 bytes of UTF-8 without blanks, quotes and <>");
 		return;
 	}
 	edge = http1_header_get(&request->head, BYTES(CASCADE_HEADER));
 	order.edge = edge.at && order.role == PEER_VIEWER;
 	if (order.edge && cascade_is_loop(room_find(order.room), edge)) {
-		fail(call, 508, "the media of this room come through the server that asks");
+		fail_offer(call, 508, "the media of this room come through the server that asks");
 		return;
 	}
+	order.each = order.edge && http1_header_get(&request->head, BYTES(CASCADE_TRACKS)).at;
+	if (order.each && !each_is_asked_for(call, room_find(order.room), offer))
+		return;
 	status = session_begin(&order, answer, &session);
 	/* It will be there when it asks again. */
 	if (status == SESSION_NOBODY)
-		cascade_want(order.room);
+		cascade_want(order.room, edge);
 	if (status == SESSION_OK)
 		answer_offer(call, offer, answer, session);
 	else
-		say_status(call, status, order.role);
+		say_status(call, status, order.role, fail_offer);
+}
+
+/* RFC 9725 4.2: what is an endpoint to one request is not a session to another. */
+RUNS_ON(on_control) static bool is_session(struct call *call)
+{
+	const struct sfu_session *session = session_find(id_of(call->request.path));
+	char allow[64];
+	struct writer w = writer_of(allow, sizeof allow);
+
+	if (!session || session->role != role_of(call->request.path))
+		return false;
+	methods_write(METHOD_PATCH | METHOD_DELETE | METHOD_OPTIONS, &w);
+	reply_header(&call->reply, "Allow", writer_done(&w));
+	reply_fail(call, 405, "this is a session: it takes PATCH and DELETE");
+	return true;
 }
 
 static void answer_post(struct call *call)
 {
-	/* Viewers say what fits through by REMB: that is a quarter of the datagrams. */
 	struct answer_limits limits = {
 		.audio = 4,
 		.video = 8,
-		.twcc = role_of(call->request.path) == PEER_PUBLISHER,
+		.tracks = role_of(call->request.path) == PEER_PUBLISHER ? SOURCE_TRACKS_MAX : 0,
 	};
-	struct sdp *offer = malloc(sizeof *offer);
-	struct answer *answer = malloc(sizeof *answer);
+	char room[ROOM_NAME_MAX + 2];
+	struct sdp *offer;
+	struct answer *answer;
 	char why[160];
 
 	enter_control();
+	if (is_session(call))
+		return;
+	offer = malloc(sizeof *offer);
+	answer = malloc(sizeof *answer);
+	/* Another server may ask for each layer of each video. */
+	if (http1_header_get(&call->request.head, BYTES(CASCADE_TRACKS)).at)
+		limits.audio = limits.video = ROOM_TRACKS_MAX;
 	if (!offer || !answer) {
-		fail(call, 503, "out of memory");
+		fail_offer(call, 503, "out of memory");
 	} else if (sdp_parse(call->request.body, offer) != SDP_OK) {
 		snprintf(why, sizeof why, "the offer cannot be read: line %u: %s", offer->line,
 			 offer->fault);
-		fail(call, 400, why);
+		fail_offer(call, 400, why);
 	} else {
 		enum answer_role role = role_of(call->request.path) == PEER_PUBLISHER
 						? ANSWER_PUBLISHER
 						: ANSWER_VIEWER;
 
+		/* Viewers say what fits through by REMB, which is a quarter of the datagrams,
+		 * unless there is something to choose. */
+		limits.twcc =
+			role == ANSWER_PUBLISHER || room_has_layers(room_of(&call->request, room));
 		switch (answer_choose(offer, role, &limits, answer)) {
 		case ANSWER_OK: begin(call, offer, answer); break;
-		case ANSWER_BAD: fail(call, 400, answer->fault); break;
-		case ANSWER_REFUSED: fail(call, 422, answer->fault); break;
+		case ANSWER_BAD: fail_offer(call, 400, answer->fault); break;
+		case ANSWER_REFUSED: fail_offer(call, 422, answer->fault); break;
 		}
 	}
 	free(offer);
@@ -333,13 +378,19 @@ RUNS_ON(on_worker) static void post_let_in(struct conn *conn)
 
 RUNS_ON(on_worker) static void serve_post(struct conn *conn)
 {
-	if (!type_is(conn_request(conn), SDP_TYPE))
-		refuse(conn, 415, "an offer is application/sdp");
+	if (!request_type_is(conn_request(conn), SDP_TYPE))
+		refuse_offer(conn, 415, "an offer is application/sdp");
 	else if (!conn_body(conn))
-		let_in(conn, post_let_in);
+		let_in_or(conn, post_let_in, refuse_offer);
 }
 
 /* --- PATCH --------------------------------------------------------------------------------------------------- */
+
+/* Whatever there is. RFC 9725's own example has it in quotes, which makes it an ETag that nothing has. */
+static bool is_any(struct bytes match)
+{
+	return bytes_equal(match, BYTES("*")) || bytes_equal(match, BYTES("\"*\""));
+}
 
 /* Whether If-Match names this ETag, or any. */
 static bool matches(struct bytes header, const char *etag)
@@ -350,7 +401,7 @@ static bool matches(struct bytes header, const char *etag)
 	while (header.len) {
 		struct bytes one = bytes_trim(bytes_cut(&header, ','));
 
-		if (bytes_equal(one, BYTES("*")) || bytes_equal(one, bytes_str(wanted)))
+		if (is_any(one) || bytes_equal(one, bytes_str(wanted)))
 			return true;
 	}
 	return false;
@@ -372,7 +423,7 @@ RUNS_ON(on_control) static void answer_restart(struct call *call, struct sfu_ses
 	call->reply.status = 200;
 	call->reply.type = FRAGMENT_TYPE;
 	put_etag(&call->reply, session);
-	put_cors(&call->reply);
+	reply_put_cors(&call->reply);
 	call_reply(call);
 }
 
@@ -385,28 +436,53 @@ static void answer_patch(struct call *call)
 	enter_control();
 	session = session_find(id_of(call->request.path));
 	if (!session || session->ending || session->role != role_of(call->request.path)) {
-		fail(call, 404, "there is no such session (any more)");
+		reply_fail(call, 404, "there is no such session (any more)");
 	} else if (sdp_parse_fragment(call->request.body, &fragment) != SDP_OK) {
-		fail(call, 400, "the fragment cannot be read");
+		reply_fail(call, 400, "the fragment cannot be read");
 	} else if (!match.at) {
-		fail(call, 428, "If-Match is needed: the ETag of the session, or * for a restart");
+		reply_fail(call, 428,
+			   "If-Match is needed: the ETag of the session, or * for a restart");
 	} else if (!matches(match, session->etag)) {
-		fail(call, 412, "the session has another ETag by now");
-	} else if (bytes_equal(bytes_trim(match), BYTES("*"))) {
+		reply_fail(call, 412, "the session has another ETag by now");
+	} else if (is_any(bytes_trim(match))) {
 		/* RFC 9725 4.4.2: a restart is for whatever there is. */
 		if (!fragment.ufrag.at || !fragment.pwd.at)
-			fail(call, 400, "a restart names ice-ufrag and ice-pwd");
+			reply_fail(call, 400, "a restart names ice-ufrag and ice-pwd");
 		else if (!session_restart(session, fragment.ufrag, fragment.pwd))
-			fail(call, 503, "out of memory");
+			reply_fail(call, 503, "out of memory");
 		else
 			answer_restart(call, session);
 	} else {
 		/* A lite agent answers whoever asks with the right password: candidates are good to
 		 * know and not needed. */
-		call->reply.status = 204;
-		put_cors(&call->reply);
-		call_reply(call);
+		reply_done(call, 204);
 	}
+}
+
+/* What a viewer says of itself. */
+static void answer_seen(struct call *call)
+{
+	struct sfu_session *session;
+	int64_t now_us = wall_now_us();
+
+	enter_control();
+	session = session_find(id_of(call->request.path));
+	if (!session || session->ending || session->role != PEER_VIEWER) {
+		reply_fail(call, 404, "there is no such session (any more)");
+	} else if (call->request.body.len > SEEN_MAX) {
+		reply_fail(call, 413, "that is more than is listened to");
+	} else if (now_us - session->seen.at_us < SEEN_EVERY_US) {
+		reply_fail(call, 429, "once a second is enough");
+	} else if (!seen_read(call->request.body, now_us, &session->seen)) {
+		reply_fail(call, 400, "expected an object of numbers");
+	} else {
+		reply_done(call, 204);
+	}
+}
+
+RUNS_ON(on_worker) static void seen_let_in(struct conn *conn)
+{
+	conn_call(conn, answer_seen);
 }
 
 RUNS_ON(on_worker) static void patch_let_in(struct conn *conn)
@@ -416,11 +492,15 @@ RUNS_ON(on_worker) static void patch_let_in(struct conn *conn)
 
 RUNS_ON(on_worker) static void serve_patch(struct conn *conn)
 {
-	if (type_is(conn_request(conn), SDP_TYPE))
-		refuse(conn, 422,
-		       "this server makes no counter-offers: there is nothing to answer");
-	else if (!type_is(conn_request(conn), FRAGMENT_TYPE))
-		refuse(conn, 415, "a patch is application/trickle-ice-sdpfrag");
+	if (request_type_is(conn_request(conn), SDP_TYPE))
+		reply_refuse(conn, 422,
+			     "this server makes no counter-offers: there is nothing to answer");
+	else if (request_type_is(conn_request(conn), SEEN_TYPE) &&
+		 role_of(conn_request(conn)->path) == PEER_VIEWER) {
+		if (!conn_body(conn))
+			let_in(conn, seen_let_in);
+	} else if (!request_type_is(conn_request(conn), FRAGMENT_TYPE))
+		reply_refuse(conn, 415, "a patch is application/trickle-ice-sdpfrag");
 	else if (!conn_body(conn))
 		let_in(conn, patch_let_in);
 }
@@ -434,13 +514,11 @@ static void answer_delete(struct call *call)
 	enter_control();
 	session = session_find(id_of(call->request.path));
 	if (!session || session->ending || session->role != role_of(call->request.path)) {
-		fail(call, 404, "there is no such session (any more)");
+		reply_fail(call, 404, "there is no such session (any more)");
 		return;
 	}
 	session_end(session, "left");
-	call->reply.status = 200;
-	put_cors(&call->reply);
-	call_reply(call);
+	reply_done(call, 200);
 }
 
 RUNS_ON(on_worker) static void delete_let_in(struct conn *conn)
@@ -454,7 +532,7 @@ RUNS_ON(on_worker) static void serve_options(struct conn *conn)
 {
 	struct reply reply = {.status = 204};
 
-	put_cors(&reply);
+	reply_put_cors(&reply);
 	reply_header(&reply, "Access-Control-Allow-Methods",
 		     BYTES("GET, HEAD, POST, PATCH, DELETE, OPTIONS"));
 	reply_header(&reply, "Access-Control-Allow-Headers",
@@ -465,13 +543,14 @@ RUNS_ON(on_worker) static void serve_options(struct conn *conn)
 	conn_reply(conn, &reply);
 }
 
-RUNS_ON(on_worker) static void serve_look(struct conn *conn)
+static void answer_look(struct call *call)
 {
-	struct reply reply = {.status = 204, .type = SDP_TYPE};
-
-	put_cors(&reply);
-	reply_header(&reply, "Accept-Post", BYTES(SDP_TYPE));
-	conn_reply(conn, &reply);
+	enter_control();
+	if (is_session(call))
+		return;
+	call->reply.type = SDP_TYPE;
+	reply_header(&call->reply, "Accept-Post", BYTES(SDP_TYPE));
+	reply_done(call, 204);
 }
 
 #define ENDPOINT \
@@ -487,18 +566,20 @@ RUNS_ON(on_worker) static void serve_endpoint(struct conn *conn)
 	char allow[128];
 	struct writer w = writer_of(allow, sizeof allow);
 
+	if (whep_serve(conn))
+		return;
 	switch (method_of(request->method)) {
 	case METHOD_POST: serve_post(conn); break;
 	case METHOD_PATCH: serve_patch(conn); break;
 	case METHOD_DELETE: let_in(conn, delete_let_in); break;
 	case METHOD_OPTIONS: serve_options(conn); break;
 	case METHOD_GET:
-	case METHOD_HEAD: serve_look(conn); break;
+	case METHOD_HEAD: conn_call(conn, answer_look); break;
 	default:
 		reply_text(&reply, 405, "offers are POSTed here");
 		methods_write(ENDPOINT, &w);
 		reply_header(&reply, "Allow", writer_done(&w));
-		put_cors(&reply);
+		reply_put_cors(&reply);
 		conn_reply(conn, &reply);
 	}
 }
@@ -515,19 +596,17 @@ static void answer_switch(struct call *call)
 	(void)call_param(call, "subuuid", subuuid, sizeof subuuid);
 	session = session_find_subuuid(bytes_str(subuuid));
 	if (!session) {
-		fail(call, 404, "there is no viewer of that subuuid");
+		reply_fail(call, 404, "there is no viewer of that subuuid");
 	} else if (!call_param(call, "room", room, sizeof room) ||
 		   !room_name_is_good(bytes_str(room))) {
-		fail(call, 400, "room is needed");
+		reply_fail(call, 400, "room is needed");
 	} else {
 		status = session_switch(session, bytes_str(room));
 		if (status != SESSION_OK) {
-			say_status(call, status, PEER_VIEWER);
+			say_status(call, status, PEER_VIEWER, reply_fail);
 			return;
 		}
-		call->reply.status = 200;
-		put_cors(&call->reply);
-		call_reply(call);
+		reply_done(call, 200);
 	}
 }
 
@@ -554,25 +633,33 @@ struct waiting {
 };
 
 static struct waiting *waiting OWNED_BY(on_control);
+static bool stopped OWNED_BY(on_control);
 static uv_timer_t waiting_timer OWNED_BY(on_control);
 
-RUNS_ON(on_control) static void answer_room_list(struct call *call)
+/* NULL: no memory. To be freed. */
+RUNS_ON(on_control) static char *room_list(void)
 {
 	json_t *tree = face_room_list();
 	char *text = tree ? json_dumps(tree, 0) : NULL;
 
+	json_decref(tree);
+	return text;
+}
+
+RUNS_ON(on_control) static void answer_room_list(struct call *call, const char *text)
+{
 	call->reply.status = text ? 200 : 503;
 	call->reply.type = "application/json";
 	buffer_put(&call->reply.body, bytes_str(text ? text : "{}"));
-	free(text);
-	json_decref(tree);
-	put_cors(&call->reply);
+	reply_put_cors(&call->reply);
 	call_reply(call);
 }
 
+/* Thousands may wait: the list is made once for all. */
 RUNS_ON(on_control) static void answer_waiting(bool all)
 {
 	int64_t now_us = mono_now().us;
+	char *text = NULL;
 
 	for (struct waiting **at = &waiting; *at;) {
 		struct waiting *one = *at;
@@ -582,9 +669,12 @@ RUNS_ON(on_control) static void answer_waiting(bool all)
 			continue;
 		}
 		*at = one->next;
-		answer_room_list(one->call);
+		if (!text)
+			text = room_list();
+		answer_room_list(one->call, text);
 		free(one);
 	}
+	free(text);
 }
 
 static void on_waiting(uv_timer_t *timer)
@@ -596,6 +686,7 @@ static void on_waiting(uv_timer_t *timer)
 
 void whip_start(uv_loop_t *loop)
 {
+	stopped = false;
 	uv_timer_init(loop, &waiting_timer);
 	uv_timer_start(&waiting_timer, on_waiting, 200, 200);
 	uv_unref((uv_handle_t *)&waiting_timer);
@@ -603,21 +694,24 @@ void whip_start(uv_loop_t *loop)
 
 void whip_stop(void)
 {
+	stopped = true; /* nobody would wake who waits from now on */
 	answer_waiting(true);
 	uv_close((uv_handle_t *)&waiting_timer, NULL);
 }
 
 static void look_at_room_list(struct call *call)
 {
-	char serial[24] = "";
+	char serial[24] = "", *text;
 	uint64_t known = UINT64_MAX;
 	struct waiting *one;
 
 	enter_control();
 	(void)call_param(call, "serial", serial, sizeof serial);
 	if (!bytes_to_u64(bytes_str(serial), UINT64_MAX, &known) || known != room_serial() ||
-	    !(one = malloc(sizeof *one))) {
-		answer_room_list(call);
+	    stopped || !(one = malloc(sizeof *one))) {
+		text = room_list();
+		answer_room_list(call, text);
+		free(text);
 		return;
 	}
 	*one = (struct waiting){waiting, call, known, mono_now().us + LIST_WAIT_US};

@@ -1,5 +1,5 @@
-/* sfu_whip: FACE of publishers and viewers: WHIP (RFC 9725), WHEP (draft-ietf-wish-whep-03), and the
- * paths of deadsfu.
+/* sfu_whip: FACE of publishers and viewers: WHIP (RFC 9725), WHEP (draft-ietf-wish-whep-03; its extensions are
+ * sfu_whep's), and the paths of deadsfu.
  *
  *   POST   /whip/ROOM  /whep/ROOM        offer ─▶ 201, answer, Location, ETag
  *   PATCH  /whip/ROOM/ID  …              more candidates ─▶ 204; another path (ICE restart) ─▶ 200

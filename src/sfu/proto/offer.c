@@ -90,7 +90,7 @@ static void put_medium(struct writer *w, const struct answer_local *local, const
 	writer_str(w, "a=setup:actpass\r\n");
 	numbered(w, "a=mid:", mid, "\r\n");
 	line(w, "a=extmap:1 ", sdp_ext_uri(SDP_EXT_MID));
-	if (mid)
+	if (codec_is_video(formats[0].codec))
 		line(w, "a=extmap:4 ", sdp_ext_uri(SDP_EXT_ORIENTATION));
 	writer_str(w, "a=recvonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\n");
 	for (unsigned i = 0; i < count; i++)
@@ -101,15 +101,21 @@ static void put_medium(struct writer *w, const struct answer_local *local, const
 	}
 }
 
-void offer_write(const struct answer_local *local, struct writer *w)
+void offer_write(const struct answer_local *local, unsigned audios, unsigned videos,
+		 struct writer *w)
 {
 	writer_str(w, "v=0\r\no=- ");
 	writer_dec(w, local->id);
 	writer_str(w, " ");
 	writer_dec(w, local->version);
-	writer_str(w, " IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n");
-	put_medium(w, local, "audio", 0, audio, sizeof audio / sizeof *audio);
-	put_medium(w, local, "video", 1, video, sizeof video / sizeof *video);
+	writer_str(w, " IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE");
+	for (unsigned i = 0; i < audios + videos; i++)
+		numbered(w, " ", i, "");
+	writer_str(w, "\r\n");
+	for (unsigned i = 0; i < audios; i++)
+		put_medium(w, local, "audio", i, audio, sizeof audio / sizeof *audio);
+	for (unsigned i = audios; i < audios + videos; i++)
+		put_medium(w, local, "video", i, video, sizeof video / sizeof *video);
 }
 
 bool offer_candidate(struct bytes answer, bool v4_only, struct sdp_candidate *out)

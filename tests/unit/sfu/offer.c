@@ -24,7 +24,7 @@ static struct bytes exchange(uint8_t pt)
 {
 	struct writer w = writer_of(text, sizeof text), to = writer_of(said, sizeof said);
 
-	offer_write(&local, &w);
+	offer_write(&local, 1, 1, &w);
 	assert_true(writer_ok(&w));
 	assert_int_equal(sdp_parse(writer_done(&w), &offer), SDP_OK);
 	assert_int_equal(answer_choose(&offer, ANSWER_VIEWER, &limits, &answer), ANSWER_OK);
@@ -69,6 +69,32 @@ static void each_codec_is_found_again(void **state)
 		assert_true(format->feedback & SDP_FB_NACK && format->feedback & SDP_FB_PLI);
 		assert_int_equal(video->ssrc[0].ssrc, 11);
 		assert_int_equal(back.media[0].format[taken.media[0].format[0]].codec, CODEC_OPUS);
+	}
+}
+
+/* As many as a room may have, at sixteen addresses. */
+static void many_media_fit(void **state)
+{
+	static char candidates[4096];
+	struct writer lines = writer_of(candidates, sizeof candidates);
+	struct writer w = writer_of(text, sizeof text);
+	struct answer_local at = local;
+
+	(void)state;
+	for (unsigned i = 0; i < 16; i++)
+		writer_str(&lines, "a=candidate:1 1 udp 2122260223 "
+				   "2001:db8:1234:5678:9abc:def0:1234:5678 8189 "
+				   "typ host\r\n");
+	at.candidates = writer_done(&lines);
+	offer_write(&at, 0, OFFER_MEDIA_MAX, &w);
+	assert_true(writer_ok(&w) && writer_ok(&lines));
+	w = writer_of(text, sizeof text);
+	offer_write(&at, 2, OFFER_MEDIA_MAX - 2, &w);
+	assert_int_equal(sdp_parse(writer_done(&w), &offer), SDP_OK);
+	assert_int_equal(offer.media_count, OFFER_MEDIA_MAX);
+	for (unsigned i = 0; i < OFFER_MEDIA_MAX; i++) {
+		assert_int_equal(offer.media[i].kind, i < 2 ? SDP_AUDIO : SDP_VIDEO);
+		assert_true(offer.media[i].bundled);
 	}
 }
 
@@ -119,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_codec_is_found_again),
+		cmocka_unit_test(many_media_fit),
 		cmocka_unit_test(an_answer_is_no_offer),
 		cmocka_unit_test(what_can_be_called_is_called),
 	};
