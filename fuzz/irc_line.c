@@ -3,6 +3,7 @@
 
 #include "irc/proto/irc_cap.h"
 #include "irc/proto/irc_isupport.h"
+#include "irc/proto/irc_lines.h"
 #include "property.h"
 
 static void check_tags(struct bytes tags, struct bytes all)
@@ -43,6 +44,33 @@ static void check_again(const struct irc_line *line)
 		PROPERTY(bytes_equal(again.param[i], line->param[i]));
 }
 
+/* Pieces lie behind one another, with one byte between them; nothing of the text is left out. */
+static void check_lines(struct bytes all)
+{
+	struct irc_pieces pieces = {.rest = all};
+	struct irc_lines_size size = irc_lines_measure(all);
+	const uint8_t *expected = all.at;
+	struct irc_line line, whole;
+	struct bytes piece;
+	size_t bytes = 0;
+	unsigned count = 0;
+
+	while (irc_pieces_next(&pieces, &piece)) {
+		PROPERTY(piece.at == expected && !irc_is_lines(piece));
+		bytes += piece.len + (count++ && !pieces.glued);
+		expected = piece.at + piece.len + 1;
+	}
+	PROPERTY(expected == all.at + all.len + 1);
+	PROPERTY(size.bytes == bytes && size.lines == count && size.bytes <= all.len);
+	PROPERTY(irc_is_lines(all) == (count > 1));
+	if (!irc_lines_parse(all, &whole))
+		return;
+	PROPERTY(whole.rest.at + whole.rest.len == all.at + all.len);
+	PROPERTY(count == 1 || (whole.count && part_inside(whole.param[whole.count - 1], all)));
+	if (count == 1)
+		PROPERTY(irc_line_parse(all, &line) && line.count == whole.count);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes all = bytes_of(data, size < 65536 ? size : 65536);
@@ -53,6 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct irc_modes modes;
 	struct bytes list;
 
+	check_lines(all);
 	if (!irc_line_parse(all, &line))
 		return 0;
 	PROPERTY(line.verb.len && part_inside(line.verb, all) && part_inside(line.source, all));
