@@ -19,7 +19,7 @@ export function mountPath(mount) {
 	return mount.split("/").map(encodeURIComponent).join("/");
 }
 
-function csrfWord() {
+export function csrfWord() {
 	return /(?:^|;\s*)ringmain_csrf=([^;]*)/.exec(document.cookie)?.[1] ?? "";
 }
 

@@ -7,11 +7,17 @@ const notices = h("div.notices", { role: "status", "aria-live": "polite" });
 
 document.body.append(notices);
 
+const MOST = 2; // at a time: more would hide what they are about
+
+// The newest stay, each once.
 export function say(text, kind = "good") {
 	const notice = h(`p.notice.${kind}`, null, text);
 
+	[...notices.children].filter((one) => one.textContent === text).forEach((one) => one.remove());
 	notices.append(notice);
-	setTimeout(() => notice.remove(), kind === "bad" ? 9000 : 4500);
+	while (notices.childElementCount > MOST)
+		notices.firstChild.remove();
+	setTimeout(() => notice.remove(), kind === "bad" ? 7000 : 4000);
 }
 
 // Runs something that may fail, and says how it went. True when it went well.

@@ -3,11 +3,13 @@ import { can, del, get } from "./api.js";
 import { h, setText } from "./dom.js";
 import { ago, dateTime } from "./format.js";
 import { ban } from "./listener-table.js";
+import { looking } from "./look.js";
 import { Table } from "./table.js";
 
 export const offered = ({ me }) => me.may("operator") && can("GET", "/bans");
 
 export function show(place, _, { tools }) {
+	const { load, end } = looking(draw, 10000);
 	const table = new Table({ label: "Bans", empty: "Nobody is banned.", columns: [
 		{ name: "Network", kind: "code", text: (one) => one.network },
 		{ name: "Why", kind: "wide", make: () => h("span", { dir: "auto" }), fill: (cell, one) => setText(cell.firstChild, one.reason || "–") },
@@ -19,16 +21,8 @@ export function show(place, _, { tools }) {
 			load();
 		} }, "Lift"), fill: (cell, one) => cell.firstChild.setAttribute("aria-label", `Lift the ban of ${one.network}`) },
 	] });
-	let timer = 0;
-
-	async function load() {
-		clearTimeout(timer);
-		try {
-			table.show((await get("/bans")).bans, (one) => one.network);
-		} catch {
-			// Asked again soon.
-		}
-		timer = setTimeout(load, 10000);
+	async function draw() {
+		table.show((await get("/bans")).bans, (one) => one.network);
 	}
 	tools.append(h("button.primary", { type: "button", onclick: async () => {
 		await ban();
@@ -36,5 +30,5 @@ export function show(place, _, { tools }) {
 	} }, "Ban an address"));
 	place.append(h("section.card.flush", null, table.root), h("p.hint-text", null, "Bans hold at once, for the pages too, and are kept over a restart. Networks that the settings deny (http.deny) are not listed here."));
 	load();
-	return () => clearTimeout(timer);
+	return end;
 }

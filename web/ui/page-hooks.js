@@ -4,6 +4,7 @@ import { ask, attempt } from "./ask.js";
 import { can, del, get, post, put } from "./api.js";
 import { h, setText } from "./dom.js";
 import { ago, number } from "./format.js";
+import { looking } from "./look.js";
 import { me } from "./me.js";
 import { Table } from "./table.js";
 
@@ -61,6 +62,7 @@ function actions(load) {
 }
 
 export function show(place, _, { tools }) {
+	const { load, end } = looking(draw, 2000);
 	const table = new Table({ label: "Webhooks", empty: "No webhook. They tell Discord, Slack, or any program that takes HTTP what happens here.", columns: [
 		{ name: "Name", kind: "named", make: () => h("div.mount-words", null, h("span.mount-link", { dir: "auto" }), h("span.mount-name", { dir: "ltr" })), fill: (cell, one) => {
 			setText(cell.firstChild.firstChild, one.name);
@@ -81,20 +83,12 @@ export function show(place, _, { tools }) {
 		{ name: "Last", text: (one) => one.last ? ago(one.last) : "never" },
 		actions(() => load()),
 	] });
-	let timer = 0;
-
-	async function load() {
-		clearTimeout(timer);
-		try {
-			table.show((await get("/hooks")).hooks, (one) => one.name);
-		} catch {
-			// Asked again soon.
-		}
-		timer = setTimeout(load, 2000);
+	async function draw() {
+		table.show((await get("/hooks")).hooks, (one) => one.name);
 	}
 	if (me.may("admin") && can("POST", "/hooks"))
 		tools.append(h("button.primary", { type: "button", onclick: () => form(null, load) }, "Add a webhook"));
 	place.append(h("section.card.flush", null, table.root), h("p.hint-text", null, "Those of the settings (hook:) are changed there."));
 	load();
-	return () => clearTimeout(timer);
+	return end;
 }

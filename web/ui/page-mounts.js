@@ -1,5 +1,6 @@
 import { get } from "./api.js";
 import { h } from "./dom.js";
+import { keptCard } from "./kept.js";
 import { live } from "./live.js";
 import { me } from "./me.js";
 import { mountTable } from "./mount-table.js";
@@ -27,6 +28,8 @@ export function show(place) {
 		table.show(shown);
 	}
 	place.append(h("section.card.flush", null, h("div.card-top", null, filter, count), table.root));
+	if (me.may("operator"))
+		place.append(keptCard("radio", "") ?? "");
 	if (!me.may("operator")) {
 		const ask = async () => {
 			mounts = await ownMounts().catch(() => mounts);

@@ -4,6 +4,7 @@ import { ask, attempt } from "./ask.js";
 import { can, del, get, mountPath, post } from "./api.js";
 import { h, setText } from "./dom.js";
 import { bytes, number, since } from "./format.js";
+import { looking } from "./look.js";
 import { me } from "./me.js";
 import { mountHref } from "./mount-table.js";
 import { Table } from "./table.js";
@@ -60,6 +61,7 @@ function showOrders(cell, one) {
 }
 
 export function show(place, _, { tools }) {
+	const { load, end } = looking(draw, 3000);
 	const relays = new Table({ label: "Relays", empty: "Nothing is pulled from other servers. Relays stand in the settings (relay:), or are added here.", columns: [
 		column.mount, column.state, column.url, column.since, column.bytes, column.retries,
 		{ name: "Actions", hideName: true, kind: "act-cell", make: (current) => {
@@ -80,20 +82,12 @@ export function show(place, _, { tools }) {
 	const listings = new Table({ label: "Directories", empty: "No mount is listed in a directory.", columns: [
 		column.mount, column.state, { ...column.url, name: "Directory", fill: (cell, one) => setText(cell.firstChild, one.directory) }, column.since,
 	] });
-	let timer = 0;
-
-	async function load() {
-		clearTimeout(timer);
-		try {
-			relays.show((await get("/relays")).relays, (one) => one.mount);
-			if (can("GET", "/pushes"))
-				pushes.show((await get("/pushes")).pushes, (one) => one.name);
-			if (can("GET", "/directory"))
-				listings.show((await get("/directory")).listings, (one) => `${one.mount} ${one.directory}`);
-		} catch {
-			// Asked again soon.
-		}
-		timer = setTimeout(load, 3000);
+	async function draw() {
+		relays.show((await get("/relays")).relays, (one) => one.mount);
+		if (can("GET", "/pushes"))
+			pushes.show((await get("/pushes")).pushes, (one) => one.name);
+		if (can("GET", "/directory"))
+			listings.show((await get("/directory")).listings, (one) => `${one.mount} ${one.directory}`);
 	}
 	if (me.may("admin") && can("POST", "/relays"))
 		tools.append(h("button.primary", { type: "button", onclick: async () => {
@@ -108,5 +102,5 @@ export function show(place, _, { tools }) {
 
 	place.append(card("Pulled from others", relays), card("Sent on to others", pushes), card("Listed in directories", listings));
 	load();
-	return () => clearTimeout(timer);
+	return end;
 }

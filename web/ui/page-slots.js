@@ -4,6 +4,7 @@ import { ask, say } from "./ask.js";
 import { can, del, get, post } from "./api.js";
 import { h, Keyed, setText } from "./dom.js";
 import { bytes, duration, number } from "./format.js";
+import { looking } from "./look.js";
 import { emptyNote, Table } from "./table.js";
 
 export const offered = ({ me }) => me.may("operator") && can("GET", "/slots");
@@ -125,46 +126,28 @@ function slotCard(first, done) {
 }
 
 export function show(place, _, { tools }) {
+	const { load, end } = looking(draw, LOOK_MS);
 	const list = h("div.slots");
 	const sum = h("p.hint-text");
 	const off = emptyNote("The frame cache is off", "It shares raw video between programs of this machine. Set framecache.listen, such as 127.0.0.1:7435, to have it.");
 	const none = emptyNote("No slot yet", "A capture program makes one, or you do. Each slot holds the last frames of one picture, for any number of readers.");
 	const make = can("POST", "/slots") ? h("button.primary", { type: "button", hidden: true, onclick: () => makeSlot(load) }, "Make a slot") : null;
 	const cards = new Keyed(list, (slot) => slotCard(slot, load));
-	let timer = 0;
-	let ended = false;
-
-	async function load() {
-		clearTimeout(timer);
-		// Who does not look needs no pictures.
-		if (document.visibilityState === "visible")
-			await draw();
-		if (!ended)
-			timer = setTimeout(load, LOOK_MS);
-	}
-
 	async function draw() {
-		try {
-			const { on, slots } = await get("/slots");
+		const { on, slots } = await get("/slots");
 
-			off.hidden = on;
-			none.hidden = !on || slots.length > 0;
-			if (make)
-				make.hidden = !on;
-			sum.hidden = !slots.length;
-			setText(sum, `${slots.length} ${slots.length === 1 ? "slot" : "slots"} in ${bytes(slots.reduce((all, one) => all + one.bytes, 0))} of memory. Programs that read tell how far they are; those that do not are not listed.`);
-			cards.show(slots, (slot) => `${slot.slot_id} ${slot.generation}`);
-		} catch {
-			// Asked again soon.
-		}
+		off.hidden = on;
+		none.hidden = !on || slots.length > 0;
+		if (make)
+			make.hidden = !on;
+		sum.hidden = !slots.length;
+		setText(sum, `${slots.length} ${slots.length === 1 ? "slot" : "slots"} in ${bytes(slots.reduce((all, one) => all + one.bytes, 0))} of memory. Programs that read tell how far they are; those that do not are not listed.`);
+		cards.show(slots, (slot) => `${slot.slot_id} ${slot.generation}`);
 	}
 	off.hidden = none.hidden = sum.hidden = true;
 	if (make)
 		tools.append(make);
 	place.append(off, none, list, sum);
 	load();
-	return () => {
-		ended = true;
-		clearTimeout(timer);
-	};
+	return end;
 }

@@ -4,6 +4,8 @@ import { ask, attempt } from "./ask.js";
 import { can, del, get, post, put } from "./api.js";
 import { h, setChildren, setText } from "./dom.js";
 import { ago, dateTime, duration, number } from "./format.js";
+import { keptCard } from "./kept.js";
+import { looking } from "./look.js";
 import { emptyNote, Table } from "./table.js";
 import { states, tree } from "./voice-rooms.js";
 
@@ -204,6 +206,7 @@ function banTable(context) {
 }
 
 export function show(place, _, { tools }) {
+	const { load, end } = looking(draw, LOOK_MS);
 	const context = { order: [], load, pathOf: (id) => context.order.find((one) => one.channel.id === id)?.path ?? "–" };
 	const off = emptyNote("The voice rooms are off", "Mumble's clients and browsers join them. Set voice.listen, such as [::]:64738, to have them.");
 	const channels = channelTable(context), people = userTable(context), recordings = recordingTable(context), registered = registrationTable(context), bans = banTable(context);
@@ -211,18 +214,7 @@ export function show(place, _, { tools }) {
 	const sum = h("p.hint-text", { hidden: true });
 	const card = (title, table, more) => h("section.card.flush", null, h("div.card-top", null, h("h2", null, title), more), table.root);
 	const make = can("POST", "/voice/channels") ? h("button.primary", { type: "button", hidden: true, onclick: () => makeChannel(context) }, "Make a channel") : null;
-	const on = h("div.stack", { hidden: true }, card("Channels", channels), card("Users", people, find), sum, card("Recordings that run", recordings), card("Registered", registered), card("Bans", bans));
-	let timer = 0;
-	let ended = false;
-
-	async function load() {
-		clearTimeout(timer);
-		if (document.visibilityState === "visible")
-			await draw().catch(() => {}); // Asked again soon.
-		clearTimeout(timer);
-		if (!ended)
-			timer = setTimeout(load, LOOK_MS);
-	}
+	const on = h("div.stack", { hidden: true }, card("Channels", channels), card("Users", people, find), sum, card("Recordings that run", recordings), keptCard("voice", "Channel") ?? "", card("Registered", registered), card("Bans", bans));
 
 	async function draw() {
 		const answer = await get("/voice/channels");
@@ -257,8 +249,5 @@ export function show(place, _, { tools }) {
 		tools.append(make);
 	place.append(off, on);
 	load();
-	return () => {
-		ended = true;
-		clearTimeout(timer);
-	};
+	return end;
 }
