@@ -47,9 +47,10 @@ static bool is_file(struct bytes path)
  * frame of another site. */
 static void reply_rules(struct reply *reply, const struct web_file *file)
 {
-#define RULES                                                                               \
-	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "   \
-	"media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; " \
+#define RULES                                                                                   \
+	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "       \
+	"media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; form-action 'self'; " \
+	"base-uri 'none'; "                                                                     \
 	"frame-ancestors "
 	bool open = bytes_equal(bytes_str(file->path), BYTES("/embed"));
 

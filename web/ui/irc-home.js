@@ -1,14 +1,15 @@
 // irc-home: who is logged in, and his networks: one connection to the bouncer itself, and one to each
 // network behind it.
 //
-// Events: in (the login is right), out (why), change, news.
+// Events: in (the login is right), waits (why: not connected yet), out ({ why, wasHere: was logged in on this device }), change, news, read (a talk).
 
 import { IrcLink } from "./irc-link.js";
 import { IrcNetwork } from "./irc-network.js";
 import { escapeTag, parseTags } from "./irc-wire.js";
 
-const CAPS = ["batch", "cap-notify", "message-tags", "server-time", "labeled-response", "echo-message", "soju.im/bouncer-networks", "soju.im/bouncer-networks-notify", "sasl"];
+const CAPS = ["batch", "cap-notify", "message-tags", "server-time", "labeled-response", "echo-message", "soju.im/bouncer-networks", "soju.im/bouncer-networks-notify", "soju.im/webpush", "sasl"];
 const KEY = "ringmain.irc";
+const PUSH_MS = 60000; // the bouncer tries a subscription before it takes it
 
 // Who is logged in on this device, with a password of its own that can be revoked.
 export function kept() {
@@ -32,17 +33,20 @@ export class IrcHome extends EventTarget {
 	networks = new Map();
 	isIn = false;
 	down = "";
+	pushKey = ""; // of the server, for the browser's push service; "": it calls nobody
 	#link;
 	#login;
 	#stays;
 	#makes = "";
 	#added = null;
+	#pushed = null;
 
 	constructor({ user, password, stay }) {
 		super();
 		const nick = user.replace(/[^A-Za-z0-9[\]{}\\|^_`-]/g, "").replace(/^[0-9-]+/, "") || "guest";
 
 		this.user = user;
+		this.password = password;
 		this.#stays = stay;
 		this.#login = { user: `${user}@web`, password, nick };
 		this.#link = new IrcLink({ ...this.#login, caps: CAPS });
@@ -56,20 +60,23 @@ export class IrcHome extends EventTarget {
 		this.dispatchEvent(new CustomEvent(type, { detail }));
 	}
 
+	// What a device was given is wrong only when it was revoked.
 	#refused(why) {
-		// The password of this device was revoked.
-		if (kept()?.user === this.user)
+		const wasKept = kept()?.user === this.user, wasIn = this.isIn;
+
+		if (wasKept)
 			keep(null);
 		this.end();
-		this.#say("out", why);
+		this.#say("out", { why, wasHere: wasKept || wasIn });
 	}
 
 	#down(why) {
 		this.down = why;
+		this.#settlePush(new Error(why));
 		if (this.isIn)
 			this.#say("change");
 		else
-			this.#refused(why);
+			this.#say("waits", why);
 	}
 
 	#up() {
@@ -89,10 +96,16 @@ export class IrcHome extends EventTarget {
 			this.#settle(true);
 		else if (verb === "FAIL" && params[0] === "BOUNCER")
 			this.#settle(false, params.at(-1));
+		else if (verb === "WEBPUSH" && params[0] === "REGISTER" && params[1] === this.#pushed?.endpoint)
+			this.#settlePush();
+		else if (verb === "FAIL" && params[0] === "WEBPUSH")
+			this.#settlePush(new Error(params.at(-1)));
+		else if (verb === "005")
+			this.#tokens(params.slice(1, -1));
 		else if (verb === "PONG" && !this.isIn) {
 			this.isIn = true;
 			this.#say("in");
-		} else if (nick === "BouncerServ" && this.#makes) {
+		} else if (verb === "PRIVMSG" && nick === "BouncerServ" && this.#makes) {
 			const [password] = /\b[0-9a-f]{24}\b/.exec(params.at(-1)) ?? [];
 
 			if (password)
@@ -101,6 +114,41 @@ export class IrcHome extends EventTarget {
 		}
 		if (this.isIn)
 			this.#say("change");
+	}
+
+	#tokens(tokens) {
+		for (const token of tokens)
+			if (token === "-VAPID")
+				this.pushKey = "";
+			else if (token.startsWith("VAPID="))
+				this.pushKey = token.slice(6);
+	}
+
+	#settlePush(fault) {
+		const pushed = this.#pushed;
+
+		this.#pushed = null;
+		clearTimeout(pushed?.timer);
+		if (fault)
+			pushed?.bad(fault);
+		else
+			pushed?.good();
+	}
+
+	// A browser of his is to be called; fails with the bouncer's words.
+	registerPush(endpoint, keys) {
+		this.#settlePush(new Error("It was asked again."));
+		return new Promise((good, bad) => {
+			this.#pushed = { endpoint, good, bad, timer: setTimeout(() => this.#settlePush(new Error("There was no answer.")), PUSH_MS) };
+			if (this.#link.isUp)
+				this.#link.send("WEBPUSH", "REGISTER", endpoint, keys);
+			else
+				this.#settlePush(new Error("Not connected."));
+		});
+	}
+
+	unregisterPush(endpoint) {
+		this.#link.send("WEBPUSH", "UNREGISTER", endpoint);
 	}
 
 	#settle(good, why) {
@@ -123,6 +171,7 @@ export class IrcHome extends EventTarget {
 			network = new IrcNetwork(id, this.#login);
 			network.addEventListener("change", ({ detail }) => this.#say("change", detail));
 			network.addEventListener("news", ({ detail }) => this.#say("news", detail));
+			network.addEventListener("read", ({ detail }) => this.#say("read", detail));
 			this.networks.set(id, network);
 		}
 		network.describe(parseTags(words));

@@ -5,6 +5,7 @@ import { h, setChildren } from "./dom.js";
 import { runs } from "./irc-wire.js";
 
 const TOGETHER_MS = 5 * 60000;
+const TOGETHER_LINES = 12; // then it is said again who speaks
 const NEAR = 48; // pixels from the end that count as being there
 const COLOURS = 6;
 
@@ -41,6 +42,65 @@ function lineOf(line, isNext) {
 
 const goesOn = (before, line) => before && before.kind === line.kind && line.kind === "said" && before.nick === line.nick && line.at - before.at < TOGETHER_MS;
 
+// Whether a line stands below the name of the one before it.
+function isBelow(lines, at) {
+	let count = 0;
+
+	while (count < at && goesOn(lines[at - count - 1], lines[at - count]))
+		count++;
+	return count % TOGETHER_LINES !== 0;
+}
+
+/* --- who came and went --- */
+
+const FOLDED = 3; // so many stand in one line, which opens
+const MOST_NAMES = 8;
+const listed = new Intl.ListFormat("en");
+const isFolded = (line) => Boolean(line?.what);
+
+function some(list) {
+	return listed.format(list.length > MOST_NAMES ? [...list.slice(0, MOST_NAMES - 1), `${list.length - MOST_NAMES + 1} more`] : list);
+}
+
+// "dave and eve came; ivan left": of each what is left of it in the end.
+export function foldedText(lines) {
+	const people = new Map(), kinds = new Map(), others = lines.filter((line) => line.what === "other").map((line) => line.text);
+
+	for (const { what, nick: name } of lines)
+		if (what !== "other")
+			people.set(name, [...people.get(name) ?? [], what]);
+	for (const [name, steps] of people) {
+		const from = steps[0], to = steps.at(-1), kind = from === to ? to : from === "came" ? "came and left" : "left and came again";
+
+		kinds.set(kind, [...kinds.get(kind) ?? [], name]);
+	}
+	return [...[...kinds].map(([kind, list]) => `${some(list)} ${kind}`), ...others.slice(0, FOLDED), ...(others.length > FOLDED ? [`${others.length - FOLDED} more`] : [])].join("; ");
+}
+
+// A run of them, which may go on.
+class Fold {
+	lines = [];
+	root = h("div.irc-fold", {});
+	#details = null;
+
+	add(line) {
+		const { lines } = this;
+
+		lines.push(line);
+		if (lines.length < FOLDED) {
+			this.root.append(lineOf(line, false));
+			return;
+		}
+		if (!this.#details) {
+			this.summary = h("span.irc-text", {});
+			this.#details = h("details", {}, h("summary.irc-line.irc-event", {}, time(lines[0].at), this.summary), [...this.root.children]);
+			this.root.append(this.#details);
+		}
+		this.#details.append(lineOf(line, false));
+		this.summary.textContent = foldedText(lines);
+	}
+}
+
 export class IrcLog {
 	#talk = null;
 	#shown = [];
@@ -48,10 +108,21 @@ export class IrcLog {
 	#atTop;
 	#onEnd;
 
-	constructor({ top, end }) {
+	#onMove;
+
+	#fold = null; // that new lines may go into
+
+	// name(nick): somebody's name was clicked.
+	constructor({ top, end, move, name }) {
 		this.#atTop = top;
 		this.#onEnd = end;
-		this.list = h("div.irc-lines", {});
+		this.#onMove = move;
+		this.list = h("div.irc-lines", { onclick: ({ target }) => {
+			const clicked = target.closest(".irc-nick");
+
+			if (clicked && getSelection().isCollapsed)
+				name(clicked.textContent);
+		} });
 		this.note = h("p.irc-note", { role: "status" });
 		this.root = h("div.irc-log", { role: "log", "aria-label": "What was said", tabindex: 0, onscroll: () => this.#scrolled() }, this.note, this.list);
 		// A smaller window, or a keyboard on the screen: the end stays the end.
@@ -59,6 +130,16 @@ export class IrcLog {
 	}
 
 	#isDown = true;
+	#wasPast = false;
+
+	// Whether new lines are seen as they come.
+	get isDown() {
+		return this.#isDown;
+	}
+
+	get isScrolled() {
+		return this.root.scrollHeight > this.root.clientHeight + NEAR;
+	}
 
 	get isAtEnd() {
 		return this.root.scrollTop + this.root.clientHeight >= this.root.scrollHeight - NEAR;
@@ -70,9 +151,13 @@ export class IrcLog {
 	}
 
 	#scrolled() {
+		const was = this.#isDown;
+
 		this.#isDown = this.isAtEnd;
 		if (this.#isDown)
 			this.#onEnd();
+		if (this.#isDown !== was)
+			this.#onMove();
 		if (this.root.scrollTop < 120)
 			this.#atTop();
 	}
@@ -104,14 +189,17 @@ export class IrcLog {
 				this.root.scrollTop = this.root.scrollHeight - before;
 		}
 		this.#shown = [...lines];
-		if (talk.isPast && wasEmpty)
-			return;
-		if (this.#isDown)
+		// In the past its end is not where one wants to be.
+		if (talk.isPast || (this.#wasPast && !wasEmpty))
+			this.#isDown = !talk.isPast && this.isAtEnd;
+		else if (this.#isDown)
 			this.toEnd();
+		this.#wasPast = talk.isPast;
 	}
 
 	#draw(lines, from) {
 		const out = [];
+		let fold = from > 0 && isFolded(lines[from - 1]) ? this.#fold : null;
 		const firstNew = this.#marker ? lines.findIndex((line) => line.at > this.#marker && !line.self && line.kind !== "event" && line.kind !== "info") : -1;
 
 		for (let at = from; at < lines.length; at++) {
@@ -123,8 +211,18 @@ export class IrcLog {
 				out.push(h("p.irc-day", {}, h("span", {}, dayName.format(line.at))));
 			if (isNew)
 				out.push(h("p.irc-new", {}, h("span", {}, "New")));
-			out.push(lineOf(line, !isDay && !isNew && goesOn(before, line)));
+			if (!isFolded(line)) {
+				fold = null;
+				out.push(lineOf(line, !isDay && !isNew && isBelow(lines, at)));
+				continue;
+			}
+			if (!fold || isDay) {
+				fold = new Fold();
+				out.push(fold.root);
+			}
+			fold.add(line);
 		}
+		this.#fold = fold;
 		return out;
 	}
 

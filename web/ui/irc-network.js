@@ -4,10 +4,11 @@
 //     IrcLink ─▶ lines ─▶ talks { lines, members, marker, unread } ─▶ "change" ─▶ the page
 //
 // History is asked for when somebody looks: the newest, what is before, what is around something found.
-// Events: change (what: a talk, or null for all), news (a line that its reader should be told of).
+// Events: change (what: a talk, or null for all), news (a line that its reader should be told of), read (a talk, here or
+// elsewhere).
 
 import { IrcLink } from "./irc-link.js";
-import { escapeTag, folder, lineOf, names, plain, portions, stampOf, timeOf } from "./irc-wire.js";
+import { answerOf, escapeTag, folder, lineOf, names, plain, portions, stampOf, timeOf } from "./irc-wire.js";
 
 const CAPS = ["batch", "cap-notify", "chghost", "echo-message", "extended-join", "invite-notify", "labeled-response", "message-tags",
 	"multi-prefix", "server-time", "setname", "account-notify", "away-notify", "standard-replies", "draft/chathistory", "draft/multiline",
@@ -15,7 +16,11 @@ const CAPS = ["batch", "cap-notify", "chghost", "echo-message", "extended-join",
 const PAGE = 60;
 const GAP = 400; // more than this was missed: the page begins anew at the end
 const KEEP = 1500;
+export const FOUND = 50; // by one search, and as many more by each further one
+export const FOUND_MOST = 1000;
 const OF_CHANNELS = new Set(["JOIN", "PART", "KICK", "TOPIC"]);
+// Answers that are shown where was asked: of WHOIS, AWAY, MODE, INVITE.
+const ASKED = new Set([301, 305, 306, 307, 311, 312, 313, 317, 318, 319, 324, 330, 335, 338, 341, 367, 368, 378, 379, 671]);
 const KINDS = { PRIVMSG: "said", NOTICE: "notice" };
 
 export class Talk {
@@ -32,6 +37,7 @@ export class Talk {
 	isPast = false; // what is seen is not the end
 	isBusy = false;
 	draft = "";
+	sent = []; // what he wrote here, the newest last
 
 	constructor(network, name, kind) {
 		this.network = network;
@@ -51,6 +57,8 @@ export class IrcNetwork extends EventTarget {
 	state = "connecting";
 	why = "";
 	down = ""; // why this page is not connected
+	isAway = false;
+	unlooked = 0; // lines that the last search did not look at
 	#link;
 	#chantypes = "#&";
 	#statusmsg = "";
@@ -78,6 +86,7 @@ export class IrcNetwork extends EventTarget {
 		this.name = attributes.get("name") ?? this.name;
 		this.state = attributes.get("state") ?? this.state;
 		this.why = attributes.get("error") ?? "";
+		this.isAway &&= this.state === "connected";
 		this.#changed(null);
 	}
 
@@ -99,6 +108,10 @@ export class IrcNetwork extends EventTarget {
 
 		return [...this.talks.values()].filter((talk) => talk.kind === "person" || talk.joined || talk.isWanted)
 			.sort((a, b) => rank[a.kind] - rank[b.kind] || a.name.localeCompare(b.name));
+	}
+
+	#wasRead(talk) {
+		this.dispatchEvent(new CustomEvent("read", { detail: talk }));
 	}
 
 	#changed(talk) {
@@ -226,6 +239,23 @@ export class IrcNetwork extends EventTarget {
 		this.#changed(talk);
 	}
 
+	// What is behind the last line of a part of the past, until that is the end.
+	async loadAfter(talk) {
+		const last = talk.lines.findLast((line) => line.id);
+
+		if (!last || !talk.isPast || talk.isBusy || !this.isUp)
+			return;
+		const lines = await this.#history(talk, "AFTER", talk.name, `msgid=${last.id}`, PAGE);
+
+		if (!lines || !talk.isPast)
+			return;
+		this.#merge(talk, lines);
+		talk.isPast = lines.length >= PAGE;
+		if (!talk.isPast)
+			this.#count(talk);
+		this.#changed(talk);
+	}
+
 	async #catchUp(talk) {
 		const last = talk.lines.findLast((line) => line.id);
 
@@ -264,15 +294,17 @@ export class IrcNetwork extends EventTarget {
 		return this.load(talk);
 	}
 
-	async search(text, talk) {
-		const attributes = [...(talk ? [["in", talk.name]] : []), ["text", text], ["limit", "50"]];
+	async search(text, talk, limit = FOUND) {
+		const attributes = [...(talk ? [["in", talk.name]] : []), ["text", text], ["limit", String(limit)]];
+
+		this.unlooked = 0;
 		const lines = await this.#link.ask("SEARCH", attributes.map(([key, value]) => `${key}=${escapeTag(value)}`).join(";"));
 
 		return lines.filter((line) => KINDS[line.verb]).map((line) => {
 			const target = line.params[0];
 			const where = this.isChannel(target) || this.same(line.nick, this.nick) ? target : line.nick;
 
-			return { ...this.#lineOf(line), where };
+			return { ...this.#lineOf(line), where, network: this };
 		});
 	}
 
@@ -293,11 +325,15 @@ export class IrcNetwork extends EventTarget {
 			talk.unread = 0;
 			return;
 		}
-		if (!last || last.at <= talk.marker || talk.isPast || !this.isUp)
+		// Where nothing was said yet, all that will be is unread.
+		const at = last ? last.at : talk.isWhole ? 1 : 0;
+
+		if (at <= talk.marker || talk.isPast || !this.isUp)
 			return;
-		talk.marker = last.at;
-		this.#link.send("MARKREAD", talk.name, stampOf(last.at));
+		talk.marker = at;
+		this.#link.send("MARKREAD", talk.name, stampOf(at));
 		this.#count(talk);
+		this.#wasRead(talk);
 		this.#changed(talk);
 	}
 
@@ -307,14 +343,23 @@ export class IrcNetwork extends EventTarget {
 
 		if (!lines || talk.isLoaded)
 			return;
+		const own = talk.lines;
+
 		talk.lines = lines;
 		talk.isPeeked = true;
 		this.#count(talk);
 		// Somebody new has not read anything: that is no news.
 		if (!talk.marker && talk.kind === "channel")
 			talk.unread = talk.called = 0;
-		talk.lines = [];
+		talk.lines = own;
 		this.#changed(talk);
+	}
+
+	// Who has never read anything here begins with what comes now: also where he comes in next.
+	#begin(talk, at) {
+		talk.marker = at;
+		if (talk.kind === "channel" && this.isUp)
+			this.#link.send("MARKREAD", talk.name, stampOf(at));
 	}
 
 	/* --- lines --- */
@@ -325,14 +370,14 @@ export class IrcNetwork extends EventTarget {
 		if (line.kind !== "event" && line.kind !== "info") {
 			talk.newest = Math.max(talk.newest, line.at);
 			if (!line.self && line.at > talk.marker) {
-				// Who has never read anything here begins with this.
-				talk.marker ||= line.at - 1;
+				if (!talk.marker)
+					this.#begin(talk, line.at - 1);
 				talk.unread++;
 				talk.called += line.calls ? 1 : 0;
 			}
 		}
-		// Behind what is not asked for yet nothing is put: it comes with the rest.
-		if ((talk.isLoaded && !talk.isPast) || talk.kind === "server") {
+		// Behind what is not asked for yet nothing is put: it comes with the rest. Only what this page itself says does not.
+		if ((talk.isLoaded && !talk.isPast) || talk.kind === "server" || (line.kind === "info" && !talk.isPast)) {
 			if (last && line.at < last.at)
 				this.#merge(talk, [line]);
 			else if (!line.id || !talk.lines.some((one) => one.id === line.id))
@@ -351,8 +396,9 @@ export class IrcNetwork extends EventTarget {
 		this.#put(talk, { id: "", at: Date.now(), kind: "info", nick: "", text, self: false, calls: false });
 	}
 
-	#event(talk, line, text) {
-		this.#put(talk, { id: "", at: timeOf(line), kind: "event", nick: line.nick, text, self: false, calls: false });
+	// what: came, left or other, which stand together where there are many; "": by itself.
+	#event(talk, line, text, what = "") {
+		this.#put(talk, { id: "", at: timeOf(line), kind: "event", nick: line.nick, text, what, self: false, calls: false });
 	}
 
 	#batch({ type, lines, params }) {
@@ -416,6 +462,8 @@ export class IrcNetwork extends EventTarget {
 				this.talks = new Map([...this.talks.values()].map((talk) => [this.fold(talk.name), talk]));
 			} else if (key === "CHANTYPES") {
 				this.#chantypes = value;
+			} else if (key === "soju.im/FILEHOST") {
+				this.filehost = value.replace(/\\x([0-9A-F]{2})/gi, (all, hex) => String.fromCharCode(parseInt(hex, 16)));
 			} else if (key === "STATUSMSG") {
 				this.#statusmsg = value;
 			} else if (key === "CHANMODES") {
@@ -482,7 +530,7 @@ export class IrcNetwork extends EventTarget {
 				has.delete(sign);
 			member.prefix = Object.values(this.#prefixes).filter((one) => has.has(one)).join("");
 		}
-		this.#event(talk, line, `${line.nick} set ${line.params.slice(1).join(" ")}`);
+		this.#event(talk, line, `${line.nick} set ${line.params.slice(1).join(" ")}`, "other");
 	}
 
 	#everywhere(nick, work) {
@@ -509,7 +557,7 @@ export class IrcNetwork extends EventTarget {
 				this.#changed(talk);
 			} else {
 				talk.members?.set(this.fold(nick), { nick, prefix: "" });
-				this.#event(talk, line, `${nick} came`);
+				this.#event(talk, line, `${nick} came`, "came");
 			}
 			break;
 		case "PART":
@@ -519,7 +567,7 @@ export class IrcNetwork extends EventTarget {
 				this.#changed(talk);
 			} else {
 				talk.members?.delete(this.fold(nick));
-				this.#event(talk, line, `${nick} left${params[1] ? ` (${plain(params[1])})` : ""}`);
+				this.#event(talk, line, `${nick} left${params[1] ? ` (${plain(params[1])})` : ""}`, "left");
 			}
 			break;
 		case "KICK":
@@ -531,7 +579,7 @@ export class IrcNetwork extends EventTarget {
 		case "QUIT":
 			this.#everywhere(nick, (one) => {
 				one.members?.delete(this.fold(nick));
-				this.#event(one, line, `${nick} went${params[0] ? ` (${plain(params[0])})` : ""}`);
+				this.#event(one, line, `${nick} went${params[0] ? ` (${plain(params[0])})` : ""}`, "left");
 			});
 			break;
 		case "NICK":
@@ -548,7 +596,7 @@ export class IrcNetwork extends EventTarget {
 					one.members.delete(this.fold(nick));
 					one.members.set(this.fold(params[0]), { ...member, nick: params[0] });
 				}
-				this.#event(one, line, `${nick} is ${params[0]} now`);
+				this.#event(one, line, `${nick} is ${params[0]} now`, "other");
 			});
 			break;
 		case "TOPIC":
@@ -559,13 +607,30 @@ export class IrcNetwork extends EventTarget {
 			if (talk)
 				this.#mode(talk, line);
 			break;
+		case "AWAY":
+			for (const one of this.talks.values()) {
+				const member = one.members?.get(this.fold(nick));
+
+				if (member) {
+					member.away = params[0] ? plain(params[0]) : undefined;
+					this.#changed(one);
+				}
+			}
+			break;
 		case "INVITE":
 			this.#inform(this.server, `${nick} invites ${params[0]} to ${params[1]}`);
 			break;
 		case "MARKREAD":
 			this.#marked(params);
 			break;
-		case "FAIL": case "WARN": case "NOTE": case "ERROR":
+		case "NOTE":
+			if (params[0] === "SEARCH" && params[1] === "INCOMPLETE") {
+				this.unlooked = Number(params[2]) || 0;
+				this.#changed(null);
+				break;
+			}
+			// falls through
+		case "FAIL": case "WARN": case "ERROR":
 			this.#inform(this.talks.get(this.#spoke) ?? this.server, params.at(-1) ?? "");
 			break;
 		default:
@@ -585,6 +650,7 @@ export class IrcNetwork extends EventTarget {
 		else if (talk.newest <= talk.marker)
 			talk.unread = talk.called = 0;
 		this.#look(talk);
+		this.#wasRead(talk);
 		this.#changed(talk);
 	}
 
@@ -613,13 +679,23 @@ export class IrcNetwork extends EventTarget {
 			}
 			break;
 		case 2: case 3: case 4: case 329: case 333: case 422: break;
-		default: {
-			// Answers and faults: where it was asked, or with the network's own words.
-			const fault = Number(verb) >= 400 && Number(verb) < 600;
+		case 305: case 306:
+			this.isAway = Number(verb) === 306;
+			this.#answer(verb, params, null);
+			break;
+		default:
+			this.#answer(verb, params, talk);
+		}
+	}
 
-			this.#inform((fault && (talk || this.talks.get(this.#spoke))) || this.server, params.slice(1).map(plain).join(" "));
-		}
-		}
+	// Answers and faults: where it was asked, or with the network's own words.
+	#answer(verb, params, talk) {
+		const number = Number(verb), asked = this.talks.get(this.#spoke);
+		const where = (number >= 400 && number < 600 && (talk || asked)) || (ASKED.has(number) && asked) || this.server;
+		const text = answerOf(verb, params, where.name);
+
+		if (text)
+			this.#inform(where, text);
 	}
 
 	/* --- what the user does --- */
@@ -656,14 +732,20 @@ export class IrcNetwork extends EventTarget {
 		this.#link.send(verb, ...params);
 	}
 
-	raw(line) {
+	// What this page itself has to say there.
+	hint(talk, text) {
+		this.#inform(talk, text);
+	}
+
+	raw(talk, line) {
+		this.#spoke = talk.kind === "server" ? "" : this.fold(talk.name);
 		this.#link.raw(line.replace(/[\r\n]+/g, " "));
 	}
 
 	join(name, key) {
 		const talk = this.open(name);
 
-		this.#spoke = "";
+		this.#spoke = this.fold(name);
 		this.#link.send("JOIN", name, ...(key ? [key] : []));
 		return talk;
 	}

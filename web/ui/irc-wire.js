@@ -165,3 +165,35 @@ export function portions(text, maxLines, maxBytes) {
 	}
 	return out;
 }
+
+/* --- answers of servers, in words --- */
+
+const when = (text) => Number(text) ? new Date(Number(text) * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }) : text;
+
+function lasted(text) {
+	const minutes = Math.floor(Number(text) / 60);
+
+	return Number.isNaN(minutes) ? "a while" : minutes < 1 ? "a moment" : minutes < 120 ? `${minutes} minutes` : minutes < 2880 ? `${Math.floor(minutes / 60)} hours` : `${Math.floor(minutes / 1440)} days`;
+}
+
+const ANSWERS = {
+	301: ([, nick, why]) => `${nick} is away: ${why}`,
+	311: ([, nick, user, host, , name]) => `${nick} is ${user}@${host}, ${name}`,
+	312: ([, nick, server, about]) => `${nick} is on ${server} (${about})`,
+	317: ([, nick, idle, since]) => `${nick} has said nothing for ${lasted(idle)}${/^\d+$/.test(since ?? "") ? `, and is here since ${when(since)}` : ""}`,
+	318: () => "",
+	319: ([, nick, channels]) => `${nick} is in ${channels}`,
+	322: ([, channel, count, about]) => `${channel} (${count}) ${about}`,
+	321: () => "",
+	324: ([, channel, ...modes]) => `${channel} is ${modes.join(" ")}`,
+	330: ([, nick, account]) => `${nick} is logged in as ${account}`,
+	341: ([, nick, channel]) => `${nick} was invited to ${channel}`,
+	367: ([, , mask, who, at]) => `${mask} may not come here${who ? ` (${who.split("!")[0]}${at ? `, ${when(at)}` : ""})` : ""}`,
+};
+
+// "": nothing worth a line. here: the channel that it is shown in, which need not be named.
+export function answerOf(verb, params, here = "") {
+	const text = ANSWERS[verb] && params.length > 1 ? ANSWERS[verb](params) : params.slice(1).filter((word) => word !== here).join(" ");
+
+	return plain(text);
+}

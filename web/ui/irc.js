@@ -3,12 +3,18 @@
 import { ask, attempt, say } from "./ask.js";
 import { h, Keyed, setChildren, setText } from "./dom.js";
 import { icon, mark } from "./icons.js";
+import { makeAttach } from "./irc-files.js";
 import { IrcHome, kept } from "./irc-home.js";
 import { colourOf, IrcLog, words } from "./irc-log.js";
+import { FOUND, FOUND_MOST } from "./irc-network.js";
+import { Completion, makeOrders, obey } from "./irc-orders.js";
+import { bellOf, IrcTell } from "./irc-tell.js";
 import { plain } from "./irc-wire.js";
 
 const DRAW_MS = 60;
 const ROWS = 8; // of the field to write in
+const SENT = 50; // lines that are called back with the arrows
+let recalled = -1; // which of what was sent stands in the field, from the newest on; -1: none
 let home = null, current = null, timer = 0, wanted = location.hash.slice(1);
 
 const label = (text) => h("span.hidden-words", {}, text);
@@ -33,6 +39,7 @@ h("div.irc-field", {}, h("label", { for: "irc-password" }, "Password"), password
 h("label.irc-check", { for: "irc-stay" }, stayField, "Stay logged in on this device"), doorWords, doorButton));
 
 function logIn(login) {
+	home?.end();
 	doorButton.disabled = true;
 	setText(doorWords, "");
 	home = new IrcHome(login);
@@ -40,14 +47,22 @@ function logIn(login) {
 		passwordField.value = "";
 		door.hidden = true;
 		app.hidden = false;
+		tell.begin();
 		later();
 	});
-	home.addEventListener("out", ({ detail }) => {
+	home.addEventListener("waits", ({ detail }) => {
+		doorButton.disabled = false;
+		setText(doorWords, `Not connected: ${detail} It is tried again.`);
+	});
+	home.addEventListener("out", ({ detail: { why, wasHere } }) => {
+		if (wasHere)
+			tell.end();
 		leave();
-		setText(doorWords, detail);
+		setText(doorWords, why);
 	});
 	home.addEventListener("change", later);
-	home.addEventListener("news", ({ detail }) => news(detail));
+	home.addEventListener("news", ({ detail }) => tell.note(detail));
+	home.addEventListener("read", ({ detail }) => tell.clear(detail));
 }
 
 function leave() {
@@ -120,10 +135,15 @@ function networkAsk() {
 	], submit: (values) => home.addNetwork(values) });
 }
 
-const notifyButton = sign("bell", "Tell me when I am named", askNotify);
+const tell = new IrcTell({ home: () => home, isSeen: (network, name) => isSeen() && current.network.name === network && current.network.same(current.name, name),
+	go: (network, name) => {
+		wanted = `${encodeURIComponent(network)}/${encodeURIComponent(name)}`;
+		choose();
+	} });
 const side = h("nav.irc-side", { "aria-label": "Networks and channels" },
-	h("div.irc-side-top", {}, h("a.irc-home", { href: "/" }, mark(), h("span", {}, "ringmain")), notifyButton,
+	h("div.irc-side-top", {}, h("a.irc-home", { href: "/" }, mark(), h("span", {}, "ringmain")), bellOf(tell),
 		sign("leave", "Log out", () => {
+			tell.end();
 			home.logOut();
 			leave();
 		})), list, h("button.irc-join.irc-add", { type: "button", onclick: networkAsk }, "+ Add a network"));
@@ -131,18 +151,31 @@ const side = h("nav.irc-side", { "aria-label": "Networks and channels" },
 /* --- the talk --- */
 
 const title = h("h2.irc-title", { tabindex: -1, dir: "auto" });
-const topic = h("p.irc-topic", { dir: "auto" });
+// All of it is seen while it has the focus: by a finger, a click or the Tab key.
+const topic = h("p.irc-topic", { dir: "auto", tabindex: 0 });
 const nobody = h("p.irc-empty", { hidden: true });
 const notice = h("p.irc-bar", { role: "status", hidden: true });
 const endButton = h("button.irc-end", { type: "button", hidden: true, onclick: toEnd }, "To the newest");
-const log = new IrcLog({ top: () => current && !find.isOpen && current.network.loadBefore(current), end: () => seen() });
-const field = h("textarea", { id: "irc-words", rows: 1, autocomplete: "off", enterkeyhint: "send", maxlength: 20000, oninput: grow, onkeydown: onKey });
+const log = new IrcLog({ top: () => current && !find.isOpen && current.network.loadBefore(current), end: () => {
+	seen();
+	if (current?.isPast && !find.isOpen)
+		current.network.loadAfter(current);
+}, move: later, name: (nick) => {
+	const { value } = field;
+
+	field.value = value.trim() ? `${value.trimEnd()} ${nick} ` : `${nick}: `;
+	grow();
+	field.focus();
+} });
+const field = h("textarea", { id: "irc-words", rows: 1, autocomplete: "off", enterkeyhint: "send", maxlength: 20000, oninput: write, onkeydown: onKey });
 const fieldLabel = h("label.hidden-words", { for: "irc-words" });
-const sendButton = h("button.irc-main-button", { type: "submit" }, "Send");
+// On a phone the keyboard stays where it is.
+const sendButton = h("button.irc-main-button", { type: "submit", onmousedown: (event) => event.preventDefault() }, "Send");
+const attachButton = sign("attach", "Files", null, { hidden: true });
 const composer = h("form.irc-composer", { onsubmit: (event) => {
 	event.preventDefault();
 	send();
-} }, fieldLabel, field, sendButton);
+} }, attachButton, fieldLabel, field, sendButton);
 const people = h("section.irc-people", { "aria-label": "Who is here", hidden: true });
 const peopleTitle = h("h2", {});
 const peopleList = h("ul", {});
@@ -154,6 +187,8 @@ const main = h("section.irc-main", { "aria-label": "What is said" }, h("header.i
 	notice, log.root, endButton, composer, nobody);
 const app = h("main.irc-app", { hidden: true, "data-view": "list" }, h("h1.hidden-words", {}, "Your channels"), side, main, people);
 
+composer.append(makeAttach({ field, zone: main, button: attachButton, written: grow,
+	of: () => ({ where: current?.network.filehost ?? "", login: { user: home?.user, password: home?.password } }) }));
 people.append(h("div.irc-people-top", {}, peopleTitle, sign("close", "Close", () => showPeople(false))), peopleList);
 
 // On a phone one of them is seen.
@@ -166,9 +201,15 @@ function view(name) {
 function show(talk) {
 	if (current)
 		current.draft = field.value;
-	if (current === talk && app.dataset.view === "talk")
+	if (current === talk && app.dataset.view === "talk") {
+		wanted = "";
 		return;
+	}
+	// On a phone they would stand before it.
+	wantsPeople &&= wide.matches;
 	current = talk;
+	wanted = "";
+	recalled = -1;
 	find.close();
 	view("talk");
 	log.open(talk);
@@ -176,8 +217,6 @@ function show(talk) {
 	grow();
 	history.replaceState(null, "", `#${encodeURIComponent(talk.network.name)}/${encodeURIComponent(talk.name)}`);
 	talk.network.load(talk);
-	if (!people.hidden)
-		talk.network.askNames(talk);
 	if (matchMedia("(pointer: fine)").matches)
 		field.focus();
 	else
@@ -191,6 +230,7 @@ async function toEnd() {
 		await current.network.showEnd(current);
 	}
 	log.toEnd();
+	later();
 }
 
 function partAsk() {
@@ -207,38 +247,63 @@ function partAsk() {
 
 /* --- people --- */
 
-function showPeople(yes) {
+const wide = matchMedia("(min-width: 52rem)");
+let wantsPeople = false;
+
+// They stand beside a channel only.
+function placePeople() {
+	const yes = wantsPeople && current?.kind === "channel";
+
 	people.hidden = !yes;
 	peopleButton.setAttribute("aria-expanded", String(yes));
 	app.toggleAttribute("data-people", yes);
-	if (yes) {
-		current?.network.askNames(current);
+}
+
+function showPeople(yes) {
+	wantsPeople = yes;
+	placePeople();
+	if (yes)
 		people.querySelector("button").focus();
-	} else {
+	else
 		peopleButton.focus();
-	}
 	draw();
 }
+
+wide.addEventListener("change", () => {
+	wantsPeople &&= wide.matches;
+	later();
+});
 
 function drawPeople() {
 	if (people.hidden)
 		return;
-	const members = [...current?.members?.values() ?? []].sort((a, b) => current.network.rank(a) - current.network.rank(b) || a.nick.localeCompare(b.nick));
+	const members = [...current.members?.values() ?? []].sort((a, b) => current.network.rank(a) - current.network.rank(b) || a.nick.localeCompare(b.nick));
 
-	setText(peopleTitle, current?.members ? `${members.length} here` : current?.kind === "channel" ? "Asking…" : "Nobody to list");
-	setChildren(peopleList, members.slice(0, 2000).map(({ nick, prefix }) => h("li", {}, h("button.irc-person", { type: "button", onclick: () => show(current.network.open(nick)) },
-		h("span.irc-prefix", { "aria-hidden": "true" }, prefix[0] ?? ""), h("bdi", { "data-colour": colourOf(nick) }, nick)))));
+	setText(peopleTitle, current.members ? `${members.length} here` : current.joined ? "Asking…" : "You are not there");
+	setChildren(peopleList, members.slice(0, 2000).map(({ nick, prefix, away }) => h("li", {}, h("button.irc-person", { type: "button", "data-away": away !== undefined, title: away ? `Away: ${away}` : null, onclick: () => show(current.network.open(nick)) },
+		h("span.irc-prefix", { "aria-hidden": "true" }, prefix[0] ?? ""), h("bdi", { "data-colour": colourOf(nick) }, nick), away === undefined ? null : label(" is away")))));
 }
 
 /* --- search --- */
+
+// Where the words stand that were looked for.
+function marked(text, sought) {
+	const parts = sought.split(/\s+/).filter(Boolean).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+
+	return parts.length ? text.split(new RegExp(`(${parts.join("|")})`, "giu")).map((piece, at) => at % 2 ? h("mark", {}, piece) : piece) : text;
+}
 
 const find = {
 	isOpen: false,
 	root: h("section.irc-find", { "aria-label": "Search", hidden: true }),
 	input: h("input", { id: "irc-find-text", type: "search", required: true, maxlength: 200, placeholder: "What was said" }),
-	where: h("select", { id: "irc-find-where" }, h("option", { value: "here" }, "Here"), h("option", { value: "all" }, "In all of this network")),
+	where: h("select", { id: "irc-find-where" }, h("option", { value: "here" }, "Here"), h("option", { value: "all" }, "In all of this network"), h("option", { value: "every" }, "Everywhere")),
 	say: h("p.quiet", { role: "status" }),
 	found: h("div.irc-found-list", {}),
+	more: h("button.irc-end", { type: "button", hidden: true, onclick: () => find.run(true) }, "Look further back"),
+	lines: [],
+	networks: [], // that were searched
+	faults: [],
 
 	toggle() {
 		if (this.isOpen) {
@@ -248,6 +313,9 @@ const find = {
 		}
 		this.isOpen = true;
 		this.root.hidden = false;
+		this.where.lastChild.hidden = this.where.lastChild.disabled = home.networks.size < 2;
+		if (this.where.value === "every" && home.networks.size < 2)
+			this.where.value = "all";
 		log.root.hidden = composer.hidden = endButton.hidden = true;
 		searchButton.setAttribute("aria-expanded", "true");
 		this.input.focus();
@@ -260,24 +328,59 @@ const find = {
 		searchButton.setAttribute("aria-expanded", "false");
 		setChildren(this.found);
 		setText(this.say, "");
+		this.networks = [];
+		this.faults = [];
+		this.more.hidden = true;
 		later();
 	},
 
-	async run() {
-		const { network } = current, talk = this.where.value === "here" && current.kind !== "server" ? current : null;
+	// isMore: further back than the last time.
+	async run(isMore = false) {
+		const before = isMore ? this.lines.length : 0;
 
-		setText(this.say, "Looking…");
-		setChildren(this.found);
-		try {
-			const lines = await network.search(this.input.value.trim(), talk);
-
-			setText(this.say, lines.length ? `${lines.length} found, the newest first.` : "Nothing like that was said.");
-			setChildren(this.found, lines.reverse().map((line) => h("button.irc-hit", { type: "button", onclick: () => this.go(network, line) },
-				h("span.irc-hit-where", {}, h("bdi", {}, line.where), " · ", new Date(line.at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })),
-				h("span.irc-hit-text", { dir: "auto" }, h("bdi.irc-nick", { "data-colour": colourOf(line.nick) }, line.nick), " ", plain(line.text)))));
-		} catch (fault) {
-			setText(this.say, fault.message);
+		if (!isMore) {
+			this.talk = this.where.value === "here" && current.kind !== "server" ? current : null;
+			this.isEvery = this.where.value === "every";
+			this.networks = this.isEvery ? [...home.networks.values()] : [current.network];
+			this.text = this.input.value.trim();
+			this.limit = 0;
+			this.lines = [];
 		}
+		this.limit += FOUND;
+		this.faults = [];
+		this.isBusy = this.more.hidden = true;
+		this.show();
+		const mine = this.turn = {}, { networks, limit } = this;
+		const answers = await Promise.allSettled(networks.map((network) => network.search(this.text, this.talk, limit)));
+
+		if (mine !== this.turn || !this.isOpen)
+			return;
+		const lists = answers.map((answer) => answer.value ?? []);
+
+		this.faults = answers.flatMap(({ reason }, i) => reason ? [this.isEvery ? `${networks[i].name}: ${reason.message}` : reason.message] : []);
+		// Further back than this a network has not looked that found as many as it may: what stands there is not all.
+		const from = Math.max(...lists.map((list) => list.length >= limit ? list[0].at : 0));
+
+		this.lines = lists.flat().filter((line) => line.at >= from).sort((a, b) => b.at - a.at);
+		this.more.hidden = !from || this.lines.length <= before || limit >= FOUND_MOST;
+		this.isBusy = false;
+		this.show();
+	},
+
+	show() {
+		setChildren(this.found, this.lines.map((line) => h("button.irc-hit", { type: "button", onclick: () => this.go(line.network, line) },
+			h("span.irc-hit-where", {}, this.isEvery ? [h("bdi", {}, line.network.name), " · "] : null, h("bdi", {}, line.where), " · ", new Date(line.at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })),
+			h("span.irc-hit-text", { dir: "auto" }, h("bdi.irc-nick", { "data-colour": colourOf(line.nick) }, line.nick), " ", marked(plain(line.text), this.text)))));
+		this.tell();
+	},
+
+	tell() {
+		if (!this.isOpen || !this.networks.length)
+			return;
+		const unlooked = this.networks.reduce((sum, network) => sum + network.unlooked, 0), count = this.lines.length;
+
+		setText(this.say, this.isBusy ? "Looking…" : [this.faults.map((fault) => `${fault} `).join(""), count ? `${count} found, the newest first.` : this.faults.length < this.networks.length ? "Nothing like that was said." : "",
+			unlooked ? ` ${unlooked.toLocaleString()} older lines were not looked at: say more letters, or search in one channel.` : ""].join(""));
 	},
 
 	async go(network, line) {
@@ -296,36 +399,26 @@ find.root.append(h("form.irc-find-form", { onsubmit: (event) => {
 	event.preventDefault();
 	find.run();
 } }, h("label.hidden-words", { for: "irc-find-text" }, "What was said"), find.input, h("label.hidden-words", { for: "irc-find-where" }, "Where"), find.where,
-h("button.irc-main-button", { type: "submit" }, "Search")), find.say, find.found);
+h("button.irc-main-button", { type: "submit" }, "Search")), find.say, find.found, find.more);
 main.insertBefore(find.root, log.root);
 
 /* --- writing --- */
 
-const orders = {
-	me: (talk, text) => talk.network.act(talk, text),
-	join: (talk, text) => show(talk.network.join(...text.split(" "))),
-	part: (talk) => talk.network.leave(talk),
-	msg: (talk, text) => {
-		const [name, ...rest] = text.split(" "), other = talk.network.open(name);
+const completion = new Completion();
+const orders = makeOrders({ show, people: () => showPeople(true), find: (text) => {
+	if (!current.network.maySearch)
+		return;
+	if (!find.isOpen)
+		find.toggle();
+	find.input.value = text;
+	find.run();
+} });
 
-		show(other);
-		if (rest.length)
-			other.network.say(other, rest.join(" "));
-	},
-	query: (talk, text) => orders.msg(talk, text),
-	nick: (talk, text) => talk.network.order(talk, "NICK", text),
-	topic: (talk, text) => talk.network.order(talk, "TOPIC", talk.name, ...(text ? [text] : [])),
-	kick: (talk, text) => talk.network.order(talk, "KICK", talk.name, text.split(" ")[0], text.split(" ").slice(1).join(" ") || "bye"),
-	invite: (talk, text) => talk.network.order(talk, "INVITE", text, talk.name),
-	mode: (talk, text) => talk.network.order(talk, "MODE", talk.name, ...text.split(" ").filter(Boolean)),
-	away: (talk, text) => talk.network.order(talk, "AWAY", ...(text ? [text] : [])),
-	whois: (talk, text) => {
-		talk.network.order(talk, "WHOIS", text);
-		show(talk.network.server);
-	},
-	raw: (talk, text) => talk.network.raw(text),
-	quote: (talk, text) => talk.network.raw(text),
-};
+// Who writes stays where he is, whatever was to be shown once it can be.
+function write() {
+	wanted = "";
+	grow();
+}
 
 function send() {
 	const text = field.value.trimEnd(), talk = current;
@@ -338,20 +431,21 @@ function send() {
 		return;
 	}
 	if (word && !orders[word.toLowerCase()]) {
-		say(`There is no /${word}. There are: ${Object.keys(orders).map((one) => `/${one}`).join(" ")}`, "bad");
+		say(`There is no /${word}. /help says what there is.`, "bad");
 		return;
 	}
-	talk.last = text;
+	talk.sent = [...talk.sent.filter((one) => one !== text), text].slice(-SENT);
+	recalled = -1;
 	talk.draft = field.value = "";
 	grow();
 	if (word)
-		orders[word.toLowerCase()](talk, (rest ?? "").trim());
+		obey(orders, word.toLowerCase(), talk, (rest ?? "").trim());
 	else if (talk.kind === "server")
-		talk.network.raw(text);
+		talk.network.raw(talk, text);
 	else
 		talk.network.say(talk, text.startsWith("//") ? text.slice(1) : text);
-	if (talk === current && !talk.isPast)
-		log.toEnd();
+	if (talk === current)
+		toEnd();
 }
 
 // As high as what is written, up to some rows.
@@ -361,32 +455,30 @@ function grow() {
 	field.style.height = field.value ? `${Math.min(field.scrollHeight + 2, 240)}px` : "";
 }
 
-// The nick that begins so, of those who are here and those who spoke.
-function complete() {
-	const at = field.selectionStart, before = field.value.slice(0, at), [begin] = /[^\s]*$/.exec(before);
-	const names = [...new Set([...current.lines.map((line) => line.nick).reverse(), ...[...current.members?.values() ?? []].map((member) => member.nick)])];
-	const nick = begin && names.find((name) => name && name.toLowerCase().startsWith(begin.toLowerCase()) && name !== current.network.nick);
-
-	if (!nick)
-		return false;
-	const whole = before.slice(0, at - begin.length) + nick + (before.length === begin.length ? ": " : " ");
-
-	field.value = whole + field.value.slice(at);
-	field.setSelectionRange(whole.length, whole.length);
-	return true;
-}
-
 function onKey(event) {
 	if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
 		event.preventDefault();
 		send();
-	} else if (event.key === "Tab" && !event.shiftKey && current && complete()) {
+	} else if (event.key === "Tab" && current && completion.take(field, current, orders, event.shiftKey ? -1 : 1)) {
 		event.preventDefault();
-	} else if (event.key === "ArrowUp" && !field.value && current?.last) {
+	} else if ((event.key === "ArrowUp" || event.key === "ArrowDown") && !event.altKey && !event.shiftKey && recall(event.key === "ArrowUp" ? 1 : -1)) {
 		event.preventDefault();
-		field.value = current.last;
-		grow();
 	}
+}
+
+// What was written here before, further and further back: where nothing is written, or what was called back is not changed.
+function recall(step) {
+	const sent = current?.sent ?? [], at = recalled + step;
+
+	if (recalled >= 0 && field.value !== sent.at(-1 - recalled))
+		recalled = -1;
+	if ((recalled < 0 && (field.value || step < 0)) || at >= sent.length)
+		return false;
+	recalled = at;
+	field.value = at < 0 ? "" : sent.at(-1 - at);
+	grow();
+	field.setSelectionRange(field.value.length, field.value.length);
+	return true;
 }
 
 // Alt and an arrow: the channel before or behind; with Shift the next that has something new.
@@ -411,40 +503,13 @@ document.addEventListener("keydown", (event) => {
 	}
 });
 
-/* --- being told --- */
-
-async function askNotify() {
-	if (!("Notification" in window)) {
-		say("This browser has no notifications.", "bad");
-		return;
-	}
-	const answer = await Notification.requestPermission();
-
-	say(answer === "granted" ? "You are told when somebody names you while you look elsewhere." : "This browser does not allow it.", answer === "granted" ? "good" : "bad");
-	later();
-}
-
-function news({ talk, line }) {
-	if (!document.hidden && document.hasFocus() && talk === current)
-		return;
-	if (!("Notification" in window) || Notification.permission !== "granted")
-		return;
-	try {
-		const note = new Notification(talk.kind === "channel" ? `${line.nick} in ${talk.name}` : line.nick, { body: plain(line.text).slice(0, 300), tag: talk.id, icon: "/icon.svg" });
-
-		note.onclick = () => {
-			window.focus();
-			show(talk);
-			note.close();
-		};
-	} catch { /* Phones want a service worker for it: the page is all that there is. */ }
-}
-
 /* --- all of it --- */
+
+const isSeen = () => current && !document.hidden && document.hasFocus() && app.dataset.view !== "list";
 
 // What stands on the screen is read.
 function seen() {
-	if (current && !document.hidden && document.hasFocus() && app.dataset.view !== "list" && !find.isOpen && log.isAtEnd)
+	if (isSeen() && !find.isOpen && log.isAtEnd)
 		current.network.read(current);
 }
 
@@ -462,19 +527,18 @@ function word(text) {
 
 // The talk that the address names, or, where there is room for it, the first.
 function choose() {
-	const networks = [...home.networks.values()];
+	const networks = [...home?.networks.values() ?? []];
 
 	if (wanted) {
 		const [network, name] = wanted.split("/").map(word);
-		const found = networks.find((one) => one.name === network), talk = found && (found.find(name) ?? (name === "*" ? found.server : null));
+		const found = networks.find((one) => one.name === network), talk = found && (found.find(name) ?? (name === "*" ? found.server : found.isUp && name && !found.isChannel(name) ? found.open(name) : null));
 
 		if (talk && (talk.kind !== "channel" || talk.joined)) {
-			wanted = "";
 			show(talk);
 			return;
 		}
 	}
-	if (!current && matchMedia("(min-width: 52rem)").matches) {
+	if (!current && wide.matches) {
 		const first = networks.flatMap((one) => one.list)[0];
 
 		if (first && !wanted)
@@ -487,21 +551,23 @@ function draw() {
 	timer = 0;
 	if (!home?.isIn)
 		return;
-	if (!current)
+	if (!current || wanted)
 		choose();
 	const networks = [...home.networks.values()];
 	const called = networks.flatMap((network) => network.list).reduce((sum, talk) => sum + talk.called, 0);
 
 	sections.show(networks, (network) => network.id);
-	notifyButton.hidden = !("Notification" in window) || Notification.permission !== "default";
 	for (const part of [title, topic, searchButton, peopleButton, partButton])
 		part.hidden = !current;
 	nobody.hidden = Boolean(current);
 	setText(nobody, networks.length ? "Choose a channel." : "You have no network yet. Add one: the bouncer connects to it and stays there.");
 	log.root.hidden = composer.hidden = !current || find.isOpen;
-	endButton.hidden = !current?.isPast || find.isOpen;
+	endButton.hidden = !current || find.isOpen || !(current.isPast || (!log.isDown && log.isScrolled));
+	setText(endButton, current?.unread && !current.isPast ? `To the newest: ${current.unread} unread` : "To the newest");
+	find.tell();
 	document.title = `${called ? `(${called}) ` : ""}${current ? `${current.kind === "server" ? current.network.name : current.name} – ` : ""}IRC`;
 	drawNotice();
+	placePeople();
 	drawPeople();
 	if (!current)
 		return;
@@ -512,10 +578,11 @@ function draw() {
 	}
 	topic.hidden = !current.topic;
 	searchButton.hidden = !current.network.maySearch;
+	attachButton.hidden = !current.network.filehost || current.kind === "server";
 	peopleButton.hidden = current.kind !== "channel";
 	partButton.hidden = current.kind === "server";
 	setText(fieldLabel, `Write to ${title.textContent}`);
-	field.placeholder = current.kind === "server" ? "A line as IRC has it, such as WHOIS nick" : `Write to ${current.name}`;
+	field.placeholder = current.kind === "server" ? "Such as WHOIS nick" : `Write to ${current.name} as ${current.network.nick}`;
 	if (!current.isLoaded)
 		current.network.load(current);
 	if (!people.hidden)
@@ -529,12 +596,18 @@ function drawNotice() {
 	const network = current?.network;
 	const text = home.down ? `Not connected: ${home.down} It is tried again.` : network?.down ? `Not connected: ${network.down} It is tried again.` :
 		network && network.state !== "connected" ? `${network.name} is ${network.state === "connecting" ? "being connected to" : "not connected"}${network.why ? `: ${network.why}` : "."}` :
-			current?.kind === "channel" && !current.joined ? "You are not in this channel." : "";
+			current?.kind === "channel" && !current.joined ? "You are not in this channel." :
+				network?.isAway ? "You are away on this network: /back ends that." : "";
 
 	setText(notice, text);
 	notice.hidden = !text;
 }
 
+// A keyboard on the screen that lies over the page takes its room (Safari; others make the window smaller).
+window.visualViewport?.addEventListener("resize", () => {
+	if (visualViewport.scale < 1.01)
+		document.body.style.height = visualViewport.height < innerHeight - 1 ? `${visualViewport.height}px` : "";
+});
 document.body.append(door, app);
 document.addEventListener("visibilitychange", later);
 window.addEventListener("focus", later);

@@ -1,10 +1,11 @@
 // IRC: who is known to the bouncer, with networks and clients, and orders to BouncerServ. Who is no
 // administrator sees himself.
 
-import { ask, say } from "./ask.js";
-import { can, get, post } from "./api.js";
+import { can, get } from "./api.js";
 import { h, setText } from "./dom.js";
-import { bytes, number, since } from "./format.js";
+import { number } from "./format.js";
+import { addNetwork, addPassword, addRule, clientTable, deviceTable, networkTable, order, passwordTable, pushTable, ruleTable } from "./irc-cards.js";
+import { looking } from "./look.js";
 import { me } from "./me.js";
 import { emptyNote, Table } from "./table.js";
 
@@ -14,94 +15,7 @@ const LOOK_MS = 2000;
 const FEW = 200; // of users, that are listed
 const ANSWERS_MAX = 60000; // letters that are kept on the page
 
-const states = { off: ["Off", "off"], waits: ["Waits", "stalled"], connects: ["Connects", "lingering"], registers: ["Logs in", "lingering"], up: ["Connected", "live"] };
-const seconds = (text) => text ? Date.parse(text) / 1000 : 0;
 const hash = (user) => `#/irc/${encodeURIComponent(user)}`;
-
-// A word of an order, whatever is in it.
-const quote = (word) => `"${word.replace(/["\\]/g, "\\$&")}"`;
-
-// Also his own orders go as himself: so they can be given before he is known.
-const order = (user, command) => user === me.user ? post("/irc/command", { command }) : post(`/irc/users/${encodeURIComponent(user)}/command`, { command });
-
-async function mustBeGood(user, command) {
-	const { good, lines } = await order(user, command);
-
-	if (!good)
-		throw new Error(lines.join(" ") || "It was refused.");
-	say(lines.join(" ") || "Done.");
-}
-
-function addNetwork(user, done) {
-	return ask({ title: "Add a network", button: "Add", text: `For ${user}.`, fields: [
-		{ name: "addr", label: "Address", required: true, placeholder: "irc.libera.chat", hint: "A name, with :PORT if it is another. irc+insecure:// before it: without TLS." },
-		{ name: "name", label: "Name", hint: "Empty: as the address." }, { name: "nick", label: "Nick", hint: "Empty: as everywhere." },
-		{ name: "pass", label: "The server's password", type: "password", autocomplete: "new-password" },
-	], submit: async (values) => {
-		await mustBeGood(user, `network create ${Object.entries(values).filter(([, value]) => value.trim()).map(([key, value]) => `-${key} ${quote(value.trim())}`).join(" ")}`);
-		await done();
-	} });
-}
-
-async function removeNetwork(user, network, done) {
-	await ask({ title: `Remove ${network.name}?`, danger: true, button: "Remove", text: "With all that was said there.", submit: () => mustBeGood(user, `network delete ${quote(network.name)}`) });
-	await done();
-}
-
-async function turn(user, network, done) {
-	await mustBeGood(user, `network update ${quote(network.name)} -enabled ${network.state === "off"}`).catch((fault) => say(fault.message, "bad"));
-	await done();
-}
-
-function networkTable(current, load) {
-	const button = (word, of, work) => h("button.quiet-button", { type: "button", onclick: () => work(current(), of(), load) }, word);
-
-	return new Table({ label: "Networks", empty: "No network.", columns: [
-		{ name: "Network", kind: "named", make: () => h("div.mount-words", null, h("span.mount-link", { dir: "auto" }), h("span.mount-name", { dir: "ltr" })), fill: (cell, one) => {
-			setText(cell.firstChild.firstChild, one.name);
-			setText(cell.firstChild.lastChild, one.host && !one.addr.includes(one.host) ? `${one.addr} (${one.host})` : one.addr);
-		} },
-		{ name: "State", kind: "wide", make: () => h("div.title-cell", null, h("span.state", null, h("span.state-dot", { "aria-hidden": "true" }), h("span.state-word")), h("span.title-artist", { dir: "auto" })), fill: (cell, one) => {
-			const [word, look] = states[one.state] ?? [one.state, "off"];
-			const [state, why] = cell.firstChild.children;
-
-			state.dataset.state = look;
-			setText(state.lastChild, word);
-			setText(why, one.state === "up" ? (one.tls ? "TLS" : "plain text") : one.why);
-		} },
-		{ name: "Nick", make: () => h("span", { dir: "auto" }), fill: (cell, one) => setText(cell.firstChild, [one.nick, one.account && `(${one.account})`].filter(Boolean).join(" ") || "–") },
-		{ name: "Lag", kind: "num", text: (one) => one.state === "up" ? `${number(one.lag_ms)}\u00a0ms` : "–" },
-		{ name: "For", kind: "num", text: (one) => since(seconds(one.since)) },
-		{ name: "Channels", kind: "num", text: (one) => number(one.channels) },
-		{ name: "Waits to go", kind: "num", text: (one) => number(one.queued) },
-		{ name: "Memory", kind: "num", text: (one) => bytes(one.ring_bytes) },
-		{ name: "Do", hideName: true, kind: "act-cell", make: (of) => h("div.acts", null, button("Turn off", of, turn), button("Remove", of, removeNetwork)), fill: (cell, one) => {
-			const [first, second] = cell.querySelectorAll("button");
-
-			setText(first, one.state === "off" ? "Turn on" : "Turn off");
-			first.setAttribute("aria-label", `${first.textContent} ${one.name}`);
-			second.setAttribute("aria-label", `Remove ${one.name}`);
-		} },
-	] });
-}
-
-const clientTable = () => new Table({ label: "Clients", empty: "No client is connected.", columns: [
-	{ name: "Client", make: () => h("span.mount-link", { dir: "auto" }), fill: (cell, one) => setText(cell.firstChild, one.client || "unnamed") },
-	{ name: "Network", make: () => h("span", { dir: "auto" }), fill: (cell, one) => setText(cell.firstChild, one.network === "*" ? "all" : one.network || "none") },
-	{ name: "Address", kind: "code", text: (one) => one.address },
-	{ name: "TLS", text: (one) => one.tls ? "yes" : "no" },
-	{ name: "For", kind: "num", text: (one) => since(seconds(one.since)) },
-	{ name: "Lines in", kind: "num", text: (one) => number(one.lines_in) },
-	{ name: "Lines out", kind: "num", text: (one) => number(one.lines_out) },
-	{ name: "Waits", kind: "num", text: (one) => bytes(one.waits_bytes) },
-] });
-
-const passwordTable = () => new Table({ label: "Passwords of programs", empty: "None: programs log in with the user's own.", columns: [
-	{ name: "Label", make: () => h("span.mount-link", { dir: "auto" }), fill: (cell, one) => setText(cell.firstChild, one.label) },
-	{ name: "Kind", text: (one) => one.kind },
-	{ name: "Made", text: (one) => one.created ? new Date(one.created).toLocaleDateString() : "–" },
-	{ name: "Used", text: (one) => one.used ? new Date(one.used).toLocaleDateString() : "never" },
-] });
 
 const userTable = (current) => new Table({ label: "Users", empty: "Nobody is known on IRC yet.", columns: [
 	{ name: "User", make: () => h("a.mount-link", { dir: "auto" }), fill: (cell, one) => {
@@ -132,7 +46,7 @@ function orderCard(current, load) {
 		}
 		send.disabled = false;
 		// A password is not kept on the screen.
-		answers.textContent = `${answers.textContent}> ${command.replace(/(-pass |set-(plain|scram) ).*/, "$1…")}\n${lines.join("\n")}\n`.slice(-ANSWERS_MAX);
+		answers.textContent = `${answers.textContent}> ${command.replace(/(-(pass|password|password-hash|sasl-password|key|proxy) |set-(plain|scram) ).*/, "$1…")}\n${lines.join("\n")}\n`.slice(-ANSWERS_MAX);
 		answers.scrollTop = answers.scrollHeight;
 		await load();
 	};
@@ -149,26 +63,19 @@ function orderCard(current, load) {
 }
 
 export function show(place, argument, { heading, tools }) {
+	const { load, end } = looking(draw, LOOK_MS);
 	const all = me.may("admin") && can("GET", "/irc/users");
 	const name = all && argument ? argument.slice(1) : me.user;
 	const current = () => name;
-	const users = userTable(current), networks = networkTable(current, load), clients = clientTable(), passwords = passwordTable();
+	const users = userTable(current), networks = networkTable(current, load), clients = clientTable(), devices = deviceTable();
+	const passwords = passwordTable(current, load), rules = ruleTable(current, load), pushes = pushTable(current, load);
 	const nobody = emptyNote("Not on IRC yet", `The bouncer does not know ${name} yet; a first order makes him known. It runs when irc.listen is set, such as 127.0.0.1:6667.`);
-	const card = (title, table) => h("section.card.flush", null, h("div.card-top", null, h("h2", null, title)), table.root);
-	const known = h("div.stack", { hidden: true }, card("Networks", networks), card("Clients", clients), card("Passwords of programs", passwords));
+	const may = can("POST", "/irc/command");
+	const card = (title, table, word, add) => h("section.card.flush", null, h("div.card-top", null, h("h2", null, title),
+		word && may ? h("button.quiet-button", { type: "button", onclick: () => add(name, load) }, word) : null), table.root);
+	const known = h("div.stack", { hidden: true }, card("Networks", networks), card("Connections", clients), card("Clients and their places", devices),
+		card("Passwords of programs", passwords, "Make a password", addPassword), card("What calls you", rules, "Add a rule", addRule), card("Browsers and phones that are called", pushes));
 	const sum = h("p.hint-text", { hidden: true });
-	let timer = 0;
-	let ended = false;
-
-	async function load() {
-		clearTimeout(timer);
-		if (document.visibilityState === "visible")
-			await draw().catch(() => {}); // Asked again soon.
-		clearTimeout(timer);
-		if (!ended)
-			timer = setTimeout(load, LOOK_MS);
-	}
-
 	async function mine() {
 		try {
 			return await get("/irc/me");
@@ -198,18 +105,18 @@ export function show(place, argument, { heading, tools }) {
 			return;
 		networks.show(one.networks, (network) => network.id);
 		clients.show(one.clients, (client) => client.id);
+		devices.show(one.devices, (device) => device.name);
 		passwords.show(one.passwords, (password) => password.label);
+		pushes.show(one.pushes, (push) => push.id);
+		rules.show(one.rules.map((rule, i) => ({ ...rule, number: i + 1 })), (rule) => JSON.stringify(rule));
 	}
 	nobody.hidden = true;
 	if (all)
 		setText(heading, `IRC · ${name}`);
-	if (can("POST", "/irc/command"))
+	if (may)
 		tools.append(h("button.primary", { type: "button", onclick: () => addNetwork(name, load) }, "Add a network"));
 	tools.append(h("a.more", { href: "/irc", target: "_blank", rel: "noopener" }, "Read and write"));
-	place.append(...[nobody, known, can("POST", "/irc/command") ? orderCard(current, load) : null, all ? card("Users", users) : null, sum].filter(Boolean));
+	place.append(...[nobody, known, may ? orderCard(current, load) : null, all ? card("Users", users) : null, sum].filter(Boolean));
 	load();
-	return () => {
-		ended = true;
-		clearTimeout(timer);
-	};
+	return end;
 }
