@@ -3,7 +3,7 @@
 //     choose ──▶ preview ──▶ on the air ──▶ stop          lost: goes on by itself, ever more slowly
 
 import { h, setText } from "./dom.js";
-import { Meter, Session, Trouble, kbits, roomHere, token } from "./rtc.js";
+import { Meter, Session, Trouble, kbits, roomHere, token, withToken } from "./rtc.js";
 
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 const qualities = {
@@ -17,6 +17,7 @@ let session = null;
 let onAir = false;
 let timer = 0;
 let tries = 0;
+let onlyOne = false; // the server carries no more sizes of a picture
 let meter = new Meter();
 const file = document.createElement("video");
 
@@ -30,6 +31,7 @@ const stats = h("p.send-stats.quiet", { "aria-live": "off" });
 const roomInput = h("input", { value: roomHere() || "main", maxlength: 128, required: true, autocomplete: "off", spellcheck: "false", dir: "auto" });
 const tokenInput = h("input", { type: "password", value: token("publish"), autocomplete: "off" });
 const codec = h("select", null, option("", "Whatever fits best"));
+const sizes = h("select", null, option("many", "Several"), option("one", "One"));
 const quality = h("select", null, Object.entries(qualities).map(([value, [text]]) => option(value, text)));
 const picker = h("input", { type: "file", accept: "video/*,audio/*", hidden: true, "aria-label": "File", onchange: () => picker.files[0] && take(fromFile) });
 const sources = [["Camera", fromCamera], ["Screen", fromScreen], ["File", null]].map(([name, open]) =>
@@ -41,7 +43,8 @@ const form = h("form.send-form", { onsubmit: (event) => {
 	onAir ? stop() : start();
 } }, h("fieldset.sources", null, h("legend", null, "What to send"), sources, picker),
 	field("Room", roomInput, "Who watches finds it under this name."), field("Token", tokenInput, "Needed when the server asks for one."),
-	field("Codec", codec), field("Quality", quality), go, link, stats);
+	field("Codec", codec), field("Quality", quality),
+	field("Picture sizes", sizes, "Several: who watches on a thin line gets a smaller one. One: for a thin line or a slow machine of your own."), go, link, stats);
 
 document.body.append(h("header.rtc-top", null, h("h1", null, "Send")),
 	h("main.rtc-main", null, h("div.rtc-stage", null, h("div.screen", null, video, state, badge), trouble), form));
@@ -56,6 +59,8 @@ function complain(error) {
 	trouble.replaceChildren();
 	if (error)
 		trouble.append(h("h2", null, error.head), h("p", null, error.text));
+	if (error?.way)
+		trouble.append(h("a.primary", { href: error.way[1], target: "_blank", rel: "noopener" }, error.way[0]));
 	if (error?.token)
 		tokenInput.focus();
 }
@@ -71,7 +76,7 @@ function draw() {
 	setText(go, onAir ? "Stop" : "Go on the air");
 	go.classList.toggle("danger", onAir);
 	go.disabled = !stream;
-	for (const one of [roomInput, tokenInput, codec])
+	for (const one of [roomInput, tokenInput, codec, sizes])
 		one.disabled = onAir;
 	link.hidden = !connected;
 	link.href = `/watch/${encodeURIComponent(room)}`;
@@ -199,21 +204,75 @@ function lost(error) {
 	draw();
 }
 
-async function connect() {
-	drop();
+// The sizes that a picture is sent in: its share of the size and of the bit rate.
+const LAYERS = [{ rid: "h", down: 1, share: 1 }, { rid: "m", down: 2, share: 0.3 }, { rid: "l", down: 4, share: 0.1 }];
+const SMALL = 480; // a smaller picture of such a one is of use to nobody
+
+function layersOf(track) {
+	const { width, height } = track.getSettings();
+	const side = Math.max(width || video.videoWidth || file.videoWidth, height || video.videoHeight || file.videoHeight);
+
+	// A picture of 480 is halved once, one of 960 twice.
+	return sizes.value === "one" || onlyOne ? 1 : side >= 2 * SMALL ? 3 : side >= SMALL ? 2 : 1;
+}
+
+const rateOf = (i) => Math.round(qualities[quality.value][3] * 1000 * LAYERS[i].share);
+
+function encodings(count) {
+	return LAYERS.slice(0, count).map(({ rid, down }, i) => count === 1 ? { maxBitrate: rateOf(0) } : { rid, scaleResolutionDownBy: down, maxBitrate: rateOf(i) });
+}
+
+// Whether the sizes are really offered, and first with a codec that knows how: of VP9 and AV1 browsers make one
+// stream of layers instead, which the server cannot part.
+async function offersSizes(pc) {
+	const { sdp } = await pc.createOffer();
+	const [, picture = ""] = sdp.split(/^m=video/m), [, first] = /^ \S+ \S+ (\d+)/.exec(picture) ?? [];
+
+	return /^a=simulcast:send /m.test(picture) && new RegExp(`^a=rtpmap:${first} (VP8|H264)/`, "mi").test(picture);
+}
+
+// count: of the picture's sizes.
+function offerOf(count) {
 	const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
-	const mine = session = new Session("whip", roomInput.value.trim(), tokenInput.value, () => mine === session && lost(null));
-	const [,,, kbit] = qualities[quality.value];
 
 	for (const track of stream.getTracks()) {
-		const transceiver = pc.addTransceiver(track, { direction: "sendonly", streams: [stream], ...(track.kind === "video" ? { sendEncodings: [{ maxBitrate: kbit * 1000 }] } : {}) });
+		const transceiver = pc.addTransceiver(track, { direction: "sendonly", streams: [stream], ...(track.kind === "video" ? { sendEncodings: encodings(count) } : {}) });
 
 		if (track.kind === "video")
 			prefer(transceiver);
 	}
+	return pc;
+}
+
+async function makeOffer() {
+	const [track] = stream.getVideoTracks(), count = track ? layersOf(track) : 1;
+
+	if (count > 1) {
+		let pc = null;
+
+		try {
+			pc = offerOf(count);
+			if (await offersSizes(pc))
+				return pc;
+		} catch { /* a browser that does not know it */ }
+		pc?.close();
+	}
+	return offerOf(1);
+}
+
+async function connect() {
+	drop();
+	const mine = session = new Session("whip", roomInput.value.trim(), tokenInput.value, () => mine === session && lost(null));
+
 	meter = new Meter();
 	draw();
 	try {
+		const pc = await makeOffer();
+
+		if (mine !== session) {
+			pc.close();
+			return;
+		}
 		await mine.open(pc);
 		if (mine !== session)
 			return;
@@ -221,14 +280,22 @@ async function connect() {
 		complain(null);
 		draw();
 	} catch (error) {
-		if (mine === session)
-			lost(error instanceof Trouble ? error : new Trouble("Something went wrong", String(error)));
+		if (mine !== session)
+			return;
+		// A server may carry fewer layers.
+		if (error.unfit && !onlyOne && /^a=simulcast/m.test(mine.offer)) {
+			onlyOne = true;
+			connect();
+			return;
+		}
+		lost(error instanceof Trouble ? error : new Trouble("Something went wrong", String(error)));
 	}
 }
 
 function start() {
 	token("publish", tokenInput.value);
 	onAir = true;
+	onlyOne = false;
 	tries = 0;
 	connect();
 }
@@ -248,9 +315,19 @@ quality.addEventListener("change", async () => {
 		return;
 	const parameters = sender.getParameters();
 
-	parameters.encodings[0].maxBitrate = qualities[quality.value][3] * 1000;
+	parameters.encodings.forEach((one, i) => { one.maxBitrate = rateOf(i); });
 	sender.setParameters(parameters);
 });
+// Who is recorded is told. Where only viewers with a token may see the list, who runs the server says it.
+async function askRecorded() {
+	const room = roomInput.value.trim();
+	const reply = await fetch("/getRoomList", { headers: withToken(tokenInput.value) }).catch(() => null);
+	const answer = reply?.ok ? await reply.json() : { recorded: [] };
+
+	setText(badge, answer.recorded.includes(room) ? "On the air, recorded" : "On the air");
+}
+
+setInterval(() => onAir && session?.pc?.connectionState === "connected" && askRecorded(), 3000);
 setInterval(async () => {
 	const pc = session?.pc;
 
@@ -258,7 +335,7 @@ setInterval(async () => {
 		return;
 	const now = await meter.read(pc);
 
-	setText(stats, [now.width ? `${now.width} × ${now.height} · ${Math.round(now.fps)} fps` : "", now.codec, kbits(now.bits),
+	setText(stats, [now.width ? `${now.width} × ${now.height} · ${Math.round(now.fps)} fps` : "", now.sizes > 1 ? `in ${now.sizes} sizes` : "", now.codec, kbits(now.bits),
 		now.fraction ? `${(100 * now.fraction).toFixed(1)} % lost` : "nothing lost",
 		now.limit === "cpu" ? "this machine is too slow for more" : now.limit === "bandwidth" ? "the line is too thin for more" : ""].filter(Boolean).join(" · "));
 	draw();

@@ -6,6 +6,7 @@
 // WebCodecs and worklets are only there on https and on this machine; missing() says what is not.
 
 const RATE = 48000;
+const OUTPUT_MS = 4000; // that the sound card may take to wake up
 const PIECE_US = 20000;
 const LOUD = 0.004;    // RMS of a voice that an open microphone is opened by: -48 dB
 const HANG_PIECES = 30; // so long it stays open
@@ -87,7 +88,15 @@ export class VoiceSound {
 	// To be called in the turn of a click, or browsers stay silent.
 	async start() {
 		this.context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
-		await this.context.resume();
+		// Where there is no loudspeaker Firefox waits for one, without a word.
+		const late = new Promise((_, reject) => setTimeout(reject, OUTPUT_MS, new Error("no loudspeaker or headphones were found. You can read and write; plug some in and come in again to hear and speak.")));
+
+		try {
+			await Promise.race([this.context.resume(), late]);
+		} catch (error) {
+			this.context.close();
+			throw error;
+		}
 		await this.context.audioWorklet.addModule("/ui/voice-worklet.js");
 	}
 

@@ -14,6 +14,10 @@ let session = null;
 let timer = 0;
 let tries = 0;
 let live = false;
+let moving = false; // what comes moves, a picture of the server's own too
+let air = null; // whether somebody is on the air; null: nothing was said
+let layers = []; // best first
+let viewers = null;
 let counted = { frames: 0, at: 0 };
 let meter = new Meter();
 
@@ -27,9 +31,11 @@ const none = h("p.quiet", { hidden: true }, "No room is on the air.");
 const muteButton = h("button.tool", { type: "button", "aria-pressed": "true", onclick: () => mute(!video.muted) }, "Mute");
 const statsButton = h("button.tool", { type: "button", "aria-pressed": "false", onclick: () => showStats(stats.hidden) }, "Statistics");
 const fullButton = h("button.tool", { type: "button", onclick: full }, "Full screen");
+const quality = h("select.tool", { "aria-label": "Quality", hidden: true, onchange: () => session?.choose(quality.value) });
 const title = h("h1", { dir: "auto" });
-const screen = h("div.screen", null, video, stats, state, sound);
-const rows = ["Picture", "Codec", "Rate", "Frames", "Lost", "Freezes", "Round trip", "Buffer"].map((name) => [name, h("dd")]);
+const badge = h("p.badge", { hidden: true }, "Recorded");
+const screen = h("div.screen", null, video, stats, state, badge, sound);
+const rows = ["Picture", "Codec", "Rate", "Frames", "Lost", "Freezes", "Round trip", "Buffer", "Viewers"].map((name) => [name, h("dd")]);
 const rooms = new Keyed(list, () => {
 	const button = h("button.room", { type: "button", dir: "auto", onclick: () => turnTo(button.dataset.room) });
 
@@ -40,12 +46,53 @@ const rooms = new Keyed(list, () => {
 	} };
 });
 let names = [];
+let recorded = [];
 
 stats.append(...rows.map(([name, value]) => h("div", null, h("dt", null, name), value)));
 video.muted = true;
 document.body.append(
-	h("header.rtc-top", null, title, h("div.tools", null, muteButton, statsButton, fullButton)),
+	h("header.rtc-top", null, title, h("div.tools", null, muteButton, statsButton, fullButton, quality)),
 	h("main.rtc-main", null, h("div.rtc-stage", null, screen, trouble), h("nav.rtc-side", { "aria-label": "Rooms" }, h("h2", null, "On the air"), list, none)));
+
+const onAir = () => air ?? names.includes(room);
+
+function stateText() {
+	if (!room)
+		return "Choose a room.";
+	if (live || !trouble.hidden)
+		return "";
+	if (session?.pc?.connectionState !== "connected")
+		return "Connecting …";
+	return onAir() ? "Waiting for the picture …" : "Not on the air now.";
+}
+
+const LAYER_NAMES = { 2: ["High", "Low"], 3: ["High", "Middle", "Low"] };
+
+// Layers that the publisher has no bandwidth or time for do not move, and are no choice.
+function drawLayers() {
+	const chosen = quality.value;
+	const list = layers.filter((one) => one.bitrate > 0 || one.rid === chosen);
+	const names = LAYER_NAMES[list.length] ?? list.map((one, i) => `Layer ${i + 1}`);
+
+	quality.hidden = list.length < 2;
+	quality.replaceChildren(h("option", { value: "" }, "Automatic"),
+		...list.map((one, i) => h("option", { value: one.rid }, one.bitrate ? `${names[i]} · ${kbits(one.bitrate)}` : names[i])));
+	quality.value = chosen;
+	if (quality.selectedIndex < 0)
+		quality.value = "";
+}
+
+function hear(name, data) {
+	if (name === "viewercount")
+		viewers = data.viewercount;
+	else if (name !== "layers")
+		air = name === "active";
+	else {
+		layers = Object.values(data).flat().sort((a, b) => b.bitrate - a.bitrate);
+		drawLayers();
+	}
+	draw();
+}
 
 function draw() {
 	setText(title, room || "Watch");
@@ -54,9 +101,12 @@ function draw() {
 	muteButton.setAttribute("aria-pressed", String(video.muted));
 	sound.hidden = !live || !video.muted || !video.srcObject?.getAudioTracks().length;
 	none.hidden = names.length > 0;
+	badge.hidden = !recorded.includes(room);
 	rooms.show(names.map((name) => ({ name })), (one) => one.name);
-	setText(state, !room ? "Choose a room." : live || !trouble.hidden ? "" : session?.pc?.connectionState === "connected" ? "Waiting for the picture …" : "Connecting …");
+	setText(state, stateText());
 	state.hidden = !state.textContent;
+	// What the server shows meanwhile is not covered.
+	state.classList.toggle("aside", moving && !live);
 }
 
 function mute(on) {
@@ -102,7 +152,11 @@ function drop() {
 	clearTimeout(timer);
 	session?.close();
 	session = null;
-	live = false;
+	live = moving = false;
+	air = viewers = null;
+	layers = [];
+	quality.value = "";
+	drawLayers();
 }
 
 function lost(error) {
@@ -136,6 +190,7 @@ async function connect() {
 		video.srcObject = media;
 		video.play().catch(() => {});
 		draw();
+		mine.listen(["active", "inactive", "layers", "viewercount"], (...what) => mine === session && hear(...what));
 	} catch (error) {
 		if (mine === session)
 			lost(error instanceof Trouble ? error : new Trouble("Something went wrong", String(error)));
@@ -147,6 +202,10 @@ async function turnTo(name) {
 	const known = session?.pc?.connectionState === "connected";
 
 	room = name;
+	if (quality.value) {
+		quality.value = "";
+		session?.choose("");
+	}
 	history.replaceState(null, "", `/watch/${encodeURIComponent(name)}${location.hash}`);
 	draw();
 	if (known) {
@@ -168,9 +227,10 @@ async function measure() {
 	if (now.frames !== counted.frames)
 		counted = { frames: now.frames, at: performance.now() };
 	// While nobody sends, the server shows a picture of its own.
-	live = names.includes(room) && now.frames > 0 && performance.now() - counted.at < 2500;
+	moving = now.frames > 0 && performance.now() - counted.at < 2500;
+	live = moving && onAir();
 	[`${now.width ?? 0} × ${now.height ?? 0} · ${Math.round(now.fps ?? 0)} fps`, now.codec, kbits(now.bits), now.frames ?? 0, `${now.lost} of ${now.packets + now.lost}`,
-		now.freezes ?? 0, now.rtt ? `${Math.round(1000 * now.rtt)} ms` : "", `${Math.round(1000 * (now.delay ?? 0))} ms`]
+		now.freezes ?? 0, now.rtt ? `${Math.round(1000 * now.rtt)} ms` : "", `${Math.round(1000 * (now.delay ?? 0))} ms`, viewers ?? ""]
 		.forEach((text, i) => setText(rows[i][1], String(text)));
 	draw();
 }
@@ -191,6 +251,7 @@ async function look() {
 
 			({ serial } = answer);
 			names = [...new Set(answer.rooms)].sort();
+			recorded = answer.recorded;
 			wait = 100;
 			if (!room && names.length)
 				turnTo(names[0]);
