@@ -11,17 +11,28 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 export const PASSWORD = "hand on the desk";
 const SOURCE = "source-of-sound";
 
-export function freePort() {
-	return new Promise((resolve) => {
-		const server = createServer().listen(0, "127.0.0.1", () => {
-			const { port } = server.address();
+// Each test process takes ports of its own, below those that the kernel gives to outgoing connections: what is free
+// now is free a moment later too. For TCP and UDP.
+const FIRST = 10000 + process.pid % 400 * 20;
+let taken = 0;
 
-			server.close(() => resolve(port));
-		});
+function isFree(port) {
+	return new Promise((resolve) => {
+		const server = createServer().once("error", () => resolve(false)).listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
 	});
 }
 
-export async function until(condition, what, seconds = 20) {
+export async function freePort() {
+	for (let tries = 0; tries < 20; tries++) {
+		const port = FIRST + taken++ % 20;
+
+		if (await isFree(port))
+			return port;
+	}
+	throw new Error("no free port");
+}
+
+export async function until(condition, what, seconds = 120) {
 	const end = Date.now() + seconds * 1000;
 
 	for (;;) {
@@ -53,6 +64,9 @@ export class Studio {
 
 		child.said = "";
 		child.stderr.on("data", (text) => { child.said += text; });
+		// Once all that it said is here.
+		child.ended = false;
+		child.on("close", () => { child.ended = true; });
 		this.#children.push(child);
 		return child;
 	}
@@ -101,7 +115,7 @@ export class Studio {
 	}
 
 	async encode(name) {
-		const encoder = this.#start("clients/ringmain-encoder", ["--url", `http://source:${SOURCE}@127.0.0.1:${this.port}${name}`, "--seconds", 600]);
+		const encoder = this.#start("clients/ringmain-encoder", ["--url", `http://source:${SOURCE}@127.0.0.1:${this.port}${name}`, "--seconds", 36000]);
 
 		await until(async () => (await this.mount(name))?.state === "live", `${name} on the air: ${encoder.said}`);
 		return encoder;

@@ -20,9 +20,9 @@ function countRequests() {
 	};
 }
 
-// Options of the browser's context, and: login, user, password.
+// Options of the browser's context, and: login, user, password; before(page): what is done before it asks for anything.
 export async function visit(browser, url, path, options = {}) {
-	const { login = true, user = "admin", password = PASSWORD, ...rest } = options;
+	const { login = true, user = "admin", password = PASSWORD, before, ...rest } = options;
 	const context = await browser.newContext({ viewport: sizes.desk, reducedMotion: "reduce", ...rest });
 
 	await context.addInitScript(countRequests);
@@ -39,6 +39,7 @@ export async function visit(browser, url, path, options = {}) {
 			page.complaints.push(`${message.text()} ${message.location().url}`);
 	});
 	page.on("pageerror", (error) => page.complaints.push(String(error)));
+	await before?.(page);
 	await page.goto(`${url}${path}`);
 	return page;
 }
