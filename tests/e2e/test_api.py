@@ -56,7 +56,7 @@ class Api:
         """The row of the document that a path belongs to; a mount may have slashes."""
         best = None
         for name, pattern, said in documented():
-            form = re.escape(pattern).replace(r"\{mount\}", "(.+)").replace(r"\{network\}", "(.+)")
+            form = re.escape(pattern).replace(r"\{mount\}", "(.+)").replace(r"\{network\}", "(.+)").replace(r"\{file\}", "(.+)")
             form = re.sub(r"\\\{\w+\\\}", "([^/]+)", form)
             if name == method and re.fullmatch(form, path):
                 if best is None or len(pattern) > len(best[0]):
@@ -115,8 +115,7 @@ def listen(server, mount, agent="VLC/3.0.20", address=None):
     return connection
 
 
-def ended(connection, seconds=10):
-    connection.settimeout(seconds)
+def ended(connection):
     while connection.recv(65536):
         pass
     return True
@@ -480,8 +479,10 @@ def test_slots_of_the_frame_cache(serve, monkeypatch):
         Api.elsewhere |= api.called
 
 
-def test_rooms_of_live_video(serve):
-    server = serve({"sfu.udp": "127.0.0.1:0", "sfu.publish_token": "token"})
+def test_rooms_of_live_video(serve, tmp_path):
+    server = serve({"sfu.udp": "127.0.0.1:0", "sfu.publish_token": "token", "sfu.record_directory": str(tmp_path), "rtp.wall.room": "wall",
+                    "rtp.wall.send": "127.0.0.1:9", "rtp.wall.video": "VP8/96", "rtp.wall.start": "order",
+                    "sfu.connect_timeout": "10m"})
     api = Api(server)
 
     def offer(path, name):
@@ -498,14 +499,31 @@ def test_rooms_of_live_video(serve):
     assert {s["id"] for s in api("GET", "/sfu/sessions").json["sessions"]} == {publisher, viewer}
     assert api("GET", f"/sfu/sessions/{publisher}").json["role"] == "publisher"
     assert api("POST", f"/sfu/sessions/{viewer}/layer", {"layer": "m"}).status == 204
+    refused = api("POST", f"/sfu/sessions/{viewer}/layer", {"layer": "zz"})
+    assert refused.status == 422 and "no layer of that rid is published" in refused.body.decode()
+    assert api("POST", f"/sfu/sessions/{viewer}/layer", {"layer": ""}).status == 204
     assert api("POST", f"/sfu/sessions/{publisher}/layer", {"layer": "m"}).status == 404
     assert api("POST", f"/sfu/sessions/{viewer}/switch", {"room": "b"}).status == 204
     await_true(lambda: api("GET", f"/sfu/sessions/{viewer}").json["room"] == "b", 10)
     assert api("POST", f"/sfu/sessions/{viewer}/switch", {"room": ""}).status == 400
+    refused = api("POST", "/sfu/rooms/a/recording", {"foo": 1})
+    assert refused.status == 400 and "foo" in refused.body.decode()
+    assert api("POST", "/sfu/rooms/a/recording", {}).json["state"] == "recording"
+    assert api("POST", "/sfu/rooms/a/recording").status == 409
+    assert [one["room"] for one in api("GET", "/sfu/recordings").json["recordings"]] == ["a"]
+    assert api("DELETE", "/sfu/rooms/a/recording").status == 204
+    await_true(lambda: api("GET", "/sfu/recordings").json["recordings"] == [], 10)
+    assert api("DELETE", "/sfu/rooms/a/recording").status == 404
     for session in (viewer, publisher):
         assert api("DELETE", f"/sfu/sessions/{session}").status == 204
     await_true(lambda: api("GET", "/sfu/rooms").json["rooms"] == [], 10)
     assert api("DELETE", f"/sfu/sessions/{viewer}").status == 404
+    assert api("POST", "/sfu/rtp/wall/start").status == 204
+    assert api("GET", "/sfu/rtp").json["ways"][0]["state"] == "running"
+    assert api("GET", "/sfu/rtp/nobody/sdp").status == 404
+    described = server.get("/api/v1/sfu/rtp/wall/sdp", auth=ADMIN)
+    assert described.headers["Content-Type"] == "application/sdp" and "m=video 9 RTP/AVPF 96" in described.text
+    assert api("POST", "/sfu/rtp/wall/stop").status == 204
     Api.elsewhere |= api.called
 
 
@@ -719,6 +737,76 @@ def test_voice_rooms_are_recorded(serve, tmp_path):
     Api.elsewhere |= api.called
 
 
+def test_recordings_of_all_families_are_listed_fetched_and_deleted(serve, tmp_path):
+    """And nothing else is that lies in their directories, or beside them."""
+    sfu, spoken, dumps = (tmp_path / name for name in ("sf[u]", "voice", "dumps"))
+    for folder in (sfu, spoken, dumps):
+        folder.mkdir()
+    server = ringmain_voice(serve, {"sfu.udp": "127.0.0.1:0", "sfu.record_directory": sfu, "voice.record_directory": spoken,
+                                    "mount./live.dump": f"{dumps}/{{mount}}-%Y%m%d.{{ext}}", "mount./more.dump": f"{dumps}/{{mount}}-%Y%m%d.{{ext}}",
+                                    "mount./live2.dump": f"{dumps}/li{{mount}}-%Y%m%d.{{ext}}",
+                                    "mount./talk.dump": f"{spoken}/{{mount}}-%Y%m%d-%H%M%S/{{mount}}.opus"}).server
+    api = Api(server)
+    assert api("GET", "/recordings").json == {"more": 0, "recordings": []}
+    assert api("POST", "/voice/channels/0/recording").status == 201
+    folder, = spoken.iterdir()
+    film = bytes(range(256)) * 300
+    kept = {sfu / "a%2Db-20260102-030405.mkv": film, sfu / "a%2Db-20260102-030405-2.mkv": b"", folder / "Anna-7.opus": b"sound",
+            dumps / "live-20260102.mp3": b"dump"}
+    others = [sfu / "notes.txt", sfu / "best.mkv", sfu / ".hidden-20260102-030405.mkv", tmp_path / "out-20260102-030405.mkv",
+              spoken / "Anna-7.opus", dumps / "live.mp3", folder / "Anna-7.txt"]
+    for path in (*kept, *others):
+        path.write_bytes(kept.get(path, b"secret"))
+    (sfu / "link-20260102-030405.mkv").symlink_to("notes.txt")
+    (sfu / "dir-20260102-030405.mkv").mkdir()
+    away = tmp_path / "Away-20260102-030405"
+    away.mkdir()
+    (away / "Anna-7.opus").write_bytes(b"secret")
+    others.append(away / "Anna-7.opus")
+    (spoken / away.name).symlink_to(away)
+    found = {one["name"]: one for one in api("GET", "/recordings").json["recordings"]}
+    talk = f"voice/{folder.name}/Anna-7.opus"
+    dumped = talk.replace("voice", "radio")  # a dump might be called so
+    assert {(name, one["of"], one["bytes"], one["open"]) for name, one in found.items()} == {
+        ("sfu/a%2Db-20260102-030405.mkv", "a-b", len(film), False), ("sfu/a%2Db-20260102-030405-2.mkv", "a-b", 0, False),
+        (talk, folder.name.split("-")[0], 5, True), (dumped, "", 5, True), ("radio/live-20260102.mp3", "", 4, False)}
+    assert {one["name"] for one in api("GET", "/recordings?family=sfu&of=a-b").json["recordings"]} == {name for name in found if "a%2D" in name}
+    assert api("GET", "/recordings?of=b").json["recordings"] == []
+
+    def fetch(name, headers=None, auth=ADMIN, **options):
+        return server.get("/api/v1/recordings/" + urllib.parse.quote(name), headers, auth, **options)
+    whole = fetch("sfu/a%2Db-20260102-030405.mkv")
+    assert whole.body == film and whole.headers["Content-Type"] == "video/x-matroska" and whole.headers["Cache-Control"] == "no-store"
+    assert "Access-Control-Allow-Origin" not in whole.headers
+    part = fetch("sfu/a%2Db-20260102-030405.mkv", {"Range": "bytes=1000-1999"})
+    assert part.status == 206 and part.body == film[1000:2000] and part.headers["Content-Range"] == f"bytes 1000-1999/{len(film)}"
+    assert fetch("sfu/a%2Db-20260102-030405.mkv", method="HEAD").headers["Content-Length"] == str(len(film))
+    assert fetch(talk).body == b"sound" and fetch("radio/live-20260102.mp3").body == b"dump"
+    assert fetch("radio/live-20260102.mp3", auth=None).status == 401 and fetch("radio/live-20260102.mp3", auth=None, method="DELETE").status == 401
+    ways = ["sfu/notes.txt", "sfu/best.mkv", "sfu/.hidden-20260102-030405.mkv", "sfu/link-20260102-030405.mkv", "sfu/dir-20260102-030405.mkv",
+            "sfu/../out-20260102-030405.mkv", "sfu/x/../../out-20260102-030405.mkv", "sfu//../out-20260102-030405.mkv", "voice/Anna-7.opus",
+            f"voice/{away.name}/Anna-7.opus", f"voice/{folder.name}/Anna-7.txt", f"voice/{folder.name}/../../sf[u]/a%2Db-20260102-030405.mkv", "radio/live.mp3", "radio/../dumps/live.mp3",
+            f"sfu/{sfu}/a%2Db-20260102-030405.mkv", "sfu/", "sfu", "nobody/x", "sfu/" + "x" * 300, "sfu/*-20260102-030405.mkv"]
+    for way in ways:
+        for form in (urllib.parse.quote(way), urllib.parse.quote(way, safe="").replace(".", "%2E")):
+            for method in ("GET", "DELETE"):
+                assert server.get("/api/v1/recordings/" + form, auth=ADMIN, method=method).status in (400, 404, 405), (method, way)
+    assert all(path.read_bytes() == b"secret" for path in others)
+    for name in (talk, dumped):
+        assert api("DELETE", "/recordings/" + name).json["error"]["code"] == "is_open"
+    assert [one["open"] for one in api("GET", "/recordings?family=radio").json["recordings"] if one["name"] == dumped] == [True]
+    assert len(api("GET", "/recordings?family=radio").json["recordings"]) == 2
+    assert api("DELETE", "/voice/channels/0/recording").status == 204
+    (folder / "Anna-7.txt").unlink()
+    for name in found.keys() - {dumped}:
+        assert server.get("/api/v1/recordings/" + urllib.parse.quote(name), auth=ADMIN, method="DELETE").status == 204, name
+    api.called |= {("GET", "/api/v1/recordings/{file}")}
+    assert not any(path.exists() for path in kept) and not folder.exists()
+    assert api("DELETE", "/recordings/radio/live-20260102.mp3").status == 404
+    assert api("GET", "/recordings").json["recordings"] == []
+    Api.elsewhere |= api.called
+
+
 def test_voice_rooms_are_seen_and_ordered(serve):
     voice = ringmain_voice(serve)
     api = Api(voice.server)
@@ -769,7 +857,10 @@ def test_irc_users_and_their_orders(serve):
     assert api("GET", "/irc/users/admin").json["networks"] == []
     assert api("GET", "/irc/users/nobody").status == 404
     assert [u["name"] for u in api("GET", "/irc/users").json["users"]] == ["admin"]
-    assert api("GET", "/irc/search?text=nothing").json == {"lines": []}
+    for empty in ("/irc/search?text=", "/irc/search?q=x"):
+        refused = api("GET", empty)
+        assert refused.status == 400 and "expected text" in refused.body.decode()
+    assert api("GET", "/irc/search?text=nothing").json == {"lines": [], "behind": 0}
     assert api("GET", "/irc/export").json["next"] is None
     Api.elsewhere |= api.called
 

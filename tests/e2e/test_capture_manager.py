@@ -12,10 +12,10 @@ import time
 import pytest
 
 from slot_reader import (CAPTURE_MANAGER, NET_INGEST, Slot, ffmpeg, flashes_and_beeps_of, frame_hashes, last_line,
-                         make_flashes, slots, terminate)
-from stage import CLIENTS, await_true, run
+                         make_flashes, terminate)
+from stage import CLIENTS, PATIENCE, await_true, run
 
-__all__ = ["slots"]
+pytestmark = pytest.mark.real_time("writers of a slot wait for nobody")
 HERE = pathlib.Path(__file__).resolve().parent
 ENCODE = "ffmpeg -nostdin -v error -y {input} "
 KEEP = ENCODE + "-fps_mode passthrough -c:v ffv1 ?-c:a ?pcm_s32le -f matroska {out}/{name}-{run}.mkv"
@@ -83,7 +83,8 @@ def test_three_feeds_agree_on_flash_and_beep(crew, slots, out, tmp_path):
     clip = make_flashes(tmp_path / "flashes.mkv")
     process = manager(crew, out, "--once")
     await_waiting(out, 3)
-    source = crew.start([NET_INGEST, "--api", "none", "s", clip], "net_ingest")
+    # All of it is in the ring, however late one of them is.
+    source = crew.start([NET_INGEST, "--api", "none", "--depth", 200, "s", clip], "net_ingest")
     assert source.wait(60) == 0, source.said()
     assert process.wait(60) == 0, process.said()
     feeds = {feed["name"]: feed for feed in json.loads(last_line(process))["feeds"]}
@@ -210,11 +211,11 @@ def test_a_writer_that_dies_is_waited_for_and_one_of_another_shape_begins_a_new_
 def test_readers_are_known_by_the_names_of_their_feeds(crew, slots, out):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind(str(slots / ".readers"))
-        server.settimeout(20)
+        server.settimeout(PATIENCE)
         process = manager(crew, out, *only(f"first={KEEP}", f"second={KEEP}"))
         await_waiting(out, 2)
         card(crew)
-        names, end = {b"first\0", b"second\0"}, time.monotonic() + 20
+        names, end = {b"first\0", b"second\0"}, time.monotonic() + PATIENCE
         said = b""
         while not all(name in said for name in names):
             assert time.monotonic() < end, said
@@ -247,7 +248,7 @@ def test_told_to_end_it_leaves_whole_files(crew, slots, out):
     feeds = await_feeds(out, lambda feeds: all(feed["frames"] > 20 for feed in feeds.values()))
     begun = time.monotonic()
     assert terminate(process) == 0, process.said()
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 50
     frames = json.loads(last_line(process))["feeds"][0]["frames"]
     assert abs(count_frames(out / "a-1.mkv") - frames) <= 1
     assert feeds["a"]["pid"] and not pathlib.Path(f"/proc/{feeds['a']['pid']}").exists()

@@ -61,7 +61,7 @@ def test_service_writer_and_readers_have_a_tmpfs_in_common_and_nothing_else(pod,
 
     def ask(method, path, body=None):
         done = subprocess.run(["curl", "-s", "--unix-socket", door, "-X", method, f"http://framecache:7435{path}",
-                               *(["-d", json.dumps(body)] if body else [])], capture_output=True, timeout=20, check=True)
+                               *(["-d", json.dumps(body)] if body else [])], capture_output=True, timeout=60, check=True)
         return json.loads(done.stdout)
 
     # The tmpfs is as large as the volume says: what does not fit is not promised.

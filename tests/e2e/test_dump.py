@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 
 import pytest
 
@@ -34,10 +33,10 @@ def test_every_frame_is_in_the_files_and_each_begins_with_one(tmp_path):
 
 
 def test_it_goes_on_in_the_same_file_when_the_encoder_comes_back(tmp_path):
-    with Server({"mount./live.dump": tmp_path / "%s.{ext}", "radio.linger": "10s"}) as server:
+    with Server({"mount./live.dump": tmp_path / "%s.{ext}", "radio.linger": "2m"}) as server:
         with Encoder(server, stream_id=1):
             server.await_log("dump opened")
-            time.sleep(1)
+            await_("it is written", lambda: any(map(len, dumped(tmp_path))))
         with Encoder(server, stream_id=2), Listener(server) as listener:
             listener.await_stream(2)
         assert len(os.listdir(tmp_path)) == 1

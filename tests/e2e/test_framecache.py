@@ -7,24 +7,18 @@ import pathlib
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 
 import pytest
 
+from stage import PATIENCE, await_true
+
 CLIENTS = pathlib.Path(os.environ.get("RINGMAIN_CLIENTS",
                                       pathlib.Path(__file__).resolve().parents[2] / "build" / "clients"))
 FRAMECAT, FRAMETEST = CLIENTS / "framecat", CLIENTS / "frametest"
+pytestmark = pytest.mark.real_time("a ring holds two seconds, or less")
 PIXELS = {"uyvy422": ("uyvy422", "yuv422p"), "v210": ("v210", "yuv422p10le"), "nv12": ("nv12", "yuv420p"),
           "p010": ("p010le", "yuv420p10le"), "rgba": ("rgba", "yuv444p")}
-
-
-@pytest.fixture
-def slots(monkeypatch):
-    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="fc-e2e-", dir=shared) as directory:
-        monkeypatch.setenv("FC_DIR", directory)
-        yield pathlib.Path(directory)
 
 
 def run(*command, **options):
@@ -137,16 +131,20 @@ def test_lost_frames_are_repeated_so_that_the_count_stays(slots, tmp_path):
 
 
 def await_size(path, size):
-    end = time.monotonic() + 30
-    while path.stat().st_size < size:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    await_true(lambda: path.stat().st_size >= size, 30)
+
+
+def await_reading(reader, path):
+    """It has the slot open, and some frames have come since."""
+    await_true(lambda: str(path) in pathlib.Path(f"/proc/{reader.pid}/maps").read_text(), 20)
+    cursor = word(path.read_bytes(), 40, 8)
+    await_true(lambda: word(path.read_bytes(), 40, 8) > cursor + 20, 20)
 
 
 def test_a_killed_writer_is_waited_for_and_followed(slots):
     first = start(FRAMETEST, "--size", "128x64", "s")
     reader = start(FRAMETEST, "--check", "s")
-    time.sleep(0.5)
+    await_reading(reader, slots / "s")
     first.kill()
     first.wait()
     code, said = frametest("--open", "--start", 1000, "--frames", 60, "s")
@@ -186,5 +184,5 @@ def test_a_picture_comes_through_ffmpeg(slots):
     assert made.returncode == 0, made.stderr
     lines = [line for line in made.stdout.decode().splitlines() if line and line[0] != "#"]
     assert len(lines) == 60 and len({line.split(",")[-1] for line in lines}) == 60
-    assert cat.wait(timeout=30) == 0
+    assert cat.wait(timeout=PATIENCE) == 0
     assert report(writer)["written"] == 119

@@ -90,7 +90,8 @@ def test_a_refused_reload_names_the_fault_in_the_log():
 
 def test_a_reload_invents_no_other_passwords_where_none_can_be_kept():
     with Server(passwords=False, data="/proc/ringmain") as server:
-        password = re.search(r"Admin: +user admin, password (\S+)", server.out()).group(1)
+        password = await_("it says the password it invented",
+                          lambda: re.search(r"Admin: +user admin, password (\S+)", server.out())).group(1)
         for i in range(1, 3):
             server.process.send_signal(signal.SIGHUP)
             server.await_log("core reloaded", i)

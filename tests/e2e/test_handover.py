@@ -62,7 +62,7 @@ def test_slow_listeners_lose_whole_frames_and_nothing_else(how):
 def test_nobody_hears_it_over_tls(tmp_path, how):
     """The keys and counts of both versions are in tables too: no new handshake, no byte wrong."""
     pair = certificate(tmp_path, "server")
-    with Kept({"radio.turn": "50ms", "radio.icy_interval": 3000, "tls.certificate": pair[0],
+    with Kept({"radio.turn": "50ms", "radio.icy_interval": 3000, "tls.handshake_timeout": "2m", "tls.certificate": pair[0],
                "tls.key": pair[1]}) as server:
         encoder = Encoder(server, title_every=0.7)
         swarms = [swarm_tls(server, listeners=60, icy=0.5, check=True, seconds=600, **version)
@@ -109,7 +109,7 @@ def test_nobody_who_just_knocks_is_turned_away():
 
 
 def test_a_half_read_request_moves_and_is_answered():
-    with Kept() as server:
+    with Kept({"http.header_timeout": "5m", "http.idle_timeout": "5m"}) as server:
         with server.connect() as half, server.connect() as idle:
             half.sendall(b"GET /api/v1/station HTTP/1.1\r\nHost: x\r\nConnec")
             idle.sendall(b"GET /api/v1/station HTTP/1.1\r\nHost: x\r\n\r\n")

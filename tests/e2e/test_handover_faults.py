@@ -1,12 +1,13 @@
 """Servers that cannot start, that crash, and what a shell sees of all that."""
 
 import os
+import re
 import signal
 import subprocess
 
 import pytest
 
-from fault_harness import SANITIZED, SERVER, Encoder, Listener, await_, runs_of
+from fault_harness import PATIENCE, SANITIZED, SERVER, Encoder, Listener, await_, runs_of
 from handover_harness import Kept, all_hear, assert_still_live, children, command
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="a sanitizer does not bear clone(CLONE_FILES)")
@@ -145,6 +146,28 @@ def test_a_connection_that_crashes_the_server_twice_is_dropped_and_named(fault, 
             assert_still_live(encoder)
 
 
+def test_a_crash_while_a_crash_is_made_good_tears_nothing(fault, tmp_path):
+    """The kernel had bytes that nobody knew of; and the next server dies just when it looks how many."""
+    port = tmp_path / "port"
+    with Kept(preload=fault) as server:
+        server.process.terminate()
+        server.process.wait()
+        server.environment["FAULT_SENT"] = str(port)
+        server.start()
+        with Encoder(server) as encoder:
+            listeners = [Listener(server, icy=i % 2 == 1) for i in range(4)]
+            for n, listener in enumerate(listeners, 1):
+                all_hear(listeners, 5000)
+                (tmp_path / "other").write_text(str(listener.socket.getsockname()[1]))
+                (tmp_path / "other").rename(port)
+                server.await_log("started again after a crash", 2 * n)
+                server.await_log(" core ready ", 1 + n)
+            all_hear(listeners, 20000)
+            for listener in listeners:
+                assert len(runs_of(listener.frames())) == 1
+            assert_still_live(encoder)
+
+
 def test_a_server_that_cannot_start_again_ends_its_keeper():
     with Kept() as server, Encoder(server):
         # Its settings are gone: it cannot go on, three times.
@@ -157,7 +180,7 @@ def test_a_server_that_cannot_start_again_ends_its_keeper():
         with open(server.config_path, "w", encoding="utf-8") as f:
             f.write("radio:\n  turn: purple\n")
         os.kill(server.pid(), signal.SIGKILL)
-        assert server.process.wait(20) == 1
+        assert server.process.wait(PATIENCE) == 1
         assert server.log().count("purple") == 3, server.log()
         server.process.returncode = 0
 
@@ -199,8 +222,8 @@ def test_it_ends_as_one_program(number):
         pids = server.tree()
         assert len(pids) == 3
         server.process.send_signal(number)
-        assert server.process.wait(20) == 0
-        assert not any(os.path.exists(f"/proc/{p}/exe") for p in pids)
+        assert server.process.wait(PATIENCE) == 0
+        await_("all are gone", lambda: not any(os.path.exists(f"/proc/{p}/exe") for p in pids))
         assert server.log().count("core stopping") == 1
 
 
@@ -208,7 +231,7 @@ def test_a_start_that_fails_says_so_once():
     with Kept() as server:
         second = subprocess.run([SERVER, "--data", server.own + "/other", "--set",
                                  f"http.listen=127.0.0.1:{server.port}"], capture_output=True,
-                                text=True, timeout=20, check=False)
+                                text=True, timeout=PATIENCE, check=False)
         assert second.returncode == 1
         assert second.stderr.count("another program serves") == 1
 
@@ -315,8 +338,36 @@ def test_a_reload_over_ringmainctl_says_what_is_wrong_and_where():
         said = server.ctl("reload")
         assert said.returncode == 0 and said.stdout.startswith("ok ")
         assert f"{path}:2:" in said.stdout and "/nowhere/at/all" in said.stdout
-        write(path, "server:\n  name: z\n")
+        # What nobody can record or see, told at each reload; also in the log.
+        write(path, "sfu:\n  udp: 127.0.0.1:0\n  record_directory: /nowhere/at/all\n  idle_clip: [/nowhere/x.ivf]\n")
+        for _ in range(2):
+            said = server.ctl("reload").stdout
+            assert said.startswith("ok but:\n") and len(said.splitlines()) == 3, said
+            assert f'{path}:3:21: sfu.record_directory: there is no directory "/nowhere/at/all" now' in said
+            assert f"{path}:4:15: sfu.idle_clip: " in said and "/nowhere/x.ivf" in said
+        assert "core settings doubtful" in server.log() and "sfu.record_directory" in server.log()
+        # What is opened or read once: as long as it differs from what is in force.
+        write(path, "sfu:\n  udp: 0.0.0.0:0\nstore:\n  file: /nowhere/db\n")
+        for _ in range(2):
+            said = server.ctl("reload").stdout
+            assert said.startswith("ok but:\n") and len(said.splitlines()) == 3, said
+            assert f"{path}:2:8: sfu.udp: takes effect at the next start" in said and "127.0.0.1:0" in said
+            assert f"{path}:4:9: store.file: takes effect at the next start" in said
+        write(path, "server:\n  name: z\nsfu:\n  udp: 127.0.0.1:0\n")
         assert server.ctl("reload").stdout == "ok\n"
+
+
+def test_what_will_not_work_is_told_at_the_start_and_the_right_door_is_blamed():
+    settings = {"sfu.udp": "127.0.0.1:0", "sfu.tcp": "127.0.0.1:0", "voice.record_directory": "/nowhere/rec"}
+    with Kept(settings=settings) as server:
+        assert re.search(r'settings doubtful doubt=.*voice.record_directory.*/nowhere/rec', server.log())
+        sets = {**settings, "http.listen": "127.0.0.1:0", "irc.listen": "unix:/nowhere/x"}
+        words = [word for name, value in sets.items() for word in ("--set", f"{name}={value}")]
+        done = subprocess.run([SERVER, "--data", server.own + "/other", *words], capture_output=True, text=True,
+                              timeout=PATIENCE, check=False)
+        assert done.returncode == 1
+        blamed, = re.findall(r"doors not opened at=(\S+) ", done.stderr)
+        assert blamed.strip('"') == "/nowhere/x", done.stderr
 
 
 def write(path, text):

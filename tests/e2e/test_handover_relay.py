@@ -14,6 +14,8 @@ from test_relay import await_relay, of, url_of
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="a sanitizer does not bear clone(CLONE_FILES)")
 
+# What is missed while a server changes is heard anew: half a minute of it.
+PAST = {"radio.ring": "4M", "radio.burst": "512k"}
 TIMES = int(os.environ.get("HANDOVERS", "6"))
 
 
@@ -21,8 +23,8 @@ TIMES = int(os.environ.get("HANDOVERS", "6"))
 @pytest.mark.parametrize("how", ["upgrade", "kill"])
 def test_listeners_of_a_relay_hear_no_gap(how, metadata):
     """The upstream begins with its past, the ring has it already, and what it has is left out."""
-    with Server() as origin, Encoder(origin, title_every=1) as encoder:
-        with Kept(of(url_of(origin), metadata=metadata)) as server:
+    with Server(PAST) as origin, Encoder(origin, title_every=1) as encoder:
+        with Kept(PAST | of(url_of(origin), metadata=metadata)) as server:
             server.await_state("/live", "live")
             swarm = swarm_start(server, listeners=40, icy=0.5, check=True, seconds=600)
             await_("all listen", lambda: server.listeners() == 40)
@@ -38,8 +40,8 @@ def test_listeners_of_a_relay_hear_no_gap(how, metadata):
 
 def test_on_demand_too():
     """Who listens is who demands it."""
-    with Server() as origin, Encoder(origin, title_every=1):
-        with Kept(of(url_of(origin), on_demand="yes")) as server:
+    with Server(PAST) as origin, Encoder(origin, title_every=1):
+        with Kept(PAST | of(url_of(origin), on_demand="yes", wait="60s")) as server:
             swarm = swarm_start(server, listeners=20, icy=0.5, check=True, seconds=600)
             await_("all listen", lambda: server.listeners() == 20)
             for step in (server.upgrade, server.kill, server.upgrade):
@@ -53,8 +55,8 @@ def test_on_demand_too():
 @pytest.mark.parametrize("how", ["upgrade", "kill"])
 def test_listeners_where_it_is_pushed_to_hear_no_gap(how):
     """The server that pushes changes: its new push begins with its past, and the other one knows it."""
-    with Server() as edge:
-        push = {"push.up.mount": "/live", "push.up.url": f"http://127.0.0.1:{edge.port}/live",
+    with Server(PAST) as edge:
+        push = {**PAST, "push.up.mount": "/live", "push.up.url": f"http://127.0.0.1:{edge.port}/live",
             "push.up.password": "hackme",
                 "pushes.retry_min": "100ms", "pushes.retry_max": "500ms"}
         with Kept(push) as server, Encoder(server, title_every=1) as encoder:
@@ -87,12 +89,12 @@ def assert_pages_follow(pages, headers=3):
 @pytest.mark.parametrize("how", ["upgrade", "kill"])
 def test_ogg_pages_of_a_relay_stay_in_step(crew, sounds, how, form):
     """The chain begins anew with its headers; those are known, and so are the pages behind them."""
-    with Server() as origin:
+    with Server(PAST) as origin:
         origin.host = f"127.0.0.1:{origin.port}"
         origin.source_url = lambda mount, scheme, _=None: f"{scheme}://source:hackme@{origin.host}{mount}"
         encoder = ffmpeg_send(crew, origin, sounds, form, "/live", loop=False)
         origin.await_state("/live", "live")
-        with Kept(of(url_of(origin))) as server:
+        with Kept(PAST | of(url_of(origin))) as server:
             server.await_state("/live", "live")
             listeners = [Listener(server) for _ in range(3)]
             for listener in listeners:
@@ -112,12 +114,12 @@ def test_ogg_pages_of_a_relay_stay_in_step(crew, sounds, how, form):
 
 def test_another_chain_than_before_is_heard_with_its_headers(crew, sounds):
     """The upstream's encoder was exchanged while the server changed."""
-    with Server() as origin:
+    with Server(PAST) as origin:
         origin.host = f"127.0.0.1:{origin.port}"
         origin.source_url = lambda mount, scheme, _=None: f"{scheme}://source:hackme@{origin.host}{mount}"
         first = ffmpeg_send(crew, origin, sounds, "vorbis", "/live", loop=False)
         origin.await_state("/live", "live")
-        with Kept(of(url_of(origin))) as server:
+        with Kept(PAST | of(url_of(origin))) as server:
             server.await_state("/live", "live")
             listener = Listener(server)
             await_("it hears", lambda: len(listener.body) > 5000)

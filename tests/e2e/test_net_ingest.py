@@ -13,10 +13,10 @@ import pytest
 
 from impair import Impairment
 from slot_reader import (DISCONTINUITY, NET_INGEST, REPEATED, Slot, ffmpeg, flashes_and_beeps, frame_hashes, last_line,
-                         make_clip, make_flashes, publish, slots, terminate)
+                         make_clip, make_flashes, publish, terminate)
 from stage import CLIENTS, await_true, free_ports, http_get, run
 
-__all__ = ["slots"]
+pytestmark = pytest.mark.real_time("encoders and slots wait for nobody")
 UYVY = ("-pix_fmt", "uyvy422")
 
 

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from fault_harness import (Encoder, Listener, Server, assert_never_back, assert_whole, await_,
+from fault_harness import (Encoder, Listener, Server, assert_never_back, assert_whole, assert_whole_and_titled, await_,
                            frame_at, runs_of, swarm, swarm_report, swarm_start)
 
 # 1280 kbit/s into a ring of 64 KiB: laps come within a second.
@@ -22,10 +22,9 @@ FAST = {"bitrate": 320, "speed": 4}
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_every_listener_hears_every_frame(workers):
     with Server({"workers": workers}) as server, Encoder(server, title_every=0.5):
-        report = swarm(server, listeners=150, icy=0.5, check=True, seconds=3)
-        assert_whole(report)
+        report = assert_whole_and_titled(
+            lambda seconds: swarm(server, listeners=150, icy=0.5, check=True, seconds=seconds), 75 * 2)
         assert report["check"]["icy_listeners"] == 75
-        assert report["check"]["titles"] >= 75 * 3
 
 
 @pytest.mark.parametrize("protocol", ["source", "put", "put-chunked", "shoutcast"])
@@ -87,6 +86,7 @@ def test_a_time_longer_than_the_ring_still_starts_a_listener():
 # --- those who read slowly -----------------------------------------------------------------------
 
 
+@pytest.mark.real_time("the ring holds half a second")
 def test_slow_readers_skip_whole_frames_and_harm_nobody():
     with Server({**SMALL, "workers": 2, "radio.lag_limit": "1m"}) as server, \
          Encoder(server, title_every=0.5, **FAST):
@@ -124,10 +124,14 @@ def test_a_reader_that_pauses_loses_whole_frames(icy):
     with Server({**SMALL, "radio.lag_limit": "1m", "radio.icy_interval": 1000}) as server, \
          Encoder(server, title_every=0.3, **FAST), \
          Listener(server, icy=icy, rcvbuf=2048) as listener:
+        def skips():
+            return server.clients("/live")[0]["Skips"]
+
         listener.await_bytes(30000)
-        for laps in (1, 2, 3):
+        for _ in range(3):
+            had = skips()  # who was left out has more than ours
             listener.pause()
-            await_("it is lapped", lambda: server.clients("/live")[0]["Skips"] >= laps)
+            await_("it is lapped", lambda n=had: skips() > n)
             listener.resume()
             listener.await_bytes(100000)
         frames = listener.frames()
@@ -138,6 +142,7 @@ def test_a_reader_that_pauses_loses_whole_frames(icy):
         assert server.metric("radio_torn_frames_total") == 0
 
 
+@pytest.mark.real_time("the ring holds half a second")
 def test_a_reader_is_dropped_only_when_slowness_lasts():
     with Server({**SMALL, "radio.lag_limit": "2s"}) as server, \
          Encoder(server, **FAST), \
@@ -164,6 +169,7 @@ def test_a_reader_is_dropped_only_when_slowness_lasts():
         assert_never_back(stopped.frames())
 
 
+@pytest.mark.real_time("the ring holds half a second")
 def test_those_who_never_catch_up_are_dropped_after_the_limit():
     with Server({**SMALL, "radio.lag_limit": "1s"}) as server, Encoder(server, **FAST):
         report = swarm(server, listeners=20, slow_fraction=0.1, slow_rate=0.1, bitrate=1280,
@@ -174,6 +180,7 @@ def test_those_who_never_catch_up_are_dropped_after_the_limit():
         assert server.stats("/live")["slow_listeners"] == 2
 
 
+@pytest.mark.real_time("an encoder as fast as this needs a processor")
 @pytest.mark.parametrize("ring,speed", [("64k", 30), ("512k", 250)])
 def test_an_encoder_that_sends_a_ring_full_in_one_turn_tears_nothing(ring, speed):
     # Eight rings a second, two in each turn: everybody is lapped all the time.
@@ -322,7 +329,7 @@ def test_a_changed_file_touches_no_listener():
         return f"radio:\n  icy_interval: 2000\nmount:\n  /live:\n    password: hackme\n{extra}"
 
     with Server({"workers": 2}, config=text("")) as server, Encoder(server, title_every=0.3):
-        running = swarm_start(server, listeners=100, icy=0.5, check=True, seconds=3)
+        running = swarm_start(server, listeners=100, icy=0.5, check=True, seconds=600)
         await_("all listen", lambda: server.listeners("/live") == 100)
         for i in range(10):
             # A good one, and one that is refused whole.
@@ -334,4 +341,5 @@ def test_a_changed_file_touches_no_listener():
         with Listener(server, icy=True) as listener:
             headers = listener.reply().headers
             assert headers["icy-name"] == "Round 9" and headers["icy-metaint"] == "3009"
+        running.terminate()
         assert_whole(swarm_report(running))

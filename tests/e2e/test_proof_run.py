@@ -142,7 +142,7 @@ def encoders_start(crew, server, sounds, tape, room):
 def served_certificate(server):
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", server.port), 10) as plain:
+    with socket.create_connection(("127.0.0.1", server.port), 60) as plain:
         with context.wrap_socket(plain, server_hostname="localhost") as s:
             return s.getpeercert(True)
 

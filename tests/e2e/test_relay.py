@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from fault_harness import (ROOT, SOURCE, Encoder, Listener, Server, assert_never_back,
-                           assert_whole, await_, basic, free_port, run, runs_of, swarm)
+from fault_harness import (PATIENCE, ROOT, SOURCE, Encoder, Listener, Server, assert_never_back,
+                           assert_whole, assert_whole_and_titled, await_, basic, free_port, run, runs_of, serving, swarm)
 from outside import IceServer, Outside, certificate
 
 RETRY = {"relays.retry_min": "100ms", "relays.retry_max": "500ms"}
@@ -50,9 +50,8 @@ def test_icecast_comes_through_byte_for_byte_with_its_titles():
     with IceServer() as ice, Encoder(ice, "/live", title_every=1):
         with Server(of(url_of(ice))) as server:
             server.await_state("/live", "live")
-            report = swarm(server, listeners=40, icy=0.5, check=True, seconds=6)
-            assert_whole(report)
-            assert report["check"]["titles"] >= 40
+            report = assert_whole_and_titled(
+                lambda seconds: swarm(server, listeners=40, icy=0.5, check=True, seconds=seconds), 40, (6, 30))
             assert report["check"]["titles_foreign"] == 0
 
 
@@ -110,9 +109,12 @@ def test_a_push_to_icecast_comes_through_with_its_titles():
             "push.up.password": "hackme", "pushes.retry_min": "100ms"}) as server, \
          Encoder(server, "/live", title_every=1):
         ice.await_state("/copy")
-        report = swarm(ice, "/copy", listeners=10, icy=0.5, check=True, seconds=4)
-        # Icecast starts a listener anywhere; all behind that is whole.
-        assert report["check"]["torn"] == report["check"]["gaps"] == report["check"]["repeats"] == 0
+        for seconds in (4, 30):
+            report = swarm(ice, "/copy", listeners=10, icy=0.5, check=True, seconds=seconds)
+            # Icecast starts a listener anywhere; all behind that is whole.
+            assert report["check"]["torn"] == report["check"]["gaps"] == report["check"]["repeats"] == 0
+            if report["check"]["titles"]:
+                break
         assert report["check"]["titles"] > 0
         # It comes back when Icecast does.
         ice.stop()
@@ -299,32 +301,61 @@ def test_user_and_password_are_sent_and_not_shown(frames):
 
 def test_an_upstream_that_is_lost_twenty_times_costs_only_what_it_did_not_send(frames):
     radio = Radio(frames, speed=10, limit=120)
-    with Outside(radio) as outside, Server({**of(outside.url("/live")), "radio.linger": "10s",
-                                            "relays.retry_max": "100ms"}) as server:
+    with Outside(radio) as outside, Server({**of(outside.url("/live")), "radio.linger": "2m",
+                                            "radio.ring": "4M", "relays.retry_max": "100ms"}) as server:
         server.await_state("/live", "live")
         with Listener(server) as listener, Listener(server, icy=True) as icy:
-            await_("lost twenty times", lambda: radio.plays > 20, 60)
+            await_("lost twenty times", lambda: radio.plays > 20, 150)
             listener.await_bytes(5000)
             for one in (listener, icy):
                 assert not one.ended
                 heard = one.frames()  # raises when one is torn
                 assert_never_back(heard)
                 # A frame is missing where the connection broke in it, and nothing else: a gap of one
-                # frame at each loss.
-                assert len(runs_of(heard)) <= 22
-                assert sum(b[1] - a[2] - 1 for a, b in zip(runs_of(heard), runs_of(heard)[1:])) <= 22
+                # frame at each loss, of which there are more by now.
+                losses = radio.plays
+                assert len(runs_of(heard)) <= losses + 1
+                assert sum(b[1] - a[2] - 1 for a, b in zip(runs_of(heard), runs_of(heard)[1:])) <= losses + 1
         assert relay(server)["retries"] >= 20
+
+
+def test_what_an_upstream_sent_before_it_broke_off_is_heard(frames):
+    """However late the server comes to read it: here it stands still meanwhile."""
+    begun, go, gone = threading.Event(), threading.Event(), threading.Event()
+
+    def answer(request):
+        if begun.is_set():
+            return
+        begun.set()
+        request.send("HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n")
+        request.send(b"".join(frames[:60]))
+        assert go.wait(PATIENCE)
+        request.send(b"".join(frames[60:120]))
+        request.reset()
+        gone.set()
+    with Outside(answer) as outside, Server({**of(outside.url("/live")), "radio.linger": "2m"}) as server:
+        server.await_state("/live", "live")
+        with Listener(server) as listener:
+            await_("the first is heard", lambda: len(listener.received()) >= 1000)
+            pid = serving(server.process.pid)
+            os.kill(pid, signal.SIGSTOP)
+            go.set()
+            assert gone.wait(PATIENCE)
+            os.kill(pid, signal.SIGCONT)
+            server.await_log("relay down")
+            await_("all is heard", lambda: listener.last().number == 119)
+            assert len(runs_of(listener.frames())) == 1
 
 
 @pytest.mark.parametrize("back", [40, 100, 400])
 def test_an_upstream_that_repeats_its_past_is_gone_on_with_where_it_broke_off(frames, back):
     # Each loss is in the middle of a frame, which the next answer has whole.
     radio = Radio(frames, speed=10, limit=150, back=back)
-    with Outside(radio) as outside, Server({**of(outside.url("/live")), "radio.linger": "10s",
-                                            "relays.retry_max": "100ms"}) as server:
+    with Outside(radio) as outside, Server({**of(outside.url("/live")), "radio.linger": "2m",
+                                            "radio.ring": "4M", "relays.retry_max": "100ms"}) as server:
         server.await_state("/live", "live")
         with Listener(server) as listener:
-            await_("lost ten times", lambda: radio.plays > 10, 60)
+            await_("lost ten times", lambda: radio.plays > 10, 150)
             listener.await_bytes(5000)
             heard = listener.frames()
             assert_never_back(heard)
@@ -364,9 +395,11 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_faulty_upstream_disturbs_nobody(fault, frames):
     answer, words = FAULTS[fault]
+    began = time.monotonic()
+    # Of /live alone: the good one may be slow.
     with Outside(answer) as bad, Outside(Radio(frames, speed=4)) as good, \
          Server({**of(bad.url("/live")), **of(good.url("/ok"), "/ok"),
-                 "radio.source_timeout": "1s"}) as server:
+                 "mount./live.source_timeout": "1s"}) as server:
         server.await_state("/ok", "live")
         with Listener(server, "/ok") as listener:
             await_("the fault is met", lambda: bad.requests)
@@ -375,7 +408,8 @@ def test_a_faulty_upstream_disturbs_nobody(fault, frames):
                 await_("it is called again", lambda: len(bad.requests) > 1)
             listener.await_bytes(60000)
             assert len(runs_of(listener.frames())) == 1
-        assert len(bad.requests) < 100
+        # No oftener than every 100 ms, the first of a row; a list or a redirect asks twice.
+        assert len(bad.requests) < 20 + (time.monotonic() - began) / 0.025
 
 
 def test_a_stalled_upstream_is_let_go(frames):
@@ -391,9 +425,9 @@ def test_a_stalled_upstream_is_let_go(frames):
 
 def test_attempts_become_rarer():
     port = free_port()
+    began = time.monotonic()
     with Server({**of(f"http://127.0.0.1:{port}/"), "relays.retry_min": "50ms",
                  "relays.retry_max": "10s"}) as server:
-        began = time.monotonic()
         await_("five attempts", lambda: relay(server)["retries"] >= 5)
         # 50 + 100 + 200 + 400 + 800 ms at least.
         assert time.monotonic() - began > 1.2
@@ -404,12 +438,13 @@ def test_attempts_become_rarer():
 
 
 def demand(**more):
-    return {"on_demand": "yes", "run_on": "500ms", **more}
+    return {"on_demand": "yes", "run_on": "500ms", "wait": "50s", **more}
 
 
 def test_on_demand_the_first_listener_waits_and_the_last_one_ends_it(frames):
     radio = Radio(frames, speed=2)
-    with Outside(radio) as outside, Server({**of(outside.url("/live"), **demand()),
+    # It is kept for as long as the first one may wait.
+    with Outside(radio) as outside, Server({**of(outside.url("/live"), **demand(wait="10s")),
                                             "radio.linger": "100ms"}) as server:
         await_relay(server, "idle")
         assert not outside.requests
@@ -427,11 +462,14 @@ def test_on_demand_without_an_upstream_is_503_within_its_time():
     with Server(of(f"http://127.0.0.1:{port}/live", **demand())) as server:
         reply = server.get("/live")
         assert reply.status == 503 and int(reply.headers["retry-after"]) > 0
-    with Outside(lambda r: time.sleep(10)) as outside, \
-         Server(of(outside.url("/live"), **demand(wait="700ms"))) as server:
+    over = threading.Event()
+    with Outside(lambda r: over.wait(100)) as outside, \
+         Server({**of(outside.url("/live"), **demand(wait="700ms")), "relays.wait": "60s",
+                 "radio.source_timeout": "2m"}) as server:
         began = time.monotonic()
         assert server.get("/live").status == 503
-        assert 0.5 < time.monotonic() - began < 5
+        assert 0.5 < time.monotonic() - began < 50, "not before its time, and not when all relays give up"
+        over.set()
 
 
 def test_on_demand_plays_the_fallback_meanwhile(frames):
@@ -464,19 +502,25 @@ def test_a_mount_falls_back_to_a_relay_on_demand(frames):
 def test_two_hundred_relays_on_demand(frames):
     mounts = [f"/m{i}" for i in range(200)]
     with Server({"http.connections": 2000}) as origin, Encoder(origin, "/live"):
-        settings = {"relays.on_demand": "yes", "relays.run_on": "500ms", "radio.ring": "64k",
-                    "radio.burst": "16k"}
+        settings = {"relays.on_demand": "yes", "relays.run_on": "500ms", "relays.wait": "5s",
+                    "radio.ring": "64k", "radio.burst": "16k"}
         for mount in mounts:
             settings[f"relay.{mount}.url"] = url_of(origin)
         with Server(settings) as server:
-            listeners = [Listener(server, mount) for mount in mounts]
+            listeners = {mount: Listener(server, mount) for mount in mounts}
+
+            def hears(mount):
+                status = listeners[mount].reply().status
+                assert status in (200, 503)
+                if status == 503:  # where the machine is slow; who comes again waits again
+                    listeners[mount].close()
+                    listeners[mount] = Listener(server, mount)
+                return status == 200 and len(listeners[mount].received()) > 1000
             try:
-                for listener in listeners:
-                    assert listener.reply().status == 200
-                await_("all hear it", lambda: all(len(listener.received()) > 1000 for listener in listeners))
+                await_("all hear it", lambda: all([hears(mount) for mount in mounts]))
                 assert server.metric("radio_relays_running") == 200
             finally:
-                for listener in listeners:
+                for listener in listeners.values():
                     listener.close()
             await_("all are let go", lambda: server.metric("radio_relays_running") == 0)
             # Those of the origin are noticed when it next sends.
@@ -487,7 +531,8 @@ def test_two_hundred_relays_on_demand(frames):
 
 
 def test_an_encoder_takes_the_mount_and_the_relay_comes_back(frames):
-    with Outside(Radio(frames, speed=1)) as outside, Server(of(outside.url("/live"))) as server:
+    with Outside(Radio(frames, speed=1)) as outside, \
+         Server({**of(outside.url("/live")), "radio.linger": "2m"}) as server:
         server.await_state("/live", "live")
         with Listener(server) as listener:
             listener.await_bytes(5000)
@@ -515,7 +560,7 @@ def test_the_best_upstream_there_is_is_taken_and_gone_back_to(frames):
     second = Radio(frames, speed=1)
     with Outside(second) as b:
         urls = f"http://127.0.0.1:{first_port}/a,{b.url('/b')}"
-        with Server({**of(urls, prefer="500ms"), "radio.linger": "5s"}) as server:
+        with Server({**of(urls, prefer="500ms"), "radio.linger": "2m"}) as server:
             await_relay(server, "running")
             assert relay(server)["upstream"] == 2
             with Listener(server) as listener, \
@@ -533,7 +578,7 @@ def test_the_best_upstream_there_is_is_taken_and_gone_back_to(frames):
 def test_an_upstream_that_always_breaks_off_does_not_keep_the_next_from_playing(frames):
     # The first one answers well, plays a little and breaks off, each time.
     with Outside(Radio(frames, speed=10, limit=30)) as a, Outside(Radio(frames[2000:], speed=1)) as b:
-        with Server({**of(f"{a.url('/a')},{b.url('/b')}"), "radio.linger": "5s",
+        with Server({**of(f"{a.url('/a')},{b.url('/b')}"), "radio.linger": "2m",
                      "relays.retry_max": "100ms"}) as server:
             await_("the second plays", lambda: relay(server)["upstream"] == 2 and
                    relay(server)["state"] == "running")
@@ -560,7 +605,7 @@ def test_a_circle_is_refused(count, on_demand):
         if on_demand:
             began = time.monotonic()
             assert servers[0].get("/live").status in (503, 508)
-            assert time.monotonic() - began < 4, "found, and not waited out"
+            assert time.monotonic() - began < 45, "found, and not waited out"
             assert any("leads back" in ((relay(s) or {}).get("error") or "") for s in servers)
             return
         if count == 1:
@@ -681,6 +726,7 @@ def test_orders_are_followed(frames):
 
 
 def test_an_upstream_that_is_too_fast_is_let_go(frames):
-    with Outside(Radio(frames, speed=3)) as outside, \
-         Server(of(outside.url("/live"), max_bitrate=160)) as server:
-        server.await_log("max_bitrate", seconds=60)
+    # Twenty times too fast in itself: what is left of that on a busy machine is too fast still.
+    with Outside(Radio(frames * 4, speed=10)) as outside, \
+         Server(of(outside.url("/live"), max_bitrate=64)) as server:
+        server.await_log("max_bitrate", seconds=100)

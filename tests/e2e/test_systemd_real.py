@@ -32,8 +32,12 @@ PREPARE = """
 mount --make-rprivate / && mkdir -p /run/systemd/system && mount -t cgroup2 none /sys/fs/cgroup || exit 77
 export XDG_RUNTIME_DIR={room}/run XDG_CONFIG_HOME={room}/config
 mkdir -p -m 700 $XDG_RUNTIME_DIR
-/lib/systemd/systemd --user --log-target=console >{room}/systemd.log 2>&1 &
-for i in $(seq 100); do systemctl --user list-units >/dev/null 2>&1 && break; sleep 0.1; done
+(/lib/systemd/systemd --user --log-target=console >{room}/systemd.log 2>&1; touch {room}/ended) &
+for i in $(seq 600); do
+	systemctl --user list-units >/dev/null 2>&1 && break
+	[ ! -e {room}/ended ] || exit 77
+	sleep 0.1
+done
 systemctl --user list-units >/dev/null 2>&1 || exit 77
 echo prepared
 """

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from stage import ADMIN_PASSWORD, await_true
-from test_framecache_service import CLIENTS, cache, frametest, slots  # noqa: F401
+from stage import ADMIN_PASSWORD, PATIENCE, await_true
+from test_framecache_service import CLIENTS, cache, frametest  # noqa: F401
 
 WIDE = {"width": 1280, "height": 720, "fps_num": 25, "fps_den": 1, "ring_depth": 4}
 FFMPEG = {"uyvy422": ["-pix_fmt", "uyvy422"], "v210": ["-c:v", "v210"], "nv12": ["-pix_fmt", "nv12"],
@@ -92,14 +92,13 @@ def test_the_picture_goes_on_with_the_frames(cache, frametest):  # noqa: F811
     await_frames(cache, "cam")
     # The answer that there is none is kept as long as a picture is.
     await_true(lambda: thumbnail(cache, "cam").status == 200, 20)
-    seen = {}
-    end = time.monotonic() + 3
-    while time.monotonic() < end:
+    seen, began = {}, time.monotonic()
+    while time.monotonic() - began < 3 or len(seen) < 2 and time.monotonic() - began < PATIENCE:
         answer = thumbnail(cache, "cam")
         assert answer.status == 200
         seen.setdefault(int(answer.headers["X-Frame-Index"]), set()).add(answer.body)
     assert all(len(pictures) == 1 for pictures in seen.values())
-    assert 2 <= len(seen) <= 8, "one each half second, however often it is asked for"
+    assert 2 <= len(seen) <= 2 + (time.monotonic() - began) / 0.5, "one each half second, however often it is asked for"
     assert sorted(seen) == list(seen)
 
 
@@ -117,7 +116,7 @@ def test_a_crowd_waits_for_one_picture(cache, frametest):  # noqa: F811
 def test_pictures_are_for_operators(cache, frametest):  # noqa: F811
     cache = cache()
     cache.make("cam", **WIDE)
-    frametest("--open", "--frames", "1", "cam").wait(30)
+    frametest("--open", "--frames", "1", "cam").wait(PATIENCE)
     assert thumbnail(cache, "cam", auth=None).status == 401
     assert thumbnail(cache, "none").status == 404
     assert thumbnail(cache, "..%2Fregistry.json").status in (400, 404)
@@ -144,7 +143,7 @@ def test_a_file_that_its_owner_cuts_short_costs_the_server_nothing(cache, framet
 def test_a_slot_that_is_made_anew_shows_its_own_picture(cache, frametest):  # noqa: F811
     cache = cache()
     cache.make("cam", **WIDE)
-    frametest("--open", "--frames", "3", "cam").wait(30)
+    frametest("--open", "--frames", "3", "cam").wait(PATIENCE)
     assert thumbnail(cache, "cam").status == 200
     assert cache.ask("DELETE", "/slots/cam")[0] == 204
     assert thumbnail(cache, "cam").status == 404
@@ -170,4 +169,4 @@ def test_the_server_ends_while_pictures_are_asked_for(cache, frametest):  # noqa
         time.sleep(.3)
         cache.server.stop()
         for asker in askers:
-            asker.result(20)
+            asker.result(PATIENCE)

@@ -15,8 +15,9 @@ import time
 
 import pytest
 
-from fault_harness import (ADMIN, CLIENTS, SERVER, Encoder, Reply, Server, assert_whole, await_,
-                           free_port, frames_of, runs_of, swarm_report, read_all, serving)
+from fault_harness import (ADMIN, CLIENTS, PATIENCE, SERVER, Encoder, Reply, Server, assert_whole,
+                           assert_whole_and_titled, await_, free_port, frames_of, runs_of, swarm_report, read_all,
+                           serving)
 
 FAST = {"bitrate": 320, "speed": 4}
 SMALL = {"radio.ring": "64k", "radio.burst": "8k", "radio.send_buffer": "4608", "radio.turn": "50ms"}
@@ -25,7 +26,7 @@ SMALL = {"radio.ring": "64k", "radio.burst": "8k", "radio.send_buffer": "4608", 
 # --- the stage -----------------------------------------------------------------------------------
 
 
-def run(*args, seconds=30, **options):
+def run(*args, seconds=PATIENCE, **options):
     return subprocess.run([str(a) for a in args], capture_output=True, timeout=seconds, check=False, **options)
 
 
@@ -45,7 +46,8 @@ def pair(tmp_path):
 
 
 def tls(pair, **more):
-    return {"tls.certificate": pair[0], "tls.key": pair[1], **more}
+    # Nobody is let go because the machine is busy.
+    return {"tls.certificate": pair[0], "tls.key": pair[1], "tls.handshake_timeout": "2m", **more}
 
 
 def context(pair=None, newest=None):
@@ -201,7 +203,8 @@ def test_a_large_body_and_many_requests_on_one_connection(pair):
 def test_curl_and_ffmpeg_listen_and_hear_every_frame(pair, tmp_path):
     with Server(tls(pair)) as server, Encoder(server, **FAST):
         url = f"https://localhost:{server.port}/live"
-        heard = run("curl", "-sS", "--cacert", pair[0], "-m", "3", url).stdout
+        heard = run("sh", "-c", f"curl -sS --cacert {pair[0]} {url} | head -c 200000").stdout
+        assert len(heard) == 200000
         whole_frames(heard)
         out = tmp_path / "heard.mp3"
         run("ffmpeg", "-v", "error", "-tls_verify", "0", "-i", url, "-t", "5", "-c", "copy", "-y", out)
@@ -246,28 +249,32 @@ def test_an_encoder_sends_over_tls_and_all_hear_the_same(pair, tmp_path, way):
 @pytest.mark.parametrize("workers", [1, 4])
 def test_every_listener_hears_every_frame_over_tls(pair, how, workers):
     with Server(tls(pair, workers=workers)) as server, Encoder(server, title_every=0.5):
-        report = swarm_report(swarm_tls(server, listeners=150, icy=0.5, check=True, seconds=3, **how))
-        assert_whole(report)
-        assert report["check"]["titles"] >= 75 * 3
+        assert_whole_and_titled(lambda seconds: swarm_report(
+            swarm_tls(server, listeners=150, icy=0.5, check=True, seconds=seconds, **how)), 75 * 2)
 
 
 def test_a_thousand_over_tls_beside_as_many_plain_while_certificates_change(pair, tmp_path):
     others = [certificate(tmp_path, f"next{i}") for i in range(3)]
     with Server(tls(pair, **{"workers": 2, "tls.check_interval": "100ms"})) as server, Encoder(server, title_every=1):
-        plain = swarm_tls(server, scheme="http", listeners=1000, check=True, seconds=8, icy=0.2)
-        secret = swarm_tls(server, listeners=1000, check=True, seconds=8, icy=0.2)
-        await_("all are there", lambda: server.metric("radio_listeners") == 2000)
+        plain = swarm_tls(server, scheme="http", listeners=1000, check=True, seconds=600, icy=0.2)
+        secret = swarm_tls(server, listeners=1000, check=True, seconds=600, icy=0.2)
+        await_("all are there", lambda: server.metric("radio_listeners") == 2000, 150)
         for crt, key in others:
             shutil.copy(key, pair[1])
             shutil.copy(crt, pair[0])
             server.process.send_signal(signal.SIGHUP)
             await_("the new one is shown", lambda crt=crt: shown(server) == pem_of(crt))
+        heard = server.metric("radio_bytes_out_total")
+        await_("all hear on", lambda: server.metric("radio_bytes_out_total") > heard + 2000 * 16000)
+        for swarm in (plain, secret):
+            swarm.terminate()
         for report in (swarm_report(plain), swarm_report(secret)):
             assert_whole(report)
         assert server.metric("edge_tls_faults_total") == 0
         await_("no record is kept", lambda: server.metric("edge_tls_slots") == 0)
 
 
+@pytest.mark.real_time("the ring holds half a second")
 @pytest.mark.parametrize("how", [{}, {"tls_1_2": True}])
 def test_a_slow_reader_loses_whole_frames_and_no_record_breaks(pair, how):
     with Server(tls(pair, **SMALL)) as server, Encoder(server, **FAST):
@@ -330,11 +337,13 @@ def test_a_handshake_that_stalls_is_dropped(pair, said):
     with Server(tls(pair, **{"tls.handshake_timeout": "500ms", "http.header_timeout": "500ms"})) as server:
         with server.connect() as s:
             s.sendall(said)
-            s.settimeout(10)
             while s.recv(65536):
                 pass
-        assert server.metric("edge_timeouts_total") >= 1
-        assert get(server).status == 200
+
+        def others_are_served():
+            with contextlib.suppress(OSError):  # as long as they are in time themselves
+                return server.metric("edge_timeouts_total") >= 1 and get(server).status == 200
+        await_("others are served", others_are_served)
 
 
 @pytest.mark.parametrize("said", [hello() + b"garbage" * 100, b"\x16" + b"A" * 5000, b"\x16\x03\x01\xff\xff" + b"A" * 9000,
@@ -346,7 +355,6 @@ def test_garbage_in_a_handshake_ends_it_and_nothing_else(pair, said):
             other.recv(100)
             with server.connect() as s, contextlib.suppress(ConnectionError):
                 s.sendall(said)
-                s.settimeout(10)
                 while s.recv(65536):
                     pass
             assert server.metric("edge_tls_handshakes_failed_total") >= 1
@@ -488,7 +496,7 @@ def test_a_wrong_file_at_the_start_says_which(tmp_path, pair):
     from fault_harness import run as ringmain
     for settings, word in (((tmp_path / "none.pem", pair[1]), "No such file"),
                            ((pair[0], certificate(tmp_path, "x")[1]), "key values mismatch"),
-                           ((pair[0], pair[0]), "no start line|unsupported")):
+                           ((pair[0], pair[0]), "there is no private key in it")):
         got = ringmain("--data", str(tmp_path / "data"), "--set", f"http.listen=127.0.0.1:{free_port()}", "--set",
                        "admin.password=a", "--set", "radio.source_password=a", "--set", f"tls.certificate={settings[0]}",
                        "--set", f"tls.key={settings[1]}")
@@ -587,12 +595,13 @@ def test_a_certificate_is_obtained_and_renewed_by_itself(tmp_path, challenge):
             await_("it is shown", lambda: "Pebble" in issuer(server, "radio.test"))
             assert "DNS:live.radio.test" in issuer(server, "live.radio.test")
             # It is due as soon as somebody takes the certificate away; nobody hears of it.
-            swarm = swarm_tls(server, listeners=50, check=True, seconds=6)
+            swarm = swarm_tls(server, listeners=50, check=True, seconds=600)
             await_("they listen", lambda: server.metric("radio_listeners") == 50)
             before = shown(server, "radio.test")
             os.unlink(tmp_path / "data" / "acme" / "radio.test" / "cert.pem")
             await_("another is shown", lambda: "Pebble" in issuer(server, "radio.test") and
                    shown(server, "radio.test") != before, 60)
+            swarm.terminate()
             assert_whole(swarm_report(swarm))
             assert server.metric("edge_tls_acme_failures_total") == 0
             assert encoder.process.poll() is None
