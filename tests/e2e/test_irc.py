@@ -6,16 +6,16 @@ import shutil
 import signal
 import socket
 import ssl
-import time
+import struct
 
 import pytest
 
-from irc import (Client, Fake, FakeServer, Line, Person, Scram, Wire, certificate, fingerprint,
+from fault_harness import SANITIZED, serving
+from irc import (PATIENT, Client, Fake, Line, Person, Scram, Wire, await_kept, certificate, fingerprint,
                  start_inspircd, start_ngircd)
 from stage import ADMIN_PASSWORD, Crew, Server, await_true, free_ports, need
 
-QUICK = {"irc.reconnect_first": "50ms", "irc.reconnect_most": "200ms", "workers": "2",
-         "radio.shoutcast_port": "no"}
+QUICK = {**PATIENT, "workers": "2", "radio.shoutcast_port": "no"}
 
 
 class Bouncer:
@@ -30,18 +30,6 @@ class Bouncer:
 @pytest.fixture
 def bouncer(serve):
     return Bouncer(serve)
-
-
-@pytest.fixture
-def fake():
-    servers = []
-
-    def make(context=None):
-        servers.append(FakeServer(context))
-        return servers[-1]
-    yield make
-    for server in servers:
-        server.close()
 
 
 def network(bouncer, server, name="net", options=""):
@@ -146,6 +134,44 @@ def test_messages_both_ways(bouncer, fake):
     assert not [line for line in client.sync() if "and back" in line]
 
 
+def test_what_one_says_to_oneself_comes_once(bouncer, fake):
+    """From a server that only delivers it, as ngircd, and from one that echoes it too, as inspircd."""
+    server = fake()
+    client, up = on_channel(bouncer, server)
+    client.send("PRIVMSG ann :a note")
+    up.expect("^PRIVMSG ann :a note$")
+    up.send(":ann!u@h PRIVMSG ann :a note")
+    client.expect(":ann!u@h PRIVMSG ann :a note$")
+    up.close()
+    up = server.accept()
+    up.register("batch echo-message labeled-response message-tags")
+    up.joins("#ring")
+    label = None
+    for order in ("label, plain", "plain, label"):
+        client.send(f"PRIVMSG ann :{order}")
+        label = up.expect(f"PRIVMSG ann :{order}$").tags["label"]
+        both = [f"@label={label};msgid=x{len(order)}{order[0]} :ann!u@h PRIVMSG ann :{order}",
+                f"@msgid=x{len(order)}{order[0]} :ann!u@h PRIVMSG ann :{order}"]
+        up.send(*(both if order[0] == "l" else both[::-1]))
+        client.expect(f"PRIVMSG ann :{order}$")
+    assert not [line for line in client.sync() if "PRIVMSG ann" in line]
+    later = bouncer.client("admin/net@later", caps="batch draft/chathistory")
+    later.send("CHATHISTORY LATEST ann * 10")
+    later.expect("BATCH \\+.* chathistory ann")
+    assert [line.split(" :")[-1] for line in later.until("BATCH -")] == ["a note", "label, plain", "plain, label"]
+
+
+def test_what_is_said_to_services_is_not_echoed(bouncer, fake):
+    """To whom does not know echo-message, by a server that does; nor are TAGMSG told without tags."""
+    client, up = on_channel(bouncer, fake(), caps="batch echo-message labeled-response message-tags")
+    client.send("PRIVMSG NickServ :HELP")
+    label = up.expect("PRIVMSG NickServ :HELP$").tags["label"]
+    up.send(f"@label={label} :ann!u@h PRIVMSG NickServ :HELP", ":NickServ!n@h NOTICE ann :No.",
+            "@+typing=active :eve!e@h TAGMSG ann", ":eve!e@h NOTICE ann :end")
+    assert not [line for line in client.until("NOTICE ann :end") if "HELP" in line or "TAGMSG" in line]
+    assert any("NOTICE ann :No." in line for line in client.said)
+
+
 def test_other_clients_see_what_one_says(bouncer, fake):
     client, up = on_channel(bouncer, fake())
     other = bouncer.client("admin/net@two")
@@ -165,8 +191,7 @@ def test_each_client_reads_on_from_its_own_place(bouncer, fake):
     client.expect("m2")
     client.close()
     say(up, "m3")
-    up.send("PING done")
-    up.expect("PONG :done")
+    up.sync()
     for name, want in (("one", ["m3"]), ("two", ["m2", "m3"]), ("one", []), ("two", [])):
         client = bouncer.client(f"admin/net@{name}")
         got = [Line(line).params[1] for line in client.sync() if " PRIVMSG #ring " in line]
@@ -182,13 +207,13 @@ def test_what_did_not_arrive_is_told_again(bouncer, fake):
     for i in range(1, 20):
         client.socket.close()
         say(up, f"m{i}")
-        up.send("PING done")
-        up.expect("PONG :done")
+        up.sync()
         client = bouncer.client("admin/net@one")
         client.expect(f":m{i}$")
         assert [line for line in client.said if " PRIVMSG #ring " in line] == [f":bob!b@h PRIVMSG #ring :m{i}"]
 
 
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's build has no keeper")
 def test_places_and_lines_survive_kill_9(bouncer, fake, tmp_path):
     server = fake()
     client, up = on_channel(bouncer, server, login="admin/net@one")
@@ -197,14 +222,13 @@ def test_places_and_lines_survive_kill_9(bouncer, fake, tmp_path):
     client.expect("m4")
     client.close()
     say(up, "m5")
-    time.sleep(1.2)  # what was said a second ago is safe
+    await_kept(bouncer.server, lines=["m5"])
     kill_server(bouncer)
-    up = server.accept(30)
+    up = server.accept()
     up.register(None)
     up.joins("#ring", "bob")
     say(up, "m6")
-    up.send("PING done")
-    up.expect("PONG :done")
+    up.sync()
     client = Client(bouncer.irc, "admin/net@one")
     client.expect("m6")
     got = [Line(line).params[1] for line in client.said if " PRIVMSG #ring " in line]
@@ -213,23 +237,13 @@ def test_places_and_lines_survive_kill_9(bouncer, fake, tmp_path):
 
 
 def kill_server(bouncer):
-    """The server alone dies: its keeper starts another."""
+    """The server alone dies: its keeper starts another. (Which it is, its parents say: process ids begin again at 300,
+    and who kills the holder in its place has an upgrade, which networks do not notice.)"""
     log = bouncer.server.log()
-    starts = log.count(" info core ready")
-    children = [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and
-                is_server(int(pid), bouncer.server.port)]
-    newest = max(children)
-    os.kill(newest, signal.SIGKILL)
-    await_true(lambda: bouncer.server.log().count(" info core ready") > starts, 20, bouncer.server.log)
-
-
-def is_server(pid, port):
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as f:
-            line = f.read()
-    except OSError:
-        return False
-    return f"http.listen=127.0.0.1:{port}".encode() in line and b"setpriv" not in line
+    starts, crashes = log.count(" info core ready"), log.count("started again after a crash")
+    os.kill(serving(bouncer.server.process.popen.pid), signal.SIGKILL)
+    await_true(lambda: bouncer.server.log().count(" info core ready") > starts, 60, bouncer.server.log)
+    assert bouncer.server.log().count("started again after a crash") == crashes + 1, bouncer.server.log()
 
 
 def test_history_by_time_and_name(bouncer, fake):
@@ -252,10 +266,18 @@ def test_history_by_time_and_name(bouncer, fake):
     assert ask("BETWEEN #ring timestamp=2026-01-01T00:00:05.000Z timestamp=2026-01-01T00:00:02.000Z 10") \
         == ["m3", "m4"]
     assert "m5" in ask("AROUND #ring msgid=id5 3")
-    client.send("CHATHISTORY LATEST #nowhere * 3")
-    client.expect("FAIL CHATHISTORY INVALID_TARGET")
-    client.send("CHATHISTORY BEFORE #ring nonsense 3")
-    client.expect("FAIL CHATHISTORY INVALID_PARAMS")
+    for asked, refused in (("LATEST #nowhere * 3", "INVALID_TARGET LATEST #nowhere"),
+                           ("BEFORE #ring nonsense 3", "INVALID_PARAMS BEFORE nonsense"),
+                           ("BETWEEN #ring msgid=id2 nonsense 3", "INVALID_PARAMS BETWEEN nonsense"),
+                           ("AFTER #ring msgid=none 3", "INVALID_MSGREFTYPE AFTER #ring msgid=none"),
+                           ("LATEST #ring * abc", "INVALID_PARAMS LATEST abc"),
+                           ("LATEST #ring", "NEED_MORE_PARAMS LATEST"), ("SOON #ring * 3", "INVALID_PARAMS SOON"),
+                           ("", "NEED_MORE_PARAMS *")):
+        client.send(f"CHATHISTORY {asked}")
+        assert " ".join(client.expect("FAIL CHATHISTORY").params[1:-1]) == refused
+    for asked, refused in (("#ring yesterday", "INVALID_PARAMS #ring yesterday"), ("", "NEED_MORE_PARAMS")):
+        client.send(f"MARKREAD {asked}")
+        assert " ".join(client.expect("FAIL MARKREAD").params[1:-1]) == refused
     client.send("CHATHISTORY TARGETS timestamp=2025-01-01T00:00:00.000Z timestamp=2027-01-01T00:00:00.000Z 9")
     client.expect("CHATHISTORY TARGETS #ring 2026-01-01T00:00:09.000Z")
 
@@ -302,6 +324,33 @@ def test_search(bouncer, fake):
     client.send("SEARCH text=100%;in=#ring")
     client.expect("BATCH \\+.*search")
     assert [Line(line).params[1] for line in client.until("BATCH -")] == ["100% sure"]
+    for asked, refused in (("foo=bar", "foo"), ("text=fine;limit=few", "limit"), ("before=noon", "before")):
+        client.send(f"SEARCH {asked}")
+        assert client.expect("FAIL SEARCH").params[1:-1] == ["INVALID_PARAMS", refused]
+
+
+def test_who_knows_no_batches_is_sent_none(bouncer, fake):
+    """What it asks for all the same comes line by line, without tags."""
+    client, up = on_channel(bouncer, fake())
+    say(up, "one fine day")
+    client.expect("fine day")
+    client.sync()
+    begin = client.at
+    client.send("CHATHISTORY LATEST #ring * 5")
+    client.expect("^:bob!.* PRIVMSG #ring :one fine day$")
+    client.send("SEARCH text=fine")
+    client.expect("^:bob!.* PRIVMSG #ring :one fine day$")
+    client.send("CHATHISTORY TARGETS timestamp=2025-01-01T00:00:00.000Z timestamp=2099-01-01T00:00:00.000Z 9")
+    client.expect("^:[^ ]* CHATHISTORY TARGETS #ring ")
+    client.send("METADATA #ring SET soju.im/pinned 1", "METADATA #ring LIST", "METADATA #ring GET soju.im/muted",
+                "METADATA * SUB soju.im/pinned", "METADATA * SUBS", "METADATA #ring SYNC", "METADATA #ring CLEAR",
+                "BOUNCER LISTNETWORKS", "CLIENTCERT LIST")
+    client.expect("^:[^ ]* 761 ann #ring soju.im/pinned ")
+    client.expect("^:[^ ]* 766 ann #ring soju.im/muted ")
+    client.expect("^:[^ ]* 772 ann soju.im/pinned")
+    client.expect("^:[^ ]* METADATA #ring soju.im/pinned ")
+    client.sync()
+    assert not [line for line in client.said[begin:] if " BATCH " in line or line.startswith("@")]
 
 
 # -- one connection, all networks ------------------------------------------------------------------
@@ -327,6 +376,50 @@ def test_a_plain_client_carries_all_networks(bouncer, fake):
     two.send(":carol!c@h PRIVMSG ann :hello")
     line = client.expect(":hello")
     assert line.source.startswith("carol/two!") and line.params[0] == "ann"
+
+
+def test_names_of_all_networks_are_translated_both_ways(bouncer, fake):
+    """Whatever parameter they stand in: a client knows its channels and people by them."""
+    server = fake()
+    up = network(bouncer, server)
+    up.register(None, nick="ann_")
+    client = bouncer.client("admin@all")
+    client.send("JOIN #ring")
+    assert client.expect(" 403 ").params[1:] == ["#ring", "Say #ring/NETWORK"]
+    client.send("JOIN #ring/net")
+    up.joins("#ring", "eve")
+    client.expect(" 366 ann #ring/net ")
+    for said, heard in (("KICK #ring/net eve/net :out", "KICK #ring eve :out"),
+                        ("MODE #ring/net +vo eve/net ann", "MODE #ring +vo eve ann_"),
+                        ("INVITE eve/net #ring/net", "INVITE eve #ring")):
+        client.send(said)
+        assert up.expect(f"^{said.split()[0]} ").text == heard
+    up.send(":fake 341 ann_ eve #ring")
+    assert client.expect(" 341 ").text == ":fake 341 ann eve/net #ring/net"
+    up.send(":eve!e@h MODE #ring +vo eve ann_", ":eve!e@h KICK #ring bob :out", ":fake 482 ann_ #ring :No")
+    assert client.expect(" MODE ").text == ":eve/net!e@h MODE #ring/net +vo eve/net ann"
+    assert client.expect(" KICK ").text == ":eve/net!e@h KICK #ring/net bob/net :out"
+    assert client.expect(" 482 ").text == ":fake 482 ann #ring/net :No"
+    client.send("WHO #ring/net", "NICK anna", "WHOIS eve/net", "MODE #ring/net b")
+    up.expect("^MODE #ring b$")
+    up.send(":fake 352 ann_ #ring u h fake ann_ H :0 Ann", ":fake 315 ann_ #ring :End",
+            ":fake 311 ann_ eve e h * :Eve", ":fake 319 ann_ eve :@#ring", ":fake 318 ann_ eve :End",
+            ":fake 367 ann_ #ring *!*@bad eve 1", ":fake 368 ann_ #ring :End", ":fake 401 ann_ carol :No")
+    assert client.expect(" NICK ").text == ":ann NICK anna"
+    assert [line.text for line in [client.expect(" 352 "), *(Line(text) for text in client.until(" 401 "))]] == [
+        ":fake 352 anna #ring/net u h fake anna H :0 Ann", ":fake 315 anna #ring/net :End",
+        ":fake 311 anna eve/net e h * :Eve", ":fake 319 anna eve/net :@#ring/net", ":fake 318 anna eve/net :End",
+        ":fake 367 anna #ring/net *!*@bad eve/net 1", ":fake 368 anna #ring/net :End"]
+    assert client.said[client.at - 1] == ":fake 401 anna carol/net :No"
+    say(up, "a fine day")
+    client.expect(":a fine day")
+    client.send("CHATHISTORY LATEST #ring * 5", "MARKREAD #ring", "MARKREAD #nowhere/net", "CHATHISTORY LATEST #ring/net * 5")
+    assert client.expect("FAIL CHATHISTORY").params[1:] == ["INVALID_TARGET", "LATEST", "#ring", "Say NAME/NETWORK"]
+    assert client.expect("FAIL MARKREAD").params[1:] == ["INVALID_PARAMS", "#ring", "Say NAME/NETWORK"]
+    assert client.expect("MARKREAD ").params == ["#nowhere/net", "*"]
+    assert client.expect("fine day").params[0] == "#ring/net"
+    client.send("SEARCH in=#other/net;text=fine", "SEARCH in=#ring/net;from=bob/net;text=fine")
+    assert client.expect("fine day").params[0] == "#ring/net"
 
 
 # -- labels and answers ----------------------------------------------------------------------------
@@ -360,16 +453,56 @@ def test_labels_go_through_where_the_server_has_them(bouncer, fake):
     assert other.expect("PRIVMSG #ring").params[1] == "hi"
 
 
+def test_what_a_label_answers_is_learned(bouncer, fake):
+    """As InspIRCd has it: a labelled JOIN is answered by a batch with all names, and a labelled NICK by who has it then;
+    that somebody is away belongs to who he is."""
+    caps = "batch labeled-response message-tags"
+    up = network(bouncer, fake())
+    up.register(caps + " echo-message")
+    client = bouncer.client("admin/net@one", caps=caps + " echo-message")
+    client.send("@label=mine JOIN #ring")
+    label = up.expect("JOIN #ring").tags["label"]
+    up.send(f"@label={label} :fake BATCH +1 labeled-response", "@batch=1 :ann!u@h JOIN #ring",
+            "@batch=1 :fake 332 ann #ring :fine", "@batch=1 :fake 353 ann = #ring :ann @bob", "@batch=1 :fake 366 ann #ring :End",
+            ":fake BATCH -1")
+    assert client.expect(" JOIN #ring").tags["label"] == "mine"
+    assert client.expect(" 353 ").params[-1] == "ann @bob"
+    client.expect(" 366 ")
+    other = bouncer.client("admin/net@two")
+    lines = [line.split(" ", 1)[1] for line in other.sync() if "#ring" in line]
+    assert lines == ["JOIN #ring", "332 ann #ring :fine", "353 ann = #ring :ann @bob", "366 ann #ring :End of /NAMES list"]
+    client.send("NICK anna")
+    label = up.expect("NICK anna").tags["label"]
+    up.send(f"@label={label} :anna!u@h NICK anna", ":bob!b@h MODE #ring +v anna")
+    assert client.expect(" NICK ").source == other.expect(" NICK ").source == "ann!u@h"
+    client.send("PART")
+    assert client.expect(" 461 ").params[0] == "anna"
+    client.send("NAMES #ring")
+    assert client.expect(" 353 ").params[-1] in ("+anna @bob", "@bob +anna")
+    client.send("@label=who WHOIS bob")
+    label = up.expect("WHOIS bob").tags["label"]
+    up.send(f"@label={label} :fake BATCH +2 labeled-response", "@batch=2 :fake 311 anna bob b h * :Bob",
+            "@batch=2 :fake 301 anna bob :gone", "@batch=2 :fake 318 anna bob :End", ":fake BATCH -2")
+    client.expect("@label=who .*BATCH")
+    assert [Line(line).verb for line in client.until("BATCH -")] == ["311", "301", "318"]
+
+
 def test_a_silent_server_blocks_nobody(serve, fake):
     bouncer = Bouncer(serve, {"irc.answer_timeout": "300ms"})
     client, up = on_channel(bouncer, fake(), client_caps="batch labeled-response")
     client.send("@label=one WHO #ring")
     up.expect("^WHO")
     client.expect("label=one.*ACK")
-    client.send("@label=two WHO #other")
-    up.expect("^WHO #other")
-    up.send(":fake 315 ann #other :End of WHO")
-    assert client.expect("315").tags == {"label": "two"}
+
+    # One that answers in time, which a busy machine may leave it none for.
+    def answered(turns=iter(range(1000))):
+        label = f"two{next(turns)}"
+        client.send(f"@label={label} WHO #other")
+        up.expect("^WHO #other")
+        up.send(":fake 315 ann #other :End of WHO")
+        line = client.expect(f"^@label={label} | 315 ")
+        return line.verb == "315" and line.tags == {"label": label}
+    await_true(answered, 60, lambda: client.said[-10:])
 
 
 # -- upstream --------------------------------------------------------------------------------------
@@ -414,6 +547,29 @@ def test_a_scram_server_that_does_not_know_the_password_is_left(bouncer, fake):
     up.gone()
 
 
+@pytest.mark.parametrize("ends", [":fake 903 ann :welcome", "AUTHENTICATE +", ":fake 904 ann :no", ""],
+                         ids=["let in", "more", "refused", "gone"])
+def test_a_scram_server_that_does_not_wait_for_the_proof(bouncer, fake, ends):
+    """The most rounds that are done for a server, on another thread than all the others' lines."""
+    server = fake()
+    up = network(bouncer, server,
+                 options="-sasl-mechanism SCRAM-SHA-256 -sasl-username ann -sasl-password secret")
+    up.expect("CAP LS")
+    up.send(":fake CAP * LS :sasl")
+    up.send(f":fake CAP * ACK :{up.expect('CAP REQ').params[1]}")
+    up.expect("AUTHENTICATE SCRAM")
+    up.send("AUTHENTICATE +")
+    first = base64.b64decode(up.expect("AUTHENTICATE").params[0]).decode()
+    challenge = Scram("secret", iterations=200000).first(first)
+    up.send("AUTHENTICATE " + base64.b64encode(challenge.encode()).decode(), *filter(None, [ends]))
+    if ends:
+        up.gone()
+    else:
+        up.close()
+    server.accept().expect("^CAP LS")
+    bouncer.client("admin").sync()
+
+
 def test_a_refused_login_says_why_and_tries_again(bouncer, fake):
     server = fake()
     up = network(bouncer, server, options="-sasl-mechanism PLAIN -sasl-username ann -sasl-password wrong")
@@ -431,15 +587,13 @@ def test_a_refused_login_says_why_and_tries_again(bouncer, fake):
 
 
 def test_pong_is_never_delayed(serve, fake):
-    bouncer = Bouncer(serve, {"irc.burst": "2", "irc.interval": "1s"})
+    bouncer = Bouncer(serve, {"irc.burst": "8", "irc.interval": "1m"})
     client, up = on_channel(bouncer, fake())
     client.send(*(f"PRIVMSG #ring :paste {i}" for i in range(120)))
     up.expect("paste 1")
-    began = time.monotonic()
-    up.send("PING now")
-    up.expect("^PONG :now")
-    # The pastes take two minutes.
-    assert time.monotonic() - began < 20 and not any("paste 30" in line for line in up.said)
+    up.sync()
+    # The pastes take two hours.
+    assert not any("paste 30" in line for line in up.said)
 
 
 def test_nick_in_use_and_regained(bouncer, fake):
@@ -454,6 +608,7 @@ def test_nick_in_use_and_regained(bouncer, fake):
     up.send(":fake 731 ann_ :ann")
     up.expect("NICK ann$")
     up.send(":ann_!u@h NICK ann")
+    up.sync()
     client = bouncer.client("admin/net")
     assert "nick ann," in client.service("network status")[0]
 
@@ -473,6 +628,19 @@ def test_reconnects_and_joins_again(bouncer, fake):
     client.expect("again")
 
 
+def test_what_a_server_said_before_it_hung_up_is_heard(bouncer, fake):
+    """Also where the connection is reset, as by one that did not read all of ours, and we come late to read."""
+    client, up = on_channel(bouncer, fake())
+    pid = serving(bouncer.server.process.popen.pid)
+    os.kill(pid, signal.SIGSTOP)
+    up.send(":bob!b@h PRIVMSG #ring :the last word", "ERROR :Closing link: no clones here")
+    up.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    up.close()
+    os.kill(pid, signal.SIGCONT)
+    assert "no clones here" in client.expect("NOTICE .*is gone").text
+    assert any(line.endswith(":the last word") for line in client.said)
+
+
 def test_connect_commands_come_before_channels(bouncer, fake):
     server = fake()
     client, up = on_channel(bouncer, server, options="-connect-command 'PRIVMSG Q :auth x'")
@@ -481,7 +649,7 @@ def test_connect_commands_come_before_channels(bouncer, fake):
     up = server.accept()
     up.register(None)
     up.expect("PRIVMSG Q :auth x")
-    up.expect("JOIN #ring", 15)
+    up.expect("JOIN #ring")
 
 
 def test_quit_is_said_at_the_end(serve, fake):
@@ -522,8 +690,13 @@ def test_an_unknown_certificate_is_refused(bouncer, fake, tmp_path, options):
     server = fake(secure(certificate(tmp_path, "stranger")))
     client = bouncer.client("admin@setup")
     client.service(f"network create -addr {server.address()} -name net {options}")
-    with pytest.raises((ssl.SSLError, ConnectionError, pytest.fail.Exception)):
-        server.accept().expect("CAP LS", 3)
+    try:
+        up = server.accept()
+    except (ssl.SSLError, ConnectionError):
+        pass  # that it is not believed may be said before the handshake is over
+    else:
+        up.gone()
+        assert not up.said
     await_true(lambda: any("certificate" in line for line in client.service("network status")), 5)
 
 
@@ -576,7 +749,7 @@ def test_detached_channels(bouncer, fake):
     client.expect("JOIN #ring")
     client.expect("nothing much")
     client.expect("ann: look here")
-    up.read()
+    up.sync()
     assert up.said.count("JOIN #ring") == 1 and not any(line.startswith("PART") for line in up.said)
 
 

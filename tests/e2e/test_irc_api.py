@@ -63,7 +63,7 @@ def test_nobody_sees_or_orders_for_another(bouncer):
 def ctl(bouncer, *words):
     data = bouncer.process.args[bouncer.process.args.index("--data") + 1]
     return subprocess.run([CLIENTS / "ringmainctl", "--data", data, "irc", *words], capture_output=True,
-                          text=True, timeout=20)
+                          text=True, timeout=120)
 
 
 def test_ringmainctl(bouncer):

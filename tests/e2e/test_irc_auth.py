@@ -90,3 +90,53 @@ def test_without_it_is_not_offered(serve):
     client.send("CAP LS 302", "NICK x", "AUTHENTICATE OAUTHBEARER")
     assert "OAUTHBEARER" not in client.expect("CAP .* LS .*sasl").text
     client.expect(" 908 ")
+
+
+def test_a_token_before_it_counts_no_password_less(serve, asked):
+    """Who guesses passwords behind a token that is nobody's is locked out as anybody else."""
+    bouncer = Bouncer(serve, {"irc.auth_url": asked.url("/auth"), "irc.oauth_url": asked.url("/introspect"),
+                              "irc.oauth_client": "us", "irc.oauth_secret": "our secret", "auth.attempts": "3",
+                              "auth.lockout": "1h"})
+
+    def guess(number):
+        client = bouncer.client(None)
+        client.send("CAP LS 302", "CAP REQ :sasl", "AUTHENTICATE OAUTHBEARER")
+        client.expect("AUTHENTICATE \\+")
+        client.send("AUTHENTICATE " + base64.b64encode(b"n,,\1auth=Bearer bad\1\1").decode())
+        client.expect(" 904 ")
+        client.send(f"PASS :guess {number}", "NICK x", "USER ann 0 * :X", "CAP END")
+        return client.expect(" (464|904) ").text
+    said = [guess(number) for number in range(6)]
+    assert "Too many wrong passwords" in said[-1], said
+
+
+def test_wrong_tokens_are_counted(serve, asked):
+    """Who guesses tokens waits as who guesses passwords; one that has ended may come again and again, and a right one too."""
+    bouncer = Bouncer(serve, {"irc.oauth_url": asked.url("/introspect"), "irc.oauth_client": "us",
+                              "irc.oauth_secret": "our secret", "auth.attempts": "3"})
+    for token in ["good/ann"] + ["bad/old"] * 5:
+        said = bearer(bouncer, token).expect(" 90[34] ").text
+        assert "Too many" not in said and (" 903 " in said) == token.startswith("good"), said
+    for token in ("bad/1", "bad/2"):
+        bearer(bouncer, token).expect(" 904 .*Invalid token")
+    before = len(asked.requests)
+    bearer(bouncer, "bad/3").expect(" 904 .*Too many wrong tokens")
+    bearer(bouncer, "good/bob").expect(" 904 .*Too many wrong tokens")
+    assert len(asked.requests) == before
+    bearer(bouncer, "good/ann").expect(" 903 ")
+
+
+def test_another_case_is_another_person(bouncer):
+    """Accounts are told apart by case: ADMIN, whom an OAuth server knows, is not admin; nor is CARL carl, who is shut out."""
+    bouncer.client("admin").close()
+    chief = bearer(bouncer, "good/ADMIN")
+    chief.send("CAP END")
+    chief.expect(" 001 ")
+    assert chief.service("user status")[0].startswith("ADMIN: ")
+    assert "administrators" in chief.service("server status")[0]
+    secret = bouncer.good("password create -label phone", "carl")[0].split()[-1]
+    bouncer.client("carl", password=secret, nick="x").close()
+    bouncer.good("user update carl -enabled false")
+    client = bouncer.client(None)
+    client.send(f"PASS :{secret}", "NICK x", "USER CARL 0 * :X")
+    client.expect(" 464 ")

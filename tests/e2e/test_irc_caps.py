@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from irc import FakeServer, Line
+from irc import Line
 from stage import await_true
 from test_irc import Bouncer, network, on_channel, say
 
@@ -12,8 +12,8 @@ FULL = ("account-notify account-tag away-notify batch chghost echo-message exten
         "labeled-response message-tags multi-prefix server-time setname draft/message-redaction")
 OURS = ("batch cap-notify echo-message invite-notify labeled-response message-tags multi-prefix sasl server-time "
         "standard-replies no-implicit-names draft/no-implicit-names soju.im/no-implicit-names draft/chathistory "
-        "draft/event-playback draft/extended-isupport draft/multiline draft/read-marker draft/pre-away "
-        "soju.im/account-required soju.im/bouncer-networks soju.im/bouncer-networks-notify soju.im/read soju.im/search "
+        "draft/event-playback draft/extended-isupport draft/metadata-2 draft/multiline draft/read-marker draft/pre-away "
+        "soju.im/account-required soju.im/client-cert soju.im/bouncer-networks soju.im/bouncer-networks-notify soju.im/read soju.im/search "
         "znc.in/self-message")
 THEIRS = ("account-notify account-tag away-notify chghost extended-join extended-monitor setname "
           "draft/message-redaction")
@@ -23,18 +23,6 @@ MONITOR = "CASEMAPPING=ascii CHANTYPES=# PREFIX=(ov)@+ MONITOR=100"
 @pytest.fixture
 def bouncer(serve):
     return Bouncer(serve)
-
-
-@pytest.fixture
-def fake():
-    servers = []
-
-    def make(context=None):
-        servers.append(FakeServer(context))
-        return servers[-1]
-    yield make
-    for server in servers:
-        server.close()
 
 
 def offered(lines, sub):
@@ -49,7 +37,6 @@ def test_what_is_offered(bouncer, fake):
     client = bouncer.client("admin/net@one", caps="server-time")
     offer = offered(client.said, "LS")
     assert set(OURS.split()) | set(THEIRS.split()) <= offer
-    assert "draft/metadata-2" not in offer
     up.close()
     assert set(THEIRS.split()) <= offered([client.expect("CAP .* DEL .*away-notify").text], "DEL")
     up = server.accept()
@@ -183,6 +170,7 @@ def test_monitor(bouncer, fake):
     one.send("MONITOR - bob,carol")
     up.expect("MONITOR - carol$")
     three.close()
+    await_true(lambda: "irc_clients 2\n" in bouncer.server.get("/metrics").text, 60, one.said)
     two.send("MONITOR C")
     up.expect("MONITOR - (bob,dave|dave,bob)$")
     assert not [line for line in up.said if line.startswith("MONITOR + BOB")]
@@ -210,3 +198,88 @@ def test_monitor_has_an_end(bouncer, fake):
     for i in range(0, 1010, 10):
         client.send("MONITOR + " + ",".join(f"nick{k}" for k in range(i, i + 10)))
     client.expect(" 734 ")
+
+
+# -- ISUPPORT --------------------------------------------------------------------------------------
+
+def tokens(lines):
+    """Of lines of 005."""
+    return {word.partition("=")[0]: word.partition("=")[2]
+            for line in lines if " 005 " in line for word in Line(line).params[1:-1]}
+
+
+def test_tokens_of_a_network(bouncer, fake):
+    """What its server has, but for what is ours to say; changes come as such, in a batch for who knows it."""
+    up = network(bouncer, fake())
+    up.register("batch message-tags", isupport="CASEMAPPING=ascii CHANTYPES=# PREFIX=(ov)@+ CHATHISTORY=7 LINELEN=512 WHOX "
+                "VAPID=theirs soju.im/FILEHOST=https://theirs CLIENTTAGDENY=*,-typing BOT=b MONITOR=5 draft/ICON=https://net/icon")
+    client = bouncer.client("admin/net@one")
+    has = tokens(client.said)
+    assert has["CHATHISTORY"] == "1000" and has["LINELEN"] == "4096" and has["VAPID"] != "theirs" and "WHOX" in has
+    assert has["CLIENTTAGDENY"] == "*,-typing" and has["BOT"] == "b" and has["MONITOR"] == "5" and "soju.im/SAFERATE" in has
+    assert has["draft/ICON"] == "https://net/icon" and "soju.im/FILEHOST" not in has and "draft/ACCOUNTREQUIRED" not in has
+    knows = bouncer.client("admin/net@two", caps="batch draft/extended-isupport")
+    assert all(" 005 " not in line or line.startswith("@batch=") for line in knows.said)
+    knows.at = 0
+    knows.expect("BATCH \\+\\S+ draft/isupport")
+    assert tokens(knows.until("BATCH -")) == has
+    knows.sync()
+    up.send(":fake 005 ann MONITOR=6 -BOT LINELEN=1000 :are supported")
+    knows.expect("BATCH \\+\\S+ draft/isupport")
+    assert tokens(knows.until("BATCH -")) == {"MONITOR": "6", "-BOT": ""}
+    client.send("ISUPPORT")
+    client.expect("MONITOR=6 -BOT")
+    now = tokens(client.sync())
+    assert now["MONITOR"] == "6" and "BOT" not in now
+
+
+def test_tokens_without_tags(bouncer, fake):
+    up = network(bouncer, fake())
+    up.register("batch", isupport="CASEMAPPING=ascii CHANTYPES=# PREFIX=(ov)@+ CLIENTTAGDENY=-typing")
+    client = bouncer.client("admin/net@one", caps="message-tags")
+    assert [word for line in client.said for word in line.split() if "CLIENTTAGDENY" in word] == ["CLIENTTAGDENY=*"]
+    client.send("@+typing=active TAGMSG #ring", "PRIVMSG #ring :behind")
+    assert "typing" not in up.expect("behind").text and not [line for line in up.said if "TAGMSG" in line]
+
+
+def test_tokens_of_the_bouncer(serve):
+    """Also before anybody is known: that somebody has to be."""
+    bouncer = Bouncer(serve, {"irc.icon": "https://example.org/i.png", "irc.title": "Bounce"})
+    client = bouncer.client("admin", caps="batch soju.im/bouncer-networks")
+    has = tokens(client.said)
+    assert has["draft/ICON"] == "https://example.org/i.png" and has["NETWORK"] == "Bounce" and has["BOT"] == "B"
+    assert has["CLIENTTAGDENY"] == "*" and has["CHANTYPES"] == "" and "draft/ACCOUNTREQUIRED" not in has
+    early = bouncer.client(None)
+    early.send("CAP LS 302", "ISUPPORT", "CAP REQ :batch draft/extended-isupport", "ISUPPORT")
+    early.expect(" 451 ")
+    early.expect("BATCH \\+\\S+ draft/isupport")
+    assert "draft/ACCOUNTREQUIRED" in tokens(early.until("BATCH -"))
+
+
+# -- reactions -------------------------------------------------------------------------------------
+
+def test_reactions_are_remembered(bouncer, fake):
+    """Of lines without words those: told to who knows tags, later to who asks for events; typing is told and forgotten."""
+    client, up = on_channel(bouncer, fake(), caps="batch message-tags server-time", client_caps="message-tags")
+    other = bouncer.client("admin/net@other", caps="message-tags echo-message")
+    plain = bouncer.client("admin/net@plain")
+    for one in (other, plain):
+        one.sync()
+    say(up, "hello", tags="@msgid=m1 ")
+    up.send("@+draft/react=lol;+draft/reply=m1;msgid=m2 :bob!b@h TAGMSG #ring", "@+typing=active :bob!b@h TAGMSG #ring")
+    assert client.expect("TAGMSG").tags["+draft/react"] == "lol"
+    assert client.expect("TAGMSG").tags["+typing"] == "active"
+    client.send("@+draft/unreact=lol;+draft/reply=m1 TAGMSG #ring")
+    up.expect("draft/unreact=lol.*TAGMSG")
+    assert other.expect("unreact").tags["+draft/unreact"] == "lol"
+    say(up, "end")
+    plain.expect(":end$")
+    assert not [line for line in plain.said if "TAGMSG" in line]
+    for caps, verbs in (("draft/event-playback message-tags", ["PRIVMSG", "TAGMSG", "TAGMSG", "PRIVMSG"]),
+                        ("draft/event-playback", ["PRIVMSG", "PRIVMSG"]), ("message-tags", ["PRIVMSG", "PRIVMSG"])):
+        reader = bouncer.client("admin/net@reader", caps=f"batch draft/chathistory {caps}")
+        reader.send("CHATHISTORY LATEST #ring * 20")
+        reader.expect("BATCH \\+")
+        lines = [Line(text) for text in reader.until("BATCH -")]
+        assert [line.verb for line in lines if line.verb not in ("JOIN", "MODE")] == verbs
+        assert "typing" not in "".join(reader.said)

@@ -1,9 +1,11 @@
 """What was said: found by word, taken home, forgotten."""
+import contextlib
 import re
+import sqlite3
 
 import pytest
 
-from irc import FakeServer, Line
+from irc import PATIENCE, Line, await_kept
 from irc_service import ADMIN, Bouncer
 from stage import await_true
 
@@ -14,10 +16,8 @@ def bouncer(serve):
 
 
 @pytest.fixture
-def fake():
-    server = FakeServer()
-    yield server
-    server.close()
+def fake(fake):
+    return fake()
 
 
 @pytest.fixture
@@ -51,7 +51,9 @@ def test_search(bouncer, talk):
     assert found(client, "from=bob;in=#ring") == [everything[0], everything[2]]
     assert found(client, "text=100%\\s\"sure\"") == ['100% "sure"?']
     assert found(client, "text=late\\strain") == everything[:1]
-    assert found(client, "text=rain") == [] and found(client, "text=%") == [] and found(client, "text=\"*") == []
+    assert sorted(found(client, "text=rai")) == sorted(everything) and found(client, "text=ürich\\sRAI") == everything[:1]
+    assert found(client, "text=17") == everything[2:3] and found(client, "text=%") == ['100% "sure"?']
+    assert found(client, "text=tr_in") == [] and found(client, "text=\"*") == [] and found(client, "text=train\\srein") == []
     assert found(client, "text=train;before=2020-01-01T00:00:00.000Z") == []
     client.send("SEARCH after=yesterday")
     client.expect("FAIL SEARCH|NOTICE .*after")
@@ -66,7 +68,7 @@ def test_search(bouncer, talk):
 
 def test_nobody_finds_what_another_was_told(bouncer, talk):
     bouncer.good("user create -username bob -password 'long enough 1'")
-    assert bouncer.server.get("/api/v1/irc/search?text=train", auth=("bob", "long enough 1")).json == {"lines": []}
+    assert bouncer.server.get("/api/v1/irc/search?text=train", auth=("bob", "long enough 1")).json == {"lines": [], "behind": 0}
     assert bouncer.good("search train", "bob") == ["nothing was found"]
     assert bouncer.server.get("/api/v1/irc/export", auth=("bob", "long enough 1")).json["lines"] == []
 
@@ -118,3 +120,41 @@ def test_attributes_that_need_no_new_connection(bouncer, talk):
     up.expect("PONG :?still")
     bouncer.good("network update net -realname Ann")
     up.expect("^QUIT")
+
+
+# -- history that is not there ---------------------------------------------------------------------
+
+ASKS = "batch labeled-response message-tags draft/chathistory soju.im/search"
+
+
+def test_history_without_a_store_is_what_rings_have(serve, fake):
+    bouncer = Bouncer(serve, {"store.enabled": "no", "irc.ring": "16k"})
+    client, up = bouncer.on_channel(fake, client_caps=ASKS)
+    up.send(*(f":bob!b@h PRIVMSG #ring :{i:04} {'x' * 90}" for i in range(400)))
+    client.expect(" :0399 ")
+    for question in ("LATEST #ring * 1000", "AFTER #ring timestamp=2020-01-01T00:00:00.000Z 1000"):
+        client.send(f"CHATHISTORY {question}")
+        client.expect("BATCH \\+")
+        said = [int(line.split(" :")[-1][:4]) for line in client.until("BATCH -")]
+        assert said == list(range(said[0], 400)) and len(said) > 20
+    client.send("@label=x CHATHISTORY BEFORE #ring msgid=nobody 5")
+    line = client.expect("FAIL CHATHISTORY ")
+    assert line.tags == {"label": "x"} and line.params[1:4] == ["INVALID_MSGREFTYPE", "BEFORE", "#ring"]
+
+
+def test_history_that_cannot_be_read_is_said_to_be_so(serve, fake):
+    bouncer = Bouncer(serve, {"irc.ring": "16k"})
+    client, up = bouncer.on_channel(fake, client_caps=ASKS)
+    up.send(*(f":bob!b@h PRIVMSG #ring :{i:04} {'x' * 90}" for i in range(400)))
+    await_kept(bouncer.server, lines=[f"0399 {'x' * 90}"])
+    data = bouncer.server.process.args[bouncer.server.process.args.index("--data") + 1]
+    with contextlib.closing(sqlite3.connect(f"{data}/ringmain.db", timeout=PATIENCE)) as store:
+        store.execute("ALTER TABLE irc_lines RENAME TO irc_others")
+    for question, command in (("CHATHISTORY LATEST #ring * 1000", "CHATHISTORY MESSAGE_ERROR LATEST #ring"),
+                              ("CHATHISTORY AFTER #ring timestamp=2020-01-01T00:00:00.000Z 9",
+                               "CHATHISTORY MESSAGE_ERROR AFTER #ring"),
+                              ("SEARCH text=xxx", "SEARCH INTERNAL_ERROR")):
+        client.send(f"@label=x {question}")
+        line = client.expect(" FAIL ")
+        assert line.tags == {"label": "x"} and " ".join(line.params[:-1]) == command
+    assert "cannot be read now" in client.service("search xxx")[0]

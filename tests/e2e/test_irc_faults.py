@@ -1,13 +1,11 @@
 """The bouncer among those who mean it no good, and those who are only slow: nobody else notices."""
-import random
 import re
 import socket
-import time
 
 import pytest
 
-from irc import Client, FakeServer, Line, Person, Wire
-from stage import ADMIN_PASSWORD, await_true, free_ports
+from irc import Client, Line, Person, Wire
+from stage import ADMIN_PASSWORD, await_true, drawn, free_ports
 from test_irc import Bouncer, network, on_channel, say
 
 
@@ -16,27 +14,10 @@ def bouncer(serve):
     return Bouncer(serve)
 
 
-@pytest.fixture
-def fake():
-    servers = []
-
-    def make(context=None):
-        servers.append(FakeServer(context))
-        return servers[-1]
-    yield make
-    for server in servers:
-        server.close()
-
-
-# What must not wait for others, who would take a minute or for ever; a busy machine takes seconds.
-SOON = 10
-
-
-def answers(client, seconds=SOON):
-    """The bouncer answers this client at once."""
-    began = time.monotonic()
+# What must not wait for others is done at all, as these take hours, or for ever.
+def answers(client):
+    """The bouncer answers this client."""
     client.sync()
-    assert time.monotonic() - began < seconds
 
 
 # -- hostile servers -------------------------------------------------------------------------------
@@ -70,9 +51,7 @@ def test_a_server_that_says_anything(bouncer, fake, junk):
 
 def test_a_server_of_chance(bouncer, fake):
     """Lines made of what lines are made of, in any order; the seed is printed."""
-    seed = random.randrange(1 << 30)
-    print("seed", seed)
-    chance = random.Random(seed)
+    chance = drawn()
     server = fake()
     client, up = on_channel(bouncer, server, caps="batch server-time message-tags labeled-response")
     words = ["#ring", "#other", "ann", "bob", "carol", "ann,bob", ":x y", "+o", "-o+v", "+k", "@bob +carol", "=", "*",
@@ -104,7 +83,7 @@ def test_ten_thousand_channels(serve, fake):
     up.send("PING after")
     up.expect("PONG :after")
     answers(client)
-    lines = [line for line in client.service("channel status", 20) if line.startswith("#")]
+    lines = [line for line in client.service("channel status") if line.startswith("#")]
     assert len(lines) == 500
 
 
@@ -122,21 +101,19 @@ def flood(bouncer, fake, count, size=400):
 
 def test_a_dead_reader_delays_nobody(bouncer, fake):
     client, up, dead = flood(bouncer, fake, 20000)
-    client.expect("019999", 30)
-    began = time.monotonic()
+    client.expect("019999")
     say(up, "now")
     client.expect(":now")
-    assert time.monotonic() - began < SOON
     got = [int(m[1]) for m in (re.search(r":(\d{6}) ", line) for line in client.said) if m]
     assert got == list(range(20000))
     # And it, when it wakes up, has lost nothing that a client is sent when it comes back.
-    dead.expect(":now", 60)
+    dead.expect(":now")
     got = [int(m[1]) for m in (re.search(r":(\d{6}) ", line) for line in dead.said) if m]
     assert got == sorted(set(got)) and got[-1] == 19999
 
 
 def test_a_paste_delays_no_other_network(serve, fake):
-    bouncer = Bouncer(serve, {"irc.burst": "5", "irc.interval": "500ms"})
+    bouncer = Bouncer(serve, {"irc.burst": "5", "irc.interval": "1m"})
     first, second = fake(), fake()
     one = network(bouncer, first, "one")
     one.register(None)
@@ -144,15 +121,15 @@ def test_a_paste_delays_no_other_network(serve, fake):
     two.register(None)
     paster, other = bouncer.client("admin/one@a"), bouncer.client("admin/two@b")
     paster.send(*(f"PRIVMSG bob :paste {i}" for i in range(120)))
-    one.expect("paste 4")
-    began = time.monotonic()
+    one.expect("paste 0")
     other.send("PRIVMSG carol :quick")
     two.expect("PRIVMSG carol :quick")
     answers(other)
     answers(paster)
     two.send(":carol!c@h PRIVMSG ann :back")
     other.expect(":back")
-    assert time.monotonic() - began < SOON
+    one.sync()
+    assert not any("paste 100" in line for line in one.said)
 
 
 def test_too_much_to_send_is_refused_and_said(serve, fake):
@@ -174,11 +151,8 @@ def test_a_join_of_two_thousand(bouncer, fake):
     client.expect("366 .*#big")
     listed = [n for line in client.said if " 353 " in line and "#big" in line for n in Line(line).params[-1].split()]
     assert sorted(n for n in listed if n != "ann") == names and all(len(line) <= 510 for line in client.said)
-    began = time.monotonic()
     up.send(*(f":{n}!p@h QUIT :split" for n in names))
-    up.send("PING after")
-    up.expect("PONG :after")
-    assert time.monotonic() - began < SOON
+    up.sync()
     late = bouncer.client("admin/net@late")
     line = late.expect("353 .*#big")
     assert line.params[-1].strip() == "ann"
@@ -223,7 +197,7 @@ def test_a_client_that_never_registers_is_dropped(serve):
 
 
 def test_guessing_passwords_has_to_wait(serve):
-    bouncer = Bouncer(serve, {"auth.attempts": "3", "auth.lockout": "60s"})
+    bouncer = Bouncer(serve, {"auth.attempts": "3", "auth.lockout": "1h"})
     for i in range(5):
         guess = bouncer.client(None)
         guess.send(f"PASS :guess{i}", "NICK ann", "USER admin 0 * :Ann")

@@ -3,27 +3,17 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import socket
 import ssl
 import struct
 
 import pytest
 
-from irc import Client, FakeServer, Wire, certificate
-from stage import ADMIN_PASSWORD, free_ports
+from irc import PATIENCE, Client, FakeServer, Wire, certificate
+from irc_service import Bouncer as Ordered
+from stage import ADMIN_PASSWORD, await_true, free_ports
 from test_irc import Bouncer, network, on_channel, say
-
-
-@pytest.fixture
-def fake():
-    servers = []
-
-    def make(context=None):
-        servers.append(FakeServer(context))
-        return servers[-1]
-    yield make
-    for server in servers:
-        server.close()
 
 
 def b64(text):
@@ -155,6 +145,108 @@ def test_certificate(serve, tmp_path, newest):
     assert log_in(mine, "admin")[1] == "904"
 
 
+def test_a_fingerprint_is_no_password(serve, tmp_path):
+    """Anybody who was shown a certificate knows its fingerprint. Nor after EXTERNAL said no name."""
+    pair, others = certificate(tmp_path, "station"), certificate(tmp_path, "others")
+    bouncer = Bouncer(serve, {"tls.certificate": pair[0], "tls.key": pair[1]})
+    digits = "0123456789abcdef" * 8
+    said = bouncer.client("admin").service(f"device-certificate create -label laptop -fingerprint {digits}")
+    assert "may log in" in said[0]
+    client = tls_client(bouncer, pair[0], others)
+    client.send("CAP LS 302", "CAP REQ :sasl", "AUTHENTICATE EXTERNAL")
+    client.expect("AUTHENTICATE \\+")
+    client.send("AUTHENTICATE +")
+    client.expect(" 904 ")
+    client.send(f"PASS :{digits}", "NICK ann", "USER admin 0 * :Ann", "CAP END")
+    client.expect(" 464 ")
+    client.gone()
+
+
+CLIENT_CERT = "soju.im/client-cert"
+
+
+def test_clients_have_their_certificates_known(serve, tmp_path):
+    """The example of the extension, and what it says of names and faults."""
+    pair, mine = certificate(tmp_path, "station"), certificate(tmp_path, "mine")
+    bouncer = Bouncer(serve, {"tls.certificate": pair[0], "tls.key": pair[1]})
+    digits = hashlib.sha512(ssl.PEM_cert_to_DER_cert(mine[0].read_text())).hexdigest().upper()
+
+    def log_in(shown, external, caps=f"batch sasl {CLIENT_CERT}"):
+        client = tls_client(bouncer, pair[0], shown)
+        client.send("CAP LS 302", "NICK ann", "USER admin 0 * :Ann", f"CAP REQ :{caps}")
+        client.expect(f"CAP \\* LS .*{CLIENT_CERT}")
+        client.expect("ACK")
+        client.send("CLIENTCERT LIST")
+        client.expect(" 451 ")
+        client.send("AUTHENTICATE " + ("EXTERNAL" if external else "PLAIN"))
+        client.expect("AUTHENTICATE \\+")
+        client.send("AUTHENTICATE " + ("+" if external else b64(f"\0admin\0{ADMIN_PASSWORD}")))
+        client.number = client.expect(" 90[34] ").verb
+        return client
+
+    def listed(client):
+        client.send("CLIENTCERT LIST")
+        batch = client.expect(f"BATCH \\+\\S+ {CLIENT_CERT}$").params[0][1:]
+        rows = []
+        while (line := client.expect("CLIENTCERT LIST|BATCH -")).verb != "BATCH":
+            assert line.tags["batch"] == batch
+            rows.append(line.params[1:])
+        return rows
+
+    def answer(client, line):
+        client.send(line)
+        return client.expect("CLIENTCERT").text.split(" ", 1)[1]
+
+    assert log_in(mine, external=True).number == "904"
+    client = log_in(mine, external=False)
+    # Before CAP END too, as in the example.
+    assert listed(client) == []
+    assert answer(client, "CLIENTCERT CREATE :senpai on linux; 100%\U0001f60a") == "CLIENTCERT CREATE"
+    # The name stays.
+    assert answer(client, "CLIENTCERT CREATE :another") == "CLIENTCERT CREATE"
+    assert listed(client) == [[digits, "name=senpai\\son\\slinux\\:\\s100%\U0001f60a"]]
+    client.send("CAP END")
+    client.expect(" 001 ")
+    again = log_in(mine, external=True)
+    assert again.number == "903"
+    again.send("CAP END")
+    again.expect(" 001 ")
+    (row,) = listed(again)
+    assert row[0] == digits and row[3] == "ip=127.0.0.1" and re.fullmatch(r"time=\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z", row[2])
+    # It is one of BouncerServ's, and stays through a restart.
+    assert again.service("device-certificate status")[0].startswith("senpai on linux; 100%\U0001f60a (certificate) last used")
+    server = bouncer.server
+    server.stop()
+    server.process, server.stopped = server.crew.start(server.process.args, "ringmain"), False
+    server.await_log(" info irc ready", 20)
+    client = log_in(mine, external=True)
+    assert client.number == "903" and listed(client)[0][0] == digits
+    for line, said in ((f"CLIENTCERT DELETE {'0' * 128}", "FAIL CLIENTCERT INTERNAL_ERROR DELETE"),
+                       ("CLIENTCERT DELETE nonsense", "FAIL CLIENTCERT INTERNAL_ERROR DELETE"),
+                       ("CLIENTCERT SETNAME x", "FAIL CLIENTCERT UNKNOWN_COMMAND SETNAME :Unknown subcommand"),
+                       ("CLIENTCERT", "FAIL CLIENTCERT UNKNOWN_COMMAND *"),
+                       (f"CLIENTCERT DELETE {digits.lower()}", f"CLIENTCERT DELETE {digits.lower()}"),
+                       ("CLIENTCERT DELETE", "FAIL CLIENTCERT INTERNAL_ERROR DELETE")):
+        assert answer(client, line).startswith(said)
+    # Any name becomes one: too long, cut within a character, none, and one that is taken.
+    client.send("CAP END")
+    client.expect(" 001 ")
+    client.service("password create -label certificate")
+    for wanted, made in (("x" * 100, "x" * 64), ("x" * 62 + "\U0001f60a", "x" * 62), ("", "certificate\\s2")):
+        assert answer(client, f"CLIENTCERT CREATE :{wanted}") == "CLIENTCERT CREATE"
+        assert listed(client)[0][1] == f"name={made}"
+        assert answer(client, "CLIENTCERT DELETE") == "CLIENTCERT DELETE"
+    assert log_in(mine, external=True).number == "904"
+    bare = log_in(None, external=False)
+    assert answer(bare, "CLIENTCERT CREATE x").startswith("FAIL CLIENTCERT NOCERT CREATE")
+    # Without the capability there is no such command; without batches, lines alone.
+    assert "421" in answer(log_in(mine, external=False, caps="sasl"), "CLIENTCERT LIST")
+    plain = log_in(mine, external=False, caps=f"sasl {CLIENT_CERT}")
+    assert answer(plain, "CLIENTCERT CREATE x") == "CLIENTCERT CREATE"
+    assert answer(plain, "CLIENTCERT LIST").startswith(f"CLIENTCERT LIST {digits}")
+    assert not any("BATCH" in line for line in plain.said)
+
+
 # -- doors -----------------------------------------------------------------------------------------
 
 def register(wire, login="admin"):
@@ -219,3 +311,71 @@ def test_user_network_client(serve, fake, login):
     client.send(f"PASS :{ADMIN_PASSWORD}", "NICK ann", "USER admin/nowhere 0 * :Ann")
     client.expect("no network of this name")
     client.gone()
+
+
+# -- as somebody else, to somewhere else -----------------------------------------------------------
+
+def plain_as(client, whom, user, password):
+    client.send("CAP LS 302", "CAP REQ :sasl", "NICK x", "USER x 0 * :x", "AUTHENTICATE PLAIN")
+    client.expect("^AUTHENTICATE \\+")
+    client.send("AUTHENTICATE " + base64.b64encode(f"{whom}\0{user}\0{password}".encode()).decode())
+
+
+def test_an_administrator_as_another(serve):
+    """RFC 4616: the identity to act as; nobody else may, and nobody who is not there can be."""
+    bouncer = Ordered(serve)
+    for name in ("ann", "bob"):
+        bouncer.good(f"user create -username {name} -password 'long enough 1' -max-networks 5")
+    for whom, user, password in (("bob", "ann", "long enough 1"), ("admin", "ann", "long enough 1"), ("nobody", "admin", ADMIN_PASSWORD),
+                                 ("bob", "admin", "wrong one here")):
+        client = bouncer.client(None)
+        plain_as(client, whom, user, password)
+        client.expect(" 904 ")
+        client.send("CAP END")
+        client.gone()
+    client = bouncer.client(None)
+    plain_as(client, "bob@here", "admin", ADMIN_PASSWORD)
+    assert client.expect(" 900 ").params[2] == "bob"
+    client.send("CAP END")
+    client.expect(" 422 ")
+    assert client.service("user status")[0].startswith("bob:")
+    same = bouncer.client(None)
+    plain_as(same, "ann", "ann", "long enough 1")
+    assert same.expect(" 900 ").params[2] == "ann"
+
+
+def test_a_network_by_the_name_of_its_host(serve, tmp_path):
+    """It is tried by TLS and kept once it lets us in; what does not is gone again."""
+    crt, key = certificate(tmp_path, "server")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(crt, key)
+    bouncer = Ordered(serve, {"outgoing.ca_file": str(crt)})
+    server = FakeServer(context)
+    try:
+        client = bouncer.client(f"admin/127.0.0.1:{server.port}@one")
+        up = server.accept()
+        up.register(None, nick="x")
+        client.expect("is connected")
+        assert bouncer.good("network status")[0].startswith(f"127.0.0.1:{server.port} (ircs://127.0.0.1:{server.port}) [up]")
+        server.close()
+        client.expect("is gone.*Trying again")
+        lost = bouncer.client(f"admin/127.0.0.2:{free_ports()}@one")
+        assert "Not trying again" in lost.expect("is gone").params[1]
+        lost.gone()
+        await_true(lambda: len([line for line in bouncer.good("network status") if "127.0.0.2" in line]) == 0, 10)
+        typo = bouncer.client(None)
+        typo.send(f"PASS :{ADMIN_PASSWORD}", "NICK x", "USER admin/lib_era 0 * :x")
+        typo.expect(" 464 .*no network")
+    finally:
+        server.close()
+
+
+def test_tls_without_a_certificate_is_refused_at_once(serve):
+    """The login time is ten minutes here: who waits for an answer to its hello is not to wait for that."""
+    bouncer = Ordered(serve)
+    with socket.create_connection(("127.0.0.1", bouncer.port), timeout=PATIENCE) as connection:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with pytest.raises(ssl.SSLError, match="(?i)handshake.failure"):
+            context.wrap_socket(connection)
+    await_true(lambda: "TLS, but there is no certificate (tls.certificate)" in bouncer.server.log(), 20, bouncer.server.log)

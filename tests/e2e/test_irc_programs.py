@@ -11,9 +11,9 @@ import threading
 
 import pytest
 
-from irc import Person, await_port, certificate, start_inspircd
+from irc import Person, await_port, certificate, fingerprint, start_inspircd
 from stage import await_true, free_ports, need
-from test_irc import Bouncer, bouncer, fake, live_network, network, say  # noqa: F401 (fixtures)
+from test_irc import Bouncer, bouncer, live_network, network, say  # noqa: F401 (fixtures)
 
 
 class Terminal:
@@ -87,7 +87,7 @@ def test_weechat(bouncer, fake, crew, tmp_path):
               "/set irc.server.b.command /msg #ring hello from weechat", "/connect b"]
     crew.start(["weechat-headless", "-d", home, *(word for order in orders for word in ("-r", order))],
                          "weechat", env={**os.environ, "LANG": "C.UTF-8"})
-    up.expect("^PRIVMSG #ring :hello from weechat", 30)
+    up.expect("^PRIVMSG #ring :hello from weechat")
     say(up, "and hello to you")
     for text in ("said before anybody came", "and hello to you"):
         def look(text=text):
@@ -107,7 +107,7 @@ def test_irssi(bouncer, fake, terminal, tmp_path):
     program = terminal(["irssi", f"--home={home}", "--connect=127.0.0.1", f"--port={bouncer.irc}", f"--password={login}", "--nick=ann"])
     logged(logs, "said before anybody came", program)
     program.type("/msg #ring hello from irssi")
-    up.expect("^PRIVMSG #ring :hello from irssi", 30)
+    up.expect("^PRIVMSG #ring :hello from irssi")
     say(up, "and hello to you")
     logged(logs, "and hello to you", program)
 
@@ -123,7 +123,7 @@ def test_catgirl(serve, fake, terminal, tmp_path):
     logged(tmp_path / "data", "said before anybody came", program)
     program.type("/window #ring")
     program.type("hello from catgirl")
-    up.expect("^PRIVMSG #ring :hello from catgirl", 30)
+    up.expect("^PRIVMSG #ring :hello from catgirl")
     say(up, "and hello to you")
     logged(tmp_path / "data", "and hello to you", program)
 
@@ -213,3 +213,25 @@ def test_a_wrong_password_is_said(bouncer, services):
                    "-sasl-mechanism PLAIN -sasl-username ann -sasl-password wrong")
     await_true(lambda: any("SASL" in line or "authentication" in line for line in client.service("network status")), 20,
                lambda: client.said[-5:])
+
+
+def test_an_account_of_services_by_certificate(bouncer, services):
+    live_network(bouncer, f"ircs://127.0.0.1:{services[1]}", f"-certfp {fingerprint(services[2][0])} -sasl-mechanism PLAIN "
+                 "-sasl-username ann -sasl-password secret")
+    assert account(bouncer) == "ann"
+    client = bouncer.client("admin/net@setup")
+    client.send("PRIVMSG BouncerServ :certfp generate -key-type ecdsa")
+    sha256 = re.search("[0-9a-f]{64}", client.expect("SHA256: ").text)[0]
+    # Services do not know it yet: who logs in by it now is refused, and one that only shows it is not.
+    client.expect("net is connected")
+    assert account(bouncer) == "ann"
+    client.send("PRIVMSG BouncerServ :sasl set-external")
+    client.expect("net is gone: the login was refused: SASL authentication failed. Trying again")
+    client.send("PRIVMSG BouncerServ :sasl set-plain ann secret")
+    client.expect("net is connected")
+    client.send(f"PRIVMSG NickServ :CERT ADD {sha256}")
+    client.expect("NickServ.*Added fingerprint")
+    client.send("PRIVMSG BouncerServ :sasl set-external")
+    client.expect("net is connected")
+    assert account(bouncer) == "ann"
+    assert client.service("sasl status") == ["net: EXTERNAL"]

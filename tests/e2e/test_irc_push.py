@@ -1,5 +1,6 @@
 """Rules of what one is called for, and WebPush: a receiver of the test's own reads what it is sent."""
 import base64
+import datetime
 import json
 import os
 import threading
@@ -12,8 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from irc import FakeServer
-from irc_service import Bouncer
+from irc_service import ADMIN, Bouncer
 from outside import Outside, certificate
 from stage import await_true
 
@@ -87,10 +87,8 @@ def bouncer(serve, receiver):
 
 
 @pytest.fixture
-def fake():
-    server = FakeServer()
-    yield server
-    server.close()
+def fake(fake):
+    return fake()
 
 
 def subscribed(bouncer, fake, receiver):
@@ -113,10 +111,13 @@ def test_what_one_was_not_there_for(bouncer, fake, receiver):
     await_true(lambda: len(receiver.read) == 2, 10, lambda: receiver.read)
     say(up, "privately", "carol", "ann")
     await_true(lambda: len(receiver.read) == 3, 10, lambda: receiver.read)
+    # Also who is told of all networks knows where it was said.
+    assert all(f";ringmain/network=net;ringmain/buffer={name} :" in text for name, text in zip(("#ring", "carol"), receiver.read[1:]))
     assert receiver.read[1].startswith("@time=2") and receiver.read[1].endswith(":bob!b@h PRIVMSG #ring :hello Ann!")
     assert receiver.read[2].endswith(":carol!b@h PRIVMSG ann :privately")
     client.send("MARKREAD #ring timestamp=2099-01-01T00:00:00.000Z")
     await_true(lambda: len(receiver.read) == 4, 10, lambda: receiver.read)
+    assert receiver.read[3].startswith("@ringmain/network=net;ringmain/buffer=#ring :")
     assert " MARKREAD #ring timestamp=2" in receiver.read[3]
     # The service says that the browser is gone.
     receiver.status = 410
@@ -138,6 +139,17 @@ def test_what_cannot_be_taken(bouncer, fake, receiver):
     client.send(f"WEBPUSH UNREGISTER {url}")
     client.expect("WEBPUSH UNREGISTER https")
     assert bouncer.good("push status") == ["there is none"]
+
+
+def test_who_does_not_register_again_is_told_no_more(serve, fake, receiver):
+    """A service that takes whatever comes never says that nobody is there."""
+    bouncer = Bouncer(serve, {"outgoing.internal": "127.0.0.0/8", "outgoing.ca_file": str(receiver.ca), "irc.push_delay": "0",
+                              "irc.push_keep": "1ms"})
+    client, up = subscribed(bouncer, fake, receiver)
+    assert bouncer.good("push status") != ["there is none"]
+    say(up, "Ann?")
+    await_true(lambda: bouncer.good("push status") == ["there is none"], 10, "it is dropped")
+    assert len(receiver.read) == 1
 
 
 def test_it_is_not_sent_inside(serve, fake, receiver):
@@ -165,6 +177,12 @@ def test_subscriptions_outlive_a_restart(serve, fake, receiver, tmp_path):
     say(up, "my vacation, ann")
     await_true(lambda: len(receiver.read) == 2, 10, lambda: receiver.read)
     assert again.good("notify list") == ['1: "vacation"']
+    seen = again.server.get("/api/v1/irc/me", auth=ADMIN).json
+    assert [rule["word"] for rule in seen["rules"]] == ["vacation"]
+    push, = seen["pushes"]
+    assert receiver.outside.url("/box").startswith(push["service"].rstrip("…")) and push["network"] == "net", push
+    again.good(f"push delete {push['id']}")
+    assert again.server.get("/api/v1/irc/me", auth=ADMIN).json["pushes"] == []
 
 
 def test_rules(bouncer, fake, receiver):
@@ -194,8 +212,64 @@ def test_rules(bouncer, fake, receiver):
     assert receiver.read[4].endswith(":private")
 
 
+def test_quiet_hours(bouncer, fake, receiver):
+    """In these hours it is a mention like any other, and calls nobody: of a channel, of a person, of all."""
+    client, up = subscribed(bouncer, fake, receiver)
+    now = datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=5, minutes=30)))
+    hour = datetime.timedelta(hours=1)
+
+    def hours(begin, end):
+        return f"{(now + begin):%H:%M}-{(now + end):%H:%M} -zone +05:30"
+    for bad in ("-quiet 22:00", "-quiet 22:00-07:00 -zone CET", "-zone +02:00 word", "-quiet 22:00-07:00 -mute true"):
+        bouncer.bad(f"notify add {bad}")
+    bouncer.good(f"notify add -quiet {hours(-2 * hour, 2 * hour)} -channel #ring")
+    bouncer.good(f"notify add -quiet {hours(2 * hour, 4 * hour)}")
+    listed = bouncer.good("notify list")
+    assert listed[0].startswith("1: quiet ") and listed[0].endswith(" +05:30 for anything in #ring"), listed
+    assert listed[1].endswith(" +05:30 for anything")
+    say(up, "ann, at night")
+    say(up, "by day", target="ann")
+    await_true(lambda: len(receiver.read) == 2, 10, lambda: receiver.read)
+    bouncer.good(f"notify add -quiet {hours(-2 * hour, 2 * hour)} -nick bob")
+    bouncer.good("notify delete 1")
+    say(up, "bob at night", target="ann")
+    say(up, "ann, carol at night", "carol")
+    await_true(lambda: len(receiver.read) == 3, 10, lambda: receiver.read)
+    assert [text.split(" :")[-1] for text in receiver.read[1:]] == ["by day", "ann, carol at night"]
+    # They are mentions all the same.
+    bouncer.good("channel update #ring -detached true")
+    say(up, "ann, bob again")
+    client.expect("highlight in #ring: <bob> ann, bob again")
+
+
 def test_the_receiver_sees_a_forged_signature(tmp_path):
     """That the judge judges: a signature of another key is refused."""
     key, other = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     with pytest.raises(InvalidSignature):
         other.public_key().verify(key.sign(b"x", ec.ECDSA(hashes.SHA256())), b"x", ec.ECDSA(hashes.SHA256()))
+
+
+def test_limits(serve, fake, receiver):
+    """So many browsers, so many lines that wait, so many calls at a time, each for so long: what is more is counted."""
+    free = threading.Event()
+    receiver.outside.answer = lambda request: (free.wait(60), request.answer(201))
+    free.set()
+    bouncer = Bouncer(serve, {"outgoing.internal": "127.0.0.0/8", "outgoing.ca_file": str(receiver.ca), "workers": "1",
+                              "irc.push_places": "1", "irc.push_sending": "1", "irc.push_waiting": "2", "irc.push_delay": "1s",
+                              "irc.push_timeout": "500ms"})
+
+    def lost():
+        text = bouncer.server.get("/metrics", auth=ADMIN).body.decode()
+        return sum(int(float(line.split()[-1])) for line in text.splitlines() if line.startswith("ringmain_irc_pushes_lost_total"))
+    client, up = bouncer.on_channel(fake, client_caps="soju.im/webpush standard-replies")
+    url = receiver.outside.url("/box")
+    client.send(f"WEBPUSH REGISTER {url} {receiver.keys()}")
+    client.expect("WEBPUSH REGISTER https")
+    client.send(f"WEBPUSH REGISTER {url}2 {receiver.keys()}")
+    client.expect("FAIL WEBPUSH MAX_REGISTRATIONS REGISTER :There are 1, and no more may be")
+    assert lost() == 0
+    free.clear()
+    up.send(*(f":bob!b@h PRIVMSG #ring :ann {i}" for i in range(3)))
+    # The third finds two that wait; of these one finds the other under way, and that is not answered.
+    await_true(lambda: lost() == 3, 10, lost)
+    free.set()

@@ -2,12 +2,13 @@
 import os
 import pathlib
 import socket
+import subprocess
 
 import pytest
 
 from irc_service import ADMIN, Bouncer
-from fault_harness import basic
-from stage import await_true
+from fault_harness import basic, read_all
+from stage import PATIENCE, await_true
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_a_file_is_taken_and_given_out(bouncer):
 
 def announced(bouncer, size):
     """What is answered to who says how much will come: before it comes."""
-    with socket.create_connection(("127.0.0.1", bouncer.server.port), 20) as client:
+    with socket.create_connection(("127.0.0.1", bouncer.server.port), PATIENCE) as client:
         client.sendall(("POST /irc/uploads HTTP/1.1\r\nHost: x\r\n" + basic(*ADMIN) +
                         f"Content-Length: {size}\r\n\r\n").encode())
         return int(client.recv(100).split()[1])
@@ -67,6 +68,27 @@ def test_limits(bouncer):
         assert bouncer.server.get(path).status in (404, 405)
 
 
+@pytest.mark.parametrize("path", ["/irc/uploads", "/api/v1/login", "/nowhere"])
+@pytest.mark.parametrize("framing", [[], ["-H", "Transfer-Encoding: chunked"]], ids=["length", "chunked"])
+def test_who_sends_too_much_can_read_why(bouncer, tmp_path, path, framing):
+    """Without Expect, all of it before the answer is looked at."""
+    file = tmp_path / "large"
+    with open(file, "wb") as large:
+        large.truncate(60_000_000)
+    done = subprocess.run(["curl", "-sS", "-u", ":".join(ADMIN), "-H", "Expect:", *framing, "--data-binary", f"@{file}",
+                           "-o", tmp_path / "answer", "-w", "%{http_code}", f"http://127.0.0.1:{bouncer.server.port}{path}"],
+                          capture_output=True, text=True, timeout=120, check=False)
+    wanted = "405" if path == "/nowhere" else "411" if framing else "413"
+    assert (done.stdout, done.stderr, done.returncode) == (wanted, "", 0)
+    # Also who never looks while it sends.
+    with socket.create_connection(("127.0.0.1", bouncer.server.port), PATIENCE) as client:
+        client.sendall((f"POST {path} HTTP/1.1\r\nHost: x\r\n" + basic(*ADMIN) +
+                        "Content-Length: 60000000\r\n\r\n").encode())
+        for _ in range(600):
+            client.sendall(bytes(100_000))
+        assert read_all(client).split(b" ")[1] == (b"405" if path == "/nowhere" else b"413")
+
+
 def test_what_does_not_come_whole_is_not_kept(bouncer):
     with socket.create_connection(("127.0.0.1", bouncer.server.port)) as client:
         client.sendall(("POST /irc/uploads HTTP/1.1\r\nHost: x\r\n" + basic(*ADMIN) +
@@ -81,6 +103,40 @@ def test_nothing_is_taken_unless_wanted(serve):
     bouncer = Bouncer(serve)
     assert upload(bouncer, b"x").status == 404
     assert not any("FILEHOST" in line for line in bouncer.client().said)
+
+
+def test_of_many_the_newest_are_listed(bouncer):
+    """Whatever order the directory has them in."""
+    upload(bouncer, b"x", "first.png")
+    data = pathlib.Path(bouncer.server.process.args[bouncer.server.process.args.index("--data") + 1])
+    first, = data.glob("irc-uploads/*/*")
+    os.utime(first, (1_700_000_000, 1_700_000_000))
+    for i in range(1, 1201):
+        file = first.parent / f"{i * 7919 % 1201:032x}-{i}.png"
+        file.touch()
+        os.utime(file, (1_700_000_000 + i, 1_700_000_000 + i))
+    lines = bouncer.good("file list")
+    assert [line.split(" (")[0].rsplit("-", 1)[1] for line in lines[:-1]] == [f"{i}.png" for i in range(1200, 700, -1)]
+    assert lines[-1] == "and 701 more"
+
+
+def test_one_sees_and_deletes_ones_own(bouncer):
+    bouncer.good("user create -username bob -password 'long enough 1'")
+    assert bouncer.good("file list") == ["there is none"]
+    places = [upload(bouncer, b"x" * size, f"{size}.png").headers["location"] for size in (1, 20, 300)]
+    lines = bouncer.good("file list")
+    assert sorted(line.split(" (")[0] for line in lines) == sorted(f"https://irc.example{place}" for place in places)
+    assert "(300 bytes, 20" in next(line for line in lines if "300.png" in line)
+    # By address, or by name; another's is not there.
+    name = places[1].rsplit("/", 1)[1]
+    assert bouncer.bad(f"file delete {name}", "bob") == f"there is no file {name}"
+    assert bouncer.good(f"file delete https://irc.example{places[0]}")[0].endswith("is deleted")
+    assert bouncer.good(f"file delete {name}") == [f"{name} is deleted"]
+    assert [line.split(" (")[0] for line in bouncer.good("file list")] == [f"https://irc.example{places[2]}"]
+    assert bouncer.server.get(places[1]).status == 404 and bouncer.server.get(places[2]).status == 200
+    for wrong in ("", ".", "..", "x/", "../../ringmain.db", "a b"):
+        bouncer.bad(f"file delete {wrong}")
+    assert len(kept(bouncer)) == 1
 
 
 def test_files_go_with_their_user(bouncer):

@@ -1,4 +1,6 @@
 """How the bouncer comes to a network, and what it asks it for: proxies, addresses, certificates, gaps."""
+import contextlib
+import ipaddress
 import os
 import re
 import socket
@@ -6,26 +8,14 @@ import time
 
 import pytest
 
-from irc import Fake, FakeServer, Line, certificate, fingerprint, start_inspircd
-from stage import await_true
+from irc import Fake, FakeUnixServer, Line, certificate, fingerprint, start_inspircd
+from stage import ADMIN_PASSWORD, PATIENCE, await_true
 from test_irc import Bouncer, network, on_channel, say
 
 
 @pytest.fixture
 def bouncer(serve):
     return Bouncer(serve)
-
-
-@pytest.fixture
-def fake():
-    servers = []
-
-    def make(context=None):
-        servers.append(FakeServer(context))
-        return servers[-1]
-    yield make
-    for server in servers:
-        server.close()
 
 
 # -- the way there ---------------------------------------------------------------------------------
@@ -41,10 +31,10 @@ def read_exactly(connection, size):
 
 def socks(server, user=None, answer=0):
     """The proxy's side of SOCKS5; the connection, and where it was to lead."""
-    server.listener.settimeout(15)
+    server.listener.settimeout(PATIENCE)
     connection, _ = server.listener.accept()
     server.connections.append(connection)
-    connection.settimeout(10)
+    connection.settimeout(PATIENCE)
     version, count = read_exactly(connection, 2)
     methods = read_exactly(connection, count)
     assert version == 5 and methods == (b"\2" if user else b"\0")
@@ -98,6 +88,22 @@ def test_source_address(bouncer, fake):
                lambda: client.service("network status"))
 
 
+def test_each_user_has_an_address_of_his_own(serve, fake):
+    server, other = fake(), fake()
+    bouncer = Bouncer(serve, {"irc.addresses": "2001:db8::/64 127.64.0.0/10"})
+    client = bouncer.client("admin@setup")
+    client.send("PRIVMSG BouncerServ :user create -username eve -password secretsecret -admin true")
+    client.expect("eve")
+    said = []
+    for login, password in (("admin@setup", ADMIN_PASSWORD), ("eve", "secretsecret")):
+        for to, name in ((server, "a"), (other, "b")):
+            with contextlib.closing(bouncer.client(login, password=password)) as client:
+                client.service(f"network create -addr {to.address()} -name {name} -nick ann")
+            said.append(to.accept().socket.getpeername()[0])
+    assert said[0] == said[1] != said[2] == said[3]
+    assert all(ipaddress.ip_address(address) in ipaddress.ip_network("127.64.0.0/10") for address in said)
+
+
 def test_sasl_external(bouncer, fake):
     up = network(bouncer, fake(), options="-sasl-mechanism EXTERNAL")
     up.expect("CAP LS")
@@ -120,15 +126,15 @@ def test_certificate_of_ours(bouncer, crew, tmp_path):
     client.service(f"network create -addr ircs://127.0.0.1:{tls_port} -name net -nick ann -enabled false "
                    f"-certfp {fingerprint(pair[0])}")
     client = bouncer.client("admin/net@one")
-    said = client.service("certfp generate -key-type ecdsa -network net", 20)
+    said = client.service("certfp generate -key-type ecdsa -network net")
     await_true(lambda: any("fingerprint" in line.lower() or re.search("[0-9a-f]{64}", line)
                            for line in said + client.service("certfp fingerprint -network net")), 20)
     wanted = {m for line in client.service("certfp fingerprint -network net")
               for m in re.findall(r"\b[0-9a-f]{40,128}\b", line.replace(":", ""))}
     client.service("network update net -enabled true -sasl-mechanism ''")
-    client.expect("is connected", 15)
+    client.expect("is connected")
     client.send("WHOIS ann")
-    line = client.expect(" 276 ", 10)
+    line = client.expect(" 276 ")
     assert line.params[-1].rsplit(" ", 1)[1] in wanted
 
 
@@ -245,3 +251,37 @@ def test_a_server_that_refuses_its_history(bouncer, fake):
     say(up, "m1")
     up.send(":fake FAIL CHATHISTORY INVALID_TARGET AFTER #ring :No history here")
     client.expect(":m1$")
+
+
+def test_a_socket_of_this_machine(bouncer, tmp_path):
+    """Lines both ways, again after it was lost; an administrator's only."""
+    server = FakeUnixServer(tmp_path / "ircd")
+    try:
+        client, up = on_channel(bouncer, server)
+        say(up, "by a socket")
+        client.expect("by a socket")
+        client.send("PRIVMSG #ring :and back")
+        up.expect("PRIVMSG #ring :and back")
+        up.close()
+        up = server.accept()
+        up.register(None)
+        up.joins("#ring")
+        # A password is made elsewhere, and its answer waits for it.
+        client.send("PRIVMSG BouncerServ :user create -username eve -password 'a long enough one'")
+        client.expect("eve was created")
+        eve = bouncer.client("eve", password="a long enough one", nick="eve")
+        eve.service(f"network create -name net -addr {server.address()}")
+        await_true(lambda: any("for administrators" in line for line in eve.service("network status")), 10)
+        for path in ("relative", "/" + "x" * 107):
+            assert any("no address" in line for line in eve.service(f"network create -name bad -addr irc+unix://{path}"))
+        # What is said of a network by bouncer-networks leaves its address as it is.
+        other = bouncer.client("admin", caps="batch soju.im/bouncer-networks")
+        other.send("BOUNCER LISTNETWORKS")
+        netid = other.expect("BOUNCER NETWORK").params[1]
+        other.send(f"BOUNCER CHANGENETWORK {netid} realname=Ann\\sB")
+        other.expect("BOUNCER CHANGENETWORK")
+        up = server.accept()
+        up.register(None)
+        assert up.user.params[-1] == "Ann B"
+    finally:
+        server.close()

@@ -4,11 +4,11 @@ import socket
 import pytest
 
 from irc_web import BINARY, CLOSE, PING, PONG, TEXT, WebClient, WebWire
-from test_irc import bouncer, fake, network, on_channel, say  # noqa: F401 (fixtures)
+from test_irc import bouncer, network, on_channel, say  # noqa: F401 (fixtures)
 
 
 def wire(bouncer, **options):
-    return WebWire(socket.create_connection(("127.0.0.1", bouncer.server.port), timeout=10), **options)
+    return WebWire(socket.create_connection(("127.0.0.1", bouncer.server.port), timeout=60), **options)
 
 
 @pytest.mark.parametrize("protocols, chosen", [
@@ -29,7 +29,7 @@ def test_pages_of_other_sites_may_not(bouncer):
 
 def test_there_is_no_door_without_irc(serve):
     server = serve({"irc.listen": ""})
-    client = WebWire(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+    client = WebWire(socket.create_connection(("127.0.0.1", server.port), timeout=60))
     assert client.status == 404
 
 
