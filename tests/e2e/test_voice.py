@@ -53,6 +53,7 @@ def test_pings_tell_what_has_arrived(voice):
     a = voice.join()
     for _ in range(3):
         a.ping_udp()
+    a.flush()
     a.send("ping", timestamp=77)
     pong = a.got("ping", lambda m: m.timestamp == 77)
     assert pong.good >= 1 and pong.lost == 0
@@ -164,7 +165,7 @@ def test_linked_channels_hear_each_other(voice):
     boss.send("channel_state", channel_id=left, links_remove=[right])
     voice.settle(boss, a, b)
     a.speak(b"no more")
-    mute_time([b], 0.2)
+    mute_time([a, b], 0.2)
     assert [v.payload for v in b.heard] == [b"across"]
 
 
@@ -206,7 +207,7 @@ def test_loopback_comes_back_to_the_speaker_alone(voice):
     a, b = voice.join(), voice.join()
     a.speak(b"myself", target=31)
     a.hear(lambda v: v.payload == b"myself" and v.session == a.session)
-    mute_time([b], 0.15)
+    mute_time([a, b], 0.15)
     assert b.heard == []
 
 
@@ -237,7 +238,7 @@ def test_whispers_and_shouts(voice):
         for peer, why in heard_by.items():
             v = peer.hear(lambda v: v.payload == what)
             assert v.why == why and v.session == a.session
-        mute_time([b, c, d], 0.15)
+        mute_time([a, b, c, d], 0.15)
         for peer in {b, c, d} - set(heard_by):
             assert what not in [v.payload for v in peer.heard]
     a.send("voice_target", id=5, targets=targets({"session": [b.session]}))
@@ -276,7 +277,7 @@ def test_listeners_hear_what_they_are_not_in(voice):
     voice.settle(a, b)
     a.speak(b"gone")
     c.hear(lambda v: v.payload == b"gone")
-    mute_time([b], 0.15)
+    mute_time([a, b], 0.15)
     assert b"gone" not in [v.payload for v in b.heard]
 
 
@@ -377,7 +378,7 @@ def test_who_may_not_speak_is_suppressed(voice):
     a.move(n), b.move(n)
     b.until(lambda: b.users[a.session].suppress)
     a.speak(b"psst")
-    mute_time([b], 0.15)
+    mute_time([a, b], 0.15)
     assert b.heard == []
     boss.send("user_state", session=a.session, suppress=False)
     b.until(lambda: not b.users[a.session].suppress)
@@ -475,6 +476,7 @@ def test_statistics(voice):
     boss, a, b = voice.boss(), voice.join(), voice.join()
     for _ in range(5):
         a.ping_udp()
+    a.flush()
     a.send("ping", timestamp=1, good=3, late=1, lost=2, udp_packets=9, udp_ping_avg=12.5)
     a.got("ping", lambda m: m.timestamp == 1)
 

@@ -11,8 +11,10 @@ import time
 
 import pytest
 
-from stage import await_true
+from stage import PATIENCE, await_true
 from voice_rooms import SWARM, rooms_of, swarm
+
+pytestmark = pytest.mark.real_time("datagrams wait for nobody, and those that come late are none")
 
 VERSION, TUNNEL, AUTHENTICATE = 0, 1, 2
 REJECT, SERVER_SYNC, TEXT = 4, 5, 11
@@ -58,9 +60,10 @@ def test_lists_of_servers_are_rationed(rooms):
     report = swarm(rooms.port, "junk", "--clients", 2, "--talkers", 1, "--junk", 0, "--forge", 0,
                    "--list-pings", 1000, seconds=3)
     # Twice the bytes of what is answered, which is the protocol's; far fewer of what is asked.
-    assert 10 <= report["list_told"] < 100 < 1500 < report["list_asked"]
+    assert 10 <= report["list_told"] < report["list_asked"] / 8
     assert report["list_told_bytes"] < report["list_asked_bytes"] / 4
-    assert rooms.counted("list_pings") - told == report["list_told"]
+    # What was on its way when it ended it does not know.
+    assert report["list_told"] <= rooms.counted("list_pings") - told < report["list_asked"] / 8
 
 
 def test_a_spoofed_join_gets_no_voice(rooms):
@@ -108,7 +111,7 @@ class Peer:
     def __init__(self, port):
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        self.tls = context.wrap_socket(socket.create_connection(("127.0.0.1", port), 10))
+        self.tls = context.wrap_socket(socket.create_connection(("127.0.0.1", port), PATIENCE))
         self.got = b""
 
     def login(self, name):
@@ -141,8 +144,7 @@ class Peer:
             if found[0] == wanted:
                 return found[1]
 
-    def is_closed(self, seconds=20):
-        self.tls.settimeout(seconds)
+    def is_closed(self):
         while self.next_frame():
             pass
         return True
@@ -180,14 +182,14 @@ def test_peers_that_stall_in_their_handshake_hold_nobody_up(rooms):
             stalled.append(s)
         swarm(rooms.port, "talk", "--clients", 6, "--talkers", 2)
         for s in stalled:  # and they do not stay for ever
-            s.settimeout(40)
+            s.settimeout(PATIENCE)
             with contextlib.suppress(ConnectionError):
                 assert s.recv(100) == b"" or s.recv(1) == b""
 
 
 def test_what_is_no_tls_is_closed(rooms):
     with socket.create_connection(("127.0.0.1", rooms.port)) as s:
-        s.settimeout(20)
+        s.settimeout(PATIENCE)
         s.sendall(b"GET / HTTP/1.0\r\n\r\n")
         with contextlib.suppress(ConnectionError):
             while s.recv(4096):

@@ -6,6 +6,8 @@ from mumble_gui import RATE, Mumble, Sounds, likeness, seconds_of_sound, server_
 from stage import await_true, need, run
 from voice_stage import ringmain_voice
 
+pytestmark = pytest.mark.real_time("what is said and heard is played in real time")
+
 TEXT = "The quick brown fox jumps over the lazy dog. This is the voice of a ring main."
 
 

@@ -27,8 +27,8 @@ def forbid(boss, channel, what):
     boss.send("acl", channel_id=channel, inherit_acls=True, acls=[rule("all", deny=what)])
 
 
-def deaf_to(hearer, word, seconds=0.3):
-    mute_time([hearer], seconds)
+def deaf_to(hearer, word, talker, seconds=0.3):
+    mute_time([talker, hearer], seconds)
     return not any(v.payload == word for v in hearer.heard)
 
 
@@ -50,7 +50,7 @@ def test_a_number_that_is_used_again_gives_nobody_an_ear(voice):
     b = voice.join()
     b.move(again)
     a.speak(b"for the hall alone")
-    assert deaf_to(b, b"for the hall alone")
+    assert deaf_to(b, b"for the hall alone", a)
 
 
 def test_a_right_that_is_taken_away_is_gone_at_once(voice):
@@ -72,7 +72,7 @@ def test_a_right_that_is_taken_away_is_gone_at_once(voice):
     boss.sync()
     a.speak(b"still?", target=2)
     b.speak(b"still here")
-    assert deaf_to(b, b"still?") and deaf_to(c, b"still here", 0.1)
+    assert deaf_to(b, b"still?", a) and deaf_to(c, b"still here", b, 0.1)
 
 
 def test_the_lock_at_a_door_is_told(voice):

@@ -1,15 +1,15 @@
 """What voice rooms do that others do not, and what they do with those who mean no good."""
 import os
 import random
+import select
 import socket
-import ssl
 import struct
 import time
 
 import pytest
 
 from mumble_peer import (Gone, certificate, message, mute_time, nonce_add, random_opus, voice_packet)
-from stage import Server, await_true, free_ports
+from stage import PATIENCE, Server, await_true, free_ports
 from voice_stage import SUPER, Voice, fresh, ringmain_voice
 
 
@@ -32,17 +32,21 @@ def test_a_talker_whose_nat_gives_him_another_port_is_heard_within_a_second(voic
     others = [voice.join(udp=False) for _ in range(5)]
     a.speak(b"before")
     b.hear(lambda v: v.payload == b"before")
-    for i in range(2):
+    took, had = [], voice.metric("rebinds")
+    # A busy machine takes its time now and then, and not each time.
+    while len(took) < 2 or min(took) >= 1 and len(took) < 6:
         a.open_udp()
         began = time.monotonic()
-        word = b"after %d" % i
+        word = b"after %d" % len(took)
         while not any(v.payload == word for v in b.heard):
             a.speak(word)
             b.poll(0.02)
-            assert time.monotonic() - began < 4  # a busy machine's second
-        b.speak(b"and hears %d" % i)
-        a.hear(lambda v: v.payload == b"and hears %d" % i and v.over == "udp")
-    assert voice.metric("rebinds") >= 2
+            assert time.monotonic() - began < PATIENCE
+        took.append(time.monotonic() - began)
+        b.speak(b"and hears " + word)
+        a.hear(lambda v: v.payload == b"and hears " + word and v.over == "udp")
+    assert min(took) < 1, took
+    assert voice.metric("rebinds") - had >= len(took)
     assert others
 
 
@@ -51,7 +55,7 @@ def test_who_cannot_be_reached_over_udp_hears_through_the_tunnel(voice):
     # His pings reach us, our datagrams do not reach him: he says that he got none.
     for round in range(3):
         listener.ping_udp()
-        listener.ping_udp()
+        listener.flush()
         listener.send("ping", timestamp=round, good=1)
         listener.got("ping", lambda m: m.timestamp == round)
     listener.heard.clear()
@@ -107,6 +111,8 @@ def test_wrong_tags_and_broken_datagrams_do_nothing(voice):
         bad = bytearray(good)
         bad[i // 8] ^= 1 << i % 8
         a.send_datagram(bytes(bad))
+        if i % 100 == 0:
+            a.flush()  # what a socket holds is bounded
     for n in range(len(good)):
         a.send_datagram(good[:n])
     a.send_datagram(os.urandom(1400))
@@ -166,18 +172,14 @@ def test_junk_disturbs_nobody(voice):
     junk = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     junk.bind(("127.0.0.1", 0))
     pieces = [os.urandom(random.randrange(1, 200)) for _ in range(100)]
-    end, i, sent = time.monotonic() + 2, 0, []
-    while time.monotonic() < end:
+    sent = [b"%d" % i for i in range(400)]
+    for word in sent:
         for _ in range(50):
             junk.sendto(random.choice(pieces), a.address)
-        i += 1
-        sent.append(b"%d" % i)
-        a.speak(sent[-1])
-        b.poll(0.005)
-    b.hear(lambda v: v.payload == sent[-1])
-    # In order, once; a slow machine's socket may have been full for a moment.
-    heard = [int(v.payload) for v in b.heard]
-    assert heard == sorted(set(heard)) and len(heard) > 0.9 * len(sent)
+        a.speak(word)
+        # As many as a socket holds for sure, however long the server is not run.
+        b.until(lambda: b.heard and b.heard[-1].payload == word)
+    assert [v.payload for v in b.heard] == sent
     assert crowd and voice.metric("tries") > 0
     junk.close()
 
@@ -186,18 +188,21 @@ def test_lists_are_answered_sparingly(voice):
     asker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     asker.bind(("127.0.5.1", 0))
     asker.setblocking(False)
+    before, began = voice.metrics("list_pings", "list_pings_unanswered"), time.monotonic()
+
+    def counted():
+        return [now - then for now, then in zip(voice.metrics("list_pings", "list_pings_unanswered"), before)]
     for i in range(300):
         asker.sendto(struct.pack(">IQ", 0, i), ("127.0.0.1", voice.port))
-    time.sleep(0.3)
-    got = 0
-    while True:
-        try:
-            assert len(asker.recv(100)) == 24
-            got += 1
-        except BlockingIOError:
-            break
-    assert 1 <= got <= 40
-    assert voice.metric("list_pings_unanswered") >= 200
+        if i % 100 == 99:
+            await_true(lambda: sum(counted()) == i + 1, 5, counted)
+    answered, unanswered = counted()
+    took, got = time.monotonic() - began, 0
+    while select.select([asker], [], [], 0)[0]:
+        assert len(asker.recv(100)) == 24
+        got += 1
+    # A few at once, and of one address some more in each second.
+    assert got == answered and 1 <= got <= 40 + 40 * took and unanswered == 300 - got
     # Others are still told.
     other = voice.peer(source="127.0.9.1")
     other.udp.send(struct.pack(">IQ", 0, 1))
@@ -220,12 +225,12 @@ def test_a_handshake_that_stalls_stops_nobody(voice):
     for s in stalled[:15]:
         s.sendall(b"\x16\x03\x01\x02")
     stalled[20].sendall(b"GET / HTTP/1.0\r\n\r\n")
-    began = time.monotonic()
     a = voice.join()
     b = voice.join()
     a.speak(b"fine")
     b.hear()
-    assert time.monotonic() - began < 5
+    # They have not been waited out: they are there still.
+    assert not select.select(stalled[:15], [], [], 0)[0]
     for s in stalled:
         s.close()
 
@@ -271,7 +276,9 @@ def test_limits(serve):
     voice = ringmain_voice(serve, {"voice.users": "3", "voice.users_per_channel": "2",
                                    "voice.bandwidth": "16000", "voice.channels": "3",
                                    "voice.channel_depth": "2", "voice.password": "sesame",
-                                   "voice.listeners_per_user": "1", "voice.recording": "no"})
+                                   "voice.listeners_per_user": "1", "voice.recording": "no",
+                                   "voice.login_time": "2m",
+                                   "voice.list_pings_rate": "5", "voice.bans": "1"})
     a = voice.peer()
     a.login("wrong")
     assert a.got("reject").type == 4
@@ -287,15 +294,67 @@ def test_limits(serve):
     boss.got("permission_denied", lambda m: m.type == 11)
     a.send("user_state", session=a.session, listening_channel_add=[room, other])
     assert a.got("permission_denied").type == 13
+    began = time.monotonic()
     for _ in range(100):
         a.speak(bytes(100))
-    a.sync()
-    mute_time([b], 0.3)
-    assert 5 <= len(b.heard) < 60
-    assert voice.metric("over_bandwidth") >= 40
+    took = time.monotonic() - began
+    mute_time([a, b], 0.3)
+    # 2000 bytes a second, and what may come at once.
+    assert 5 <= len(b.heard) < 60 + 20 * (took + time.monotonic() - began)
+    assert voice.metric("over_bandwidth") >= (40 if took < 1 else 0)
     a.send("user_state", recording=True)
     with pytest.raises(Gone):
         a.until(lambda: False)
+    # A list that is too long changes nothing, and one ban more does not send its user away without one.
+    entries = [message("ban_entry", address=bytes(10) + b"\xff\xff" + bytes([10, 0, 0, n]), mask=128)
+               for n in range(2)]
+    boss.send("ban_list", query=False, bans=entries[:1])
+    boss.send("ban_list", query=False, bans=entries)
+    assert "nothing is changed" in boss.got("permission_denied", lambda m: m.type == 0).reason
+    boss.send("ban_list", query=True)
+    assert len(boss.got("ban_list").bans) == 1
+    boss.send("user_remove", session=b.session, reason="out", ban=True)
+    assert "More bans" in boss.got("permission_denied", lambda m: "More" in m.reason).reason
+    asked = voice.server.get(f"/api/v1/voice/users/{b.session}/ban", body=b"{}", method="POST",
+                             auth=("admin", voice.server.admin_password),
+                             headers={"Content-Type": "application/json"})
+    assert asked.status == 507 and "voice.bans" in asked.text
+    b.sync()
+    asker = voice.peer(source="127.0.9.9")
+    for i in range(200):
+        asker.udp.send(struct.pack(">IQ", 0, i))
+    asker.until(lambda: asker.strange)
+    await_true(lambda: voice.metric("list_pings_unanswered") >= 150, 20)
+    voice.dismiss()
+
+
+@pytest.mark.real_time("who says it has four seconds")
+def test_who_does_not_say_who_he_is_in_time_is_sent_away(serve):
+    voice = ringmain_voice(serve, {"voice.login_time": "4s", "voice.timeout": "1h"})
+    a, b = voice.join(), voice.peer()
+    with pytest.raises(Gone):
+        b.until(lambda: False)
+    a.sync()
+    voice.dismiss()
+
+
+def test_who_lets_texts_pile_up_is_sent_away(serve):
+    voice = ringmain_voice(serve, {"voice.backlog": "256k", "voice.message_rate": "1000",
+                                   "voice.message_length": "131072"})
+    reader, writer = voice.join(), voice.join()
+    deaf = voice.peer(udp=False)
+    deaf.login()
+    deaf.tls.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    writer.until(lambda: len(writer.users) == 3)
+    gone, sent = (lambda: voice.metric("slow") == 1), 0
+    for _ in range(100):  # the kernel takes some megabytes first
+        writer.send("text_message", channel_id=[0], message="x" * 100000)
+        sent += 1
+        reader.until(lambda: sum(n == "text_message" for n, _ in reader.messages) == sent)
+        if gone():
+            break
+    writer.until(lambda: len(writer.users) == 2)
+    assert gone()
     voice.dismiss()
 
 

@@ -109,7 +109,7 @@ def test_a_text_with_a_zero_byte_harms_no_upgrade(serve):
 @needs_keeper
 def test_nobody_in_the_rooms_notices_an_upgrade(serve, tmp_path):
     """TLS, keys, numbers, rooms, targets and all else go on; datagrams and texts of the very moment arrive."""
-    voice = ringmain_voice(serve, {"workers": "2", "voice.timeout": "20s"})
+    voice = ringmain_voice(serve, {"workers": "2", "voice.timeout": "5m"})
     hash_of = certificate(tmp_path, "resident")
     boss = voice.boss()
     a, b = voice.join(version=(1, 5, 0), cert=hash_of), voice.join(version=(1, 3, 4))

@@ -1,13 +1,16 @@
 """voicecat beside Debian's mumble-server: what one says the other hears, by every way."""
 import json
+import re
 import subprocess
 import time
 
 import pytest
 
-from envelope import likeness
+from envelope import likeness, likeness_by_pieces
 from mumble_server import MumbleServer
 from stage import CLIENTS, await_true, free_ports, run as run_program
+
+pytestmark = pytest.mark.real_time("what is said and heard is played in real time")
 
 VOICECAT = CLIENTS / "voice" / "voicecat"
 
@@ -21,7 +24,7 @@ def server(shared_crew):
 def speech(shared_room):
     path = shared_room / "speech.wav"
     subprocess.run(["espeak-ng", "-w", path, "Round the ring main goes the news, and who listens hears it."],
-                   check=True, timeout=30)
+                   check=True, timeout=60)
     return path
 
 
@@ -29,7 +32,7 @@ def speech(shared_room):
 def noise(shared_room, speech):
     path = shared_room / "noise.wav"
     subprocess.run(["sox", "-R", "-n", "-r", "22050", path, "synth", "3", "pinknoise"], check=True,
-                   timeout=30)
+                   timeout=60)
     return path
 
 
@@ -50,6 +53,11 @@ def events(process):
     return [json.loads(line) for line in process.said().splitlines() if line.startswith("{")]
 
 
+def came_late(process):
+    """How many packets of what it heard came too late, or had to be made up."""
+    return sum(int(n) for n in re.findall(r" (?:late|made_up)=(\d+)", process.said()))
+
+
 def stop(process):
     """Ends it as a person would, so that its files are whole."""
     process.popen.send_signal(2)
@@ -66,20 +74,23 @@ def test_speech_is_heard_as_it_was_said(crew, server, speech, tmp_path, said_by,
     assert said.returncode == 0, said.stderr
     time.sleep(0.3)  # what lies in the jitter buffer
     stop(hearer)
-    assert likeness(speech, tmp_path / "heard.wav") > 0.9
+    heard = tmp_path / "heard.wav"
+    # What came late makes pauses between words; the hearer has counted it.
+    assert likeness(speech, heard) > 0.9 or \
+        came_late(hearer) > 10 and likeness_by_pieces(speech, heard) > 0.8
     way = "tunnel" if "--tcp" in said_by else "udp"
     assert int(said.stderr.decode().split(f"said udp=")[1].split()[0]) > 0 or way == "tunnel"
     assert "dropped=0" in said.stderr.decode()
 
 
 def test_the_measure_tells_speech_from_noise(speech, noise):
-    assert likeness(noise, speech) < 0.5
+    assert likeness(noise, speech) < 0.5 and likeness_by_pieces(noise, speech) < 0.75
 
 
 def test_each_speaker_has_a_file_and_ogg_opus_is_read_and_written(crew, server, speech, noise, tmp_path):
     (tmp_path / "each").mkdir()
     opus = tmp_path / "speech.opus"
-    subprocess.run(["opusenc", "--quiet", speech, opus], check=True, timeout=30)
+    subprocess.run(["opusenc", "--quiet", speech, opus], check=True, timeout=60)
     hearer = listener(crew, server, tmp_path / "all.opus", "--out-dir", tmp_path / "each")
     first = crew.start([VOICECAT, "--user", "first", "--udp", "--in", opus,
                         f"127.0.0.1:{server.port}"])
@@ -92,7 +103,7 @@ def test_each_speaker_has_a_file_and_ogg_opus_is_read_and_written(crew, server, 
     files = {path.name.split("-")[0]: path for path in (tmp_path / "each").iterdir()}
     assert likeness(speech, files["second"]) < 0.5
     assert likeness(speech, files["first"]) > 0.9
-    assert subprocess.run(["opusinfo", tmp_path / "all.opus"], capture_output=True, timeout=30).returncode == 0
+    assert subprocess.run(["opusinfo", tmp_path / "all.opus"], capture_output=True, timeout=60).returncode == 0
 
 
 def test_a_program_hears_and_speaks_by_lines(crew, server, speech, tmp_path):

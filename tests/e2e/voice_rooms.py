@@ -22,14 +22,14 @@ class Rooms:
 def rooms_of(serve, settings=None):
     port = free_ports()
     server = serve({"voice.listen": f"127.0.0.1:{port}", "voice.superuser_password": SUPERUSER,
-                    "workers": "2", **(settings or {})})
+                    "voice.timeout": "10m", "workers": "2", **(settings or {})})
     return Rooms(server, port)
 
 
 def swarm(port, mode, *options, good=True, seconds=1.2):
     """Its report."""
     done = run_program([SWARM, mode, "--seconds", seconds, "--superuser", SUPERUSER, "--tick", "2",
-                        "--join-seconds", "30", *options, f"127.0.0.1:{port}"], seconds=90)
+                        "--join-seconds", "100", *options, f"127.0.0.1:{port}"], seconds=200)
     assert done.stdout, done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["event"] == "report"

@@ -62,7 +62,8 @@ class Voice:
 def ringmain_voice(serve, settings=None):
     port = free_ports()
     server = serve({"voice.listen": f"127.0.0.1:{port}", "voice.superuser_password": SUPER,
-                    "voice.message_rate": "1000", **(settings or {})})
+                    "voice.message_rate": "1000", "voice.timeout": "10m", "voice.login_time": "2m",
+                    **(settings or {})})
     return Voice("ringmain", port, server, server.log)
 
 
@@ -77,7 +78,7 @@ def mumble_server(crew, extra=""):
     ini = folder / "murmur.ini"
     ini.write_text(f"database={folder}/murmur.sqlite\nport={port}\nhost=127.0.0.1\nice=\n"
                    f"pidfile=\nlogfile=\nbonjour=False\nusers=300\nautobanAttempts=0\n"
-                   f"bandwidth=2000000\nmessageburst=1000\nmessagelimit=1000\n{extra}")
+                   f"bandwidth=2000000\nmessageburst=1000\nmessagelimit=1000\ntimeout=600\n{extra}")
     done = subprocess.run([program, "-ini", ini, "-supw", SUPER], capture_output=True, timeout=60)
     if b"SuperUser" not in done.stdout + done.stderr and done.returncode:
         pytest.skip(f"mumble-server does not run: {(done.stdout + done.stderr)[-300:]}")
