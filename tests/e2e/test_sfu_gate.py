@@ -109,7 +109,7 @@ def test_tokens_of_viewers(with_tokens):
 
 def test_clients_are_told_of_turn_servers(with_tokens):
     answer = attempt(with_tokens, "/whep/a", WATCH, token({"room": "a", "watch": True}))
-    stun, turn = answer.headers.get_all("Link")
+    stun, turn = [link for link in answer.headers.get_all("Link") if "ice-server" in link]
     user, password = re.search('username="(.*?)"; credential="(.*?)"', turn).groups()
 
     assert stun == '<stun:stun.example:3478>; rel="ice-server"'
@@ -127,6 +127,7 @@ def test_a_hook_is_asked(with_hook, hook, says, status):
     answer = ask(with_hook, "POST", "/whip/asked?x=1", PUBLISH,
                  {**SDP, "Authorization": "Bearer key", "User-Agent": "tester"})
     assert answer.status == status
+    assert (answer.headers["Retry-After"] is not None) == (status == 503)
     assert hook.asked == [{"action": "publish", "room": "asked", "token": "key", "query": "x=1",
                            "address": "127.0.0.1", "agent": "tester"}]
     hook.say = 200

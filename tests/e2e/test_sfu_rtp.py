@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from stage import ADMIN_PASSWORD, PROGRAM, await_true, free_ports
-from test_sfuload import LOAD, TOKEN, Load
+from test_sfuload import LOAD, PATIENT, TOKEN, Load, explained
 
 MEDIA = {
     "VP8": (["-c:v", "libvpx", "-deadline", "realtime", "-g", "15"], "VP8/96"),
@@ -26,7 +26,7 @@ def studio(serve):
     def start(**settings):
         port = free_ports()
         server = serve({"sfu.udp": f"127.0.0.1:{free_ports()}", "sfu.publish_token": TOKEN, "workers": "2",
-                        "sfu.idle": "no", "rtp.studio.room": "show", "rtp.studio.listen": f"127.0.0.1:{port}",
+                        "sfu.idle": "no", **PATIENT, "rtp.studio.room": "show", "rtp.studio.listen": f"127.0.0.1:{port}",
                         **{f"rtp.studio.{name}": value for name, value in settings.items()}})
         server.rtp = port
         return server
@@ -36,13 +36,13 @@ def studio(serve):
 def test_each_packet_arrives_as_it_was_sent(crew, studio):
     server = studio(video="VP8/96")
     await_true(lambda: "show" in sessions(server), 10, server.log)
-    crew.start([LOAD, "publish", "--rtp", f"127.0.0.1:{server.rtp}", "--seconds", "60"])
-    report = Load(crew, server, "show").watch(20, 4)
-    assert report["joined"] == 20 and report["packets"] > 20 * 500
-    assert not any(report[k] for k in ("bad", "torn", "astray", "lost"))
+    crew.start([LOAD, "publish", "--rtp", f"127.0.0.1:{server.rtp}", "--seconds", "3600"])
+    report = Load(crew, server, "show").watch(20, 2, least=20 * 500)
+    assert report["joined"] == 20 and report["packets"] >= 20 * 500
+    assert not any(report[k] for k in ("bad", "torn", "astray")) and explained(report), report
     # Nobody else publishes there meanwhile.
     other = crew.start([LOAD, "publish", "--url", f"http://127.0.0.1:{server.port}/whip/show", "--token", TOKEN])
-    assert other.wait(20) != 0
+    assert other.wait(60) != 0
 
 
 @pytest.mark.parametrize("codec", MEDIA)
@@ -72,9 +72,9 @@ def test_one_that_was_sent_away_comes_again(crew, studio, tmp_path):
     for size in ("0", "1", "11", "12", "300"):
         subprocess.run(f"head -c {size} {tmp_path}/junk >/dev/udp/127.0.0.1/{server.rtp}", shell=True, check=True,
                        executable="/bin/bash")
-    crew.start([LOAD, "publish", "--rtp", f"127.0.0.1:{server.rtp}", "--seconds", "30"])
-    report = Load(crew, server, "show").watch(2, 2)
-    assert report["packets"] > 100 and report["lost"] == 0
+    crew.start([LOAD, "publish", "--rtp", f"127.0.0.1:{server.rtp}", "--seconds", "3600"])
+    report = Load(crew, server, "show").watch(2, 1, least=200)
+    assert report["packets"] >= 200 and explained(report), report
 
 
 def test_a_port_that_is_not_free_is_waited_for(crew, studio):
@@ -108,16 +108,36 @@ def test_a_reload_takes_and_leaves_sources(crew, serve, tmp_path):
     server.stop()
 
 
+def test_a_way_whose_codec_is_another_says_so(serve):
+    port = free_ports()
+    server = serve({"sfu.udp": "127.0.0.1:0", "rtp.in.room": "show", "rtp.in.listen": f"127.0.0.1:{port}",
+                    "rtp.in.video": "H264/96", "rtp.in.start": "order", "rtp.out.room": "show",
+                    "rtp.out.send": "127.0.0.1:9", "rtp.out.video": "VP8/96"})
+
+    def ways():
+        answer = server.get("/api/v1/sfu/rtp", auth=("admin", ADMIN_PASSWORD))
+        return {way["name"]: (way["state"], way["why"]) for way in answer.json["ways"]}
+
+    def order(word):
+        assert server.get(f"/api/v1/sfu/rtp/in/{word}", auth=("admin", ADMIN_PASSWORD), method="POST").status == 204
+    await_true(lambda: ways()["out"] == ("running", ""), 20, ways)
+    order("start")
+    await_true(lambda: ways()["in"] == ("running", "") and "has a codec that it does not carry" in ways()["out"][1], 20, ways)
+    order("stop")
+    await_true(lambda: ways()["out"] == ("running", ""), 20, ways)
+
+
 @pytest.mark.parametrize("settings,said", [
     ({"listen": "127.0.0.1:1"}, "room: expected"),
     ({"room": "x"}, "listen: expected one address"),
-    ({"room": "x", "listen": "127.0.0.1:1"}, "video: expected this or audio"),
+    ({"room": "x", "listen": "127.0.0.1:1"}, "rtp \"a\": expected video, audio or both"),
     ({"room": "x", "listen": "127.0.0.1:1", "video": "opus/96"}, "video: expected VP8"),
-    ({"room": "x", "listen": "127.0.0.1:1", "video": "VP8/128"}, "video: expected VP8"),
+    ({"room": "x", "listen": "127.0.0.1:1", "video": "VP8/128"}, "a payload type (0 to 127), found"),
     ({"room": "x", "listen": "127.0.0.1:1", "audio": "opus"}, "audio: expected opus"),
     ({"room": "x", "listen": "127.0.0.1:1", "video": "VP8/96", "video_parameters": "a b"}, "video_parameters"),
+    ({"room": "x", "listen": "127.0.0.1:1", "video": "H264/96", "video_parameters": "sprop-parameter-sets=Z0IA"}, "video_parameters"),
 ], ids=lambda value: "-".join(value) if isinstance(value, dict) else "")
 def test_what_is_no_source_is_refused(settings, said):
     words = [w for name, value in settings.items() for w in ("--set", f"rtp.a.{name}={value}")]
-    done = subprocess.run([PROGRAM, "--check", *words], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([PROGRAM, "--check", *words], capture_output=True, text=True, timeout=120)
     assert done.returncode != 0 and said in done.stderr, done.stderr
