@@ -12,9 +12,7 @@ import argparse
 import base64
 import contextlib
 import json
-import os
 import pathlib
-import resource
 import signal
 import socket
 import statistics
@@ -25,15 +23,15 @@ import threading
 import time
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from common import ROOT, all_descriptors, serving, thread_times
+
 PASSWORD = "bench"
 
 
-def cpu_seconds(pid):
+def processor_seconds(pid):
     """Of the control thread, which makes what is sent, and of all threads."""
-    control = int(pathlib.Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return control, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    times = thread_times(pid)
+    return times[serving(pid)], sum(times.values())
 
 
 def ask(port, path):
@@ -74,8 +72,7 @@ def main():
     parser.add_argument("--port", type=int, default=25700)
     parser.add_argument("--build", default=ROOT / "build", type=pathlib.Path)
     args = parser.parse_args()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    all_descriptors()
     url = f"http://source:{PASSWORD}@127.0.0.1:{args.port}"
     total = 60 + args.rounds * 2 * (args.seconds + 3) + args.listeners / 1000
     with tempfile.TemporaryDirectory() as data, contextlib.ExitStack() as stack:
@@ -109,9 +106,9 @@ def main():
         facts = ask(args.port, "/api/v1/server")
 
         def measure():
-            before, began = cpu_seconds(server.pid), time.monotonic()
+            before, began = processor_seconds(server.pid), time.monotonic()
             time.sleep(args.seconds)
-            after, took = cpu_seconds(server.pid), time.monotonic() - began
+            after, took = processor_seconds(server.pid), time.monotonic() - began
             return tuple(100 * (b - a) / took for a, b in zip(before, after))
 
         without, with_them, rates = [], [], []

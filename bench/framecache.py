@@ -11,7 +11,6 @@ gst-launch-1.0 and shmsink (Debian: gstreamer1.0-tools, gstreamer1.0-plugins-bad
 a line says so.
 """
 import argparse
-import json
 import os
 import pathlib
 import shutil
@@ -21,15 +20,11 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TICK = os.sysconf("SC_CLK_TCK")
+from common import ROOT, cpu_seconds, emit
+
 FRAME = 1920 * 1080 * 2
 RATE = 60000 / 1001
 DEPTH = 30
-
-
-def say(**line):
-    print(json.dumps(line), flush=True)
 
 
 def launch(*pipeline, **options):
@@ -61,12 +56,6 @@ def stop(process):
         process.wait()
 
 
-def cpu_of(pid):
-    """Seconds of processor time of a process that runs."""
-    fields = pathlib.Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
 def read_all(path, readers, frames):
     """Runs readers for so many frames each: their processor time in all, and seconds."""
     begin = time.monotonic()
@@ -85,12 +74,12 @@ def cpu(work, readers, seconds):
     writer = sink(path)
     short, long = 30, 30 + int(seconds * RATE)
     few, _ = read_all(path, readers, short)
-    before = cpu_of(writer.pid)
+    before = cpu_seconds(writer.pid)
     many, _ = read_all(path, readers, long)
-    wrote = cpu_of(writer.pid) - before
+    wrote = cpu_seconds(writer.pid) - before
     stop(writer)
     reading = (many - few) / (readers * (long - short))
-    say(bench="framecache_cpu", how="shmsink", readers=readers, looks=False, delivered=readers * (long - short),
+    emit("framecache_cpu", how="shmsink", readers=readers, looks=False, delivered=readers * (long - short),
         cpu_us_per_delivered=round((reading + wrote / long / readers) * 1e6, 1),
         writer_us_per_frame=round(wrote / long * 1e6, 1), reader_us_per_frame=round(reading * 1e6, 1))
 
@@ -118,7 +107,7 @@ def stopped(work, readers, seconds):
     after = sum(map(lines_of, logs[1:]))
     for process in [*running, writer]:
         stop(process)
-    say(bench="framecache_stopped", how="shmsink", readers=readers, stopped=1, seconds=seconds,
+    emit("framecache_stopped", how="shmsink", readers=readers, stopped=1, seconds=seconds,
         fps_of_each_other=round((after - before) / seconds / (readers - 1), 1))
 
 
@@ -138,7 +127,7 @@ def main():
         return status
     what = args.what or ["cpu", "stopped"]
     if not has_shmsink():
-        say(bench="framecache", left_out="shmsink is not installed")
+        emit("framecache", left_out="shmsink is not installed")
         return 0
     with tempfile.TemporaryDirectory(prefix="fc-bench-") as work:
         for readers in (1, 3, 8) if "cpu" in what else ():

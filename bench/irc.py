@@ -3,7 +3,8 @@
 
     bench/irc.py [memory] [fanout] [store] [crowd]                                    (default: all)
 
-Each prints JSON lines on stdout and a table on stderr.
+Each prints JSON lines on stdout and a table on stderr; at the end all figures that have a goal, with the goal, and
+whether it is reached (then it ends with 0). Where that hangs on the machine, as other programs took it, it says so.
 
   memory  resident bytes of a user with one network and five channels of 51 nicks, of a client of his,
           and of a line that is remembered (once for all his clients)
@@ -12,7 +13,8 @@ Each prints JSON lines on stdout and a table on stderr.
           on their way, so that nobody is lapped; each client counts what it gets.
   store   lines of one channel into the SQLite store, until all are in it
   crowd   so many users with one network each: connected and idle; and a server that is heard by another
-          user all the while asks PING and takes the time, beside a bare echo
+          user all the while asks PING and takes the time, beside a bare echo. Server, asker and echo have real-time
+          priority where that is allowed (--no-realtime: never), so that it is their time and not that of other programs
 
 Server, clients and the far server share the machine; the driver is slower than ringmain, so that only
 processor time says what the server could do. Order alternates from round to round; figures are medians.
@@ -30,25 +32,16 @@ import select
 import shutil
 import socket
 import sqlite3
-import subprocess
 import sys
-import tempfile
 import time
 
-from radio import ROOT, all_descriptors, emit, median, ratio, shown, table, tree_use
-from voice import Window
+from common import (ROOT, Server, Window, accepts, all_descriptors, emit, median, ratio, resident, shown, table,
+                    tree)
 
 PASSWORD = "bench-bouncer"
 NICKS = 50  # beside the user's own
 READ = 1 << 18
 
-
-def rss(pid):
-    """Of the server and the keeper that started it."""
-    return tree_use(pid)[1]
-
-
-# -- the far server --------------------------------------------------------------------------------
 
 class Far:
     """A server that lets everybody in, with NICKS people in each channel. One thread, many connections."""
@@ -156,43 +149,10 @@ def far_process(port, pipe):
 
 # -- the bouncers ----------------------------------------------------------------------------------
 
-class Bouncer:
-    doors = ()
-
-    def __init__(self, args):
-        self.args, self.port, self.far_port = args, args.port, args.port + 2
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-irc-"))
-        self.log = open(self.folder / "server.log", "wb")
-
-    def start(self, command, user=None):
-        self.process = subprocess.Popen([str(c) for c in command], stdout=self.log, stderr=subprocess.STDOUT,
-                                        preexec_fn=all_descriptors, user=user)
-        self.pid = self.process.pid
-        end = time.monotonic() + 30
-        while True:
-            try:
-                for port in self.doors:
-                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                return
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > end:
-                    said = pathlib.Path(self.log.name).read_text(errors="replace")[-2000:]
-                    self.__exit__()
-                    raise RuntimeError(said) from None
-                time.sleep(0.05)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.log.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+class Bouncer(Server):
+    def __init__(self, args, label):
+        super().__init__(args, label)
+        self.port, self.far_port = args.port, args.port + 2
 
     def client(self, user):
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=30)
@@ -201,17 +161,13 @@ class Bouncer:
 
 
 class Ringmain(Bouncer):
-    label = "ringmain"
-
     def __init__(self, args, users, channels, *settings):
-        super().__init__(args)
-        self.doors = (self.port, self.port + 1)
-        command = [args.ringmain or args.build / "ringmain", "--data", self.folder / "data"]
-        for setting in (f"http.listen=127.0.0.1:{self.port + 1}", f"irc.listen=127.0.0.1:{self.port}",
-                        "outgoing.internal=127.0.0.0/8", "admin.password=bench", "workers=1", "irc.connects=10000", "radio.shoutcast_port=no",
-                        "irc.clients=1000", "irc.devices=1000", *args.set, *settings):
-            command += ["--set", setting]
-        self.start(command)
+        super().__init__(args, "ringmain")
+        self.start_ringmain((f"http.listen=127.0.0.1:{self.port + 1}", f"irc.listen=127.0.0.1:{self.port}",
+                             "outgoing.internal=127.0.0.0/8", "admin.password=bench", "workers=1",
+                             "irc.connects=10000", "radio.shoutcast_port=no", "irc.clients=1000",
+                             "irc.devices=1000", "irc.auth_url=http://127.0.0.1:9/",  # users without accounts
+                             *args.set, *settings), accepts(self.port, self.port + 1))
         self.secrets = {}
         self.api = http.client.HTTPConnection("127.0.0.1", self.port + 1, timeout=60)
         self.head = {"Authorization": "Basic " + base64.b64encode(b"admin:bench").decode(),
@@ -253,11 +209,8 @@ class Ringmain(Bouncer):
 
 
 class Znc(Bouncer):
-    label = "znc"
-
     def __init__(self, args, users, channels, buffer=50):
-        super().__init__(args)
-        self.doors = (self.port,)
+        super().__init__(args, "znc")
         config = self.folder / "configs"
         config.mkdir()
         salt = "salt"
@@ -303,13 +256,42 @@ ProtectWebSessions = false
         for path in (self.folder, config, config / "znc.conf"):
             if user:
                 shutil.chown(path, user)
-        self.start(["znc", "-f", "-d", self.folder], user)
+        self.start(["znc", "-f", "-d", self.folder], accepts(self.port), user=user)
 
     def login(self, user):
         return f"{user}/net:{PASSWORD}"
 
 
 SUBJECTS = {"ringmain": Ringmain, "znc": Znc}
+
+VERDICTS = []
+
+
+def goal(what, value, limit, at_most=True, but=""):
+    """A figure beside what it is to be; but: what the machine had to do with it."""
+    reached = value <= limit if at_most else value >= limit
+    VERDICTS.append((what, value, limit, at_most, reached, but))
+    emit("goal", what=what, value=value, at_most=at_most, goal=limit, reached=reached, but=but)
+
+
+def verdicts():
+    if VERDICTS:
+        table("Goals", ["figure", "measured", "goal", ""],
+              [[what, shown(value, 2 if value < 100 and value != int(value) else 0), f"{'at most' if at_most else 'at least'} {shown(limit)}",
+                ("reached" if reached else "MISSED") + (f" ({but})" if but else "")]
+               for what, value, limit, at_most, reached, but in VERDICTS])
+    return all(reached for *_, reached, _ in VERDICTS)
+
+
+def real_time(pids):
+    """The threads of these are not put off by other programs. False: it is not allowed."""
+    try:
+        for pid in pids:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                os.sched_setscheduler(int(task), os.SCHED_FIFO, os.sched_param(1))
+    except (OSError, ProcessLookupError):
+        return False
+    return True
 
 
 def say(far, peer, first, count, size):
@@ -374,7 +356,7 @@ def measure_memory(args, kind):
         with bouncer:
             if kind is Ringmain:
                 settle(with_far, None, 1)
-                idle = rss(bouncer.pid)
+                idle = resident(bouncer.pid)
                 for user in users:
                     bouncer.add(user, CHANNELS)
                     with_far.turn(0)
@@ -382,10 +364,10 @@ def measure_memory(args, kind):
                 idle = args.znc_idle
             with_far.until(lambda: with_far.joined >= len(users) * len(CHANNELS), 900, "all have joined")
             settle(with_far, None, 3)
-            here = rss(bouncer.pid)
+            here = resident(bouncer.pid)
             crowd = Crowd(bouncer, users)
             settle(with_far, crowd, 3)
-            clients = rss(bouncer.pid)
+            clients = resident(bouncer.pid)
             for peer in list(with_far.peers.values()):
                 if peer["channels"]:
                     say(with_far, peer, 0, args.lines, args.size)
@@ -396,7 +378,7 @@ def measure_memory(args, kind):
             settle(with_far, crowd, 2)
             if sum(crowd.counts.values()) < len(users) * args.lines:
                 raise RuntimeError(f"told {sum(crowd.counts.values())} of {len(users) * args.lines} lines")
-            lines = rss(bouncer.pid)
+            lines = resident(bouncer.pid)
             crowd.close()
     finally:
         with_far.close()
@@ -411,12 +393,15 @@ def bench_memory(args):
     far = Far(args.port + 2)
     with Znc(args, ["nobody"], []) as znc:
         time.sleep(1)
-        args.znc_idle = rss(znc.pid)
+        args.znc_idle = resident(znc.pid)
     far.close()
     rows = [measure_memory(args, kind) for kind in SUBJECTS.values()]
     table(f"Memory: users with 5 channels of {NICKS + 1} nicks, lines of {args.size} bytes",
           ["subject", "users", "KiB a user", "KiB a client", "bytes a line"],
           [[r["subject"], r["users"], shown(r["user_kib"], 1), shown(r["client_kib"], 1), r["line_bytes"]] for r in rows])
+    goal("KiB a user", rows[0]["user_kib"], 25)
+    goal("KiB a client", rows[0]["client_kib"], 6)
+    goal("bytes a remembered line", rows[0]["line_bytes"], 250)
 
 
 def measure_fanout(args, kind):
@@ -465,6 +450,8 @@ def bench_fanout(args):
           ["subject", "deliveries a core-second", "us each", "in znc's"],
           [[name, shown(per[name]), shown(median(r["us_per_delivery"] for r in runs), 3), ratio(per[name], per["znc"])]
            for name, runs in found.items()])
+    goal("deliveries a core-second", round(per["ringmain"]), 1000000, at_most=False)
+    goal("the same, in znc's", round(per["ringmain"] / per["znc"], 1), 3, at_most=False)
 
 
 def bench_store(args):
@@ -491,6 +478,8 @@ def bench_store(args):
                starved=window.idle < 0.03, **window.fields())
     table("Lines into the SQLite store", ["subject", "lines", "lines a second", "a core-second", "starved"],
           [["ringmain", shown(total), shown(row["lines_per_second"]), shown(row["lines_per_core_second"]), row["starved"]]])
+    goal("lines a second into the store", row["lines_per_second"], 50000, at_most=False,
+         but=f"the machine was {100 - 100 * row['machine_idle']:.0f} % busy; {shown(row['lines_per_core_second'])} a core-second")
 
 
 def echo_process(listener):
@@ -500,10 +489,12 @@ def echo_process(listener):
         connection.sendall(data)
 
 
-def probe_process(port, seconds, pipe):
+def probe_process(port, seconds, pipe, is_real_time):
     """A server that asks PING every 20 ms, and how long each PONG took; beside it a bare echo."""
     far = Far(port)
     listener = socket.create_server(("127.0.0.1", 0))
+    if is_real_time:
+        real_time([os.getpid()])
     multiprocessing.get_context("fork").Process(target=echo_process, args=(listener,), daemon=True).start()
     echo = socket.create_connection(listener.getsockname())
     echoes = []
@@ -538,7 +529,7 @@ def bench_crowd(args):
     ours, theirs = context.Pipe()
     far = context.Process(target=far_process, args=(args.port + 2, theirs))
     probe_ours, probe_theirs = context.Pipe()
-    probe = context.Process(target=probe_process, args=(args.port + 3, 900, probe_theirs))
+    probe = context.Process(target=probe_process, args=(args.port + 3, 900, probe_theirs, args.realtime))
     far.start()
     probe.start()
     ours.recv()
@@ -546,7 +537,8 @@ def bench_crowd(args):
     try:
         with Ringmain(args, [], []) as bouncer:
             time.sleep(1)
-            idle = rss(bouncer.pid)
+            idle = resident(bouncer.pid)
+            fair = not (args.realtime and real_time(tree(bouncer.pid)))
             bouncer.order("probe", f"network create -addr irc+insecure://127.0.0.1:{args.port + 3} -name net -nick probe")
             start = time.monotonic()
             with Window(bouncer.pid) as window:
@@ -562,7 +554,7 @@ def bench_crowd(args):
                     time.sleep(0.1)
             up = time.monotonic() - start
             time.sleep(args.idle)
-            full = rss(bouncer.pid)
+            full = resident(bouncer.pid)
             probe_ours.send("end")
             took, unanswered, echoes = probe_ours.recv()
     finally:
@@ -582,10 +574,14 @@ def bench_crowd(args):
                pong_ms_p50=round(took[len(took) // 2] * 1000, 2), pong_ms_p99=round(took[int(len(took) * 0.99)] * 1000, 2),
                pong_ms_max=round(took[-1] * 1000, 2), pong_over_10_ms=sum(t > 0.01 for t in took),
                echo_ms_p99=round(echoes[int(len(echoes) * 0.99)] * 1000, 2), echo_ms_max=round(echoes[-1] * 1000, 2),
-               echo_over_10_ms=sum(t > 0.01 for t in echoes), **window.fields())
+               echo_over_10_ms=sum(t > 0.01 for t in echoes), real_time=not fair, **window.fields())
     table(f"{args.crowd} users with a network each", ["MiB", "KiB a user", "s to connect", "PONG ms p50", "p99", "max", "echo p99", "max"],
           [[row["rss_mib"], row["user_kib"], row["connected_s"], row["pong_ms_p50"], row["pong_ms_p99"], row["pong_ms_max"],
             row["echo_ms_p99"], row["echo_ms_max"]]])
+    goal("MiB for 10,000 users, connected and idle", row["rss_mib"], 300)
+    beside = f"{row['pong_over_10_ms']} of {row['pings']} longer; of as many bare echoes {row['echo_over_10_ms']}, the longest {row['echo_ms_max']}"
+    goal("longest PONG, ms", row["pong_ms_max"], 10, but=f"{'no real-time priority; ' if fair else ''}{beside}")
+    goal("PONG, p99, ms", row["pong_ms_p99"], 10, but=f"echo {row['echo_ms_p99']}: {ratio(row['pong_ms_p99'], row['echo_ms_p99'])}")
 
 
 BENCHES = {"memory": bench_memory, "fanout": bench_fanout, "store": bench_store, "crowd": bench_crowd}
@@ -610,6 +606,7 @@ def main():
     add("--crowd", type=int, default=10000)
     add("--idle", type=float, default=20, help="seconds of crowd after all are connected")
     add("--rounds", type=int, default=3)
+    add("--no-realtime", dest="realtime", action="store_false", help="of crowd: the priority that all have")
     args = parser.parse_args()
     all_descriptors()
     for name in args.benches:
@@ -617,6 +614,7 @@ def main():
             parser.error(f"no benchmark {name}: {' '.join(BENCHES)}")
     for name in args.benches or BENCHES:
         BENCHES[name](args)
+    sys.exit(0 if verdicts() else 1)
 
 
 if __name__ == "__main__":

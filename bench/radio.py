@@ -16,175 +16,27 @@ subject can be compared with any: --subjects icecast,icecast shows what the nois
 """
 import argparse
 import contextlib
-import json
 import os
 import pathlib
 import pwd
-import resource
-import shutil
 import signal
-import statistics
 import subprocess
-import sys
-import tempfile
-import threading
 import time
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TICK = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
+from common import (FED, IDLE, ROOT, Client, Server, Window, answers, emit, median, ratio,
+                    resident, rounds, serving, shown, table)
+
 PASSWORD = "bench-source"
-FED, IDLE = 0.97, 0.03  # below these a window was starved
 
 
-# -- what the machine and a process tree did ------------------------------------------------------
+# -- the servers -----------------------------------------------------------------------------------
 
-def process_stats():
-    """pid -> (parent, CPU seconds, resident bytes) of every process."""
-    found = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            text = pathlib.Path("/proc", entry, "stat").read_text()
-        except OSError:
-            continue
-        field = text[text.rindex(")") + 2:].split()
-        found[int(entry)] = (int(field[1]), (int(field[11]) + int(field[12])) / TICK,
-                             int(field[21]) * PAGE)
-    return found
-
-
-def tree_use(root):
-    """CPU seconds and resident bytes of a process and its descendants."""
-    stats = process_stats()
-    cpu = rss = 0
-    todo = [root]
-    while todo:
-        pid = todo.pop()
-        if pid in stats:
-            cpu += stats[pid][1]
-            rss += stats[pid][2]
-        todo += [child for child, (parent, _, _) in stats.items() if parent == pid]
-    return cpu, rss
-
-
-def machine_use():
-    """Seconds of all cores since boot: (all, idle, softirq, stolen)."""
-    with open("/proc/stat") as stat:
-        v = [int(x) / TICK for x in stat.readline().split()[1:9]]
-    return sum(v), v[3] + v[4], v[6], v[7]
-
-
-class Window:
-    """CPU of a server and idle share of the machine between enter and exit."""
-
-    def __init__(self, pid):
-        self.pid = pid
-
-    def __enter__(self):
-        self.start = time.monotonic()
-        self.machine = machine_use()
-        self.cpu, _ = tree_use(self.pid)
-        return self
-
-    def __exit__(self, *_):
-        cpu, self.rss = tree_use(self.pid)
-        self.seconds = time.monotonic() - self.start
-        self.cpu = cpu - self.cpu
-        total, idle, softirq, stolen = (b - a for a, b in zip(self.machine, machine_use()))
-        self.idle = idle / total if total else 0
-        self.stolen = stolen / total if total else 0
-        self.softirq = softirq
-
-    def fields(self):
-        return {"window_s": round(self.seconds, 2), "cpu_s": round(self.cpu, 3),
-                "machine_idle": round(self.idle, 3), "machine_stolen": round(self.stolen, 3),
-                "machine_softirq_s": round(self.softirq, 2)}
-
-
-# -- processes -------------------------------------------------------------------------------------
-
-def all_descriptors():
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-class Client:
-    """One of clients/: its JSON lines are collected as they come."""
-
-    def __init__(self, args, name, *options):
-        self.name = name
-        self.lines = []
-        self.seen = threading.Condition()
-        self.process = subprocess.Popen([str(args.build / "clients" / name), *map(str, options)],
-                                        stdout=subprocess.PIPE, text=True)
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
-
-    def read(self):
-        for line in self.process.stdout:
-            with self.seen:
-                self.lines.append(json.loads(line))
-                self.seen.notify_all()
-        with self.seen:
-            self.lines.append({"event": "eof"})
-            self.seen.notify_all()
-
-    def last(self, event):
-        with self.seen:
-            return next((x for x in reversed(self.lines) if x["event"] == event), None)
-
-    def wait(self, event, timeout):
-        """The line of this event; an error when the program ends or the time passes without."""
-        until = time.monotonic() + timeout
-        with self.seen:
-            while True:
-                for line in self.lines:
-                    if line["event"] == event:
-                        return line
-                if self.lines and self.lines[-1]["event"] == "eof":
-                    raise RuntimeError(f"{self.name} ended without saying {event}: {self.lines}")
-                left = until - time.monotonic()
-                if left <= 0:
-                    raise RuntimeError(f"{self.name} did not say {event} in {timeout} s")
-                self.seen.wait(left)
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        self.reader.join(5)
-
-
-class Server:
+class Radio(Server):
     ports = 1
 
-    def __init__(self, args, label):
-        self.args = args
-        self.label = label
-        self.folder = tempfile.mkdtemp(prefix="bench-radio-")
-        os.chmod(self.folder, 0o755)
-        self.log = open(os.path.join(self.folder, "server.log"), "wb")
-
-    def start(self, command):
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log,
-                                        preexec_fn=all_descriptors)
-        until = time.monotonic() + 10
-        while True:
-            try:
-                urllib.request.urlopen(f"{self.url}/status-json.xsl", timeout=2).read()
-                return
-            except OSError as error:
-                if self.process.poll() is not None or time.monotonic() > until:
-                    tail = pathlib.Path(self.log.name).read_text(errors="replace")[-2000:]
-                    self.stop()
-                    raise RuntimeError(f"{self.label} does not serve: {error}\n{tail}") from None
-            time.sleep(0.1)
+    def is_ready(self):
+        return answers(f"{self.url}/status-json.xsl")
 
     @property
     def url(self):
@@ -197,23 +49,6 @@ class Server:
     @property
     def source_url(self):
         return f"http://source:{PASSWORD}@127.0.0.1:{self.args.port}/live"
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.log.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
 
 
 def make_certificate(folder):
@@ -229,23 +64,15 @@ def make_certificate(folder):
     return file
 
 
-class Ringmain(Server):
+class Ringmain(Radio):
     def __init__(self, args, settings=()):
-        program = args.ringmain or args.build / "ringmain"
-        if not os.access(program, os.X_OK):
-            sys.exit(f"{program} is not there: build it, or name one with --ringmain")
         super().__init__(args, " ".join(["ringmain", *settings]))
-        data = os.path.join(self.folder, "data")
-        os.mkdir(data)
-        command = [str(program), "--data", data]
-        for setting in (f"http.listen=127.0.0.1:{args.port}", f"radio.source_password={PASSWORD}",
-                        f"tls.certificate={make_certificate(self.folder)}",
-                        "admin.password=bench-admin", *args.set, *settings):
-            command += ["--set", setting]
-        self.start(command)
+        self.start_ringmain((f"http.listen=127.0.0.1:{args.port}", f"radio.source_password={PASSWORD}",
+                             f"tls.certificate={make_certificate(self.folder)}",
+                             "admin.password=bench-admin", *args.set, *settings), self.is_ready())
 
 
-class Icecast(Server):
+class Icecast(Radio):
     # Its accept queue holds five: several ports let a crowd in before the measurement begins.
     ports = 16
 
@@ -279,8 +106,7 @@ class Icecast(Server):
             user = pwd.getpwnam("icecast2")
             command = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
                        "--clear-groups", *command]
-        self.start(command)
-
+        self.start(command, self.is_ready())
 
     def listen_url(self, secure):
         port = self.args.port + (self.ports if secure else 0)
@@ -317,14 +143,14 @@ def crowd(args, url, listeners, *options):
 def steady(args, server, listeners, speed=1, swarm_options=(), secure=False):
     """A crowd that came in gently, over a window: what it cost and what it got."""
     with on_air(args, server, "--speed", speed):
-        _, rss_before = tree_use(server.process.pid)
+        rss_before = resident(server.pid)
         url, ports = server.listen_url(secure)
         with crowd(args, f"{url}/live", listeners, "--rate", args.join_rate, "--ports", ports,
                    *swarm_options) as swarm:
             joined = swarm.wait("joined", args.join_seconds + 30)
             time.sleep(args.settle)
             begin = swarm.last("progress")
-            with Window(server.process.pid) as window:
+            with Window(server.pid) as window:
                 time.sleep(args.seconds)
             end = swarm.last("progress")
         report = swarm.wait("report", 60)
@@ -336,7 +162,6 @@ def steady(args, server, listeners, speed=1, swarm_options=(), secure=False):
         "subject": server.label, "wanted": listeners, "listeners": there,
         "joined_s": joined["took_s"],
         **window.fields(),
-        "cpu_percent": round(100 * window.cpu / window.seconds, 1),
         "listeners_per_core": round(audio_s / window.cpu) if window.cpu else None,
         "cpu_us_per_listener_s": round(window.cpu * 1e6 / audio_s, 2) if audio_s else None,
         "mbit_s": round(rate * 8 / 1e6, 1), "share": round(share, 3),
@@ -364,52 +189,11 @@ def pacer(args, turn_ms):
             time.sleep(max(args.seconds - 0.5, 0.1))
         done = paced.wait("done", args.seconds + 60)
     starved = done["share"] < FED or window.idle < IDLE or done["late_max_ms"] > turn_ms
-    return {"subject": f"pacer {turn_ms}ms", **done, "starved": starved, "machine_idle": round(window.idle, 3),
-            "machine_stolen": round(window.stolen, 3),
-            "machine_softirq_s": round(window.softirq, 2)}
-
-
-# -- output ----------------------------------------------------------------------------------------
-
-def emit(bench, **fields):
-    print(json.dumps({"bench": bench, **fields}), flush=True)
-    return fields
-
-
-def table(title, head, rows):
-    cells = [[str(c) for c in row] for row in [head, *rows]]
-    width = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    print(f"\n{title}", file=sys.stderr)
-    for row in cells:
-        print("  " + "  ".join(c.ljust(w) if i == 0 else c.rjust(w)
-                               for i, (c, w) in enumerate(zip(row, width))), file=sys.stderr)
-
-
-def median(values):
-    values = [v for v in values if v is not None]
-    return statistics.median(values) if values else None
-
-
-def ratio(a, b):
-    return round(a / b, 2) if a and b else None
-
-
-def shown(value, digits=0):
-    return "-" if value is None else f"{value:,.{digits}f}"
+    return {"subject": f"pacer {turn_ms}ms", **done, "starved": starved, **window.of_machine()}
 
 
 def starved(runs):
     return f"{sum(r['starved'] for r in runs)} of {len(runs)}"
-
-
-def rounds(args, jobs):
-    """Runs every job in each round, every other round backwards: name -> results."""
-    results = {name: [] for name, _ in jobs}
-    for number in range(args.rounds):
-        for name, job in jobs if number % 2 == 0 else jobs[::-1]:
-            results[name].append({"round": number, **job()})
-            time.sleep(args.pause)
-    return results
 
 
 def subjects(args):
@@ -489,7 +273,7 @@ def bench_storm(args):
         with cls(args) as server, on_air(args, server):
             with crowd(args, f"{server.url}/live", args.listeners, "--rate", args.storm_rate,
                        "--join-seconds", args.storm_seconds) as swarm:
-                with Window(server.process.pid) as window:
+                with Window(server.pid) as window:
                     joined = swarm.wait("joined", args.storm_seconds + 30)
                     time.sleep(args.seconds)
             report = swarm.wait("report", 60)
@@ -517,7 +301,7 @@ def bench_memory(args):
     def one(cls):
         with cls(args) as server:
             time.sleep(2)
-            _, idle = tree_use(server.process.pid)
+            idle = resident(server.pid)
             result = steady(args, server, args.memory_listeners)
             return emit("memory", idle_rss=idle, **result)
 
@@ -596,27 +380,19 @@ def bench_latency(args):
 
 # -- a change of servers --------------------------------------------------------------------------
 
-def serving(keeper):
-    """The server of the keeper's newest holder."""
-    parents = {pid: parent for pid, (parent, _, _) in process_stats().items()}
-    holders = sorted(pid for pid, parent in parents.items() if parent == keeper)
-    return next(pid for holder in reversed(holders) for pid, parent in parents.items()
-                if parent == holder)
-
-
 def change(args, server, how):
     """One upgrade or one kill -9. Returns when the next server serves."""
-    before = serving(server.process.pid)
+    before = serving(server.pid)
     if how == "upgrade":
         subprocess.run([str(args.build / "clients" / "ringmainctl"), "--data",
-                        os.path.join(server.folder, "data"), "upgrade"], check=True,
+                        str(server.folder / "data"), "upgrade"], check=True,
                        stdout=subprocess.DEVNULL, timeout=30)
     else:
         os.kill(before, signal.SIGKILL)
     until = time.monotonic() + 20
     while time.monotonic() < until:
-        with contextlib.suppress(StopIteration, OSError):
-            if serving(server.process.pid) != before:
+        with contextlib.suppress(LookupError, OSError):
+            if serving(server.pid) != before:
                 urllib.request.urlopen(f"{server.url}/status-json.xsl", timeout=5).read()
                 return
         time.sleep(0.01)

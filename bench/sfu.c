@@ -4,9 +4,11 @@
  *
  * One thread, and nothing but what each packet for each viewer cannot be without: a header written anew, its
  * payload sealed with the viewer's own AES-128-GCM key from where it lies to where it goes, and a frame's
- * packets sent in one piece (UDP_SEGMENT, sendmmsg). A child reads and throws away. Every 1/fps s a frame;
- * CPU is the sender's. Sealed by libipsec-mb where the server would do it so, unless --openssl 1. Prints a
- * JSON line. Not a test. */
+ * packets sent in one piece (UDP_SEGMENT, sendmmsg). Viewers are addresses of 127.0.0.0/8 and a child that reads as
+ * ringmain-sfuload does, on one socket with UDP_GRO and IP_PKTINFO, and throws away: what the kernel does for the
+ * receiver on a loopback, and waking it, is the sender's time, here as there. Every 1/fps s a frame; CPU is the
+ * sender's. Sealed by libipsec-mb where the server would do it so, unless --openssl 1. Prints a JSON line. Not a
+ * test. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -17,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -29,6 +32,7 @@
 #define TAG    16
 #define BATCH  16u
 #define RUN    65536u
+#define READS  16u
 
 static struct {
 	unsigned viewers, packets, size;
@@ -45,6 +49,7 @@ static int sink(uint16_t *port)
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 	(void)setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
+	(void)setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
 	if (bind(fd, (struct sockaddr *)&any, len) != 0 ||
 	    getsockname(fd, (struct sockaddr *)&any, &len) != 0)
 		return -1;
@@ -54,11 +59,26 @@ static int sink(uint16_t *port)
 
 static void read_for_ever(int fd)
 {
-	static char room[RUN];
+	static char room[READS][RUN], control[READS][128];
+	struct epoll_event event = {.events = EPOLLIN};
+	int poll = epoll_create1(EPOLL_CLOEXEC);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while (recv(fd, room, sizeof room, 0) >= 0)
-		;
+	if (epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event) != 0)
+		_exit(1);
+	while (epoll_wait(poll, &event, 1, -1) >= 0) {
+		struct mmsghdr msg[READS] = {0};
+		struct iovec data[READS];
+
+		for (unsigned i = 0; i < READS; i++) {
+			data[i] = (struct iovec){room[i], RUN};
+			msg[i].msg_hdr = (struct msghdr){.msg_iov = &data[i],
+							 .msg_iovlen = 1,
+							 .msg_control = control[i],
+							 .msg_controllen = sizeof control[i]};
+		}
+		(void)recvmmsg(fd, msg, READS, MSG_DONTWAIT, NULL);
+	}
 	_exit(0);
 }
 
@@ -146,13 +166,19 @@ static uint64_t send_frame(struct batch *b, int fd, EVP_CIPHER_CTX **ctx, struct
 	return sent;
 }
 
-static double cpu_s(void)
+static double seconds_of(struct timeval at)
+{
+	return (double)at.tv_sec + (double)at.tv_usec / 1e6;
+}
+
+/* CPU time, of it in the kernel. */
+static double cpu_s(double *kernel)
 {
 	struct rusage use;
 
 	getrusage(RUSAGE_SELF, &use);
-	return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
-	       (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
+	*kernel = seconds_of(use.ru_stime);
+	return seconds_of(use.ru_utime) + *kernel;
 }
 
 static int run(int fd, uint16_t port)
@@ -163,7 +189,7 @@ static int run(int fd, uint16_t port)
 	struct batch *b = calloc(1, sizeof *b);
 	uint64_t sent = 0, frames = (uint64_t)(o.seconds * o.fps);
 	struct timespec at;
-	double before;
+	double before, kernel, more;
 
 	for (unsigned v = 0; v < o.viewers; v++) {
 		memcpy(key, &v, sizeof v);
@@ -173,7 +199,7 @@ static int run(int fd, uint16_t port)
 	}
 	prepare(b, port);
 	clock_gettime(CLOCK_MONOTONIC, &at);
-	before = cpu_s();
+	before = cpu_s(&kernel);
 	for (uint64_t f = 0; f < frames; f++) {
 		at.tv_nsec += (long)(1e9 / o.fps);
 		at.tv_sec += at.tv_nsec / 1000000000;
@@ -181,13 +207,14 @@ static int run(int fd, uint16_t port)
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
 		sent += send_frame(b, fd, ctx, fast, payload, f * o.packets);
 	}
-	before = cpu_s() - before;
+	before = cpu_s(&more) - before;
+	kernel = more - kernel;
 	printf("{\"event\":\"bare\",\"sealed_by\":\"%s\",\"viewers\":%u,\"packets\":%llu,"
-	       "\"refused\":%llu,\"cpu_s\":%."
-	       "3f,"
+	       "\"refused\":%llu,\"cpu_s\":%.3f,\"user_ns\":%.0f,\"kernel_ns\":%.0f,"
 	       "\"packets_per_core_s\":%.0f}\n",
 	       fast_is_open() ? "libipsec-mb" : "openssl", o.viewers, (unsigned long long)sent,
 	       (unsigned long long)(frames * o.viewers * o.packets - sent), before,
+	       (before - kernel) * 1e9 / (double)sent, kernel * 1e9 / (double)sent,
 	       (double)sent / before);
 	return 0;
 }

@@ -24,67 +24,30 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
 
-from radio import Client, Window, emit, median, ratio, shown, table, tree_use
+from common import FED, Client, Server, Window, answers, emit, median, ratio, resident, rounds, shown, table
 
 TOKEN = "bench"
-FED = 0.97
 HOME = "10.77.0.1"  # of the namespace's bridge
 AWAY = "10.78.0.0"  # of the viewers there
 
 
 class Load(Client):
     def __init__(self, args, *options, **popen):
-        del popen
-        super().__init__(args, "sfu/ringmain-sfuload", *options)
-
-
-class Server:
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def begin(self, command, url):
-        self.folder = self.folder if hasattr(self, "folder") else tempfile.mkdtemp(prefix="bench-sfu-")
-        with open(os.path.join(self.folder, "log"), "wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        until = time.monotonic() + 15
-        while True:
-            try:
-                urllib.request.urlopen(url, timeout=2).read()
-                return
-            except OSError as error:
-                if self.process.poll() is not None or time.monotonic() > until:
-                    said = pathlib.Path(self.folder, "log").read_text(errors="replace")[-2000:]
-                    raise RuntimeError(f"no server: {error}\n{said}") from None
-            time.sleep(0.1)
+        super().__init__(args, "sfu/ringmain-sfuload", *options, **popen)
 
 
 class Ringmain(Server):
-    label = "ringmain"
-
     def __init__(self, args, workers=1, settings=()):
-        self.args = args
-        self.folder = tempfile.mkdtemp(prefix="bench-sfu-")
+        super().__init__(args, "ringmain")
         self.url = f"http://127.0.0.1:{args.port}"
-        command = [str(args.build / "ringmain"), "--data", f"{self.folder}/data"]
-        for setting in (f"http.listen=127.0.0.1:{args.port}", f"sfu.udp=127.0.0.1:{args.port + 1}",
-                        f"sfu.publish_token={TOKEN}", f"workers={workers}", "log.level=warning", "sfu.idle=no",
-                        "admin.password=bench-admin", "radio.source_password=x", *args.set, *settings):
-            command += ["--set", setting]
-        os.mkdir(f"{self.folder}/data")
-        self.begin(command, f"{self.url}/readyz")
+        self.start_ringmain((f"http.listen=127.0.0.1:{args.port}", f"sfu.udp=127.0.0.1:{args.port + 1}",
+                             f"sfu.publish_token={TOKEN}", f"workers={workers}", "log.level=warning", "sfu.idle=no",
+                             "admin.password=bench-admin", "radio.source_password=x", *args.set, *settings),
+                            answers(f"{self.url}/readyz"))
 
     def publisher(self, *options):
         return Load(self.args, "publish", "--url", f"{self.url}/whip/a", "--token", TOKEN,
@@ -96,14 +59,11 @@ class Ringmain(Server):
 
 
 class Janus(Server):
-    label = "janus"
-
     def __init__(self, args):
-        self.args = args
-        self.folder = tempfile.mkdtemp(prefix="bench-sfu-")
+        super().__init__(args, "janus")
         self.url = f"http://127.0.0.1:{args.port + 3}/janus"
         self.rtp = args.port + 4
-        config = pathlib.Path(self.folder)
+        config = self.folder
         (config / "janus.jcfg").write_text(
             f'general: {{ plugins_folder = "/usr/lib/x86_64-linux-gnu/janus/plugins"\n'
             f'transports_folder = "/usr/lib/x86_64-linux-gnu/janus/transports"\n'
@@ -120,7 +80,7 @@ class Janus(Server):
         (config / "janus.plugin.streaming.jcfg").write_text(
             f'a: {{ type = "rtp" id = 1 audio = false video = true videoport = {self.rtp} '
             'videoiface = "127.0.0.1" videopt = 96 videocodec = "vp8" videobufferkf = true }\n')
-        self.begin(["janus", "-F", str(config), "-o"], f"{self.url}/info")
+        self.start(["janus", "-F", config, "-o"], answers(f"{self.url}/info"))
 
     def publisher(self, *options):
         return Load(self.args, "publish", "--rtp", f"127.0.0.1:{self.rtp}", *stream(self.args), *options)
@@ -175,7 +135,9 @@ class Janus(Server):
                     return
 
     def viewers(self, count):
-        load = JanusLoad(self.args, count)
+        # It is told where to go.
+        load = Load(self.args, "watch", "--lines", "--viewers", count, "--seconds", 600, "--check", 100,
+                    "--base", AWAY, stdin=subprocess.PIPE)
         ready = load.wait("ready", 10)
         self.sessions = []
         for number in range(count):
@@ -183,20 +145,6 @@ class Janus(Server):
             load.process.stdin.flush()
         threading.Thread(target=self.keep, daemon=True).start()
         return load
-
-
-class JanusLoad(Client):
-    """ringmain-sfuload that is told where to go."""
-
-    def __init__(self, args, count):
-        self.name = "ringmain-sfuload"
-        self.lines, self.seen = [], threading.Condition()
-        self.process = subprocess.Popen(
-            [str(args.build / "clients/sfu/ringmain-sfuload"), "watch", "--lines", "--viewers", str(count),
-             "--seconds", "600", "--check", "100", "--base", AWAY],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
 
 
 def stream(args):
@@ -215,7 +163,7 @@ def steady(args, server, count, *options):
         load.wait("joined", 60)
         time.sleep(args.settle)
         begin = load.last("progress")
-        with Window(server.process.pid) as window:
+        with Window(server.pid) as window:
             time.sleep(args.seconds)
         end = load.last("progress")
     finally:
@@ -237,14 +185,6 @@ def bare(args, count):
                           str(args.packets), "--size", str(args.size), "--fps", str(args.fps), "--seconds",
                           str(args.seconds)], check=True, capture_output=True, text=True).stdout
     return {"subject": "bare loop", **json.loads(out)}
-
-
-def rounds(args, jobs):
-    results = {name: [] for name, _ in jobs}
-    for number in range(args.rounds):
-        for name, job in jobs if number % 2 == 0 else jobs[::-1]:
-            results[name].append({"round": number, **job()})
-    return results
 
 
 def bench_path(args):
@@ -296,7 +236,7 @@ def flooded(args, server):
         flood.wait("connected", 15)
         time.sleep(args.settle)
         begin = *counted(server), time.monotonic()
-        with Window(server.process.pid) as window:
+        with Window(server.pid) as window:
             time.sleep(args.seconds)
         end = *counted(server), time.monotonic()
         flood.stop()
@@ -335,7 +275,7 @@ def bench_join(args):
         publisher.wait("connected", 15)
         time.sleep(3)
         load = server.viewers(args.joiners, "--rate", args.rate, "--check", 1000)
-        with Window(server.process.pid) as window:
+        with Window(server.pid) as window:
             joined = load.wait("joined", 90)
         load.stop()
         publisher.stop()
@@ -357,11 +297,11 @@ def bench_memory(args):
         warm.wait("joined", 30)
         warm.stop()
         time.sleep(1)
-        _, before = tree_use(server.process.pid)
+        before = resident(server.pid)
         load = server.viewers(args.joiners, "--rate", min(args.rate, 300))
         load.wait("joined", 90)
         time.sleep(8)
-        _, after = tree_use(server.process.pid)
+        after = resident(server.pid)
         load.stop()
         publisher.stop()
     each = (after - before) / args.joiners
@@ -407,6 +347,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--settle", type=float, default=3)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pause", type=float, default=0, help="seconds between runs")
     parser.add_argument("--set", action="append", default=[], help="a setting of ringmain")
     parser.add_argument("--no-janus", action="store_true")
     args = parser.parse_args()

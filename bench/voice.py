@@ -12,7 +12,6 @@ the line says starved. Other work on the machine makes each datagram dearer for 
 (cold caches); order alternates from round to round and figures are medians.
 """
 import argparse
-import contextlib
 import json
 import os
 import pathlib
@@ -21,104 +20,26 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import types
 import urllib.request
 
-from radio import ROOT, Client, all_descriptors, emit, machine_use, median, process_stats, shown, table
+from common import (FED, ROOT, Client, Server, Window, emit, machine_use, median, says, shown, table, thread_times)
 
-FED = 0.97
 PERIOD_NS = 4000000
 SUPERUSER = "bench-superuser"
-
-
-def thread_times(root):
-    """Of each thread of a process and those that it started, softirqs included, to the nanosecond."""
-    parents = {pid: parent for pid, (parent, _, _) in process_stats().items()}
-    tree = [root]
-    for pid in tree:
-        tree += [child for child, parent in parents.items() if parent == pid]
-    found = {}
-    for pid in tree:
-        with contextlib.suppress(OSError):
-            for task in os.listdir(f"/proc/{pid}/task"):
-                path = pathlib.Path(f"/proc/{pid}/task/{task}/schedstat")
-                found[int(task)] = int(path.read_text().split()[0]) / 1e9
-    return found
-
-
-def cpu_seconds(root):
-    return sum(thread_times(root).values())
-
-
-class Window:
-    def __init__(self, pid):
-        self.pid = pid
-
-    def __enter__(self):
-        self.machine, self.cpu, self.start = machine_use(), cpu_seconds(self.pid), time.monotonic()
-        return self
-
-    def __exit__(self, *_):
-        self.seconds = time.monotonic() - self.start
-        self.cpu = cpu_seconds(self.pid) - self.cpu
-        total, idle, _, stolen = (b - a for a, b in zip(self.machine, machine_use()))
-        self.idle, self.stolen = idle / total if total else 0, stolen / total if total else 0
-
-    def fields(self):
-        return {"window_s": round(self.seconds, 2), "cpu_s": round(self.cpu, 4),
-                "cpu_percent": round(100 * self.cpu / self.seconds, 2),
-                "machine_idle": round(self.idle, 3), "machine_stolen": round(self.stolen, 3)}
-
-
-class Server:
-    def __init__(self, args, label):
-        self.args, self.label = args, label
-        self.port = args.port
-        self.folder = tempfile.mkdtemp(prefix="bench-voice-")
-        os.chmod(self.folder, 0o755)
-        self.log = open(os.path.join(self.folder, "server.log"), "wb")
-
-    def start(self, command, ready):
-        self.process = subprocess.Popen([str(c) for c in command], stdout=self.log,
-                                        stderr=subprocess.STDOUT, preexec_fn=all_descriptors)
-        until = time.monotonic() + 20
-        while not re.search(ready, pathlib.Path(self.log.name).read_text(errors="replace")):
-            if self.process.poll() is not None or time.monotonic() > until:
-                tail = pathlib.Path(self.log.name).read_text(errors="replace")[-2000:]
-                self.__exit__()
-                raise RuntimeError(f"{self.label} does not serve\n{tail}")
-            time.sleep(0.05)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.log.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Ringmain(Server):
     def __init__(self, args, *settings):
         super().__init__(args, " ".join(["ringmain", *settings]))
-        program = args.ringmain or args.build / "ringmain"
-        command = [program, "--data", os.path.join(self.folder, "data")]
-        for setting in (f"http.listen=127.0.0.1:{args.port + 1}", f"voice.listen=127.0.0.1:{args.port}",
-                        f"voice.superuser_password={SUPERUSER}", "voice.users=2000",
-                        "admin.password=bench", "workers=1", *args.set, *settings):
-            command += ["--set", setting]
-        self.start(command, r" info core ready port=\d+")
+        self.start_ringmain((f"http.listen=127.0.0.1:{args.port + 1}", f"voice.listen=127.0.0.1:{args.port}",
+                             f"voice.superuser_password={SUPERUSER}", "voice.users=2000",
+                             "admin.password=bench", "workers=1", *args.set, *settings),
+                            says(self, r" info core ready port=\d+"))
 
     def metrics(self):
-        said = urllib.request.urlopen(f"http://127.0.0.1:{self.port + 1}/metrics", timeout=30).read().decode()
+        said = urllib.request.urlopen(f"http://127.0.0.1:{self.args.port + 1}/metrics", timeout=30).read().decode()
         return {name: float(value) for name, value in
                 re.findall(r"^ringmain_voice_(\w+?)(?:_total)? ([0-9.e+]+)$", said, re.M)}
 
@@ -136,7 +57,7 @@ class Murmur(Server):
         ini = pathlib.Path(self.folder, "murmur.ini")
         ini.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
         self.start([shutil.which("murmurd") or "/usr/sbin/murmurd", "-ini", ini, "-fg"],
-                   "Not registering server")
+                   says(self, "Not registering server"))
 
 
 SUBJECTS = {"ringmain": Ringmain, "mumble-server": Murmur}
@@ -144,7 +65,7 @@ SUBJECTS = {"ringmain": Ringmain, "mumble-server": Murmur}
 
 def swarm(args, server, mode, *options):
     return Client(args, "voice/ringmain-voiceswarm", mode, "--processes", 2, "--tick", 4, "--seconds",
-                  3600, "--size", args.size, "--vary", 0, *options, f"127.0.0.1:{server.port}")
+                  3600, "--size", args.size, "--vary", 0, *options, f"127.0.0.1:{args.port}")
 
 
 def steady(args, server, *options, clients=None, talkers=None, mode="talk"):
@@ -155,7 +76,7 @@ def steady(args, server, *options, clients=None, talkers=None, mode="talk"):
         crowd.wait("talking", 180)
         time.sleep(args.settle)
         begin = crowd.last("progress")
-        with Window(server.process.pid) as window:
+        with Window(server.pid) as window:
             time.sleep(args.seconds)
         end = crowd.last("progress")
     finally:
@@ -268,7 +189,7 @@ def of_each_worker(args, share, workers, rooms, clients, talkers, options, *sett
             time.sleep(args.settle)
             begin, before = crowd.last("progress"), server.metrics()
             times = thread_times(server.process.pid)
-            with Window(server.process.pid) as window:
+            with Window(server.pid) as window:
                 time.sleep(args.seconds)
             end, after = crowd.last("progress"), server.metrics()
             times = {tid: t - times.get(tid, 0) for tid, t in thread_times(server.process.pid).items()}
@@ -364,10 +285,10 @@ def bench_junk(args):
 def bench_rebind(args):
     rows = []
     for name, kind in SUBJECTS.items():
-        with kind(args) as server:
+        with kind(args):
             crowd = Client(args, "voice/ringmain-voiceswarm", "rebind", "--clients", 50, "--talkers", 5,
                            "--rebind", 0.1, "--sources", 5, "--tick", 1, "--seconds", args.seconds,
-                           f"127.0.0.1:{server.port}")
+                           f"127.0.0.1:{args.port}")
             report = crowd.wait("report", args.seconds + 180)
             crowd.stop()
         heal = report["heal_ms"]
