@@ -1,7 +1,8 @@
 #!/bin/sh
 # fuzz: gives each fuzz target some seconds, two at a time, beginning with its corpus. What it finds
 # new stays in BUILD/found/, what breaks a property in BUILD/broken/. Prints "ok NAME …" or
-# "FAILED NAME …" for each; ends with 1 if one failed.
+# "FAILED NAME …" for each; ends with 1 if one failed. RINGMAIN_SEED, if it is
+# set, draws the same inputs again.
 #
 #     tools/fuzz.sh BUILD SECONDS [TARGET]...
 set -u
@@ -20,7 +21,8 @@ printf '%s\n' "$@" | xargs -P 2 -I NAME sh -c '
 	name=$1
 	mkdir -p "$build/found/$name" "$build/broken" "$build/fuzz-log"
 	log=$build/fuzz-log/$name
-	timeout $((seconds + 120)) "$build/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=20 \
+	timeout $((seconds + 120)) "$build/fuzz/fuzz_$name" -seed="${RINGMAIN_SEED:-0}" \
+		-max_total_time="$seconds" -timeout=20 \
 		-print_final_stats=1 -artifact_prefix="$build/broken/$name-" "$build/found/$name" \
 		"$root/fuzz/corpus/$name" >"$log" 2>&1 </dev/null
 	code=$?

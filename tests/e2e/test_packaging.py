@@ -14,6 +14,8 @@ from stage import need
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PACKAGING = os.path.join(ROOT, "packaging")
+# All of it is compiled, and nothing is kept from other builds: one of them waits for that.
+BUILDS = pytest.mark.timeout(1800)
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,7 @@ def tree(tmp_path_factory):
     return out / "tree"
 
 
+@BUILDS
 def test_the_server_of_the_package_plays_its_demo_by_the_file_of_the_package(tree, tmp_path):
     port = free_port()
     file = tree / "etc/ringmain/ringmain.yaml"
@@ -48,9 +51,28 @@ def test_the_server_of_the_package_plays_its_demo_by_the_file_of_the_package(tre
         assert (tmp_path / "passwords").stat().st_mode & 0o777 == 0o600
     finally:
         server.terminate()
-        server.communicate(timeout=30)
+        server.communicate(timeout=60)
 
 
+@BUILDS
+def test_documents_of_the_package_lead_where_they_say(tree):
+    """As they lie there, uncompressed: README's links to docs/why and its pictures too."""
+    docs = tree / "usr/share/doc/ringmain"
+    pages = list(docs.rglob("*.md"))
+    assert {"README.md", "CHANGELOG.md", "docs/quirks.md", "docs/why/keeper.md", "packaging/README.md"} <= \
+        {str(page.relative_to(docs)) for page in pages}
+    links = [(page, link) for page in pages
+             for link in re.findall(r"\]\(([^)#\s]+)", page.read_text()) if not re.match("[a-z]+:", link)]
+    assert len(links) > 30
+    assert [f"{page.relative_to(docs)} -> {link}" for page, link in links
+            if not (page.parent / link).resolve().is_relative_to(docs) or not (page.parent / link).exists()] == []
+    # What packaging/README.md names is beside it.
+    for name in ("grafana/ringmain.json", "prometheus/alerts.yml", "prometheus/scrape.yml",
+                 "fail2ban/filter.conf", "fail2ban/jail.conf", "compose.yaml", "Containerfile"):
+        assert (docs / "packaging" / name).is_file(), name
+
+
+@BUILDS
 def test_systemd_takes_the_unit(tree, tmp_path):
     need("systemd-analyze")
     unit = (tree / "lib/systemd/system/ringmain.service").read_text()
@@ -65,6 +87,7 @@ def test_systemd_takes_the_unit(tree, tmp_path):
     assert exposure < 3, done.stdout
 
 
+@BUILDS
 def test_systemd_takes_the_units_of_the_frame_cache(tree, tmp_path):
     need("systemd-analyze")
     for name, program in (("ingest", "net_ingest"), ("capture", "capture-manager")):

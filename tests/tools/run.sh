@@ -5,7 +5,8 @@ set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 room=$(mktemp -d)
 pid=
-trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$room"' EXIT
+encoder=
+trap '[ -z "$pid$encoder" ] || kill $pid $encoder 2>/dev/null; rm -rf "$room"' EXIT
 
 die()
 {
@@ -37,34 +38,40 @@ curl -fsS -o "$room/page" "$look" && grep -qi '<html' "$room/page" || die "no pa
 tries=0
 until curl -sS -m 3 -o "$room/sound" "$listen"; [ "$(wc -c <"$room/sound")" -gt 20000 ]; do
 	tries=$((tries + 1))
-	[ $tries -lt 10 ] || die "nothing to hear at $listen"
+	[ $tries -lt 100 ] || die "nothing to hear at $listen"
 	sleep 0.2
 done
 
+"$root/build/clients/ringmainctl" --data "$room/data" reload | grep -q '^ok' || die "ringmainctl is not built or not heard"
+
 port=${look##*:}
 port=${port%/}
-timeout 60 "$root/run" --data "$room/data" >"$room/out2" 2>"$room/err2" &&
+timeout 120 "$root/run" --data "$room/data" >"$room/out2" 2>"$room/err2" &&
 	die "a second server starts on the same data"
 grep -q "another ringmain serves from the data directory $room/data" "$room/err2" ||
 	die "a taken data directory is not explained: $(cat "$room/err2")"
-timeout 60 "$root/run" --data "$room/data2" --set "http.listen=127.0.0.1:$port" \
+timeout 120 "$root/run" --data "$room/data2" --set "http.listen=127.0.0.1:$port" \
 	>"$room/out2" 2>"$room/err2" && die "a second server starts on the same port"
 grep -q "another program serves 127.0.0.1:$port" "$room/err2" &&
 	grep -q 'http.listen=' "$room/err2" || die "a taken port is not explained: $(cat "$room/err2")"
 
-# The publish line as it stands, for a moment.
+# The publish line as it stands, until it is heard.
 if command -v ffmpeg >/dev/null; then
-	timeout 60 sh -c "$(printf %s "$publish" | sed 's/^ffmpeg/& -nostdin -loglevel error -t 4/')" \
+	timeout 240 sh -c "exec $(printf %s "$publish" | sed 's/^ffmpeg/& -nostdin -loglevel error/')" \
 		>"$room/ffmpeg" 2>&1 &
 	encoder=$!
 	live=$(sed -n 's/^ *Then hear: *//p' "$room/out")
 	tries=0
 	until curl -sS -m 2 -o "$room/sound" "$live"; [ "$(wc -c <"$room/sound")" -gt 8000 ]; do
 		tries=$((tries + 1))
-		[ $tries -lt 10 ] || die "the publish line does not publish: $(cat "$room/ffmpeg")"
+		[ $tries -lt 100 ] && kill -0 $encoder 2>/dev/null ||
+			die "the publish line does not publish: $(cat "$room/ffmpeg")"
 		sleep 0.2
 	done
-	wait $encoder || die "ffmpeg fails: $(cat "$room/ffmpeg")"
+	kill -0 $encoder 2>/dev/null || die "ffmpeg fails: $(cat "$room/ffmpeg")"
+	kill $encoder
+	wait $encoder
+	encoder=
 fi
 
 kill -INT $pid
