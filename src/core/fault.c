@@ -10,19 +10,27 @@
 
 static _Thread_local uint32_t *told;
 
-/* SA_RESETHAND: the instruction faults again behind this, and the default takes its course. An abort
- * goes on by itself. */
-static void on_fault(int number)
+/* What another process sends (kill, a watchdog) is no fault of this thread's; abort() sends to itself. */
+static void blame(const siginfo_t *about)
 {
-	(void)number;
-	if (told)
+	if (told && (about->si_code > 0 || about->si_pid == getpid()))
 		*told = 1;
+}
+
+/* SA_RESETHAND: an instruction faults again behind this, and the default takes its course. What was sent
+ * does not come again by itself. */
+static void on_fault(int number, siginfo_t *about, void *context)
+{
+	(void)context;
+	blame(about);
+	if (about->si_code <= 0)
+		raise(number);
 }
 
 void fault_tell(uint32_t *word)
 {
 	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
-	struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_RESETHAND};
+	struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_RESETHAND};
 
 	told = word;
 	for (size_t i = 0; i < COUNT_OF(faults); i++) {
@@ -66,10 +74,13 @@ static void on_bus(int number, siginfo_t *about, void *context)
 	(void)context;
 	if (about->si_code > 0 && put_zeroes((uintptr_t)about->si_addr))
 		return;
-	on_fault(number);
-	sigaction(number, &before, NULL);
-	if (about->si_code <= 0)
+	blame(about);
+	if (about->si_code > 0) {
+		sigaction(number, &before, NULL);
+	} else {
+		signal(number, SIG_DFL);
 		raise(number);
+	}
 }
 
 static void watch_bus(void)
