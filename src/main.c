@@ -140,15 +140,25 @@ static void say_doubts(const struct conf *conf, FILE *out)
 	standing_doubt(conf, &doubts);
 	core_conf_doubt(conf, &doubts);
 	edge_conf_doubt(conf, &doubts);
-	/* A server that starts or goes on has loaded them, or says why not. */
-	if (!workers_count())
-		tls_identity_doubt(conf, &doubts);
 	families_doubt(conf, &doubts);
 	for (size_t i = 0; workers_count() && i < doubts.count; i++)
 		log_warnx("core", "settings doubtful", kv_str("doubt", doubts.at[i].text));
 	if (out)
 		conf_errors_print(out, &doubts);
 	conf_errors_fini(&doubts);
+}
+
+/* Whether a start would load them; out is told what it would say. */
+static bool certificates_are_good(const struct conf *conf, FILE *out)
+{
+	struct conf_errors faults = {0};
+	bool good;
+
+	tls_identity_check(conf, &faults);
+	good = !conf_errors_any(&faults);
+	conf_errors_print(out, &faults);
+	conf_errors_fini(&faults);
+	return good;
 }
 
 static bool is_unset(const struct conf *conf, const char *name)
@@ -201,6 +211,7 @@ static const char *data_directory(const struct options *options)
 static bool print_and_end(const struct options *options, int *code)
 {
 	struct conf *conf;
+	bool good;
 
 	*code = 0;
 	if (options->help) {
@@ -214,10 +225,11 @@ static bool print_and_end(const struct options *options, int *code)
 		conf_write_man(stdout, rooms, room_count);
 	} else if (options->check || options->dump) {
 		conf = load(options, options->sets, options->set_count, NULL);
-		*code = conf ? 0 : 1;
+		good = conf && certificates_are_good(conf, stderr);
+		*code = good || (conf && options->dump) ? 0 : 1;
 		if (conf && options->dump)
 			conf_dump(stdout, conf, false);
-		else if (conf)
+		else if (good)
 			printf("The settings are good.\n");
 		if (conf)
 			say_doubts(conf, stderr);

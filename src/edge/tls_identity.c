@@ -178,7 +178,7 @@ static int64_t time_of(const ASN1_TIME *time)
 	return result;
 }
 
-void tls_identity_doubt(const struct conf *conf, struct conf_errors *errors)
+void tls_identity_check(const struct conf *conf, struct conf_errors *errors)
 {
 	const struct tls_conf *tls = tls_conf_of(conf);
 	char fault[512];

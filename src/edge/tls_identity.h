@@ -27,7 +27,7 @@ struct tls_identity *tls_identity_load(const struct tls_conf *conf, const struct
 void tls_identity_free(struct tls_identity *identity);
 
 /* Reports those of the settings that cannot be used. Any thread. */
-void tls_identity_doubt(const struct conf *conf, struct conf_errors *errors);
+void tls_identity_check(const struct conf *conf, struct conf_errors *errors);
 
 /* Puts it in force, or none with NULL, and sees to the end of the one before. */
 RUNS_ON(on_control) void tls_identity_use(struct tls_identity *identity);
