@@ -10,7 +10,6 @@ processor most of the time (Linux: Documentation/accounting/psi.rst)."""
 import threading
 import time
 
-import pytest
 from _pytest.runner import runtestprotocol
 
 TIMES = 3

@@ -1,7 +1,6 @@
 """Directories hear of our mounts what they hear of Icecast's, and no more than they should."""
 
 import time
-import urllib.parse
 
 import pytest
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from outside import Outside
-from stage import ADMIN_PASSWORD, Server, await_true
+from stage import Server, await_true
 from test_api import Api
 
 OK = (lambda request: request.answer(204))

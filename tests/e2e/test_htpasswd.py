@@ -11,8 +11,8 @@ import pytest
 
 from encoders import dial, open_to_nobody, read_until
 from icecast import Icecast
-from stage import ADMIN_PASSWORD, await_true, basic, need
-from test_admin import clients, shape, values
+from stage import await_true, basic, need
+from test_admin import clients, shape
 from test_requests import mp3_frames, raw_source
 
 ARGON = ("$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$"

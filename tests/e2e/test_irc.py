@@ -2,7 +2,6 @@
 import base64
 import os
 import re
-import shutil
 import signal
 import socket
 import ssl
@@ -11,9 +10,9 @@ import struct
 import pytest
 
 from fault_harness import SANITIZED, serving
-from irc import (PATIENT, Client, Fake, Line, Person, Scram, Wire, await_kept, certificate, fingerprint,
+from irc import (PATIENT, Client, Line, Person, Scram, await_kept, certificate, fingerprint,
                  start_inspircd, start_ngircd)
-from stage import ADMIN_PASSWORD, Crew, Server, await_true, free_ports, need
+from stage import ADMIN_PASSWORD, await_true, free_ports
 
 QUICK = {**PATIENT, "workers": "2", "radio.shoutcast_port": "no"}
 

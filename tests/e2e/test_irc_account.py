@@ -3,7 +3,6 @@ import base64
 
 import pytest
 
-from irc import Client
 from test_irc import Bouncer, network, on_channel
 
 CAPS = "sasl=PLAIN batch labeled-response message-tags draft/account-registration=before-connect,email-required"

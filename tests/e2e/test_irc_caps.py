@@ -1,6 +1,5 @@
 """What clients may ask for, one capability after the other, and who is waited for."""
 import re
-import time
 
 import pytest
 

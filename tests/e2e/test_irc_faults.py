@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from irc import Client, Line, Person, Wire
-from stage import ADMIN_PASSWORD, await_true, drawn, free_ports
+from irc import Line
+from stage import drawn
 from test_irc import Bouncer, network, on_channel, say
 
 

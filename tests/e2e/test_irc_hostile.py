@@ -4,8 +4,6 @@ import re
 
 import pytest
 
-from irc import Line
-from stage import await_true
 from test_irc import Bouncer, network, on_channel, say
 
 

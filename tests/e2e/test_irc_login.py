@@ -10,10 +10,10 @@ import struct
 
 import pytest
 
-from irc import PATIENCE, Client, FakeServer, Wire, certificate
+from irc import PATIENCE, FakeServer, Wire, certificate
 from irc_service import Bouncer as Ordered
 from stage import ADMIN_PASSWORD, await_true, free_ports
-from test_irc import Bouncer, network, on_channel, say
+from test_irc import Bouncer, on_channel, say
 
 
 def b64(text):

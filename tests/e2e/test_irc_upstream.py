@@ -3,7 +3,6 @@ import contextlib
 import ipaddress
 import os
 import re
-import socket
 import time
 
 import pytest

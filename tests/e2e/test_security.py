@@ -19,7 +19,7 @@ import pytest
 
 from encoders import dial, read_until
 from outside import Outside
-from stage import (ADMIN_PASSWORD, PROGRAM, ROOT, SOURCE_PASSWORD, Server, await_true, basic, exchange,
+from stage import (ADMIN_PASSWORD, PROGRAM, ROOT, SOURCE_PASSWORD, await_true, basic, exchange,
                    free_ports, has_head, http_get)
 from test_requests import mp3_frames, raw_source
 

@@ -8,7 +8,7 @@ import pytest
 from stage import ADMIN_PASSWORD, await_true, free_ports
 from test_sfu_http import SDP, ask
 from test_sfu_http import WATCH as WATCH_SDP
-from test_sfuload import LOAD, PATIENT, TOKEN, Load, explained
+from test_sfuload import PATIENT, TOKEN, Load, explained
 
 WATCH = "who may watch"
 

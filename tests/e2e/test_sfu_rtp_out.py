@@ -14,7 +14,7 @@ import pytest
 from browser import Pages
 from stage import ADMIN_PASSWORD, PROGRAM, await_true, free_ports
 from test_sfu_rtp import MEDIA
-from test_sfuload import LOAD, PATIENT, TOKEN, Load, explained
+from test_sfuload import PATIENT, TOKEN, Load, explained
 
 AUTH = ("admin", ADMIN_PASSWORD)
 SO_MEMINFO = 55

@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import socket
 import time
 
 import pytest

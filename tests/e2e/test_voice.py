@@ -6,7 +6,7 @@ import pytest
 
 from mumble_peer import (BAN, KICK, MAKE_CHANNEL, MUTE_DEAFEN, WRITE, Gone, certificate, message,
                          mute_time, random_opus)
-from voice_stage import SUPER, fresh, mumble_server, ringmain_voice
+from voice_stage import fresh, mumble_server, ringmain_voice
 
 OLD, NEW = (1, 3, 4), (1, 5, 0)
 SPEAK, WHISPER, ENTER, TRAVERSE, TEXT, LISTEN = 8, 0x100, 4, 2, 0x200, 0x800

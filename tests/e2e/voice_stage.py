@@ -11,7 +11,7 @@ import tempfile
 import pytest
 
 from mumble_peer import Peer, settle
-from stage import Server, await_true, free_ports
+from stage import await_true, free_ports
 
 SUPER = "all that one may"
 NUMBERS = itertools.count(1)
