@@ -372,6 +372,16 @@ static void taken_over(struct generation *next)
 	orphan_tries = 0;
 }
 
+/* The present server is gone. If another was taking over it has: it says so to the server before first,
+ * and a crash may have come before it said so here. If not, it ends by itself. */
+static void succeed(const struct generation *gone)
+{
+	struct generation *next = generation_at(STARTING);
+
+	if (gone->stage == CURRENT && next && !ending)
+		taken_over(next);
+}
+
 /* Everything that one server says. False: it is gone. */
 static bool generation_hear(struct generation *generation, const sigset_t *before)
 {
@@ -426,6 +436,7 @@ static void holder_ended(pid_t pid, int status)
 		}
 		if (generation->stage == CURRENT)
 			last_status = status;
+		succeed(generation);
 		generation_forget(generation);
 	}
 }
@@ -473,6 +484,7 @@ static void generation_silent(struct generation *generation)
 {
 	if (generation->holder == 0) {
 		last_status = generation->stage == CURRENT ? 1 << 8 : 0;
+		succeed(generation);
 		generation_forget(generation);
 	} else {
 		close(generation->channel);

@@ -95,6 +95,25 @@ def test_a_new_server_killed_at_each_step(fault, tmp_path):
         assert_still_live(encoder)
 
 
+def test_a_new_server_that_crashes_before_the_keeper_knows_of_it_serves_on(fault, tmp_path):
+    """The old one knows of it, and is gone long before the new one has been started again."""
+    untold = tmp_path / "untold"
+    with Kept() as server, Encoder(server) as encoder:
+        listener = Listener(server)
+        listener.await_bytes(5000)
+        old = server.pid()
+        server.wrap(LD_PRELOAD=fault, FAULT_TAKEN=untold)
+        assert server.ctl("upgrade").returncode == 0
+        await_("the old server is gone", lambda: old not in server.tree())
+        assert untold.exists()
+        untold.unlink()
+        server.await_log("core ready", 2)
+        listener.await_bytes(20000)
+        assert len(runs_of(listener.frames())) == 1
+        assert_still_live(encoder)
+        assert server.process.poll() is None
+
+
 def test_a_server_of_other_tables_takes_the_doors_alone():
     """The old one goes on with those that it has, and ends when they have left."""
     with Kept() as server, Encoder(server, "/live") as encoder:
