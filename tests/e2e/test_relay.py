@@ -343,7 +343,7 @@ def test_what_an_upstream_sent_before_it_broke_off_is_heard(frames):
             assert gone.wait(PATIENCE)
             os.kill(pid, signal.SIGCONT)
             server.await_log("relay down")
-            await_("all is heard", lambda: listener.last().number == 119)
+            await_("all is heard", lambda: (f := listener.last()) and f.number == 119)
             assert len(runs_of(listener.frames())) == 1
 
 
