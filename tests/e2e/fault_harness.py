@@ -406,6 +406,14 @@ def swarm_start(server, path="/live", **options):
     return subprocess.Popen(args, stdout=subprocess.PIPE, text=True)
 
 
+def swarm_joined(process):
+    """Until all its listeners have heard something: the server counts them before."""
+    while line := process.stdout.readline():
+        if json.loads(line)["event"] == "joined":
+            return
+    raise AssertionError("the swarm ended before all had joined")
+
+
 def swarm_report(process, seconds=240):
     """The last line; its key "code" is what it ended with."""
     try:

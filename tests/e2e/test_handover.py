@@ -7,7 +7,7 @@ of an encoder is in test_handover_streams.py, what goes wrong in test_handover_f
 import pytest
 
 from fault_harness import (ADMIN, SANITIZED, SOURCE, Encoder, Listener, assert_never_back, assert_whole, await_, basic,
-                           runs_of, swarm_report, swarm_start)
+                           runs_of, swarm_joined, swarm_report, swarm_start)
 from handover_harness import TIMES, Kept, all_hear, assert_still_live, disturb, swarm_over
 from test_tls import certificate, swarm_tls
 
@@ -25,6 +25,7 @@ def test_nobody_hears_it(how):
         swarm = swarm_start(server, paths="/live,/put,/chunked,/stream", listeners=200, icy=0.5,
                             check=True, seconds=600)
         await_("all listen", lambda: server.listeners() == 200)
+        swarm_joined(swarm)
         disturb(server, how, TIMES)
         report = swarm_over(swarm)
         assert_whole(report)
@@ -68,6 +69,8 @@ def test_nobody_hears_it_over_tls(tmp_path, how):
         swarms = [swarm_tls(server, listeners=60, icy=0.5, check=True, seconds=600, **version)
                   for version in ({}, {"tls_1_2": True})]
         await_("all listen", lambda: server.listeners() == 120)
+        for swarm in swarms:
+            swarm_joined(swarm)
         disturb(server, how, TIMES)
         for swarm in swarms:
             assert_whole(swarm_over(swarm))

@@ -25,7 +25,7 @@ import pytest
 import ogg_pages
 from encoders import ezstream_send, ices_send, liquidsoap_send
 from fault_harness import (KBPS, SANITIZED, SOURCE_PASSWORD, Encoder, Listener, _filler,
-                           assert_whole, await_, swarm_report, swarm_start)
+                           assert_whole, await_, swarm_joined, swarm_report, swarm_start)
 from handover_harness import Kept
 from stage import need
 from test_tls import certificate, swarm_tls
@@ -148,11 +148,10 @@ def served_certificate(server):
 
 
 def certificate_renew(server, room, number):
-    """Written in place, and taken with the next reload."""
-    fresh = certificate(room, f"fresh{number}")
+    """Written in place, and taken with the next reload, or by the server's own look at the files."""
+    fresh, before = certificate(room, f"fresh{number}"), served_certificate(server)
     for new, old in zip(fresh, (room / "station.pem", room / "station.key")):
         os.replace(new, old)
-    before = served_certificate(server)
     server.process.send_signal(signal.SIGHUP)
     await_("the new certificate is served", lambda: served_certificate(server) != before)
 
@@ -234,6 +233,8 @@ def test_nobody_is_disconnected_and_no_byte_is_wrong(crew, sounds, room, disk):
         oggs = [Listener(server, mount) for mount in OGG * 3]
         everybody = plain + newest + older + len(oggs)
         await_("all listen", lambda: server.listeners() == everybody, 90)
+        for swarm in swarms:
+            swarm_joined(swarm)
         began = time.monotonic()
         for number in range(ROUNDS):
             a_round(server, number, disk, room)

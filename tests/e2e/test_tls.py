@@ -16,8 +16,8 @@ import time
 import pytest
 
 from fault_harness import (ADMIN, CLIENTS, PATIENCE, SERVER, Encoder, Reply, Server, assert_whole,
-                           assert_whole_and_titled, await_, free_port, frames_of, runs_of, swarm_report, read_all,
-                           serving)
+                           assert_whole_and_titled, await_, free_port, frames_of, read_all, runs_of, serving,
+                           swarm_joined, swarm_report)
 
 FAST = {"bitrate": 320, "speed": 4}
 SMALL = {"radio.ring": "64k", "radio.burst": "8k", "radio.send_buffer": "4608", "radio.turn": "50ms"}
@@ -214,7 +214,7 @@ def test_curl_and_ffmpeg_listen_and_hear_every_frame(pair, tmp_path):
 @pytest.mark.parametrize("way", ["ffmpeg", "curl"])
 def test_an_encoder_sends_over_tls_and_all_hear_the_same(pair, tmp_path, way):
     tone = tmp_path / "tone.mp3"
-    run("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=440", "-t", "20", "-c:a", "libmp3lame", "-b:a", "128k",
+    run("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=440", "-t", "60", "-c:a", "libmp3lame", "-b:a", "128k",
         "-write_xing", "0", "-id3v2_version", "0", tone)
     with Server(tls(pair, **{"radio.burst": "1M", "radio.ring": "4M"})) as server:
         if way == "ffmpeg":
@@ -259,6 +259,8 @@ def test_a_thousand_over_tls_beside_as_many_plain_while_certificates_change(pair
         plain = swarm_tls(server, scheme="http", listeners=1000, check=True, seconds=600, icy=0.2)
         secret = swarm_tls(server, listeners=1000, check=True, seconds=600, icy=0.2)
         await_("all are there", lambda: server.metric("radio_listeners") == 2000, 150)
+        for swarm in (plain, secret):
+            swarm_joined(swarm)
         for crt, key in others:
             shutil.copy(key, pair[1])
             shutil.copy(crt, pair[0])
