@@ -543,7 +543,7 @@ def test_a_file_counts_towards_the_bandwidth(mp3):
 
 def test_another_format_lets_go_cleanly_and_newcomers_get_its_type(tmp_path):
     ogg = tmp_path / "tone.ogg"
-    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=440:duration=20", "-c:a",
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=440:duration=120", "-c:a",
                     "libvorbis", "-f", "ogg", str(ogg)], check=True)
     with Server({**NO_LINGER, "mount./live.fallback": "/backup"}) as server:
         feeder = subprocess.Popen(["ffmpeg", "-v", "error", "-re", "-i", str(ogg), "-c", "copy",

@@ -92,7 +92,7 @@ def test_ogg_pages_of_a_relay_stay_in_step(crew, sounds, how, form):
     with Server(PAST) as origin:
         origin.host = f"127.0.0.1:{origin.port}"
         origin.source_url = lambda mount, scheme, _=None: f"{scheme}://source:hackme@{origin.host}{mount}"
-        encoder = ffmpeg_send(crew, origin, sounds, form, "/live", loop=False)
+        encoder = ffmpeg_send(crew, origin, sounds, form, "/live")
         origin.await_state("/live", "live")
         with Kept(PAST | of(url_of(origin))) as server:
             server.await_state("/live", "live")
@@ -117,7 +117,7 @@ def test_another_chain_than_before_is_heard_with_its_headers(crew, sounds):
     with Server(PAST) as origin:
         origin.host = f"127.0.0.1:{origin.port}"
         origin.source_url = lambda mount, scheme, _=None: f"{scheme}://source:hackme@{origin.host}{mount}"
-        first = ffmpeg_send(crew, origin, sounds, "vorbis", "/live", loop=False)
+        first = ffmpeg_send(crew, origin, sounds, "vorbis", "/live")
         origin.await_state("/live", "live")
         with Kept(PAST | of(url_of(origin))) as server:
             server.await_state("/live", "live")

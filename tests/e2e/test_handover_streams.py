@@ -69,7 +69,7 @@ def test_ogg_pages_stay_in_step(crew, sounds, how):
         server.host = f"127.0.0.1:{server.port}"
         server.source_url = lambda mount, scheme, _=None: (
             f"{scheme}://source:hackme@{server.host}{mount}")
-        encoders = [ffmpeg_send(crew, server, sounds, form, f"/{form}", loop=False)
+        encoders = [ffmpeg_send(crew, server, sounds, form, f"/{form}")
                     for form in ("opus", "vorbis")]
         for form in ("opus", "vorbis"):
             server.await_state(f"/{form}", "live")
