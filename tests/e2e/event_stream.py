@@ -69,6 +69,7 @@ class EventStream:
 
     def until(self, condition, seconds=PATIENCE):
         """Reads on until condition(self) is true."""
+        seconds = max(seconds, PATIENCE)
         end = time.monotonic() + seconds
         while not (self.state is not None and condition(self)):
             assert time.monotonic() < end, f"not within {seconds} s: {self.state}"

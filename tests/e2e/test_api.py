@@ -668,7 +668,8 @@ def test_what_was_heard_is_kept_and_exported(on_air, api):
     await_true(lambda: row("listeners")["agent"] == "@SUM(1)", 20)
     assert row("listeners")["address"] == "192.0.2.77" and gone["ended"] >= gone["began"]
     assert row("sources")["address"] == "127.0.0.1" and row("sources")["ended"] is None
-    assert await_true(lambda: row("minutes"), 10)["bytes_in"] > 0
+    # A minute that has just begun has nothing in it yet.
+    await_true(lambda: (row("minutes") or {}).get("bytes_in"), 10)
     assert await_true(lambda: api("GET", "/history/minutes").json["minutes"], 10)[0]["mount"] == ""
     assert any(one["action"] == "PUT /api/v1/mounts/live/title" and one["target"] == "/live" and
                one["who"] == "admin" for one in api("GET", "/audit").json["audit"])

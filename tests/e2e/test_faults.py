@@ -129,11 +129,13 @@ def test_out_of_descriptors_waits_and_goes_on():
 
 
 def test_an_encoder_without_descriptors_is_refused_and_may_come_back():
-    with Server({"workers": 1}, prefix=limited(nofile="60:60")) as server:
+    with Server({"workers": 1, "http.idle_timeout": "5m"}, prefix=limited(nofile="60:60")) as server:
         idle = []
         while server.descriptors() < 59:
-            idle.append(socket.create_connection(("127.0.0.1", server.port)))
-            time.sleep(0.01)
+            idle.append(server.connect())
+            # It is in when it is answered: one more would wait for the place that is left.
+            idle[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert idle[-1].recv(12) == b"HTTP/1.1 200"
         # One is left for the connection, none for its feed.
         with Encoder(server, ready=False, burst_seconds=1) as encoder:
             await_("it is gone", lambda: encoder.process.poll() is not None or
