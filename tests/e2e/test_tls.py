@@ -399,8 +399,8 @@ def test_chromium_follows_to_https_and_shows_the_page(pair, tmp_path):
     assert browser, "chromium is not installed (tools/deps)"
     with Server(tls(pair)) as server:
         page = run(browser, "--headless", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors",
-                   f"--user-data-dir={tmp_path}", "--timeout=5000", "--dump-dom",
-                   f"http://localhost:{server.port}/", seconds=60).stdout
+                   f"--user-data-dir={tmp_path}", "--timeout=60000", "--dump-dom",
+                   f"http://localhost:{server.port}/", seconds=2 * PATIENCE).stdout
         assert b"<html" in page and b"ringmain" in page, page
         assert server.metric("edge_tls_handshakes_total") >= 1 and server.metric("edge_answers_3xx_total") >= 1
 
