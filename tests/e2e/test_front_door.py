@@ -20,12 +20,24 @@ def test_requests_by_the_thousand_in_one_piece_do_not_end_the_server():
             # A large body makes room for all of them at once.
             s.sendall(b"POST /admin/stats HTTP/1.1\r\nContent-Length: 65536\r\n" +
                       ADMIN.encode() + b"\r\n" + b"a" * 65536)
-            assert b" 200 " in s.recv(65536)
+            assert b" 200 " in one_answer(s)
             count = 72000 // len(request)
             s.sendall(request * (count - 1) + request.replace(b"\r\n\r\n",
                                                               b"\r\nConnection: close\r\n\r\n"))
             assert read_all(s).count(b"#EXTM3U") == count
         assert server.alive()
+
+
+def one_answer(s):
+    """The whole of it, of which the kernel may give a part at a time."""
+    got = b""
+    while b"\r\n\r\n" not in got:
+        got += s.recv(65536)
+    head, _, body = got.partition(b"\r\n\r\n")
+    left = int(re.search(rb"(?i)content-length: (\d+)", head).group(1)) - len(body)
+    while left:
+        left -= len(s.recv(left))
+    return head
 
 
 def test_a_connection_may_bring_one_large_body_after_another():
@@ -34,7 +46,7 @@ def test_a_connection_may_bring_one_large_body_after_another():
         for _ in range(5):
             s.sendall(b"POST /admin/stats HTTP/1.1\r\nContent-Length: 30000\r\n" +
                       ADMIN.encode() + b"\r\n" + body)
-            assert s.recv(65536).startswith(b"HTTP/1.1 200 ")
+            assert one_answer(s).startswith(b"HTTP/1.1 200 ")
 
 
 # --- passwords ----# --- passwords -----------------------------------------------------------------------------------
