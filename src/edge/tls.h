@@ -41,6 +41,7 @@
 #define TLS_ROW_OPENED       4u  /* the slot for what comes in holds data, not a record */
 #define TLS_ROW_OWES_KEYS    8u  /* a key update goes out before the next data */
 #define TLS_ROW_OWES_REFUSAL 16u /* a "no renegotiation" likewise */
+#define TLS_ROW_MUTE         32u /* nothing goes out any more; what came in is read yet */
 
 struct tls_row {
 	uint64_t in_use; /* struct table_row */

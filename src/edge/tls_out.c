@@ -141,7 +141,7 @@ static ssize_t batch_send(struct link link, struct tls_row *row, bool *whole)
 	n = tcp_send(link.fd, bytes_of(batch->bytes, batch->len));
 	if (n < 0) {
 		batch->row = 0;
-		row->flags |= TLS_ROW_DEAD;
+		row->flags |= TLS_ROW_MUTE;
 		return n;
 	}
 	*whole = (size_t)n == batch->len;
@@ -250,14 +250,14 @@ int tls_flush(struct link link)
 	struct tls_slot *slot;
 	ssize_t n;
 
-	if (row->flags & TLS_ROW_DEAD)
+	if (row->flags & (TLS_ROW_DEAD | TLS_ROW_MUTE))
 		return -EPIPE;
 	if (row->out_slot == 0)
 		return 1;
 	slot = tls_slot_of(row->out_slot);
 	n = tcp_send(link.fd, bytes_of(slot->bytes + slot->at, slot->len - slot->at));
 	if (n < 0) {
-		row->flags |= TLS_ROW_DEAD;
+		row->flags |= TLS_ROW_MUTE;
 		return (int)n;
 	}
 	slot->at += (uint32_t)n;

@@ -209,37 +209,39 @@ static void watch(struct irc_upstream *up, int events)
 		uv_poll_stop(&up->poll);
 }
 
-/* False: the connection is lost. */
-static bool flush(struct irc_upstream *up)
+/* False: nothing more can be sent. */
+static bool send_out(struct irc_upstream *up, bool *waits)
 {
-	bool waits = false;
+	int flushed;
 
 	enter_worker();
-	while (irc_pipe_len(&up->out) && !waits) {
+	*waits = false;
+	while (irc_pipe_len(&up->out) && !*waits) {
 		ssize_t n = link_send(up->link, irc_pipe_bytes(&up->out));
 
 		if (n < 0)
 			return false;
-		waits = n == 0;
+		*waits = n == 0;
 		irc_pipe_take(&up->out, (uint32_t)n);
 	}
-	if (!waits) {
-		int flushed = link_flush(up->link);
-
-		if (flushed < 0)
-			return false;
-		waits = flushed == 0;
-	}
-	/* What is left over of its turn is heard in the next, when the socket says that it is there. */
-	waits |= irc_pipe_len(&up->unheard) && !up->paused;
-	watch(up, (up->paused ? 0 : UV_READABLE) | (waits ? UV_WRITABLE : 0));
-	return true;
+	flushed = *waits ? 0 : link_flush(up->link);
+	*waits = flushed == 0;
+	return flushed >= 0;
 }
 
-static void flush_or_fail(struct irc_upstream *up)
+/* A connection that cannot be sent to is lost for who reads it: behind what the server said last. */
+static void flush(struct irc_upstream *up)
 {
-	if (up->phase == IRC_PHASE_TALKS && !up->in_turn && !flush(up))
-		irc_upstream_fail(up, true, "the connection broke");
+	bool waits;
+
+	if (up->phase != IRC_PHASE_TALKS || up->in_turn)
+		return;
+	up->lost |= !send_out(up, &waits);
+	if (up->lost)
+		irc_pipe_fini(&up->out);
+	/* What is left over of its turn is heard in the next, when the socket says that it is there. */
+	waits |= !up->paused && (up->lost || irc_pipe_len(&up->unheard));
+	watch(up, (up->paused ? 0 : UV_READABLE) | (waits ? UV_WRITABLE : 0));
 }
 
 static void put_line(struct irc_upstream *up, struct bytes line)
@@ -261,7 +263,7 @@ void irc_upstream_say(struct irc_upstream *up, const char *format, ...)
 	if (len < 0)
 		return;
 	put_line(up, bytes_of(line, (size_t)len < sizeof line ? (size_t)len : sizeof line - 1));
-	flush_or_fail(up);
+	flush(up);
 }
 
 static void timer_set(struct irc_upstream *up);
@@ -301,7 +303,7 @@ bool irc_upstream_queue(struct irc_upstream *up, struct bytes line)
 		return false;
 	up->queued++;
 	queue_run(up);
-	flush_or_fail(up);
+	flush(up);
 	if (up->queued && up->phase == IRC_PHASE_TALKS)
 		timer_set(up);
 	return true;
@@ -327,9 +329,8 @@ void irc_upstream_close(struct irc_upstream *up, const char *text)
 		/* Not as one that waits for its turn. */
 		irc_pipe_fini(&up->queue);
 		up->queued = 0;
-		up->in_turn = true;
+		up->in_turn = false;
 		irc_upstream_say(up, "QUIT :%s", text);
-		(void)!flush(up);
 	}
 	up_end(up);
 }
@@ -429,7 +430,7 @@ static void hear_bytes(struct irc_upstream *up, struct bytes in)
 static void read_some(struct irc_upstream *up)
 {
 	struct irc_network *network = up->network;
-	ssize_t n = -EAGAIN;
+	ssize_t n = 1;
 
 	enter_worker();
 	if (irc_here.hushed) {
@@ -458,12 +459,14 @@ static void read_some(struct irc_upstream *up)
 			break;
 	}
 	up->in_turn = false;
-	if (up->phase == IRC_PHASE_TALKS && n <= 0 && n != -EAGAIN)
+	if (up->phase == IRC_PHASE_TALKS && n <= 0 && (n != -EAGAIN || up->lost)) {
+		/* Its last words come before the word that it is gone. */
+		irc_network_turn(network);
 		irc_upstream_fail(up, true,
-				  n == 0 ? "the server closed the connection"
-					 : "the connection broke");
-	else if (up->phase == IRC_PHASE_TALKS)
-		flush_or_fail(up);
+				  n == 0 && !up->lost ? "the server closed the connection"
+						      : "the connection broke");
+	}
+	flush(up);
 	/* What was heard goes out to all in one turn. */
 	irc_network_turn(network);
 }
@@ -503,7 +506,7 @@ static void on_timer(uv_timer_t *timer)
 		up->ping_at = now;
 		irc_upstream_say(up, "PING ringmain");
 	}
-	flush_or_fail(up);
+	flush(up);
 	if (up->phase != IRC_PHASE_CLOSED)
 		timer_set(up);
 }
@@ -643,16 +646,14 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	case IRC_PHASE_SECURES: secure_step(up); return;
 	case IRC_PHASE_TALKS:
 		if (status < 0) {
-			/* What it said last is there to be read: most say why. */
-			if (!up->paused)
-				read_some(up);
-			if (up->phase == IRC_PHASE_TALKS)
-				irc_upstream_fail(up, true, "the connection broke");
-			return;
+			/* libuv has stopped to look. What it said last is there to be read: most say why. */
+			up->lost = true;
+			up->poll_events = 0;
 		}
-		if ((events & UV_WRITABLE) && !flush(up))
-			irc_upstream_fail(up, true, "the connection broke");
-		else if ((events & UV_READABLE) || (irc_pipe_len(&up->unheard) && !up->paused))
+		if (events & UV_WRITABLE)
+			flush(up);
+		if (!up->paused &&
+		    (up->lost || (events & UV_READABLE) || irc_pipe_len(&up->unheard)))
 			read_some(up);
 		return;
 	case IRC_PHASE_RESOLVES:

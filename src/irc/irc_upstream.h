@@ -50,6 +50,7 @@ struct irc_upstream {
 	uint32_t queued; /* lines */
 	bool skips;      /* the rest of a line that is too long */
 	bool in_turn;    /* what is sent goes out at its end */
+	bool lost;       /* for sending; what the server said last is read yet */
 	bool paused;     /* not read from while the store is behind */
 	bool is_let;     /* goes on all the same */
 	mono_t paused_at;

@@ -4,8 +4,6 @@ in Python where they must misbehave, and Debian's icecast2 where they must not.
     with Outside(answer) as outside:      answer(request) for each request, on a thread of its own
         outside.url("/live")              requests so far: outside.requests
 """
-import contextlib
-import fcntl
 import os
 import pwd
 import shutil
@@ -13,9 +11,7 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import tempfile
-import termios
 import threading
 import time
 import urllib.parse
@@ -23,13 +19,7 @@ import urllib.parse
 import pytest
 
 from fault_harness import ADMIN_PASSWORD, PATIENCE, SOURCE_PASSWORD, Reply, await_, basic, free_port, read_all
-
-
-def unacknowledged(connection):
-    """How many bytes lie in our kernel (tcp(7): SIOCOUTQ)."""
-    count = bytearray(4)
-    fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, count)
-    return int.from_bytes(count, sys.byteorder)
+from stage import reset
 
 
 class Request:
@@ -59,13 +49,8 @@ class Request:
                   "Connection: close\r\n\r\n".encode() + body)
 
     def reset(self):
-        """Ends the connection as a machine does that has just come up again. What was sent before has arrived: a reset
-        throws away what lies here still, as Nagle's algorithm may keep it until the last piece is acknowledged."""
-        with contextlib.suppress(OSError):  # the other side has hung up already
-            await_("what was sent is there", lambda: unacknowledged(self.connection) == 0)
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                                   b"\x01\x00\x00\x00\x00\x00\x00\x00")
-        self.connection.close()
+        """Ends the connection as a machine does that has just come up again."""
+        reset(self.connection)
 
 
 class Outside:

@@ -12,6 +12,7 @@ may leave a process out for seconds at a time.
 """
 import base64
 import contextlib
+import fcntl
 import http.client
 import itertools
 import json
@@ -22,7 +23,9 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
+import termios
 import time
 import xml.etree.ElementTree as ElementTree
 
@@ -94,6 +97,18 @@ def free_ports():
                 continue
             return port
     raise RuntimeError("no free port")
+
+
+def reset(connection):
+    """Ends it with a reset that comes behind all that was sent. What waits for an acknowledgement (Nagle) a reset throws
+    away, and a peer that has nothing to say may acknowledge late."""
+    def on_its_way():
+        if connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == b"\7":  # TCP_CLOSE: nobody is there any more
+            return 0
+        return struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))[0]
+    await_true(lambda: not on_its_way(), PATIENCE, lambda: f"{on_its_way()} bytes are not acknowledged")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 def basic(user, password):

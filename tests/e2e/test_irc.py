@@ -5,14 +5,13 @@ import re
 import signal
 import socket
 import ssl
-import struct
 
 import pytest
 
 from fault_harness import SANITIZED, serving
 from irc import (PATIENT, Client, Line, Person, Scram, await_kept, certificate, fingerprint,
                  start_inspircd, start_ngircd)
-from stage import ADMIN_PASSWORD, await_true, free_ports
+from stage import ADMIN_PASSWORD, await_true, free_ports, reset
 
 QUICK = {**PATIENT, "workers": "2", "radio.shoutcast_port": "no"}
 
@@ -627,14 +626,36 @@ def test_reconnects_and_joins_again(bouncer, fake):
     client.expect("again")
 
 
-def test_what_a_server_said_before_it_hung_up_is_heard(bouncer, fake):
-    """Also where the connection is reset, as by one that did not read all of ours, and we come late to read."""
-    client, up = on_channel(bouncer, fake())
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("speaks", [False, True], ids=["silent", "speaking"])
+def test_what_a_server_said_before_it_hung_up_is_heard(bouncer, fake, tmp_path, secured, speaks):
+    """Also where the connection is reset, as by one that did not read all of ours, and we come late to read; also where
+    we notice by not being able to say something."""
+    pair = certificate(tmp_path, "upstream") if secured else None
+    client, up = on_channel(bouncer, fake(secure(pair) if pair else None),
+                            options=f"-certfp {fingerprint(pair[0])}" if pair else "")
     pid = serving(bouncer.server.process.popen.pid)
     os.kill(pid, signal.SIGSTOP)
+    if speaks:
+        client.send("PRIVMSG #ring :is anybody there?")
     up.send(":bob!b@h PRIVMSG #ring :the last word", "ERROR :Closing link: no clones here")
-    up.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    up.close()
+    reset(up.socket)
+    os.kill(pid, signal.SIGCONT)
+    assert "no clones here" in client.expect("NOTICE .*is gone").text
+    assert any(line.endswith(":the last word") for line in client.said)
+
+
+def test_who_hangs_up_is_heard_for_longer_than_a_turn(serve, fake):
+    """Each of the server's lines has a thousand others as a consequence."""
+    bouncer = Bouncer(serve, {"irc.turn": "1ms", "irc.channels": "2000"})
+    client, up = on_channel(bouncer, fake())
+    up.send(*(f":ann!u@h JOIN #c{i}" for i in range(1000)))
+    up.sync()
+    pid = serving(bouncer.server.process.popen.pid)
+    os.kill(pid, signal.SIGSTOP)
+    up.send(*(f":ann{i or ''}!u@h NICK ann{i + 1}" for i in range(60)))
+    up.send(":bob!b@h PRIVMSG #ring :the last word", "ERROR :Closing link: no clones here")
+    reset(up.socket)
     os.kill(pid, signal.SIGCONT)
     assert "no clones here" in client.expect("NOTICE .*is gone").text
     assert any(line.endswith(":the last word") for line in client.said)
