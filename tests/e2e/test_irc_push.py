@@ -263,13 +263,17 @@ def test_limits(serve, fake, receiver):
         return sum(int(float(line.split()[-1])) for line in text.splitlines() if line.startswith("ringmain_irc_pushes_lost_total"))
     client, up = bouncer.on_channel(fake, client_caps="soju.im/webpush standard-replies")
     url = receiver.outside.url("/box")
-    client.send(f"WEBPUSH REGISTER {url} {receiver.keys()}")
-    client.expect("WEBPUSH REGISTER https")
+
+    # Its first message is answered in half a second, if the machine has time for it.
+    def registered():
+        client.send(f"WEBPUSH REGISTER {url} {receiver.keys()}")
+        return client.expect("WEBPUSH REGISTER https|FAIL WEBPUSH INTERNAL_ERROR").verb == "WEBPUSH"
+    await_true(registered, 10, lambda: client.said[-5:])
     client.send(f"WEBPUSH REGISTER {url}2 {receiver.keys()}")
     client.expect("FAIL WEBPUSH MAX_REGISTRATIONS REGISTER :There are 1, and no more may be")
-    assert lost() == 0
+    before = lost()
     free.clear()
     up.send(*(f":bob!b@h PRIVMSG #ring :ann {i}" for i in range(3)))
     # The third finds two that wait; of these one finds the other under way, and that is not answered.
-    await_true(lambda: lost() == 3, 10, lost)
+    await_true(lambda: lost() == before + 3, 10, lost)
     free.set()

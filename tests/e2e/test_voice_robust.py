@@ -197,12 +197,12 @@ def test_lists_are_answered_sparingly(voice):
         if i % 100 == 99:
             await_true(lambda: sum(counted()) == i + 1, 5, counted)
     answered, unanswered = counted()
-    took, got = time.monotonic() - began, 0
-    while select.select([asker], [], [], 0)[0]:
-        assert len(asker.recv(100)) == 24
-        got += 1
-    # A few at once, and of one address some more in each second.
-    assert got == answered and 1 <= got <= 40 + 40 * took and unanswered == 300 - got
+    took = time.monotonic() - began
+    # What is counted is on its way. A few at once, and of one address some more in each second.
+    for _ in range(answered):
+        assert select.select([asker], [], [], PATIENCE)[0] and len(asker.recv(100)) == 24
+    assert not select.select([asker], [], [], 0)[0]
+    assert 1 <= answered <= 40 + 40 * took and unanswered == 300 - answered
     # Others are still told.
     other = voice.peer(source="127.0.9.1")
     other.udp.send(struct.pack(">IQ", 0, 1))
@@ -297,11 +297,9 @@ def test_limits(serve):
     began = time.monotonic()
     for _ in range(100):
         a.speak(bytes(100))
-    took = time.monotonic() - began
-    mute_time([a, b], 0.3)
+    b.until(lambda: len(b.heard) + voice.metric("over_bandwidth") == 100)
     # 2000 bytes a second, and what may come at once.
-    assert 5 <= len(b.heard) < 60 + 20 * (took + time.monotonic() - began)
-    assert voice.metric("over_bandwidth") >= (40 if took < 1 else 0)
+    assert 5 <= len(b.heard) < 60 + 20 * (time.monotonic() - began)
     a.send("user_state", recording=True)
     with pytest.raises(Gone):
         a.until(lambda: False)
