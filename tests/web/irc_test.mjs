@@ -680,6 +680,60 @@ test("what a page tells is not told again; what was read is not told at all", as
 	await leave(page);
 });
 
+test("a renewal that the server is not there for costs nobody his calls, and is made up for at a later look", async () => {
+	let away = false, asked = 0;
+	const page = await visitTold({ before: async (one) => {
+		await prepare(one, service);
+		await one.routeWebSocket(/\/irc\/ws/, (socket) => {
+			if (away) {
+				socket.close();
+				return;
+			}
+			const server = socket.connectToServer();
+
+			socket.onMessage((line) => {
+				if (!away) {
+					server.send(line);
+					return;
+				}
+				asked += line.startsWith("WEBPUSH REGISTER");
+				server.close();
+				socket.close();
+			});
+		});
+	} }), from = service.opened.length;
+	const renewed = () => service.opened.slice(from).filter((one) => one.includes("NOTE WEBPUSH REGISTERED")).length - 1;
+	const look = () => page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+	const kept = () => page.evaluate(() => JSON.parse(localStorage.getItem("ringmain.irc.push")));
+
+	await logIn(page);
+	await page.waitForSelector(talk("#quay"));
+	await turn(page, "closed", true);
+	await page.waitForSelector("#irc-tell-closed:checked");
+	await page.click("dialog[open] button:text-is('Done')");
+	const { endpoint } = await kept();
+
+	// It was long ago; and the server goes when it is asked.
+	await page.evaluate((own) => localStorage.setItem("ringmain.irc.push", JSON.stringify({ ...own, at: 1 })), await kept());
+	away = true;
+	await look();
+	await page.waitForSelector(".irc-bar:has-text('Not connected')");
+	await look();
+	assert.deepEqual([asked, renewed(), await pushes()], [1, 0, 1]);
+	assert.deepEqual([(await kept()).endpoint, (await kept()).at], [endpoint, 1]);
+	assert.notEqual(await page.evaluate(() => localStorage.getItem("test.subscribed")), null);
+	assert.equal(await page.locator(".notice").count(), 0);
+	away = false;
+	await until(async () => {
+		await look();
+		return (await kept()).at > 1;
+	}, "it is renewed");
+	assert.deepEqual([renewed(), await pushes(), (await kept()).endpoint], [1, 1, endpoint]);
+	await turn(page, "closed", false);
+	await until(async () => await pushes() === 0, "the bouncer knows");
+	await leave(page);
+});
+
 test("why one cannot be called is said", async () => {
 	let hears = null;
 	const page = await visitTold({ before: async (one) => {
@@ -736,6 +790,8 @@ test("networks and channels are added here; who is named is told", async () => {
 	await pier.locator(".irc-talk:has-text('#nets')").waitFor();
 	await page.waitForSelector("h2:text-is('#nets')");
 	await enter(page, "#quay");
+	// Before it is there the page tells by itself, which nobody sees here.
+	await page.evaluate(async () => { await navigator.serviceWorker.ready; });
 	far.say(":bob!b@h PRIVMSG #nets :ann admin: mend them");
 	await page.waitForFunction(() => window.shown.some((note) => note.title === "bob in #nets" && note.body === "ann admin: mend them"));
 	await pier.locator(".irc-talk:has-text('#nets')").click();
