@@ -556,31 +556,34 @@ static void answer_look(struct call *call)
 #define ENDPOINT \
 	(METHOD_GET | METHOD_HEAD | METHOD_POST | METHOD_PATCH | METHOD_DELETE | METHOD_OPTIONS)
 
+static void answer_other(struct call *call)
+{
+	char allow[128];
+	struct writer w = writer_of(allow, sizeof allow);
+
+	enter_control();
+	if (is_session(call))
+		return;
+	methods_write(ENDPOINT, &w);
+	reply_header(&call->reply, "Allow", writer_done(&w));
+	reply_fail(call, 405, "offers are POSTed here");
+}
+
 /* All methods: what is left to others would be taken for an encoder's. */
 #define ANY (METHOD_ALL & ~METHOD_SOURCE)
 
 RUNS_ON(on_worker) static void serve_endpoint(struct conn *conn)
 {
-	const struct request *request = conn_request(conn);
-	struct reply reply = {0};
-	char allow[128];
-	struct writer w = writer_of(allow, sizeof allow);
-
 	if (whep_serve(conn))
 		return;
-	switch (method_of(request->method)) {
+	switch (method_of(conn_request(conn)->method)) {
 	case METHOD_POST: serve_post(conn); break;
 	case METHOD_PATCH: serve_patch(conn); break;
 	case METHOD_DELETE: let_in(conn, delete_let_in); break;
 	case METHOD_OPTIONS: serve_options(conn); break;
 	case METHOD_GET:
 	case METHOD_HEAD: conn_call(conn, answer_look); break;
-	default:
-		reply_text(&reply, 405, "offers are POSTed here");
-		methods_write(ENDPOINT, &w);
-		reply_header(&reply, "Allow", writer_done(&w));
-		reply_put_cors(&reply);
-		conn_reply(conn, &reply);
+	default: conn_call(conn, answer_other);
 	}
 }
 
