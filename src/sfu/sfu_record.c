@@ -15,7 +15,8 @@
 #include "sfu/sfu_record_file.h"
 #include "sfu/sfu_record_order.h"
 
-#define LOOK_MS 200u
+#define LOOK_MS  200u
+#define TOO_MANY "as many are running as sfu.recordings allows"
 
 /* A room that is recorded, or is going to be. */
 struct recording {
@@ -195,7 +196,7 @@ void sfu_record_publishes(const struct sfu_session *session)
 		return;
 	if (!recording && all.count >= sfu_conf()->recordings) {
 		log_warnx("sfu", "recording not begun", kv_str("room", room),
-			  kv_str("why", "as many are running as sfu.recordings allows"));
+			  kv_str("why", TOO_MANY));
 		metric_add(METRIC_sfu_record_failures, 1);
 		return;
 	}
@@ -258,13 +259,20 @@ static void on_look(uv_timer_t *timer)
 	}
 }
 
-/* The last server was ordered to. */
+/* The last server was ordered to, and may have been allowed more. */
 static void on_left(const char *room, int64_t since_us, uint32_t row)
 {
 	struct recording *recording;
+	bool fits;
 
 	enter_control();
-	recording = find(room) ? NULL : make(room, true);
+	fits = all.count < sfu_conf()->recordings;
+	recording = find(room) || !fits ? NULL : make(room, true);
+	if (!fits) {
+		log_warnx("sfu", "recording not ordered any more", kv_str("room", room),
+			  kv_str("why", TOO_MANY));
+		metric_add(METRIC_sfu_record_failures, 1);
+	}
 	if (!recording) {
 		record_order_end(row);
 		return;
@@ -357,8 +365,7 @@ static void answer_begin(struct call *call, const struct api_input *input)
 		return;
 	}
 	if (all.count >= sfu_conf()->recordings) {
-		api_fault(call, 409, "too_many", "as many are running as sfu.recordings allows: %u",
-			  (unsigned)all.count);
+		api_fault(call, 409, "too_many", TOO_MANY ": %u", (unsigned)all.count);
 		return;
 	}
 	recording = make(input->arg, true);

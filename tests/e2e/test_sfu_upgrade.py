@@ -1,5 +1,6 @@
 """An upgrade under WebRTC: sessions end with a word to the peer, and come again at the same ports."""
 import base64
+import functools
 import json
 import os
 import socket
@@ -31,17 +32,20 @@ def test_an_upgrade_says_farewell_and_all_come_again(crew):
                            lambda page=page: page.run("return pc.connectionState"))
 
 
+def call(server, method, path):
+    asked = urllib.request.Request(f"http://127.0.0.1:{server.port}/api/v1/sfu/{path}", method=method, headers={
+        "Authorization": "Basic " + base64.b64encode(f"admin:{ADMIN_PASSWORD}".encode()).decode()})
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        return json.loads(answer.read() or b"null")
+
+
 def test_what_was_ordered_to_be_recorded_is_still_after_an_upgrade_and_a_crash(tmp_path):
     """In a file of its own; until it is ordered to end."""
     port = free_ports()
     with Kept({"sfu.udp": f"127.0.0.1:{free_ports()}", "sfu.record_directory": tmp_path, "admin.password": ADMIN_PASSWORD, "sfu.record_free": "0",
                "rtp.show.room": "show", "rtp.show.listen": f"127.0.0.1:{port}", "rtp.show.video": "VP8/96"}) as server, \
          socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        def order(method, path):
-            asked = urllib.request.Request(f"http://127.0.0.1:{server.port}/api/v1/sfu/{path}", method=method, headers={
-                "Authorization": "Basic " + base64.b64encode(f"admin:{ADMIN_PASSWORD}".encode()).decode()})
-            with urllib.request.urlopen(asked, timeout=20) as answer:
-                return json.loads(answer.read() or b"null")
+        order = functools.partial(call, server)
 
         def await_files(count):
             """Key pictures of VP8, of which nobody decodes more than the head, until there are so many files."""
@@ -66,3 +70,24 @@ def test_what_was_ordered_to_be_recorded_is_still_after_an_upgrade_and_a_crash(t
         assert later["state"] == "waiting" and later["since_us"] <= began
         server.kill()
         assert [one["room"] for one in order("GET", "recordings")["recordings"]] == ["later"]
+
+
+def test_no_more_orders_to_record_are_left_than_there_may_be(tmp_path):
+    """Where the next server may have fewer than the last one had."""
+    def text(most):
+        return f"sfu: {{ udp: '127.0.0.1:{port}', record_directory: {tmp_path}, recordings: {most} }}\n"
+    port = free_ports()
+    with Kept({"admin.password": ADMIN_PASSWORD}, config=text(3)) as server:
+        for room in "abc":
+            call(server, "POST", f"rooms/{room}/recording")
+        with open(server.config_path, "w", encoding="utf-8") as file:
+            file.write(text(2))
+        server.upgrade()
+        left = {one["room"] for one in call(server, "GET", "recordings")["recordings"]}
+        gone, = set("abc") - left
+        server.await_log(f'recording not ordered any more room={gone} why="as many are running as sfu.recordings allows"')
+        # Nor is it again when there is room for it.
+        with open(server.config_path, "w", encoding="utf-8") as file:
+            file.write(text(3))
+        server.kill()
+        assert {one["room"] for one in call(server, "GET", "recordings")["recordings"]} == left
