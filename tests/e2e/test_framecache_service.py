@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 
 from handover_harness import Kept
-from stage import ADMIN_PASSWORD, PATIENCE, PROGRAM, Server
+from stage import ADMIN_PASSWORD, PATIENCE, PROGRAM, Server, await_true
 
 CLIENTS = pathlib.Path(os.environ.get("RINGMAIN_CLIENTS",
                                       pathlib.Path(__file__).resolve().parents[2] / "build" / "clients"))
@@ -454,7 +454,8 @@ def test_health_says_when_the_directory_is_gone(cache, slots, frametest):
     cache = cache()
     frametest("--size", "64x64", "a")
     cache.await_slot("a", state="live")
-    assert (lambda it: (it["slots"], it["live"], it["stalled_or_dead"]))(cache.get("/health")) == (1, 1, 0)
+    # A writer that is left out for half a second is stalled meanwhile.
+    await_true(lambda: (lambda it: (it["slots"], it["live"], it["stalled_or_dead"]))(cache.get("/health")) == (1, 1, 0), 10)
     slots.rename(slots.with_suffix(".moved"))
     try:
         status, health = cache.ask("GET", "/health")
