@@ -74,10 +74,17 @@ def probe(path, cut=False):
         said = re.sub(r"^\[matroska,webm @ \w+\] File ended prematurely.*\n", "", done.stderr, flags=re.M) if cut else done.stderr
         assert done.returncode == 0 and not said, done.stderr
         return done.stdout
-    said = json.loads(run("ffprobe", "-v", "error", "-count_frames", "-show_streams", "-show_format", "-of", "json", path))
+    said = json.loads(run("ffprobe", "-v", "repeat+error", "-count_frames", "-show_streams", "-show_format", "-of", "json", path))
     assert "matroska" in said["format"]["format_name"]
-    run("ffmpeg", "-v", "warning", "-xerror", "-i", path, "-f", "null", "-")
+    run("ffmpeg", "-v", "repeat+warning", "-xerror", "-i", path, "-f", "null", "-")
     return {s["codec_type"]: s for s in said["streams"]} | {"duration": float(said["format"].get("duration", 0))}
+
+
+def pictures(path):
+    """How many lie in a file that is being written."""
+    said = subprocess.run(["ffprobe", "-v", "fatal", "-select_streams", "v", "-count_packets", "-show_entries", "stream=nb_read_packets",
+                           "-of", "csv=p=0", path], capture_output=True, text=True, timeout=60).stdout.strip(",\n")
+    return int(said) if said.isdigit() else 0
 
 
 def moments(path):
@@ -277,22 +284,20 @@ def test_a_publisher_that_comes_back_and_a_server_that_dies(studio, folder, film
     whole = probe(first)
     assert int(whole["video"]["nb_read_frames"]) > 10 and whole["duration"] > 0.5
     api(server, "POST", "/sfu/rtp/show/start", 204)
-    # Some clusters lie on the disk, one does not.
-    await_true(lambda: recordings(server).get("show", {}).get("frames", 0) > 130, 30, server.log)
-    second, = set(folder.glob("show-*.mkv")) - {first}
+    # Some clusters lie on the disk, one does not. (Those at the beginning may have no pictures.)
+    second, = await_true(lambda: set(folder.glob("show-*.mkv")) - {first}, 30, server.log)
+    await_true(lambda: pictures(second) >= 15, 30, server.log)
     was = serving(server.process.popen.pid)
     os.kill(was, signal.SIGKILL)
     # The next server goes on with a file of its own.
     await_true(lambda: len(list(folder.glob("show-*.mkv"))) == 3, 20, server.log)
     sender.stop.set()
     # It may have died in the middle of a write, which is then cut anywhere: the file is played up to there.
-    pictures = int(probe(second, cut=True)["video"]["nb_read_frames"])
-    assert pictures >= 15
-    whole, seen = second.read_bytes(), []
-    for size in range(len(whole), len(whole) // 2, -len(whole) // 7):
-        second.write_bytes(whole[:size])
+    found, seen = second.read_bytes(), []
+    for size in range(len(found), len(found) * 3 // 4, -len(found) // 9):
+        second.write_bytes(found[:size])
         seen.append(int(probe(second, cut=True)["video"]["nb_read_frames"]))
-    assert seen[0] == pictures and seen == sorted(seen, reverse=True) and seen[-1] > 0
+    assert seen[0] >= 15 and seen == sorted(seen, reverse=True)
 
 
 def test_it_is_ordered_and_ended(studio, folder, films):
@@ -339,9 +344,11 @@ def test_it_is_ordered_and_ended(studio, folder, films):
     if "later" in recordings(server):
         api(server, "DELETE", "/sfu/rooms/later/recording", 204)
     for room in ("show", "later"):
-        path, = folder.glob(f"{room}-*.mkv")
-        found = probe(path)
-        assert path.stat().st_size <= 21000 and int(found["video"]["nb_read_frames"]) > 0
+        files = list(folder.glob(f"{room}-*.mkv"))
+        assert 0 < sum(path.stat().st_size for path in files) <= 21000 * len(files)
+        # Pictures that come seconds behind the sound are in a second file, with sound.
+        found = max(map(probe, files), key=len)
+        assert int(found["video"]["nb_read_frames"]) > 0
         assert found["video"]["codec_name"] == "vp8" and found["audio"]["codec_name"] == "opus"
     assert recordings(server) == {}
 
