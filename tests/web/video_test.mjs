@@ -247,6 +247,23 @@ test("the sending page sends several sizes of a picture, or one where that is wa
 	await leave(page, /422/);
 });
 
+test("another source goes on the air where the one before was, however late its farewell comes", async () => {
+	const page = await send("moved");
+	const statuses = [];
+
+	await page.route("**/whip/moved/*", async (route) => {
+		if (route.request().method() === "DELETE")
+			await new Promise((resolve) => setTimeout(resolve, 1500));
+		await route.continue();
+	});
+	page.on("response", (response) => response.request().method() === "POST" && response.url().includes("/whip/") && statuses.push(response.status()));
+	await page.click(".source:text-is('Camera')");
+	await until(() => statuses.length > 0, "an answer");
+	assert.deepEqual(statuses, [201]);
+	await live(page);
+	await leave(page);
+});
+
 test("what a viewer says of its pictures comes one after the other, however late an answer is", async () => {
 	const viewer = await visit("/watch/slow");
 	const statuses = [];

@@ -259,6 +259,7 @@ export class Session {
 			await fetch(resource, { method: "DELETE", keepalive: true, headers: withToken(this.#token) }).catch(() => {});
 	}
 
+	// Resolves when the server knows, or does not answer.
 	close() {
 		this.#ended = true;
 		clearTimeout(this.#timer);
@@ -266,7 +267,7 @@ export class Session {
 		document.removeEventListener("visibilitychange", this.#open);
 		this.#source?.close();
 		// In this order: a farewell over the media's way would be there first, and this session unknown.
-		this.#leave().finally(() => this.pc?.close());
+		return this.#leave().finally(() => this.pc?.close());
 	}
 }
 

@@ -6,6 +6,7 @@ import { h, setText } from "./dom.js";
 import { Meter, Session, Trouble, kbits, roomHere, token, withToken } from "./rtc.js";
 
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+const LEAVE_MS = 4000; // that the end of a session may take before the next one begins
 const qualities = {
 	low: ["Low: 360p, 0.6 Mbit/s", 640, 360, 600],
 	middle: ["Middle: 720p, 2 Mbit/s", 1280, 720, 2000],
@@ -14,6 +15,7 @@ const qualities = {
 
 let stream = null;
 let session = null;
+let left = Promise.resolve(); // when the session before is over
 let onAir = false;
 let timer = 0;
 let tries = 0;
@@ -190,7 +192,8 @@ function prefer(transceiver) {
 
 function drop() {
 	clearTimeout(timer);
-	session?.close();
+	if (session)
+		left = session.close();
 	session = null;
 }
 
@@ -269,6 +272,8 @@ async function connect() {
 	try {
 		const pc = await makeOffer();
 
+		// Until then it is we who are on the air there.
+		await Promise.race([left, new Promise((resolve) => setTimeout(resolve, LEAVE_MS))]);
 		if (mine !== session) {
 			pc.close();
 			return;
