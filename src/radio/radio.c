@@ -176,12 +176,18 @@ static struct mount *find_mount(uint64_t number)
 	return mount_of_id(number);
 }
 
-static void adopt_on_worker(struct worker *worker)
+static void adopt_listeners(struct worker *worker)
 {
 	(void)worker;
 	enter_worker();
 	radio_feeds_each(tap_left, NULL);
 	outlet_adopt();
+}
+
+static void adopt_sources(struct worker *worker)
+{
+	(void)worker;
+	enter_worker();
 	sources_adopt(find_mount);
 }
 
@@ -206,7 +212,10 @@ static void drop_feed(struct feed *feed)
 RUNS_ON(on_control) static void adopt_connections(void)
 {
 	sources_left(workers_count(), source_was_left, NULL);
-	workers_run(adopt_on_worker);
+	/* All who listen come first: a source that reads what has come meanwhile may write its ring anew
+	 * before a worker that is behind has looked in which frame its listeners stand. */
+	workers_run(adopt_listeners);
+	workers_run(adopt_sources);
 	mount_hub_settle();
 	radio_feeds_settle(drop_feed);
 	log_info("radio", "went on", kv_u64("listeners", limit_listeners()),
