@@ -245,8 +245,8 @@ struct irc_names irc_client_names_of(const struct irc_client *client,
 				     const struct irc_network *network);
 /* A network's line on its way to one: names get their network behind them, and he is called what he is here.
  * self: the line is his, under whatever name. */
-void irc_client_put_multi(struct writer *w, const struct irc_client *client,
-			  const struct irc_network *network, struct bytes text, bool self);
+void irc_client_put_multi(struct writer *w, const struct irc_names *names, struct bytes text,
+			  bool self);
 
 /* --- irc_clients.c: all of a network -------------------------------------------------------- */
 

@@ -671,18 +671,24 @@ static void do_again(struct irc_client *client, const struct irc_line *line)
 	(void)line;
 }
 
+/* Whose network a word of an order says: "eve/net", or as a mask "*!*@*.org/net" and "eve/net!*@*". */
+static struct irc_network *network_said(struct irc_client *client, struct bytes word)
+{
+	struct bytes nick = bytes_first(word, bytes_find(word, '!'));
+	struct irc_network *network = irc_client_network_of(client, &word);
+
+	return network ? network : irc_client_network_of(client, &nick);
+}
+
 /* With one network all else is the server's; with many, a name in it says whose. What no network is asked,
  * the bouncer is. */
 static void do_other(struct irc_client *client, const struct irc_line *line)
 {
 	struct irc_network *network = irc_client_network(client);
 
-	for (unsigned i = 0; client->multi && i < line->count && !network; i++) {
-		struct bytes name = line->param[i];
-
+	for (unsigned i = 0; client->multi && i < line->count && !network; i++)
 		if (irc_names_has(line, i))
-			network = irc_client_network_of(client, &name);
-	}
+			network = network_said(client, line->param[i]);
 	if (irc_about(client, line, network))
 		return;
 	if (network) {

@@ -156,10 +156,9 @@ static struct bytes source_multi(const struct irc_names *names, struct bytes sou
 	return writer_ok(&w) ? writer_done(&w) : source;
 }
 
-void irc_client_put_multi(struct writer *w, const struct irc_client *client,
-			  const struct irc_network *network, struct bytes text, bool self)
+void irc_client_put_multi(struct writer *w, const struct irc_names *names, struct bytes text,
+			  bool self)
 {
-	struct irc_names names = irc_client_names_of(client, network);
 	struct writer before = *w, r;
 	char room[4096], source[600];
 	struct irc_line line;
@@ -176,8 +175,8 @@ void irc_client_put_multi(struct writer *w, const struct irc_client *client,
 		writer_put(w, line.tags);
 		writer_u8(w, ' ');
 	}
-	line.source = source_multi(&names, line.source, self, source);
-	if (irc_names_in(&names, &line, &r))
+	line.source = source_multi(names, line.source, self, source);
+	if (irc_names_in(names, &line, &r))
 		irc_line_write(w, line.source, line.verb, line.param, line.count, trails);
 	else
 		w->failed = true;
@@ -240,11 +239,13 @@ static void put_record(struct writer *w, struct irc_client *client, const struct
 	if (client->caps & (IRC_CAP(SERVER_TIME) | IRC_CAP(MESSAGE_TAGS) | IRC_CAP(ACCOUNT_TAG)) ||
 	    batch[0] || echo)
 		put_tags(w, client, buffer, record, batch, echo);
-	if (client->multi && !is_named)
-		irc_client_put_multi(w, client, buffer->network, line,
-				     record->kind & IRC_KIND_SELF);
-	else
+	if (client->multi && !is_named) {
+		struct irc_names names = irc_client_names_of(client, buffer->network);
+
+		irc_client_put_multi(w, &names, line, record->kind & IRC_KIND_SELF);
+	} else {
 		writer_put(w, line);
+	}
 }
 
 /* The frame's head says how long the line is, so the line is made first. */
@@ -327,13 +328,14 @@ static void record_line(struct irc_client *client, const struct irc_buffer *buff
 static bool head_of(const struct irc_client *client, const struct irc_network *network,
 		    const struct irc_line *line, bool self, char room[1200], struct irc_line *head)
 {
+	struct irc_names names = irc_client_names_of(client, network);
 	struct bytes param[2] = {line->param[0], BYTES("")};
 	char plain[1200];
 	struct writer p = writer_of(plain, sizeof plain), w = writer_of(room, 1200);
 
 	irc_line_write(&p, line->source, line->verb, param, 2, true);
 	if (client->multi)
-		irc_client_put_multi(&w, client, network, writer_done(&p), self);
+		irc_client_put_multi(&w, &names, writer_done(&p), self);
 	else
 		writer_put(&w, writer_done(&p));
 	return writer_ok(&p) && writer_ok(&w) && irc_line_parse(writer_done(&w), head);

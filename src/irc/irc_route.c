@@ -82,6 +82,7 @@ static void route_free(struct irc_route *route)
 {
 	irc_pipe_fini(&route->answer);
 	free(route->client_label);
+	free(route->mask);
 	free(route);
 }
 
@@ -121,6 +122,11 @@ bool irc_route_send(struct irc_network *network, struct irc_client *client,
 	route->kind = kind;
 	route->deadline = mono_add_ms(mono_now(), (int64_t)irc_conf_now()->answer_timeout);
 	route->client_label = irc_client_take_label(client);
+	if (client->multi && irc_verb_is(line, "WHO")) {
+		route->whox = irc_whox_fields(irc_param(line, 1));
+		if (irc_is_middle(irc_param(line, 0)))
+			route->mask = irc_copy(irc_param(line, 0));
+	}
 	if (labels) {
 		route->label = ++up->label;
 		writer_str(&w, "@label=r");
@@ -165,7 +171,11 @@ static void route_line(struct irc_network *network, struct irc_route *route, str
 	if (!client)
 		return;
 	if (client->multi) {
-		irc_client_put_multi(&w, client, network, line, false);
+		struct irc_names names = irc_client_names_of(client, network);
+
+		names.whox = route->whox;
+		names.mask = irc_str(route->mask);
+		irc_client_put_multi(&w, &names, line, false);
 		line = writer_done(&w);
 	}
 	if (!route->client_label) {

@@ -18,6 +18,8 @@ struct irc_route {
 	bool in_batch;          /* the server's batch for it is open */
 	bool is_typed;          /* and is one that the client is to have as it is */
 	char *client_label;     /* the client's; NULL */
+	unsigned whox;          /* of WHO on a connection to all networks: irc_names.h */
+	char *mask;             /* and whom; NULL */
 	struct irc_pipe answer; /* with a client's label: lines, until all are there */
 	unsigned lines;
 	mono_t deadline;

@@ -99,3 +99,34 @@ def test_names_while_a_server_is_not_there(bouncer, fake):
     assert sorted(joins) == ["#a[", "#a{", "#later"]
     client.send("MARKREAD #a[", "MARKREAD #a{")
     assert [client.expect("MARKREAD #a").params[1][10:20] for _ in range(2)] == ["2026-01-01", "2026-01-02"]
+
+
+@pytest.mark.parametrize("caps", [None, "batch labeled-response"], ids=["by numbers", "by labels"])
+def test_who_says_what_stands_where(bouncer, fake, caps):
+    """WHOX: only who asked knows which word is a name. A mask has its network behind it, and its end says it as it was said."""
+    up = network(bouncer, fake())
+    up.register(caps, nick="ann_", isupport="CASEMAPPING=ascii CHANTYPES=#+ PREFIX=(ov)@+ WHOX")
+    client = bouncer.client("admin@all")
+
+    def asked(question):
+        line = up.expect(question)
+        return f"@label={line.tags['label']} " if caps else ""
+
+    for said, heard, lines in (
+            ("#ring/net %tcuhnr,152", "WHO #ring %tcuhnr,152$",
+             [("354 ann_ 152 #ring +e h eve :#Eve", "354 ann 152 #ring/net +e h eve/net :#Eve"),
+              ("354 ann_ 152 #ring a h ann_ :Ann", "354 ann 152 #ring/net a h ann :Ann"),
+              ("315 ann_ #ring :End", "315 ann #ring/net :End")]),
+            ("*!*@*.org/net o%na", "WHO \\*!\\*@\\*.org o%na$",
+             [("354 ann_ eve +acc", "354 ann eve/net +acc"), ("315 ann_ *!*@*.org :End", "315 ann *!*@*.org/net :End")]),
+            ("e*/net!*@* %n", "WHO e\\*!\\*@\\* %n$",
+             [("354 ann_ eve", "354 ann eve/net"), ("315 ann_ e*!*@* :End", "315 ann e*/net!*@* :End")])):
+        client.send(f"WHO {said}")
+        label = asked(heard)
+        if caps:
+            up.send(f"{label}:fake BATCH +w labeled-response", *(f"@batch=w :fake {line}" for line, _ in lines),
+                    ":fake BATCH -w")
+        else:
+            up.send(*(f":fake {line}" for line, _ in lines))
+        for _, told in lines:
+            assert client.expect(" (354|315) ").text == f":fake {told}"

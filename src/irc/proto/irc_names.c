@@ -7,6 +7,7 @@
  *   s  who set something: one of the people, or a server
  *   u  "nick*=+user@host", blanks between (302)
  *   m  letters of modes and their words, to the end
+ *   w  one of the people, a channel or a mask of either
  *   .  no name; so is what is not there */
 static const struct {
 	const char *verb, *shape;
@@ -23,7 +24,7 @@ static const struct {
 	{"NICK", "n"},
 	{"NAMES", "c"},
 	{"LIST", "c"},
-	{"WHO", "x"},
+	{"WHO", "w"},
 	{"WHOIS", "nn"},
 	{"WHOWAS", "n"},
 	{"USERHOST", "bbbbb"},
@@ -56,7 +57,7 @@ static const struct {
 	{"335", "tn"},
 	{"338", "tn"},
 	{"352", "tc...n"},
-	{"354", "tccccccccc"}, /* WHOX: what stands where is known to who asked */
+	{"354", "tccccccccc"}, /* where it is not known what was asked for */
 	{"369", "tn"},
 	{"378", "tn"},
 	{"379", "tn"},
@@ -137,6 +138,34 @@ static const char *shape_of(const struct irc_line *line)
 	return NULL;
 }
 
+/* --- WHOX ----------------------------------------------------------------------------------- */
+
+static const char whox_order[] = "tcuihsnfdlaor";
+
+unsigned irc_whox_fields(struct bytes options)
+{
+	struct bytes list = bytes_skip(options, bytes_find(options, '%') + 1);
+	unsigned fields = 0;
+
+	list = bytes_first(list, bytes_find(list, ','));
+	for (unsigned i = 0; whox_order[i]; i++)
+		if (bytes_find(list, (uint8_t)whox_order[i]) < list.len)
+			fields |= 1u << i;
+	return fields;
+}
+
+static const char *whox_shape(unsigned fields, char shape[sizeof whox_order + 1])
+{
+	size_t len = 0;
+
+	shape[len++] = 't';
+	for (unsigned i = 0; whox_order[i]; i++)
+		if (fields & 1u << i)
+			shape[len++] = strchr("cn", whox_order[i]) ? whox_order[i] : '.';
+	shape[len] = '\0';
+	return shape;
+}
+
 bool irc_line_trails(const struct irc_line *line)
 {
 	struct bytes last = irc_param(line, line->count - 1);
@@ -202,7 +231,9 @@ static void one_in(const struct irc_names *names, struct writer *w, struct bytes
 
 static void one_out(const struct irc_names *names, struct writer *w, struct bytes word, char letter)
 {
-	struct bytes name = name_part(names, word);
+	/* A mask of hosts has it behind them: "*!*@*.org/net". */
+	struct bytes name =
+		letter == 'w' && has_network(names, word) ? word : name_part(names, word);
 
 	if (has_network(names, name))
 		writer_put(w, bytes_first(name, name.len - names->network.len - 1));
@@ -306,10 +337,17 @@ bool irc_names_in(const struct irc_names *names, struct irc_line *line, struct w
 {
 	const char *shape = shape_of(line);
 	bool of_channel = irc_is_channel(names->is, irc_param(line, 0));
-	char letters[IRC_PARAMS_MAX];
+	char letters[IRC_PARAMS_MAX], whox[sizeof whox_order + 1];
+	unsigned number = irc_line_numeric(line);
 
+	if (number == 354 && names->whox)
+		shape = whox_shape(names->whox, whox);
 	for (unsigned i = 0; i < line->count; i++)
 		letters[i] = letter_of(line, shape, i, 'c');
+	if (number == 315 && names->mask.len && line->count > 1) {
+		line->param[1] = names->mask;
+		letters[1] = '.';
+	}
 	for (unsigned i = 0; i < line->count; i++) {
 		if (letters[i] == 't')
 			line->param[i] = names->nick;

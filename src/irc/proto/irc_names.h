@@ -15,7 +15,13 @@ struct irc_names {
 	struct bytes own;     /* what the network calls the user; empty: it is not known */
 	struct bytes nick;    /* and what the client does */
 	struct bytes network; /* behind a name, after a slash */
+	/* Of an answer to WHO: what was asked for, and how the client called those it asked about. */
+	unsigned whox; /* irc_whox_fields(); 0: not known */
+	struct bytes mask;
 };
+
+/* "%tcuhnfdar,152" of WHO: a bit for each field that the numbers 354 have, in their order. */
+unsigned irc_whox_fields(struct bytes options);
 
 /* As the client has them. False: the room is too small, and the line is of no use any more. */
 bool irc_names_in(const struct irc_names *names, struct irc_line *line, struct writer *room);

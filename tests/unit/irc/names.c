@@ -4,10 +4,10 @@
 
 static struct irc_isupport is;
 
-static const struct irc_names names = {.is = &is,
-				       .own = {(const uint8_t *)"ann_", 4},
-				       .nick = {(const uint8_t *)"ann", 3},
-				       .network = {(const uint8_t *)"net", 3}};
+static struct irc_names names = {.is = &is,
+				 .own = {(const uint8_t *)"ann_", 4},
+				 .nick = {(const uint8_t *)"ann", 3},
+				 .network = {(const uint8_t *)"net", 3}};
 
 typedef bool translate(const struct irc_names *, struct irc_line *, struct writer *);
 
@@ -105,6 +105,11 @@ static void test_to_the_server(void **state)
 		{"KICK #ring/NET eve/Net", "KICK #ring eve"},
 		{"SAJOIN eve/NET #a", "SAJOIN eve #a"},
 		{"WHO #ring/other", "WHO #ring/other"},
+		{"WHO #ring/net %tcuhnfdar,152", "WHO #ring %tcuhnfdar,152"},
+		{"WHO eve/net!*@* o%n", "WHO eve!*@* o%n"},
+		{"WHO *!*@*.org/net", "WHO *!*@*.org"},
+		{"WHO */NET", "WHO *"},
+		{"WHO ann %n", "WHO ann_ %n"},
 		{"WHO /net", "WHO /net"},
 		{"SAJOIN eve/net #a/net :x/net", "SAJOIN eve #a :x/net"},
 		{"OPER ann secret", "OPER ann secret"},
@@ -113,6 +118,32 @@ static void test_to_the_server(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
 		check(irc_names_out, lines[i][0], lines[i][1]);
+}
+
+/* What stands where says who asked. */
+static void test_fields_of_who(void **state)
+{
+	static const char *const lines[][3] = {
+		{"%tcuhnfdar,152", ":s 354 ann_ 152 #ring +e h eve H 0 ann_ :Eve",
+		 ":s 354 ann 152 #ring/net +e h eve/net H 0 ann_ :Eve"},
+		{"o%na", ":s 354 ann_ ann_ 0", ":s 354 ann ann 0"},
+		{"%rn", ":s 354 ann_ eve :#ring", ":s 354 ann eve/net :#ring"},
+		{"%c", ":s 354 ann_ *", ":s 354 ann *"},
+		{"%tcuihsnfdlaor", ":s 354 ann_ 1 #r u 0 h s n H 0 9 a o :r",
+		 ":s 354 ann 1 #r/net u 0 h s n/net H 0 9 a o :r"},
+		{"%u", ":s 354 ann_", ":s 354 ann"},
+		{"o", ":s 354 ann_ 152 #ring eve", ":s 354 ann 152 #ring/net eve"},
+		{"", ":s 315 ann_ *!*@*.org :End", ":s 315 ann *!*@*.org/net :End"},
+	};
+
+	(void)state;
+	names.mask = BYTES("*!*@*.org/net");
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		names.whox = irc_whox_fields(bytes_str(lines[i][0]));
+		check(irc_names_in, lines[i][1], lines[i][2]);
+	}
+	names.mask = BYTES("");
+	names.whox = 0;
 }
 
 static void test_where_names_are(void **state)
@@ -133,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_to_the_client),
 		cmocka_unit_test(test_to_the_server),
+		cmocka_unit_test(test_fields_of_who),
 		cmocka_unit_test(test_where_names_are),
 	};
 
