@@ -125,6 +125,11 @@ static void on_tick(uv_timer_t *timer)
 		struct irc_user *user = container_of(named, struct irc_user, named);
 
 		look_at_clients(user->clients, now);
+		irc_user_look(user, wall_now_us() / 1000);
+		/* One that stays for weeks is seen, whatever becomes of us. */
+		for (struct irc_client *client = irc_here.ticks % 3600 ? NULL : user->clients;
+		     client; client = client->next)
+			irc_device_seen(user, client->device);
 		for (struct irc_network *network = user->networks, *after; network;
 		     network = after) {
 			after = network->next;

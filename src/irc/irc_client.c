@@ -208,6 +208,9 @@ void irc_client_end(struct irc_client *client, const char *why)
 	}
 	if (client->device >= 0)
 		marks_end(client);
+	/* Until now, and not only when it came. */
+	if (user && !irc_here.stopping)
+		irc_device_seen(user, client->device);
 	client->state = IRC_CLIENT_GONE;
 	unlink_client(client);
 	metric_add(METRIC_irc_clients, -1);

@@ -685,6 +685,7 @@ static void login_finish(struct irc_client *client)
 	client->state = IRC_CLIENT_HERE;
 	client->device = irc_device_make(user, bytes_str(login->device), &is_new);
 	client->login_new_device = is_new;
+	irc_user_look(user, client->since_ms);
 	if (client->device < 0) {
 		irc_client_end(client, "Out of memory");
 		return;

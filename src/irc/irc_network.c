@@ -509,7 +509,8 @@ static bool may_connect(void)
 
 void irc_network_start(struct irc_network *network)
 {
-	if (!network->conf.enabled || !network->conf.addr[0] || network->up || irc_here.stopping)
+	if (!network->conf.enabled || !network->conf.addr[0] || network->up ||
+	    network->user->rests || irc_here.stopping)
 		return;
 	if (!may_connect()) {
 		uint64_t spread = network->id * 7919 % 1000;
@@ -572,6 +573,10 @@ const char *irc_network_next(const struct irc_network *network, char *out, size_
 {
 	switch (network->state) {
 	case IRC_STATE_OFF:
+		if (network->conf.enabled && network->user->rests) {
+			snprintf(out, size, "It is connected to when one comes");
+			break;
+		}
 		snprintf(out, size, "%s (network update %s%s)",
 			 network->conf.enabled ? "Not trying again until you change something"
 					       : "It is turned off",

@@ -205,6 +205,8 @@ struct irc_user {
 	uint32_t rule_count;
 	struct irc_push *pushes; /* irc_push.h */
 	uint64_t lines_in, lines_out;
+	int64_t since_ms; /* when this server first knew of him */
+	bool rests;       /* none of his clients came for irc.inactive: no network is connected */
 };
 
 /* --- this worker ---------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "edge/auth.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
@@ -91,6 +92,7 @@ struct irc_user *irc_user_make(struct bytes name)
 		return NULL;
 	bytes_to_str(name, user->name, sizeof user->name);
 	user->named.name = user->name;
+	user->since_ms = wall_now_us() / 1000;
 	user->nick = irc_copy(BYTES(""));
 	user->realname = irc_copy(BYTES(""));
 	if (!user->nick || !user->realname ||
@@ -217,6 +219,37 @@ void irc_user_erase(struct irc_user *user)
 	irc_user_drop(user, false);
 }
 
+/* --- rest ----------------------------------------------------------------------------------- */
+
+/* When a client of his was here; of who has none, since he is known. */
+static int64_t last_seen(const struct irc_user *user)
+{
+	int64_t seen_ms = 0;
+
+	for (uint32_t i = 0; i < user->device_count; i++)
+		if (user->devices[i].id && user->devices[i].seen_ms > seen_ms)
+			seen_ms = user->devices[i].seen_ms;
+	return seen_ms ? seen_ms : user->since_ms;
+}
+
+void irc_user_look(struct irc_user *user, int64_t now_ms)
+{
+	int64_t most = (int64_t)irc_conf_now()->inactive;
+	bool rests = most && !user->clients && now_ms - last_seen(user) > most;
+
+	if (rests == user->rests)
+		return;
+	user->rests = rests;
+	log_info("irc", "user rests", kv_str("user", user->name), kv_bool("rests", rests));
+	for (struct irc_network *network = user->networks; network; network = network->next)
+		if (rests) {
+			irc_network_stop(network, NULL);
+			irc_set(&network->why, BYTES("No client of yours came for a long time"));
+		} else {
+			irc_network_start(network);
+		}
+}
+
 /* --- devices -------------------------------------------------------------------------------- */
 
 int irc_device_find(const struct irc_user *user, struct bytes name)
@@ -294,12 +327,18 @@ int irc_device_make(struct irc_user *user, struct bytes name, bool *is_new)
 	*is_new = place < 0;
 	if (*is_new && irc_device_add(user, irc_id_next(IRC_ID_DEVICE), name, now))
 		place = irc_device_find(user, name);
-	if (place >= 0) {
-		user->devices[place].seen_ms = now;
-		store_irc_device(user->devices[place].id, user->name, user->devices[place].name,
-				 now);
-	}
+	irc_device_seen(user, place);
 	return place;
+}
+
+void irc_device_seen(struct irc_user *user, int place)
+{
+	struct irc_device *device = place < 0 ? NULL : &user->devices[place];
+
+	if (!device)
+		return;
+	device->seen_ms = wall_now_us() / 1000;
+	store_irc_device(device->id, user->name, device->name, device->seen_ms);
 }
 
 /* --- passwords ------------------------------------------------------------------------------ */

@@ -25,6 +25,10 @@ bool irc_user_keep(const struct irc_user *user);
 bool irc_user_set(struct irc_user *user, char **at, struct bytes text);
 void irc_user_take(struct irc_user *user, const char *settings);
 
+/* Whether a client of his was here lately enough (irc.inactive): if that has changed, his networks are disconnected, or
+ * connected to again. */
+void irc_user_look(struct irc_user *user, int64_t now_ms);
+
 /* The place of a device; -1: there is none of that name. */
 int irc_device_find(const struct irc_user *user, struct bytes name);
 /* Finds or makes; -1: no memory. *is_new: it was not there before. */
@@ -32,6 +36,8 @@ int irc_device_make(struct irc_user *user, struct bytes name, bool *is_new);
 /* One that the store has. */
 bool irc_device_add(struct irc_user *user, uint64_t id, struct bytes name, int64_t seen_ms);
 void irc_device_drop(struct irc_user *user, unsigned place);
+/* It is here. */
+void irc_device_seen(struct irc_user *user, int place);
 
 /* NULL: no memory, or one of that label is there. The password itself is written to *out. */
 #define IRC_PASSWORD_LEN 24u

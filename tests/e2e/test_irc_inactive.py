@@ -1,0 +1,60 @@
+"""Users whose clients have not come for a time (irc.inactive)."""
+import contextlib
+import sqlite3
+
+from irc_service import Bouncer
+from stage import Crew, Server, await_true
+
+RESTS = "No client of yours came for a long time. It is connected to when one comes"
+
+
+def rests(bouncer):
+    await_true(lambda: RESTS in " ".join(bouncer.good("network status")), 60, lambda: bouncer.good("network status"))
+
+
+def test_networks_of_who_does_not_come_are_left_until_he_does(serve, fake):
+    """They are disconnected with a QUIT, say why, and stay so whatever is ordered meanwhile; a client that comes finds them
+    connected to, and its channels joined."""
+    bouncer = Bouncer(serve, {"irc.inactive": "1s"})
+    server = fake()
+    # Who is here is active, however long.
+    client = bouncer.client("admin@setup")
+    _, up = bouncer.on_channel(server)
+    _.close()
+    client.close()
+    up.expect("^QUIT ")
+    up.gone()
+    rests(bouncer)
+    bouncer.good("network update net -realname Other")
+    bouncer.good(f"network create -addr {server.address()} -name two -nick ann")
+    assert sum("[off]" in line for line in bouncer.good("network status")) == 2
+    client = bouncer.client("admin/net@one")
+    found = [server.accept(), server.accept()]
+    for up in found:
+        up.register()
+        up.sync()
+    assert sorted("JOIN #ring" in up.said for up in found) == [False, True]
+    client.expect("NOTICE ann :net is connected")
+
+
+def test_who_has_not_come_for_long_is_not_connected_at_the_start(tmp_path, fake):
+    def start(settings):
+        return Server(crew, tmp_path, settings, ("--data", tmp_path / "data"))
+
+    server = fake()
+    with Crew(tmp_path) as crew:
+        bouncer = Bouncer(start)
+        bouncer.on_channel(server)
+        bouncer.server.stop()
+        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "ringmain.db")) as store:
+            (came,), = store.execute("SELECT seen FROM irc_devices WHERE name = 'one'").fetchall()
+            assert came > 0
+            store.execute("UPDATE irc_devices SET seen = seen - 3600000")
+            store.commit()
+        bouncer = Bouncer(start, {"irc.inactive": "30m"})
+        rests(bouncer)
+        bouncer.client("admin/net@two")
+        up = server.accept()
+        up.register()
+        up.expect("^JOIN #ring")
+        bouncer.server.stop()
