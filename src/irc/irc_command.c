@@ -10,6 +10,7 @@
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
 #include "irc/irc_detach.h"
+#include "irc/irc_gap.h"
 #include "irc/irc_history.h"
 #include "irc/irc_metadata.h"
 #include "irc/irc_monitor.h"
@@ -217,6 +218,8 @@ void irc_client_said(struct irc_client *client, struct irc_network *network,
 	if (!writer_ok(&w))
 		return;
 	irc_buffer_put(buffer, &record);
+	if (network->up)
+		irc_gap_said(network->up, buffer, &record);
 	if (client->label && client->caps & IRC_CAP(ECHO_MESSAGE))
 		irc_client_echo(client, buffer, record.seq, irc_client_take_label(client));
 	irc_detach_said(buffer);

@@ -15,6 +15,9 @@
 #define KNOWN_MAX  200u    /* of the newest lines that are ours, and may come again */
 #define BACK_MS    5000    /* asked for once more: clocks, and lines of one moment */
 #define HELD_MAX   262144u /* bytes; what is more is told before what was said earlier */
+#define PASSED_MAX 10000u  /* lines that did not wait, and are known all the same */
+#define ASKED_MAX  3u      /* gaps at a time */
+#define ALIEN_MAX  8u      /* batches of history that nobody asked for, at a time */
 
 /* What a line is known by. */
 struct known {
@@ -24,15 +27,18 @@ struct known {
 
 struct irc_gap {
 	struct irc_gap *next;
-	struct irc_buffer *buffer;
+	struct irc_buffer *buffer; /* NULL: nobody asked for this history */
 	struct known *known;
 	size_t count, size;
 	int64_t from_ms;         /* asked for from here on */
 	unsigned asked_for, got; /* of the page at hand */
 	uint64_t lines;          /* of those before */
-	bool asked, in_batch;
+	bool ready, asked, in_batch;
+	bool lets;       /* what is said there does not wait any more */
+	uint64_t goes;   /* the question has gone out when up->sent is this */
+	unsigned passed; /* lines that did not wait */
 	char ref[64];
-	mono_t deadline;
+	mono_t deadline, held_until;
 };
 
 /* --- what is known -------------------------------------------------------------------------- */
@@ -108,8 +114,15 @@ static void gap_unlink(struct irc_upstream *up, struct irc_gap *gap)
 static bool is_held(const struct irc_upstream *up, const struct irc_line *line,
 		    const struct irc_buffer **buffer);
 
-/* What waited for this gap is heard now; what waits for others goes on waiting. */
-static void held_hear(struct irc_upstream *up, const struct irc_gap *done)
+/* It was said past an open gap: the server's history has it too. */
+static void know_passed(struct irc_gap *gap, const struct known *line)
+{
+	if (gap->passed++ < PASSED_MAX)
+		know(gap, line);
+}
+
+/* What waited for this gap, which is on no list now, is heard; what waits for others goes on waiting. */
+static void held_hear(struct irc_upstream *up, struct irc_gap *done)
 {
 	struct irc_pipe held = up->held;
 	struct bytes rest = irc_pipe_bytes(&held);
@@ -133,17 +146,37 @@ static void held_hear(struct irc_upstream *up, const struct irc_gap *done)
 		if (irc_tag_get(line.tags, "time", &time))
 			(void)irc_time_parse(time, &at_ms);
 		known = known_of(line.tags, at_ms, &line);
-		if (buffer != done->buffer || !is_known(done, &known))
-			irc_hear(up, &line);
+		if (buffer == done->buffer && is_known(done, &known))
+			continue;
+		if (buffer == done->buffer)
+			know_passed(done, &known);
+		irc_hear(up, &line);
 	}
 	irc_pipe_fini(&held);
 }
+
+static void ask_next(struct irc_upstream *up);
 
 static void gap_close(struct irc_upstream *up, struct irc_gap *gap)
 {
 	gap_unlink(up, gap);
 	held_hear(up, gap);
 	gap_free(gap);
+	ask_next(up);
+}
+
+/* What is said there has waited long enough. */
+static void gap_let(struct irc_upstream *up, struct irc_gap *gap)
+{
+	gap_unlink(up, gap);
+	gap->lets = true;
+	held_hear(up, gap);
+	if (up->phase != IRC_PHASE_TALKS) {
+		gap_free(gap);
+		return;
+	}
+	gap->next = up->gaps;
+	up->gaps = gap;
 }
 
 /* --- asking --------------------------------------------------------------------------------- */
@@ -170,6 +203,11 @@ static unsigned page_of(const struct irc_upstream *up, uint64_t most)
 	return most < page ? (unsigned)most : page;
 }
 
+static mono_t in_time(void)
+{
+	return mono_add_ms(mono_now(), (int64_t)irc_conf_now()->answer_timeout);
+}
+
 static void gap_ask(struct irc_upstream *up, struct irc_gap *gap)
 {
 	char time[IRC_TIME_LEN + 1];
@@ -180,9 +218,30 @@ static void gap_ask(struct irc_upstream *up, struct irc_gap *gap)
 	gap->asked = true;
 	gap->got = 0;
 	gap->asked_for = page_of(up, irc_conf_now()->gap_lines - gap->lines);
-	gap->deadline = mono_add_ms(mono_now(), (int64_t)irc_conf_now()->answer_timeout);
+	gap->deadline = in_time();
+	gap->goes = up->sent + up->queued + 1;
 	irc_upstream_later(up, "CHATHISTORY AFTER %s timestamp=%s %u", gap->buffer->named.name,
 			   time, gap->asked_for);
+}
+
+/* Those that were opened first, as many as may be. */
+static void ask_next(struct irc_upstream *up)
+{
+	struct irc_gap *first;
+	unsigned asked;
+
+	do {
+		first = NULL;
+		asked = 0;
+		for (struct irc_gap *gap = up->gaps; gap; gap = gap->next) {
+			asked += gap->asked;
+			if (gap->ready && !gap->asked &&
+			    (!first || mono_before(gap->held_until, first->held_until)))
+				first = gap;
+		}
+		if (first && asked < ASKED_MAX)
+			gap_ask(up, first);
+	} while (first && asked < ASKED_MAX);
 }
 
 static void on_page(struct irc_page *page)
@@ -192,7 +251,7 @@ static void on_page(struct irc_page *page)
 
 	if (page->network)
 		page->network->gap_pages--;
-	if (!gap || gap->asked)
+	if (!gap || gap->ready)
 		return;
 	for (size_t i = 0; i < page->count; i++) {
 		const struct irc_record *record = &page->records[i];
@@ -204,7 +263,8 @@ static void on_page(struct irc_page *page)
 		known = known_of(record->tags, record->at_ms, &line);
 		know(gap, &known);
 	}
-	gap_ask(up, gap);
+	gap->ready = true;
+	ask_next(up);
 }
 
 static bool server_has_history(const struct irc_upstream *up)
@@ -226,7 +286,7 @@ void irc_gap_open(struct irc_upstream *up, struct irc_buffer *buffer)
 		return;
 	/* A server may let us in and out as often as it likes: the store is everybody's. */
 	for (gap = up->gaps; gap; gap = gap->next)
-		count += gap->asked;
+		count += gap->ready;
 	if (count >= most) {
 		say_left(up, "irc.gaps");
 		return;
@@ -236,7 +296,7 @@ void irc_gap_open(struct irc_upstream *up, struct irc_buffer *buffer)
 		return;
 	gap->buffer = buffer;
 	gap->from_ms = since_ms - BACK_MS;
-	gap->deadline = mono_add_ms(mono_now(), (int64_t)irc_conf_now()->answer_timeout);
+	gap->deadline = gap->held_until = in_time();
 	gap->next = up->gaps;
 	up->gaps = gap;
 	if (!irc_page_ask(&(struct irc_page_wish){.user = up->network->user,
@@ -284,9 +344,11 @@ static void take(struct irc_upstream *up, struct irc_gap *gap, const struct irc_
 	struct known known;
 	int64_t at_ms;
 
+	if (!gap->buffer)
+		gap->deadline = in_time();
 	/* More than was asked for is not looked at: each is compared with all that are known. */
-	if (gap->got++ >= gap->asked_for || !irc_tag_get(line->tags, "time", &time) ||
-	    !irc_time_parse(time, &at_ms))
+	if (!gap->buffer || gap->got++ >= gap->asked_for ||
+	    !irc_tag_get(line->tags, "time", &time) || !irc_time_parse(time, &at_ms))
 		return;
 	if (at_ms > gap->from_ms)
 		gap->from_ms = at_ms;
@@ -302,9 +364,20 @@ static void batch_begins(struct irc_upstream *up, const struct irc_line *line)
 {
 	struct irc_buffer *buffer = irc_buffer_find(up->network, irc_param(line, 2));
 	struct irc_gap *gap = buffer ? gap_of(up, buffer) : NULL;
+	unsigned aliens = 0;
 
-	if (!gap || !gap->asked || gap->in_batch)
-		return;
+	if (!gap || !gap->asked || gap->in_batch) {
+		for (gap = up->gaps; gap; gap = gap->next)
+			aliens += !gap->buffer;
+		/* A server that we do not ask for history may tell of it unasked. */
+		if (aliens >= ALIEN_MAX || !server_has_history(up) ||
+		    !(gap = calloc(1, sizeof *gap)))
+			return;
+		gap->deadline = gap->held_until = in_time();
+		gap->lets = true;
+		gap->next = up->gaps;
+		up->gaps = gap;
+	}
 	gap->in_batch = true;
 	bytes_to_str(bytes_skip(irc_param(line, 0), 1), gap->ref, sizeof gap->ref);
 }
@@ -315,6 +388,11 @@ static void batch_ends(struct irc_upstream *up, struct irc_gap *gap)
 
 	gap->in_batch = false;
 	gap->lines += gap->asked_for;
+	if (!gap->buffer) {
+		gap_unlink(up, gap);
+		gap_free(gap);
+		return;
+	}
 	if (more && gap->lines < irc_conf_now()->gap_lines) {
 		gap_ask(up, gap);
 		return;
@@ -357,23 +435,55 @@ static bool is_held(const struct irc_upstream *up, const struct irc_line *line,
 {
 	const struct irc_network *network = up->network;
 	struct bytes name = irc_param(line, 0);
+	const struct irc_gap *gap;
 
 	if (!irc_verb_is(line, "PRIVMSG") && !irc_verb_is(line, "NOTICE"))
 		return false;
 	if (irc_same(network->is.casemap, name, bytes_str(network->nick)))
 		name = irc_source_of(line->source).nick;
 	*buffer = irc_buffer_find(network, name);
-	return *buffer && gap_of(up, *buffer);
+	gap = *buffer ? gap_of(up, *buffer) : NULL;
+	return gap && !gap->lets;
+}
+
+/* One that does not wait. */
+static void pass(struct irc_upstream *up, const struct irc_buffer *buffer, struct bytes tags,
+		 int64_t at_ms, const struct irc_line *line)
+{
+	struct irc_gap *gap = buffer ? gap_of(up, buffer) : NULL;
+	struct bytes time;
+	struct known known;
+
+	if (!gap)
+		return;
+	if (irc_tag_get(tags, "time", &time))
+		(void)irc_time_parse(time, &at_ms);
+	known = known_of(tags, at_ms, line);
+	know_passed(gap, &known);
+}
+
+void irc_gap_said(struct irc_upstream *up, const struct irc_buffer *buffer,
+		  const struct irc_record *record)
+{
+	struct irc_line line;
+
+	if (up->gaps && irc_lines_parse(record->line, &line))
+		pass(up, buffer, record->tags, record->at_ms, &line);
 }
 
 static bool hold(struct irc_upstream *up, const struct irc_line *line)
 {
-	const struct irc_buffer *buffer;
+	const struct irc_buffer *buffer = NULL;
 	char tags[IRC_TAGS_MAX + 2];
 	struct writer w = writer_of(tags, sizeof tags);
+	struct bytes label;
 
-	if (!is_held(up, line, &buffer) || irc_pipe_len(&up->held) + line->rest.len > HELD_MAX)
+	/* Our own words come back with a label, and somebody waits for it. */
+	if (!is_held(up, line, &buffer) || irc_tag_get(line->tags, "label", &label) ||
+	    irc_pipe_len(&up->held) + line->rest.len > HELD_MAX) {
+		pass(up, buffer, line->tags, wall_now_us() / 1000, line);
 		return false;
+	}
 	if (line->tags.len) {
 		writer_u8(&w, '@');
 		writer_put(&w, line->tags);
@@ -385,15 +495,13 @@ static bool hold(struct irc_upstream *up, const struct irc_line *line)
 
 bool irc_gap_hear(struct irc_upstream *up, const struct irc_line *line)
 {
-	struct bytes ref = irc_param(line, 0), batch, label;
+	struct bytes ref = irc_param(line, 0), batch;
 	struct irc_gap *gap;
 
 	if (irc_verb_is(line, "CHATHISTORY")) {
 		target(up, line);
 		return true;
 	}
-	if (!up->gaps)
-		return false;
 	if (irc_verb_is(line, "BATCH")) {
 		bool is_history = bytes_equal(irc_param(line, 1), BYTES("chathistory"));
 
@@ -404,6 +512,8 @@ bool irc_gap_hear(struct irc_upstream *up, const struct irc_line *line)
 			batch_ends(up, gap);
 		return gap || is_history;
 	}
+	if (!up->gaps)
+		return false;
 	if (irc_tag_get(line->tags, "batch", &batch) && (gap = gap_of_batch(up, batch))) {
 		take(up, gap, line);
 		return true;
@@ -421,15 +531,21 @@ bool irc_gap_hear(struct irc_upstream *up, const struct irc_line *line)
 		}
 		return false;
 	}
-	/* Our own words come back with a label, and somebody waits for it. */
-	return !irc_tag_get(line->tags, "label", &label) && hold(up, line);
+	return hold(up, line);
 }
 
 void irc_gaps_tick(struct irc_upstream *up, mono_t now)
 {
 	for (struct irc_gap *gap = up->gaps, *next; gap; gap = next) {
 		next = gap->next;
-		if (!mono_before(now, gap->deadline)) {
+		/* Its time begins when the server has the question. */
+		if (gap->ready && (!gap->asked || up->sent < gap->goes))
+			gap->deadline = in_time();
+		if (!gap->lets && !mono_before(now, gap->held_until)) {
+			gap_let(up, gap);
+			next = up->gaps;
+			irc_network_turn(up->network);
+		} else if (!mono_before(now, gap->deadline)) {
 			gap_close(up, gap);
 			/* What was held may have changed the list, or ended it all. */
 			next = up->gaps;
@@ -440,6 +556,9 @@ void irc_gaps_tick(struct irc_upstream *up, mono_t now)
 
 void irc_gaps_finish(struct irc_upstream *up)
 {
+	/* No more are asked for. */
+	for (struct irc_gap *gap = up->gaps; gap; gap = gap->next)
+		gap->ready = false;
 	while (up->gaps && up->phase == IRC_PHASE_TALKS)
 		gap_close(up, up->gaps);
 }

@@ -276,7 +276,9 @@ static void self_joined(struct heard *heard, struct bytes name)
 		buffer->wanted = true;
 		irc_buffer_keep(buffer);
 	}
-	irc_upstream_later(heard->up, "MODE %s", buffer->named.name);
+	/* Where much is to be said, a client asks for itself, and what users say does not wait for hundreds of these. */
+	if (!heard->up->queued)
+		irc_upstream_later(heard->up, "MODE %s", buffer->named.name);
 }
 
 static void hear_join(struct heard *heard)

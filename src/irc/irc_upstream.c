@@ -279,6 +279,7 @@ static void queue_run(struct irc_upstream *up)
 		line = bytes_first(line, bytes_find(line, '\n'));
 		put_line(up, line);
 		up->queued--;
+		up->sent++;
 		irc_pipe_take(&up->queue, (uint32_t)line.len + 1);
 	}
 }

@@ -48,6 +48,7 @@ struct irc_upstream {
 
 	struct irc_pipe in, out, queue;
 	uint32_t queued; /* lines */
+	uint64_t sent;   /* lines of the queue that went out */
 	bool skips;      /* the rest of a line that is too long */
 	bool in_turn;    /* what is sent goes out at its end */
 	bool lost;       /* for sending; what the server said last is read yet */
