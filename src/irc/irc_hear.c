@@ -404,7 +404,7 @@ static void hear_mode(struct heard *heard)
 				  .param = line->param + 1,
 				  .count = line->count > 1 ? line->count - 1 : 0};
 	struct irc_change change;
-	bool others = false;
+	bool others = false, has_key = false;
 
 	if (!buffer) {
 		tell(heard, IRC_MODE);
@@ -416,12 +416,16 @@ static void hear_mode(struct heard *heard)
 
 		others |= !change.prefix;
 		if (change.mode == 'k' && !change.prefix)
-			(void)irc_buffer_set_key(buffer, change.minus ? BYTES("") : change.word);
+			has_key |=
+				irc_buffer_set_key(buffer, change.minus ? BYTES("") : change.word);
 		if (member && change.minus)
 			member->prefix &= ~change.prefix;
 		else if (member)
 			member->prefix |= change.prefix;
 	}
+	/* After a restart it has to let us in again. */
+	if (has_key)
+		irc_buffer_keep(buffer);
 	/* What they are together, the server knows best. */
 	if (others && buffer->channel) {
 		free(buffer->channel->modes);
