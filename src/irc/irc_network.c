@@ -428,8 +428,6 @@ void irc_network_drop(struct irc_network *network, bool keep)
 
 	irc_clients_part(network);
 	irc_network_stop(network, NULL);
-	irc_routes_drop(network);
-	irc_network_forget(network);
 	irc_monitor_free(network);
 	while ((named = irc_index_next(&network->buffers, &at))) {
 		irc_buffer_drop(container_of(named, struct irc_buffer, named), keep);
@@ -529,6 +527,8 @@ void irc_network_stop(struct irc_network *network, const char *text)
 	uv_timer_stop(&network->timer);
 	if (network->up)
 		irc_upstream_close(network->up, text ? text : irc_conf_now()->quit_message);
+	/* The next connection counts its labels anew. */
+	irc_routes_drop(network);
 	irc_network_forget(network);
 	network->failures = 0;
 	irc_network_state(network, IRC_STATE_OFF);
