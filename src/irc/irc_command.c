@@ -543,14 +543,14 @@ static void do_nick(struct irc_client *client, const struct irc_line *line)
 	}
 }
 
-void irc_network_away(struct irc_network *network)
+bool irc_network_away(struct irc_network *network)
 {
 	const struct irc_user *user = network->user;
 	const char *away = "";
 	bool present = false;
 
 	if (network->state != IRC_STATE_UP || !network->up || !network->up->ready)
-		return;
+		return false;
 	for (const struct irc_client *client = user->clients; client; client = client->next)
 		present |= client->state == IRC_CLIENT_HERE && !client->away &&
 			   irc_client_seat(client, network);
@@ -560,13 +560,14 @@ void irc_network_away(struct irc_network *network)
 	else if (!present && network->conf.auto_away)
 		away = network->caps & IRC_CAP(PRE_AWAY) ? "*" : "Auto away";
 	if (strcmp(away, irc_str(network->away_said).len ? network->away_said : "") == 0)
-		return;
+		return false;
 	if (away[0])
 		irc_upstream_later(network->up, "AWAY :%.*s", AWAY_MOST, away);
 	else
 		irc_upstream_later(network->up, "AWAY");
 	irc_set(&network->away_said, bytes_str(away));
 	network->is_away = away[0] != '\0';
+	return true;
 }
 
 static void do_away(struct irc_client *client, const struct irc_line *line)
@@ -584,12 +585,12 @@ static void do_away(struct irc_client *client, const struct irc_line *line)
 	}
 	client->away = text.len > 0;
 	for (struct irc_network *network = user->networks; network; network = network->next) {
-		bool seated = network->state == IRC_STATE_UP && irc_client_seat(client, network);
-
-		any |= seated;
-		network->away_asked += seated;
-		irc_network_away(network);
+		if (!irc_network_away(network) || !irc_client_seat(client, network))
+			continue;
+		any = true;
+		network->away_asked++;
 	}
+	/* What it is already no server is told again. */
 	if (any)
 		return;
 	if (text.len)

@@ -64,7 +64,8 @@ void irc_network_self(const struct irc_network *network, struct writer *w);
 
 /* Joins what is wanted; says whether the user is away; whom he waits for. When the server is there. */
 void irc_network_join_all(struct irc_network *network);
-void irc_network_away(struct irc_network *network);
+/* True: the server was told. */
+bool irc_network_away(struct irc_network *network);
 
 /* --- who is where --------------------------------------------------------------------------- */
 

@@ -45,3 +45,21 @@ def test_answers_of_a_new_connection_are_not_for_questions_of_the_last(bouncer, 
     up.send(f"@label={old} :fake 401 ann eve :No such nick")
     other.expect("^@label=new :fake 401 ann eve ")
     assert not any("eve" in line for line in client.sync())
+
+
+def test_away_is_answered_though_no_server_is_told_again(bouncer, fake):
+    client, up = on_channel(bouncer, fake(), options="-auto-away false")
+    client.send("AWAY :for lunch")
+    up.expect("^AWAY :for lunch")
+    up.send(":fake 306 ann :You have been marked as being away")
+    client.expect("^:fake 306 ")
+    client.send("AWAY :for lunch")
+    client.expect(" 306 ann ")
+    client.send("AWAY")
+    up.expect("^AWAY$")
+    up.send(":fake 305 ann :Back")
+    client.expect("^:fake 305 ")
+    client.send("AWAY")
+    client.expect(" 305 ann ")
+    up.sync()
+    assert sum(line.startswith("AWAY") for line in up.said) == 2
