@@ -257,6 +257,10 @@ const char *irc_network_set(struct irc_network *network, struct bytes name, stru
 		*text_of(&network->conf, field) = before;
 		return "makes the network's settings too long: 9,999 bytes are the most";
 	}
+	/* What another server made us promise (IRCv3 sts) is not for this one. */
+	if (strcmp(field->name, "addr") == 0 && before[0] &&
+	    strcmp(before, *text_of(&network->conf, field)) != 0)
+		network->conf.sts_port = network->conf.sts_until = 0;
 	if (before != *text_of(&presets, field))
 		irc_forget((char *)(uintptr_t)before);
 	return NULL;

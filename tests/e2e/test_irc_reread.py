@@ -63,3 +63,15 @@ def test_away_is_answered_though_no_server_is_told_again(bouncer, fake):
     client.expect(" 305 ann ")
     up.sync()
     assert sum(line.startswith("AWAY") for line in up.said) == 2
+
+
+def test_a_promise_of_tls_is_not_for_another_server(bouncer, fake):
+    """IRCv3 sts is of one host: -addr leads to another one."""
+    client = bouncer.client("admin@one")
+    first, second = fake(), fake()
+    client.service(f"network create -addr {first.address()} -name net -nick ann -enabled false")
+    client.service("network update net -sts-port 1 -sts-until 9007199254740991")
+    client.service(f"network update net -addr {second.address()} -enabled true")
+    up = second.accept()
+    up.register()
+    client.expect("net is connected")
