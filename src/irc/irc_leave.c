@@ -235,6 +235,11 @@ void irc_leave_hush(void)
 			irc_multiline_finish(n->up);
 			if (n->up)
 				irc_gaps_finish(n->up);
+			/* Who goes on knows nothing of it: the lines go with the queue. */
+			if (n->up && n->up->join_at.us) {
+				n->up->join_at.us = 0;
+				irc_network_join_all(n);
+			}
 		}
 }
 

@@ -1,9 +1,11 @@
 """What is remembered from one connection to the next, and what is not."""
 import pytest
 
+from fault_harness import SANITIZED
 from irc import stored
 from stage import await_true
-from test_irc import Bouncer, on_channel
+from test_irc import Bouncer, on_channel, say
+from test_irc_upgrade import make, upgrade
 
 
 @pytest.fixture
@@ -75,3 +77,22 @@ def test_a_promise_of_tls_is_not_for_another_server(bouncer, fake):
     up = second.accept()
     up.register()
     client.expect("net is connected")
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer does not bear clone(CLONE_FILES)")
+def test_channels_that_were_about_to_be_joined_are_after_an_upgrade(serve, fake, tmp_path):
+    """They are joined a while behind -connect-command; the next server knows of no while."""
+    bouncer = make(serve, tmp_path)
+    server = fake()
+    client, up = on_channel(bouncer, server, options='-connect-command "PRIVMSG NickServ :identify"')
+    up.close()
+    up = server.accept()
+    up.register()
+    up.expect("^PRIVMSG NickServ")
+    assert not any(line.startswith("JOIN") for line in up.said)
+    upgrade(bouncer)
+    up.expect("^JOIN #ring")
+    assert len(server.connections) == 2
+    up.joined("#ring")
+    say(up, "here again")
+    bouncer.client("admin/net@one").expect("here again")
