@@ -121,11 +121,11 @@ static void on_tick(uv_timer_t *timer)
 	if (++irc_here.ticks % 3600 == 0 && irc_here.worker->id == 0)
 		irc_upload_expire();
 	look_at_clients(irc_here.strangers, now);
+	irc_users_look(wall_now_us() / 1000);
 	while ((named = irc_index_next(&irc_here.users, &at))) {
 		struct irc_user *user = container_of(named, struct irc_user, named);
 
 		look_at_clients(user->clients, now);
-		irc_user_look(user, wall_now_us() / 1000);
 		/* One that stays for weeks is seen, whatever becomes of us. */
 		for (struct irc_client *client = irc_here.ticks % 3600 ? NULL : user->clients;
 		     client; client = client->next)

@@ -279,13 +279,11 @@ static void on_visit(struct baton *baton, struct worker *worker)
 	pushes_take(worker);
 	cursors_take();
 	irc_leave_adopt();
-	while ((named = irc_index_next(&irc_here.users, &at))) {
-		struct irc_user *user = container_of(named, struct irc_user, named);
-
-		irc_user_look(user, wall_now_us() / 1000);
-		for (struct irc_network *n = user->networks; n; n = n->next)
+	irc_users_look(wall_now_us() / 1000);
+	while ((named = irc_index_next(&irc_here.users, &at)))
+		for (struct irc_network *n = container_of(named, struct irc_user, named)->networks;
+		     n; n = n->next)
 			irc_network_start(n);
-	}
 }
 
 /* --- on control ----------------------------------------------------------------------------- */

@@ -685,11 +685,13 @@ static void login_finish(struct irc_client *client)
 	client->state = IRC_CLIENT_HERE;
 	client->device = irc_device_make(user, bytes_str(login->device), &is_new);
 	client->login_new_device = is_new;
-	irc_user_look(user, client->since_ms);
 	if (client->device < 0) {
 		irc_client_end(client, "Out of memory");
 		return;
 	}
+	irc_user_look(user, client->since_ms);
+	if (client->state == IRC_CLIENT_GONE)
+		return;
 	if (login->away && login->away[0]) {
 		client->away = true;
 		if (strcmp(login->away, "*") != 0) {

@@ -578,7 +578,9 @@ const char *irc_network_next(const struct irc_network *network, char *out, size_
 	switch (network->state) {
 	case IRC_STATE_OFF:
 		if (network->conf.enabled && network->user->rests) {
-			snprintf(out, size, "It is connected to when one comes");
+			snprintf(out, size, "%s",
+				 network->user->is_disabled ? "It is connected to when it is not"
+							    : "It is connected to when one comes");
 			break;
 		}
 		snprintf(out, size, "%s (network update %s%s)",

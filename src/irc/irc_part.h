@@ -206,7 +206,8 @@ struct irc_user {
 	struct irc_push *pushes; /* irc_push.h */
 	uint64_t lines_in, lines_out;
 	int64_t since_ms; /* when this server first knew of him */
-	bool rests;       /* none of his clients came for irc.inactive: no network is connected */
+	bool rests;       /* no network is connected: none of his clients came for irc.inactive */
+	bool is_disabled; /* or his account is */
 };
 
 /* --- this worker ---------------------------------------------------------------------------- */

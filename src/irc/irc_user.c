@@ -6,7 +6,9 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "edge/account.h"
 #include "edge/auth.h"
+#include "edge/edge.h"
 #include "irc/irc_buffer.h"
 #include "irc/irc_client.h"
 #include "irc/irc_cursors.h"
@@ -232,11 +234,41 @@ static int64_t last_seen(const struct irc_user *user)
 	return seen_ms ? seen_ms : user->since_ms;
 }
 
+/* He of the settings comes in by them, whatever the book says. */
+static bool is_shut_out(const struct account *account)
+{
+	return account && account->disabled &&
+	       strcmp(account->name, edge_settings()->conf.admin_user) != 0;
+}
+
+void irc_users_look(int64_t now_ms)
+{
+	const struct account_book *book = account_book();
+	struct irc_named *named;
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < book->account_count; i++) {
+		const struct account *account = &book->accounts[i];
+		struct irc_user *user =
+			is_shut_out(account) ? irc_user_find(bytes_str(account->name)) : NULL;
+
+		if (user)
+			user->is_disabled = true;
+	}
+	while ((named = irc_index_next(&irc_here.users, &at)))
+		irc_user_look(container_of(named, struct irc_user, named), now_ms);
+}
+
 void irc_user_look(struct irc_user *user, int64_t now_ms)
 {
 	int64_t most = (int64_t)irc_conf_now()->inactive;
-	bool rests = most && !user->clients && now_ms - last_seen(user) > most;
+	bool rests;
 
+	user->is_disabled = user->is_disabled &&
+			    is_shut_out(account_find(account_book(), bytes_str(user->name)));
+	while (user->is_disabled && user->clients)
+		irc_client_end(user->clients, "This account is disabled");
+	rests = user->is_disabled || (most && !user->clients && now_ms - last_seen(user) > most);
 	if (rests == user->rests)
 		return;
 	user->rests = rests;
@@ -244,7 +276,10 @@ void irc_user_look(struct irc_user *user, int64_t now_ms)
 	for (struct irc_network *network = user->networks; network; network = network->next)
 		if (rests) {
 			irc_network_stop(network, NULL);
-			irc_set(&network->why, BYTES("No client of yours came for a long time"));
+			irc_set(&network->why,
+				user->is_disabled
+					? BYTES("Your account is disabled")
+					: BYTES("No client of yours came for a long time"));
 		} else {
 			irc_network_start(network);
 		}

@@ -25,9 +25,11 @@ bool irc_user_keep(const struct irc_user *user);
 bool irc_user_set(struct irc_user *user, char **at, struct bytes text);
 void irc_user_take(struct irc_user *user, const char *settings);
 
-/* Whether a client of his was here lately enough (irc.inactive): if that has changed, his networks are disconnected, or
- * connected to again. */
+/* Whether a client of his was here lately enough (irc.inactive), and his account is not disabled, which ends his
+ * clients: if that has changed, his networks are disconnected, or connected to again. */
 void irc_user_look(struct irc_user *user, int64_t now_ms);
+/* The same of all on this worker. */
+void irc_users_look(int64_t now_ms);
 
 /* The place of a device; -1: there is none of that name. */
 int irc_device_find(const struct irc_user *user, struct bytes name);

@@ -1,4 +1,4 @@
-"""Users whose clients have not come for a time (irc.inactive)."""
+"""Users who rest: their clients have not come for a time (irc.inactive), or their account is disabled."""
 import contextlib
 import sqlite3
 
@@ -35,6 +35,29 @@ def test_networks_of_who_does_not_come_are_left_until_he_does(serve, fake):
         up.sync()
     assert sorted("JOIN #ring" in up.said for up in found) == [False, True]
     client.expect("NOTICE ann :net is connected")
+
+
+def test_who_is_shut_out_is_nowhere_until_he_is_not(serve, fake):
+    """A disabled account: its clients are gone, its networks are left, whatever is ordered for it."""
+    bouncer = Bouncer(serve, {"outgoing.internal": "127.0.0.0/8"})
+    server = fake()
+    bouncer.good("user create -username carl -password 'long enough 1'")
+    bouncer.good(f"network create -addr {server.address()} -name net -nick carl", "carl")
+    up = server.accept()
+    up.register(nick="carl")
+    client = bouncer.client("carl/net@one", password="long enough 1", nick="carl")
+    bouncer.good("user update carl -enabled false")
+    client.expect("^ERROR :This account is disabled")
+    client.gone()
+    up.expect("^QUIT ")
+    up.gone()
+    bouncer.good("network update net -nick charles", "carl")
+    assert "Your account is disabled. It is connected to when it is not" in " ".join(bouncer.good("network status", "carl"))
+    bouncer.good("user update carl -enabled true")
+    up = server.accept()
+    up.register(nick="charles")
+    client = bouncer.client("carl/net@one", password="long enough 1", nick="carl")
+    assert any(" 001 charles " in line for line in client.said)
 
 
 def test_who_has_not_come_for_long_is_not_connected_at_the_start(tmp_path, fake):
