@@ -42,7 +42,9 @@ async function pushed(text) {
 				note.close();
 		return;
 	}
-	if (verb !== "PRIVMSG" && verb !== "NOTICE")
+	const invites = verb === "INVITE";
+
+	if (verb !== "PRIVMSG" && verb !== "NOTICE" && !invites)
 		return;
 	const answers = (await pages()).map((page) => asked(page, where));
 
@@ -50,8 +52,8 @@ async function pushed(text) {
 	if (await Promise.any(answers.map((answer) => answer.then((yes) => yes || Promise.reject(new Error("no"))))).catch(() => false))
 		return;
 	// As irc-tell.js does, so that it stands there once whoever shows it.
-	await self.registration.showNotification(nick.toLowerCase() === where.buffer.toLowerCase() ? nick : `${nick} in ${where.buffer}`,
-		{ body: plain(params[1] ?? "").slice(0, 300), tag: `${where.network} ${where.buffer.toLowerCase()} ${at}`, timestamp: at, data: where });
+	await self.registration.showNotification(invites || nick.toLowerCase() === where.buffer.toLowerCase() ? nick : `${nick} in ${where.buffer}`,
+		{ body: invites ? `invites you to ${where.buffer}` : plain(params[1] ?? "").slice(0, 300), tag: `${where.network} ${where.buffer.toLowerCase()} ${at}`, timestamp: at, data: where });
 }
 
 async function clicked(note) {

@@ -453,6 +453,8 @@ static void hear_invite(struct heard *heard)
 				bytes_str(heard->network->nick));
 
 	tell(heard, IRC_INVITE);
+	if (is_self)
+		irc_notice_invite(heard->network, heard->line);
 	if (is_self && buffer && buffer->wanted && !buffer->channel)
 		irc_upstream_later(heard->up, "JOIN %s %s", buffer->named.name,
 				   buffer->key ? buffer->key : "");

@@ -101,6 +101,17 @@ static bool passes(enum irc_filter filter, enum irc_filter otherwise, bool highl
 	return filter == IRC_FILTER_MESSAGE || (filter == IRC_FILTER_HIGHLIGHT && highlight);
 }
 
+void irc_notice_invite(struct irc_network *network, const struct irc_line *line)
+{
+	const struct irc_buffer *buffer = irc_buffer_find(network, irc_param(line, 1));
+	struct bytes nick = irc_source_of(line->source).nick;
+
+	/* Of a channel that he does not know yet the rules for all count. */
+	if (irc_notify_calls(buffer ? buffer : network->status, true, nick, BYTES(""),
+			     wall_now_us() / 1000000))
+		irc_push_invite(network, line);
+}
+
 void irc_notice_message(struct irc_buffer *buffer, const struct irc_line *line, bool self)
 {
 	struct irc_network *network = buffer->network;

@@ -18,5 +18,7 @@ void irc_notice_state(struct irc_network *network);
 void irc_notice_lost(struct irc_network *network, bool again, uint64_t wait_ms);
 void irc_notice_ready(struct irc_network *network);
 
+/* Somebody invites the user: his browsers and phones are told. */
+void irc_notice_invite(struct irc_network *network, const struct irc_line *line);
 /* A message came into a buffer: relayed or attached again, where it is detached. */
 void irc_notice_message(struct irc_buffer *buffer, const struct irc_line *line, bool self);

@@ -220,7 +220,7 @@ struct irc_push_wait {
 	struct irc_push_wait *next;
 	mono_t due;
 	char user[IRC_USER_SIZE];
-	uint64_t network, buffer;
+	uint64_t network, buffer; /* buffer 0: of none, which cannot be read meanwhile */
 	int64_t at_ms;
 	char *name, *text;
 };
@@ -233,18 +233,19 @@ static void wait_free(struct irc_push_wait *wait)
 }
 
 /* Where it is: who is told of all networks cannot know it from a line. */
-static void where_write(struct writer *w, const struct irc_buffer *buffer)
+static void where_write(struct writer *w, const struct irc_network *network, struct bytes name)
 {
 	writer_str(w, "ringmain/network=");
-	irc_tag_escape(w, bytes_str(buffer->network->name));
+	irc_tag_escape(w, bytes_str(network->name));
 	writer_str(w, ";ringmain/buffer=");
-	irc_tag_escape(w, irc_named_bytes(&buffer->named));
+	irc_tag_escape(w, name);
 	writer_u8(w, ' ');
 }
 
-void irc_push_line(struct irc_buffer *buffer, int64_t at_ms, const struct irc_line *line)
+static void wait_begin(const struct irc_network *network, uint64_t buffer, struct bytes name,
+		       int64_t at_ms, const struct irc_line *line)
 {
-	const struct irc_user *user = buffer->network->user;
+	const struct irc_user *user = network->user;
 	struct irc_push_wait *wait, **link = &irc_here.push_waits;
 	char text[WEB_PUSH_TEXT_MAX];
 	struct writer w = writer_of(text, sizeof text);
@@ -258,7 +259,7 @@ void irc_push_line(struct irc_buffer *buffer, int64_t at_ms, const struct irc_li
 	writer_str(&w, "@time=");
 	irc_time_write(&w, at_ms);
 	writer_u8(&w, ';');
-	where_write(&w, buffer);
+	where_write(&w, network, name);
 	if (!writer_ok(&w))
 		return;
 	/* What is longer is cut: the client reads all of it when it comes. */
@@ -267,11 +268,11 @@ void irc_push_line(struct irc_buffer *buffer, int64_t at_ms, const struct irc_li
 	if (!wait)
 		return;
 	memcpy(wait->user, user->name, sizeof wait->user);
-	wait->network = buffer->network->id;
-	wait->buffer = buffer->id;
+	wait->network = network->id;
+	wait->buffer = buffer;
 	wait->at_ms = at_ms;
 	wait->due = mono_add_ms(mono_now(), (int64_t)irc_conf_now()->push_delay);
-	wait->name = irc_copy(irc_named_bytes(&buffer->named));
+	wait->name = irc_copy(name);
 	wait->text = irc_copy(writer_done(&w));
 	if (wait->text)
 		irc_lines_flatten(wait->text);
@@ -285,6 +286,16 @@ void irc_push_line(struct irc_buffer *buffer, int64_t at_ms, const struct irc_li
 	irc_here.push_count++;
 }
 
+void irc_push_line(struct irc_buffer *buffer, int64_t at_ms, const struct irc_line *line)
+{
+	wait_begin(buffer->network, buffer->id, irc_named_bytes(&buffer->named), at_ms, line);
+}
+
+void irc_push_invite(struct irc_network *network, const struct irc_line *line)
+{
+	wait_begin(network, 0, irc_param(line, 1), wall_now_us() / 1000, line);
+}
+
 static void wait_end(const struct irc_push_wait *wait)
 {
 	struct irc_user *user = irc_user_find(bytes_str(wait->user));
@@ -292,6 +303,10 @@ static void wait_end(const struct irc_push_wait *wait)
 	struct irc_buffer *buffer =
 		network ? irc_buffer_find(network, bytes_str(wait->name)) : NULL;
 
+	if (network && !wait->buffer) {
+		send_all(user, network->id, bytes_str(wait->text));
+		return;
+	}
 	/* Read meanwhile, somewhere else. */
 	if (!buffer || buffer->id != wait->buffer || buffer->marker_ms >= wait->at_ms)
 		return;
@@ -332,7 +347,7 @@ void irc_push_read(struct irc_buffer *buffer)
 		return;
 	buffer->pushed = false;
 	writer_u8(&w, '@');
-	where_write(&w, buffer);
+	where_write(&w, network, irc_named_bytes(&buffer->named));
 	writer_u8(&w, ':');
 	writer_str(&w, irc_conf_now()->hostname);
 	writer_str(&w, " MARKREAD ");

@@ -20,6 +20,8 @@ struct irc_push {
 
 /* A line of a server that is worth a call. */
 void irc_push_line(struct irc_buffer *buffer, int64_t at_ms, const struct irc_line *line);
+/* Somebody invites the user. */
+void irc_push_invite(struct irc_network *network, const struct irc_line *line);
 /* The user has read up to somewhere: takes back what was shown of this buffer. */
 void irc_push_read(struct irc_buffer *buffer);
 

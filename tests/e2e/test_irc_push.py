@@ -126,6 +126,20 @@ def test_what_one_was_not_there_for(bouncer, fake, receiver):
     assert len(receiver.read) == 5
 
 
+def test_one_is_called_for_an_invitation(bouncer, fake, receiver):
+    """To a channel that nobody here has heard of, too; not in one's quiet hours, and not where one has muted it."""
+    client, up = subscribed(bouncer, fake, receiver)
+    up.send(":bob!b@h INVITE ann #new", ":bob!b@h INVITE carol #new")
+    await_true(lambda: len(receiver.read) == 2, 10, lambda: receiver.read)
+    assert receiver.read[1].startswith("@time=2") and receiver.read[1].endswith(
+        ";ringmain/network=net;ringmain/buffer=#new :bob!b@h INVITE ann #new")
+    bouncer.good("data mark -in #ring -muted true")
+    bouncer.good("notify add -nick eve -quiet 00:00-24:00")
+    up.send(":bob!b@h INVITE ann #ring", ":eve!e@h INVITE ann #new", ":dan!d@h INVITE ann #new")
+    await_true(lambda: len(receiver.read) == 3, 10, lambda: receiver.read)
+    assert ":dan!d@h INVITE" in receiver.read[2]
+
+
 def test_what_cannot_be_taken(bouncer, fake, receiver):
     client, up = bouncer.on_channel(fake, client_caps="soju.im/webpush standard-replies")
     url = receiver.outside.url("/box")
