@@ -212,6 +212,7 @@ static void gap_ask(struct irc_upstream *up, struct irc_gap *gap)
 {
 	char time[IRC_TIME_LEN + 1];
 	struct writer w = writer_of(time, IRC_TIME_LEN);
+	uint64_t before = up->sent + up->queued;
 
 	irc_time_write(&w, gap->from_ms);
 	time[w.len] = '\0';
@@ -219,9 +220,12 @@ static void gap_ask(struct irc_upstream *up, struct irc_gap *gap)
 	gap->got = 0;
 	gap->asked_for = page_of(up, irc_conf_now()->gap_lines - gap->lines);
 	gap->deadline = in_time();
-	gap->goes = up->sent + up->queued + 1;
+	gap->goes = before + 1;
 	irc_upstream_later(up, "CHATHISTORY AFTER %s timestamp=%s %u", gap->buffer->named.name,
 			   time, gap->asked_for);
+	/* Refused, as too much waits to go out: given up when its time is over. */
+	if (up->phase == IRC_PHASE_TALKS && up->sent + up->queued == before)
+		gap->goes = 0;
 }
 
 /* Those that were opened first, as many as may be. */
