@@ -365,13 +365,16 @@ bool irc_route_hear(struct irc_network *network, const struct irc_line *line)
 	if (!number || (number != 301 && is_for_all(network, line)))
 		return false;
 	for (struct irc_route *route = network->routes; route; route = route->next) {
-		bool ends = holds(commands[route->kind].end, COUNT_OF(commands[0].end), number);
+		bool ends = holds(commands[route->kind].end, COUNT_OF(commands[0].end), number) ||
+			    (number == 421 &&
+			     bytes_equal_nocase(irc_param(line, 1),
+						bytes_str(commands[route->kind].verb)));
 
 		if (route->label || (!ends && !is_part(route, number)))
 			continue;
 		route_line(network, route, line->rest);
 		/* The list of a channel's topic, and of its modes, has a second line. */
-		if (ends || (number == 421 && route->kind != OTHER))
+		if (ends)
 			route_end(network, route);
 		return true;
 	}

@@ -49,6 +49,14 @@ def test_answers_of_a_new_connection_are_not_for_questions_of_the_last(bouncer, 
     assert not any("eve" in line for line in client.sync())
 
 
+def test_a_command_that_the_server_does_not_know_is_answered_at_once(bouncer, fake):
+    client, up = on_channel(bouncer, fake(), client_caps="batch labeled-response")
+    client.send("@label=one LIST", "@label=two WHOWAS bob")
+    up.expect("^WHOWAS bob")
+    up.send(":fake 421 ann WHOWAS :Unknown command", ":fake 421 ann LIST :Unknown command")
+    assert [client.expect(" 421 ").tags["label"] for _ in range(2)] == ["two", "one"]
+
+
 def test_away_is_answered_though_no_server_is_told_again(bouncer, fake):
     client, up = on_channel(bouncer, fake(), options="-auto-away false")
     client.send("AWAY :for lunch")
