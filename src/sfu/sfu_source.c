@@ -54,20 +54,31 @@ static struct source_track *learn(struct sfu_source *source, const struct rtp *r
 	return by_type;
 }
 
-/* Another SSRC for the same medium: a program that was started again, with numbers and times of its own.
- * Viewers see one stream that goes on. */
+/* A program that was started again, with numbers and times of its own. Viewers see one stream that goes on: no
+ * number goes out twice, as what is sealed with it would be readable. */
 static void begin_anew(struct source_track *track, const struct rtp *rtp, mono_t now)
 {
 	int64_t last = atomic_load_explicit(&track->track->last_us, memory_order_relaxed);
 	int64_t passed = (now.us - last) * track->track->clock / 1000000;
 
-	track->missing = (struct missing){0};
+	track->missing = (struct missing){.taken = track->seq.begun ? track->seq.last + 1 : 0};
 	sprop_again(&track->places);
 	track->sr_middle = 0;
 	if (!track->seq.begun)
 		return;
 	track->seq_shift = (uint16_t)(track->seq.last + 1 - rtp->seq);
 	track->ts_shift = (uint32_t)(track->ts.last + passed + 1 - rtp->ts);
+}
+
+/* RFC 3550 A.1: two old numbers, one behind the other, are a new beginning under the same SSRC; one is a packet that
+ * comes far too late. */
+static bool is_anew(struct source_track *track, uint16_t seq)
+{
+	bool anew = track->odd && seq == track->odd_next;
+
+	track->odd = !anew;
+	track->odd_next = (uint16_t)(seq + 1);
+	return anew;
 }
 
 static struct source_track *track_of(struct sfu_source *source, const struct rtp *rtp, bool *rtx,
@@ -168,6 +179,23 @@ static void publish(struct source_track *track, struct rtp *rtp, int64_t seq, in
 	track_publish(track->track, rtp, seq, ts, track->turn, now);
 }
 
+/* False: it came before, or too late. */
+static bool number(struct source_track *track, const struct rtp *rtp, bool rtx, mono_t now,
+		   int64_t *seq)
+{
+	*seq = rtp_count16(&track->seq, (uint16_t)(rtp->seq + track->seq_shift));
+	switch (missing_came(&track->missing, *seq, now)) {
+	case MISSING_NEW: track->odd &= rtx; return true;
+	case MISSING_DOUBLE: return false;
+	case MISSING_OLD: break;
+	}
+	if (rtx || !is_anew(track, rtp->seq))
+		return false;
+	begin_anew(track, rtp, now);
+	*seq = rtp_count16(&track->seq, (uint16_t)(rtp->seq + track->seq_shift));
+	return missing_came(&track->missing, *seq, now) == MISSING_NEW;
+}
+
 void source_rtp(struct sfu_source *source, struct bytes packet)
 {
 	struct source_track *track;
@@ -186,15 +214,10 @@ void source_rtp(struct sfu_source *source, struct bytes packet)
 		return;
 	rtp.ssrc = track->ssrc;
 	rtp.pt = track->pt;
-	rtp.seq += track->seq_shift;
+	if (!number(track, &rtp, rtx, now, &seq))
+		return;
 	rtp.ts += track->ts_shift;
-	seq = rtp_count16(&track->seq, rtp.seq);
 	ts = rtp_count32(&track->ts, rtp.ts);
-	switch (missing_came(&track->missing, seq, now)) {
-	case MISSING_NEW: break;
-	case MISSING_DOUBLE:
-	case MISSING_OLD: return;
-	}
 	track->recovered += rtx;
 	if (!rtx)
 		missing_jitter(&track->missing, ts,

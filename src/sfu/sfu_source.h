@@ -31,7 +31,9 @@ struct source_track {
 	struct rtp_count seq, ts;
 	uint16_t
 		seq_shift; /* what is added to its numbers and times, so that they go on when it ... */
-	uint32_t ts_shift; /* ... begins anew under another SSRC */
+	uint32_t ts_shift; /* ... begins anew, under another SSRC or its own */
+	bool odd;          /* the last packet had an old number, before odd_next */
+	uint16_t odd_next;
 	struct missing missing;
 	struct sprop
 		sprop; /* sets of the description: behind one that was inserted its packets' numbers move */

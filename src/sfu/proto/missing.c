@@ -9,6 +9,8 @@
 #define TRIES_MAX   12u
 #define JUMP        3000 /* a larger step is a new beginning (RFC 3550 A.1, MAX_DROPOUT) */
 
+_Static_assert(JUMP > MISSING_SEEN, "behind a new beginning all that came before it is old");
+
 static bool seen(const struct missing *missing, int64_t number)
 {
 	uint64_t at = (uint64_t)number % MISSING_SEEN;
@@ -93,10 +95,9 @@ static int64_t patience(const struct missing *missing, const struct missing_one 
 
 enum missing_news missing_came(struct missing *missing, int64_t number, mono_t now)
 {
-	if (!missing->begun || number > missing->highest + JUMP ||
-	    number < missing->highest - 10 * JUMP)
+	if (!missing->begun || number > missing->highest + JUMP)
 		begin(missing, number);
-	if (number <= missing->highest - (int64_t)MISSING_SEEN)
+	if (number < missing->taken || number <= missing->highest - (int64_t)MISSING_SEEN)
 		return MISSING_OLD;
 	if (number > missing->highest) {
 		open_gaps(missing, number, now);

@@ -22,6 +22,7 @@ struct missing_one {
 
 struct missing {
 	bool begun;
+	int64_t taken; /* the caller's: numbers below it were others' */
 	int64_t first, highest;
 	uint64_t seen[MISSING_SEEN / 64];
 	unsigned count;
@@ -36,7 +37,8 @@ struct missing {
 
 enum missing_news { MISSING_NEW, MISSING_DOUBLE, MISSING_OLD };
 
-/* What a packet with this number is. */
+/* What a packet with this number is. No number is ever new twice: who begins anew with lower ones is to be given
+ * higher ones by the caller. */
 enum missing_news missing_came(struct missing *missing, int64_t number, mono_t now);
 
 /* The jitter of a packet of that time, both in ticks of its clock. */

@@ -110,6 +110,31 @@ static void test_a_jump_is_a_new_beginning(void **state)
 	assert_int_equal(missing_came(&missing, 20001, at_ms(0)), MISSING_NEW);
 }
 
+/* What is sealed with a number twice is readable. */
+static void test_no_number_is_new_twice(void **state)
+{
+	static bool came[70000];
+	int64_t at = 40000;
+
+	(void)state;
+	missing = (struct missing){.taken = 39990};
+	for (unsigned i = 0; i < 200000; i++) {
+		/* Mostly on, at times far back or ahead. */
+		int64_t number = at + (i % 7 == 3 ? -(int64_t)(i * 7919u % 45000u) : 1);
+
+		if (i % 9001 == 9000)
+			number = at + 4000;
+		if (number < 0 || number >= 70000 ||
+		    missing_came(&missing, number, at_ms(i)) != MISSING_NEW)
+			continue;
+		assert_false(came[number]);
+		assert_true(number >= 39990);
+		came[number] = true;
+		at = number > at ? number : at;
+	}
+	assert_true(at > 60000);
+}
+
 static void test_reports(void **state)
 {
 	int32_t lost;
@@ -145,6 +170,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_is_asked_for_ever),
 		cmocka_unit_test(test_a_flood_of_gaps_is_bounded),
 		cmocka_unit_test(test_a_jump_is_a_new_beginning),
+		cmocka_unit_test(test_no_number_is_new_twice),
 		cmocka_unit_test(test_reports),
 		cmocka_unit_test(test_jitter),
 	};
