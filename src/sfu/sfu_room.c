@@ -484,9 +484,8 @@ RUNS_ON(on_control) static void unpublish(struct sfu_room *room, struct tuning *
 	room->track_count = 0;
 	room->publisher = NULL;
 	/* They ask again, here or elsewhere, in the codec of whoever comes next. */
-	for (struct sfu_session *s = sessions; s; s = s->next)
-		if (s->edge && s->room == room)
-			session_end(s, "the publisher has left");
+	for (struct sfu_session *s = room->edges; s; s = s->next_edge)
+		session_end(s, "the publisher has left");
 }
 
 RUNS_ON(on_control)
@@ -524,6 +523,22 @@ RUNS_ON(on_control) static void count_viewer(const struct sfu_session *session, 
 	viewers_now += (uint64_t)more;
 }
 
+RUNS_ON(on_control) static void edge_list(struct sfu_session *session)
+{
+	session->next_edge = session->room->edges;
+	session->at_edge = &session->room->edges;
+	if (session->next_edge)
+		session->next_edge->at_edge = &session->next_edge;
+	session->room->edges = session;
+}
+
+RUNS_ON(on_control) static void edge_unlist(struct sfu_session *session)
+{
+	*session->at_edge = session->next_edge;
+	if (session->next_edge)
+		session->next_edge->at_edge = session->at_edge;
+}
+
 RUNS_ON(on_control)
 static void session_list(struct sfu_session *session)
 {
@@ -532,6 +547,8 @@ static void session_list(struct sfu_session *session)
 		sessions->prev = session;
 	sessions = session;
 	shelf_put(session);
+	if (session->edge)
+		edge_list(session);
 	session->room->sessions++;
 	count_viewer(session, 1);
 	atomic_fetch_add_explicit(&session->worker->load, 1, memory_order_relaxed);
@@ -546,6 +563,8 @@ RUNS_ON(on_control) static void session_unlist(struct sfu_session *session)
 	if (session->next)
 		session->next->prev = session->prev;
 	shelf_take(session);
+	if (session->edge)
+		edge_unlist(session);
 	session->room->sessions--;
 	count_viewer(session, -1);
 	atomic_fetch_sub_explicit(&session->worker->load, 1, memory_order_relaxed);

@@ -39,6 +39,7 @@ struct sfu_room {
 	struct shelf_link shelf;
 	char name[ROOM_NAME_MAX + 1];
 	struct sfu_session *publisher; /* NULL: nobody */
+	struct sfu_session *edges;     /* by next_edge */
 	struct sfu_track *tracks[ROOM_TRACKS_MAX];
 	unsigned track_count;
 	uint64_t viewers, ways; /* ways: of plain RTP out, which are no viewers */
@@ -72,9 +73,10 @@ struct sfu_session {
 	struct tuning *end; /* of a publisher: takes its tracks from all */
 	struct cascade *
 		cascade; /* of a publisher that is another server's room; NULL: it came by itself */
-	bool edge;       /* of a viewer that is a server: ends with the publisher */
-	bool each;       /* likewise: each of its media is one track */
-	bool dialled;    /* we called it, or it has no keys: see session_order */
+	bool edge; /* of a viewer that is a server: ends with the publisher, never goes to another room */
+	struct sfu_session *next_edge, **at_edge; /* of its room's */
+	bool each;                                /* likewise: each of its media is one track */
+	bool dialled; /* we called it, or it has no keys: see session_order */
 	bool up, ending, gone;
 	const char *because;       /* of the order to end; of ours */
 	const char *why;           /* it has ended; of the worker's */

@@ -56,7 +56,8 @@ void shelf_put(struct sfu_session *session)
 {
 	put(&by_id, bytes_str(session->id), &session->shelf.id);
 	put(&by_from, place_of(&session->from), &session->shelf.from);
-	if (session->role == PEER_VIEWER && session->subuuid[0])
+	/* Servers stay in their room. */
+	if (session->role == PEER_VIEWER && !session->edge && session->subuuid[0])
 		put(&by_subuuid, bytes_str(session->subuuid), &session->shelf.subuuid);
 }
 
