@@ -135,7 +135,7 @@ static void begin(bool rtx)
 	source.peer = &publisher;
 	source.remb_bits = 8000000;
 	for (unsigned i = 0; i < TRACKS; i++) {
-		struct sfu_track *track = track_create(NULL, tracks[i].codec, 65536);
+		struct sfu_track *track = track_create(NULL, tracks[i].codec, 65536, TRACK_MEAN);
 
 		PROPERTY(track);
 		track->clock = track->video ? 90000 : 48000;

@@ -17,6 +17,7 @@
 #define SILENCE_MS   60u   /* between three pieces of silence */
 #define PIECE_US     20000 /* the length that every decoder takes */
 #define HISTORY      65536u
+#define PACKET_MORE  32u     /* bytes of headers in the feed, at most */
 #define LATE_US      1000000 /* a film that is later goes on from now */
 #define KEY_GAP_LONG 2000000
 
@@ -276,11 +277,12 @@ void idle_worker_stop(struct worker *worker)
 
 /* --- making ---------------------------------------------------------------------------------------------- */
 
-static void make_track(struct idle *idle, enum codec codec, const char *profile, uint64_t history)
+static void make_track(struct idle *idle, enum codec codec, const char *profile, uint64_t history,
+		       uint32_t mean)
 {
 	struct writer w;
 
-	idle->track = track_create(NULL, codec, history);
+	idle->track = track_create(NULL, codec, history, mean);
 	if (!idle->track)
 		return; /* then viewers wait before a still picture */
 	idle->track->clock = codec_is_video(codec) ? 90000 : 48000;
@@ -289,6 +291,21 @@ static void make_track(struct idle *idle, enum codec codec, const char *profile,
 	w = writer_of(idle->track->fmtp, sizeof idle->track->fmtp - 1);
 	writer_str(&w, "packetization-mode=1;profile-level-id=");
 	writer_str(&w, profile);
+}
+
+/* What is once round of it is all that anybody needs of its past. */
+static void make_film_track(struct idle *idle)
+{
+	uint64_t packets = idle->clip.pictures + idle->file_len / CLIP_PAYLOAD_MAX + 1;
+	uint64_t size = idle->file_len + packets * PACKET_MORE;
+	uint64_t mean = size / packets;
+
+	if (size < HISTORY)
+		size = HISTORY;
+	if (size > sfu_conf()->history)
+		size = sfu_conf()->history;
+	make_track(idle, idle->clip.codec, idle->clip.profile, size,
+		   mean < TRACK_MEAN ? (uint32_t)mean : TRACK_MEAN);
 }
 
 /* The grey picture stands in for what cannot be shown, and the log says so. */
@@ -307,7 +324,7 @@ static void open_film(const char *path, const struct idle *first, struct idle *i
 		idle->file_len = 0;
 		return;
 	}
-	make_track(idle, idle->clip.codec, idle->clip.profile, sfu_conf()->history);
+	make_film_track(idle);
 	log_info("sfu", "idle clip", kv_str("file", path),
 		 kv_str("codec", codec_name(idle->clip.codec)),
 		 kv_u64("pictures", idle->clip.pictures),
@@ -321,7 +338,7 @@ static void open_film(const char *path, const struct idle *first, struct idle *i
 static void make_same(struct idle *idle, enum codec codec, struct bytes payload)
 {
 	idle->same = payload;
-	make_track(idle, codec, "42c00d", HISTORY);
+	make_track(idle, codec, "42c00d", HISTORY, TRACK_MEAN);
 }
 
 /* Each list of files once, however many rooms have it. */

@@ -355,7 +355,7 @@ static struct source_track *track_add(struct sfu_peer *peer, const struct sdp_me
 
 	if (peer->source->count == SOURCE_TRACKS_MAX)
 		return NULL;
-	track = track_create(peer->room, format->codec, sfu_conf()->history);
+	track = track_create(peer->room, format->codec, sfu_conf()->history, TRACK_MEAN);
 	if (!track)
 		return NULL;
 	peer->source->count++;

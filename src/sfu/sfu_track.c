@@ -6,18 +6,18 @@
 #include "core/metric.h"
 #include "sfu/sfu_stage.h"
 
-#define MEAN_PACKET 1000u
-#define AUDIO_SIZE  (256u << 10)
-#define SEEK_STEPS  16u
-#define SEEK_NEAR   64
+#define AUDIO_SIZE (256u << 10)
+#define SEEK_STEPS 16u
+#define SEEK_NEAR  64
 
-struct sfu_track *track_create(struct sfu_room *room, enum codec codec, uint64_t history)
+struct sfu_track *track_create(struct sfu_room *room, enum codec codec, uint64_t history,
+			       uint32_t mean)
 {
 	static uint64_t last_id;
 	struct sfu_track *track =
 		calloc(1, sizeof *track + workers_count() * sizeof track->here[0]);
 	struct feed_shape shape = feed_shape_for(codec_is_video(codec) ? history : AUDIO_SIZE,
-						 codec_is_video(codec) ? MEAN_PACKET : 100, 4096);
+						 codec_is_video(codec) ? mean : 100, 4096);
 
 	if (!track)
 		return NULL;

@@ -84,8 +84,12 @@ struct sfu_track {
 	struct track_here here[];
 };
 
-/* A track with an empty feed. NULL: no memory. Control thread. */
-struct sfu_track *track_create(struct sfu_room *room, enum codec codec, uint64_t history);
+#define TRACK_MEAN 1000u /* bytes of a packet of pictures, about */
+
+/* A track with an empty feed, which keeps so many bytes of pictures, in packets of about mean. NULL: no memory.
+ * Control thread. */
+struct sfu_track *track_create(struct sfu_room *room, enum codec codec, uint64_t history,
+			       uint32_t mean);
 void track_destroy(struct sfu_track *track);
 
 /* No packet comes any more. */
