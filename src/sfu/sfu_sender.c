@@ -96,6 +96,7 @@ void sender_begin(struct sfu_sender *sender, struct sfu_track *track, int64_t se
 	sender->begun = now;
 	sender->reported = (mono_t){0};
 	sender->follows = false;
+	sender->splice.clock = track->clock; /* of PCMU it is another than of Opus */
 	splice_begin(&sender->splice, track->id, seq, ts, live_ts, now);
 	metric_add(METRIC_sfu_switches, 1);
 }
@@ -324,7 +325,8 @@ static bool clock_of(const struct sfu_sender *sender, mono_t now, struct rtcp_se
 
 	if (track_last_report(track, &ntp, &ts, &at_us)) {
 		since = now.us - at_us;
-		report->ntp = ntp + (uint64_t)((double)since * 4294.967296);
+		/* It may lie ahead: another worker's now. */
+		report->ntp = ntp + (uint64_t)(int64_t)((double)since * 4294.967296);
 		ts += since * track->clock / 1000000;
 	} else if (sender->out && ring_peek(ring, ring_head_seq(ring) - 1, &last)) {
 		report->ntp = (uint64_t)(last.wall_us / 1000000 + NTP_1970) << 32 |

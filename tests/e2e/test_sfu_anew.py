@@ -1,11 +1,12 @@
 """A program that publishes begins anew, under the same SSRC: with lower numbers, and times of its own."""
 import socket
 import struct
+import time
 
 import pytest
 
 from stage import await_true, free_ports
-from test_sfu_rtp_out import Receiver, four_ports
+from test_sfu_rtp_out import Receiver, api, four_ports, way
 from test_sfuload import PATIENT
 
 KEY = b"\x10\x30\xb7\x01\x9d\x01\x2a" + struct.pack("<HH", 16, 16)
@@ -47,3 +48,28 @@ def test_what_is_sent_goes_on_and_no_number_twice(serve, steps):
     payloads = {}
     for p in receiver.packets:
         assert payloads.setdefault(p[2], p[5]) == p[5], p[2]
+
+
+def test_times_go_on_by_the_clock_of_the_codec(serve):
+    """That of G.711 is a sixth of Opus'."""
+    to, port = four_ports(), free_ports()
+    server = serve({"sfu.udp": f"127.0.0.1:{free_ports()}", "workers": "2", "sfu.idle": "no", **PATIENT,
+                    "rtp.in.room": "show", "rtp.in.listen": f"127.0.0.1:{port}", "rtp.in.audio": "PCMU/0",
+                    "rtp.wall.room": "show", "rtp.wall.send": f"127.0.0.1:{to}", "rtp.wall.audio": "PCMU/0"})
+    receiver = Receiver(to)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        def came(count):
+            came.n, came.at = came.n + 1, time.monotonic()
+            s.sendto(struct.pack(">BBHII", 0x80, 0, came.n & 0xffff, came.n * 160, 7) + bytes(160), ("127.0.0.1", port))
+            return len(receiver.take(0.02)) >= count
+        came.n = 0
+        await_true(lambda: came(20), 60, server.log)
+        publisher, at = way(server, "in")["session"], came.at
+        assert api(server, f"sessions/{publisher}", "DELETE").status == 204
+        await_true(lambda: way(server, "in")["session"] not in (None, "", publisher), 60, server.log)
+        count, last = len(receiver.take(0.1)), receiver.packets[-1]
+        await_true(lambda: came(count + 1), 60, server.log)
+        first = receiver.packets[count]
+        # It is one stream, which stood still for so long.
+        assert first[4] == last[4] and 0 < (first[3] - last[3]) & 0xffffffff <= (time.monotonic() - at) * 8000 + 160
+    receiver.close()
