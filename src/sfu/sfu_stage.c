@@ -29,7 +29,6 @@
 
 struct stage {
 	struct worker *worker;
-	uv_async_t bell;
 	uv_timer_t turn, tick;
 	bool turning;
 	unsigned ticks;
@@ -44,7 +43,8 @@ struct stage {
 	uint8_t bytes[BATCH_MAX][BATCH_SIZE + SENDER_PAD];
 };
 
-static struct stage *stages[WORKERS_MAX];
+/* Rung by any worker, also by one that stops later than its own: they lie here for ever. */
+static uv_async_t bells[WORKERS_MAX];
 static _Thread_local struct stage *here;
 static _Thread_local int owed;
 
@@ -752,8 +752,7 @@ void stage_wake(uint64_t workers)
 		unsigned id = (unsigned)__builtin_ctzll(workers);
 
 		workers &= workers - 1;
-		if (stages[id])
-			uv_async_send(&stages[id]->bell);
+		uv_async_send(&bells[id]);
 	}
 }
 
@@ -848,7 +847,7 @@ int stage_start(struct worker *worker)
 	}
 	here->worker = worker;
 	here->turn_ms = sfu_conf()->turn;
-	error = uv_async_init(&worker->loop, &here->bell, on_bell);
+	error = uv_async_init(&worker->loop, &bells[worker->id], on_bell);
 	if (error) {
 		free(here);
 		here = NULL;
@@ -858,7 +857,6 @@ int stage_start(struct worker *worker)
 	uv_timer_init(&worker->loop, &here->turn);
 	uv_timer_init(&worker->loop, &here->tick);
 	uv_timer_start(&here->tick, on_tick, TICK_MS, TICK_MS);
-	stages[worker->id] = here;
 	idle_worker_start(worker);
 	return 0;
 }
@@ -872,15 +870,13 @@ static int worker_start(struct worker *worker)
 	return 0;
 }
 
-/* Of three handles, in whichever order. */
+/* Of two handles, in whichever order. */
 static void on_closed(uv_handle_t *handle)
 {
 	struct stage *stage = handle->data;
 
-	if (--stage->open)
-		return;
-	stages[stage->worker->id] = NULL;
-	free(stage);
+	if (--stage->open == 0)
+		free(stage);
 }
 
 static void close_one(uv_handle_t *handle)
@@ -898,7 +894,7 @@ static void worker_stop(struct worker *worker)
 			peer_end(here->peers, "the server stops");
 		door_flush();
 		idle_worker_stop(worker);
-		close_one((uv_handle_t *)&here->bell);
+		uv_close((uv_handle_t *)&bells[worker->id], NULL);
 		close_one((uv_handle_t *)&here->turn);
 		close_one((uv_handle_t *)&here->tick);
 		here = NULL;
