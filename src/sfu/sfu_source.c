@@ -11,7 +11,7 @@
 #define REMB_US   500000
 #define TWCC_US   50000
 #define NACK_MAX  128u
-#define SAY_MAX   300u /* bytes that are said of one track: 64 entries of a NACK and a FIR */
+#define SAY_MAX   560u /* bytes that are said of one track: NACKs of 128 entries and a FIR */
 
 _Static_assert(SRTP_SOURCES >= 2 * SOURCE_TRACKS_MAX, "each track and its retransmissions");
 
@@ -307,7 +307,8 @@ static void say_missing(struct sfu_source *source, struct source_track *track, s
 		return;
 	for (unsigned i = 0; i < count; i++)
 		seqs[i] -= track->seq_shift;
-	rtcp_write_nack(w, source->ssrc, track->ssrc, seqs, count);
+	for (size_t said = 0; said < count;)
+		said += rtcp_write_nack(w, source->ssrc, track->ssrc, seqs + said, count - said);
 	metric_add(METRIC_sfu_nacks_out, count);
 }
 
