@@ -101,12 +101,21 @@ static void resume_paused(void)
 	uv_timer_set_repeat(&irc_here.tick, irc_here.paused ? PAUSED_MS : TICK_MS);
 }
 
+/* Seconds. Whoever starts after us must not take who is here for one that has not come for irc.inactive. */
+static uint64_t seen_every(void)
+{
+	uint64_t half = irc_conf_now()->inactive / 2000;
+
+	return !irc_conf_now()->inactive || half > 3600 ? 3600 : half ? half : 1;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	static _Thread_local mono_t next_second;
 	mono_t now = mono_now();
 	struct irc_named *named;
 	uint32_t at = 0;
+	bool sees;
 
 	(void)timer;
 	enter_worker();
@@ -120,6 +129,7 @@ static void on_tick(uv_timer_t *timer)
 	next_second = mono_add_ms(now, 1000);
 	if (++irc_here.ticks % 3600 == 0 && irc_here.worker->id == 0)
 		irc_upload_expire();
+	sees = irc_here.ticks % seen_every() == 0;
 	look_at_clients(irc_here.strangers, now);
 	irc_users_look(wall_now_us() / 1000);
 	while ((named = irc_index_next(&irc_here.users, &at))) {
@@ -127,8 +137,8 @@ static void on_tick(uv_timer_t *timer)
 
 		look_at_clients(user->clients, now);
 		/* One that stays for weeks is seen, whatever becomes of us. */
-		for (struct irc_client *client = irc_here.ticks % 3600 ? NULL : user->clients;
-		     client; client = client->next)
+		for (struct irc_client *client = sees ? user->clients : NULL; client;
+		     client = client->next)
 			irc_device_seen(user, client->device);
 		for (struct irc_network *network = user->networks, *after; network;
 		     network = after) {

@@ -2,6 +2,7 @@
 import contextlib
 import sqlite3
 
+from irc import stored
 from irc_service import Bouncer
 from stage import Crew, Server, await_true
 
@@ -35,6 +36,20 @@ def test_networks_of_who_does_not_come_are_left_until_he_does(serve, fake):
         up.sync()
     assert sorted("JOIN #ring" in up.said for up in found) == [False, True]
     client.expect("NOTICE ann :net is connected")
+
+
+def test_who_is_here_is_not_taken_for_inactive_by_the_next_server(serve, fake):
+    """It knows of clients by the store alone: what stands there is never older than half of irc.inactive."""
+    bouncer = Bouncer(serve, {"irc.inactive": "2s"})
+    client, _ = bouncer.on_channel(fake())
+
+    def seen():
+        (at,), = stored(bouncer.server, "SELECT seen FROM irc_devices WHERE name = 'one'")
+        return at
+    await_true(lambda: stored(bouncer.server, "SELECT 1 FROM irc_devices WHERE name = 'one'"), 60)
+    first = seen()
+    await_true(lambda: seen() > first, 60, seen)
+    client.sync()
 
 
 def test_who_is_shut_out_is_nowhere_until_he_is_not(serve, fake):
