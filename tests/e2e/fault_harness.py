@@ -29,6 +29,8 @@ import threading
 import time
 import urllib.parse
 
+from stage import blame
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("RINGMAIN_BUILD", os.path.join(ROOT, "build"))
 SERVER = os.environ.get("RINGMAIN", os.path.join(BUILD, "ringmain"))
@@ -199,7 +201,10 @@ class Server:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
+            log = self.log()
             shutil.rmtree(self.own, ignore_errors=True)
+        if kind is not None:
+            blame(log)
 
     def stop(self, within=None):
         """Ends it; returns how long that took."""
@@ -209,7 +214,7 @@ class Server:
         code = self.process.wait(PATIENCE if within is None else within)
         log = self.log()
         assert "Sanitizer" not in log and "runtime error" not in log, log[-8000:]
-        assert code == 0, f"ended with {code}\n{log[-4000:]}"
+        assert code == 0, f"the program is at fault: it ended with {code}\n{log[-4000:]}"
         return time.monotonic() - began
 
     def alive(self):

@@ -55,6 +55,12 @@ FAULTS = re.compile(r"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime er
                     r"stack smashing|assertion|Assertion|after a crash signal=(?!9\b))")
 
 
+def blame(log):
+    """Fails where the program's log says that it is at fault; tools/tally.py knows the words."""
+    fault = FAULTS.search(log)
+    assert not fault, "the program is at fault:\n" + log[max(0, fault.start() - 500):fault.start() + 4000]
+
+
 def drawn():
     """Numbers by chance; RINGMAIN_SEED, which a test that fails tells, draws the same again."""
     seed = int(os.environ.get("RINGMAIN_SEED") or random.randrange(1 << 30))
@@ -164,8 +170,12 @@ class Crew:
         return self
 
     def __exit__(self, *_):
+        ours = [process for process in self.processes if str(PROGRAM) in process.args]
         while self.processes:
             self.processes.pop().kill()
+        # Also where the test failed before it came to look.
+        for process in ours:
+            blame(process.said())
 
     def start(self, args, name=None, **options):
         name = name or pathlib.Path(str(args[0])).name
@@ -291,9 +301,7 @@ class Server:
         assert " info core ended" in self.log(), self.log()[-3000:]
 
     def check_log(self):
-        fault = FAULTS.search(self.log())
-        # tools/tally.py knows these words.
-        assert not fault, "the program is at fault:\n" + self.log()[max(0, fault.start() - 500):fault.start() + 4000]
+        blame(self.log())
 
     # what it says of itself
 
