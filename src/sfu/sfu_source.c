@@ -11,6 +11,7 @@
 #define REMB_US   500000
 #define TWCC_US   50000
 #define NACK_MAX  128u
+#define LATE_S    3u   /* so late may come what was asked for */
 #define SAY_MAX   560u /* bytes that are said of one track: NACKs of 128 entries and a FIR */
 
 _Static_assert(SRTP_SOURCES >= 2 * SOURCE_TRACKS_MAX, "each track and its retransmissions");
@@ -71,13 +72,16 @@ static void begin_anew(struct source_track *track, const struct rtp *rtp, mono_t
 }
 
 /* RFC 3550 A.1: two old numbers, one behind the other, are a new beginning under the same SSRC; one is a packet that
- * comes far too late. */
-static bool is_anew(struct source_track *track, uint16_t seq)
+ * comes far too late. So are many that were asked for, where there are no retransmissions under an SSRC of their own:
+ * their times are of a moment ago. */
+static bool is_anew(struct source_track *track, const struct rtp *rtp)
 {
-	bool anew = track->odd && seq == track->odd_next;
+	uint32_t ago = (uint32_t)track->ts.last - (rtp->ts + track->ts_shift);
+	bool anew = track->odd && rtp->seq == track->odd_next &&
+		    (!track->ts.begun || ago > LATE_S * track->track->clock);
 
 	track->odd = !anew;
-	track->odd_next = (uint16_t)(seq + 1);
+	track->odd_next = (uint16_t)(rtp->seq + 1);
 	return anew;
 }
 
@@ -189,7 +193,7 @@ static bool number(struct source_track *track, const struct rtp *rtp, bool rtx, 
 	case MISSING_DOUBLE: return false;
 	case MISSING_OLD: break;
 	}
-	if (rtx || !is_anew(track, rtp->seq))
+	if (rtx || !is_anew(track, rtp))
 		return false;
 	begin_anew(track, rtp, now);
 	*seq = rtp_count16(&track->seq, (uint16_t)(rtp->seq + track->seq_shift));

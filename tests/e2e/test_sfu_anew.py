@@ -50,6 +50,30 @@ def test_what_is_sent_goes_on_and_no_number_twice(serve, steps):
         assert payloads.setdefault(p[2], p[5]) == p[5], p[2]
 
 
+def test_what_comes_again_too_late_is_no_beginning(serve):
+    """Of a quick publisher over a long way, which answers NACKs under its own SSRC."""
+    to, port = four_ports(), free_ports()
+    server = serve({"sfu.udp": f"127.0.0.1:{free_ports()}", "workers": "2", "sfu.idle": "no", **PATIENT,
+                    "rtp.in.room": "show", "rtp.in.listen": f"127.0.0.1:{port}", "rtp.in.video": "VP8/96",
+                    "rtp.wall.room": "show", "rtp.wall.send": f"127.0.0.1:{to}", "rtp.wall.video": "VP8/98"})
+    receiver = Receiver(to)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        def send(seq):
+            s.sendto(struct.pack(">BBHII", 0x80, 0x80 | 96, seq, seq * 30, 7) + KEY + struct.pack(">I", seq), ("127.0.0.1", port))
+            return [struct.unpack(">I", p[5][-4:])[0] for p in receiver.take(0.03)]
+        seqs = iter(range(1000, 3000))
+        await_true(lambda: len(send(next(seqs))) > 20, 60, server.log)
+        last = next(seqs) + 2000
+        await_true(lambda: last in send(last), 60, server.log)
+        for seq in (last - 1500, last - 1499, last - 1498):
+            send(seq)
+        await_true(lambda: last + 1 in send(last + 1), 60, server.log)
+        # What was given to others meanwhile would stand between these two.
+        assert [(p[2] - receiver.packets[-2][2]) & 0xffff for p in receiver.packets[-2:]] == [0, 1]
+        assert [(p[3] - receiver.packets[-2][3]) & 0xffffffff for p in receiver.packets[-2:]] == [0, 30]
+    receiver.close()
+
+
 def test_times_go_on_by_the_clock_of_the_codec(serve):
     """That of G.711 is a sixth of Opus'."""
     to, port = four_ports(), free_ports()
