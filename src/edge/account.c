@@ -226,6 +226,13 @@ static void part_remove(struct account_book *book, enum account_part which, uint
 	--*count_of(book, which);
 }
 
+static void (*on_gone)(const char *name);
+
+void account_watch(void (*gone)(const char *name))
+{
+	on_gone = gone;
+}
+
 bool account_drop(enum account_part which, const void *key)
 {
 	struct part part = part_of(account_book(), which);
@@ -236,6 +243,8 @@ bool account_drop(enum account_part which, const void *key)
 		return false;
 	part_remove(book, which, at);
 	book_publish(book);
+	if (which == ACCOUNT_USERS && on_gone)
+		on_gone(key);
 	return true;
 }
 

@@ -90,6 +90,9 @@ MUST_CHECK int account_put_users(const struct account *rows, const int64_t *seen
 /* False: there is none, or no memory (then it is still there). */
 RUNS_ON(on_control) bool account_drop(enum account_part part, const void *key);
 
+/* Whom it is told to when a user has gone; one, before the workers start. */
+void account_watch(void (*gone)(const char *name));
+
 /* Ends all sessions of a user; tokens too when he is gone. False: no memory. */
 RUNS_ON(on_control) bool account_drop_sessions(const char *name, bool tokens_too);
 

@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "edge/account.h"
 #include "edge/api.h"
 #include "edge/edge.h"
 #include "edge/linger.h"
@@ -12,6 +13,7 @@
 #include "irc/irc_client.h"
 #include "irc/irc_cursors.h"
 #include "irc/irc_detach.h"
+#include "irc/irc_errand.h"
 #include "irc/irc_face.h"
 #include "irc/irc_gap.h"
 #include "irc/irc_identd.h"
@@ -260,6 +262,26 @@ static void serve(struct conn *conn)
 
 static const struct protocol irc_protocol = {look, serve};
 
+static void erase_user(struct irc_errand *errand, struct irc_user *user)
+{
+	(void)errand;
+	irc_user_erase(user);
+}
+
+/* Whoever is given his name later is to find nothing of his. */
+RUNS_ON(on_control) static void on_account_gone(const char *name)
+{
+	struct irc_errand *errand;
+
+	enter_control();
+	errand = running ? irc_errand_new(bytes_str(name), NULL) : NULL;
+	if (!errand)
+		return;
+	errand->look = erase_user;
+	errand->back = irc_errand_free;
+	irc_errand_send(errand);
+}
+
 static void configure(const struct conf *conf)
 {
 	atomic_store_explicit(&settings, irc_conf_of(conf), memory_order_release);
@@ -268,6 +290,7 @@ static void configure(const struct conf *conf)
 	irc_identd_configure();
 	route_site_ask(site);
 	api_add(irc_operations);
+	account_watch(on_account_gone);
 	irc_web_prepare();
 	irc_outside_prepare();
 	route_add(irc_upload_routes);

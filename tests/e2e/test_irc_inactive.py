@@ -3,7 +3,7 @@ import contextlib
 import sqlite3
 
 from irc import stored
-from irc_service import Bouncer
+from irc_service import ADMIN, Bouncer
 from stage import Crew, Server, await_true
 
 RESTS = "No client of yours came for a long time. It is connected to when one comes"
@@ -96,3 +96,20 @@ def test_who_has_not_come_for_long_is_not_connected_at_the_start(tmp_path, fake)
         up.register()
         up.expect("^JOIN #ring")
         bouncer.server.stop()
+
+
+def test_who_is_deleted_over_the_api_has_nothing_left(serve, fake):
+    """His clients and networks go at once, and whoever has his name next finds nothing of his."""
+    bouncer = Bouncer(serve, {"outgoing.internal": "127.0.0.0/8"})
+    server = fake()
+    bouncer.good("user create -username carl -password 'long enough 1'")
+    bouncer.good(f"network create -addr {server.address()} -name net -nick carl", "carl")
+    up = server.accept()
+    up.register(nick="carl")
+    client = bouncer.client("carl/net@one", password="long enough 1", nick="carl")
+    assert bouncer.server.get("/api/v1/users/carl", auth=ADMIN, method="DELETE").status < 300
+    client.expect("^ERROR :This account is no more")
+    client.gone()
+    up.gone()
+    bouncer.good("user create -username carl -password 'long enough 2'")
+    assert not any("net" in line.split() for line in bouncer.good("network status", "carl"))
