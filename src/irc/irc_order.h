@@ -18,6 +18,8 @@ struct irc_order {
 	struct irc_user *user;
 	struct irc_network *network; /* that he is on, or NULL */
 	bool is_admin;
+	const char *
+		certificate; /* of the connection that asks, its fingerprint; NULL. Until the command returns */
 	void (*say)(struct irc_order *order, const char *line);
 	void (*done)(struct irc_order *order, bool good); /* false: it was refused */
 	bool wants_data;                                  /* for programs: */

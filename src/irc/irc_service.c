@@ -232,6 +232,7 @@ void irc_service_message(struct irc_client *client, struct irc_network *network,
 		.user = client->user,
 		.network = network,
 		.is_admin = irc_is_admin(client->user->name),
+		.certificate = client->fingerprint,
 		.say = say_to_client,
 		.done = spoken_done,
 	};

@@ -275,9 +275,15 @@ bool service_device_create(struct irc_words *words, unsigned from)
 
 	if (!irc_words_end(words, from))
 		return false;
-	if (!label || label[0] == '-' || !given || !irc_fingerprint_take(given, text))
-		return irc_refuse(words,
-				  "-label and -fingerprint, 128 hexadecimal digits, are wanted");
+	if (!given)
+		given = words->order->certificate;
+	if (!label || label[0] == '-')
+		return irc_refuse(words, "-label is missing");
+	if (!given)
+		return irc_refuse(
+			words, "-fingerprint is missing, and your client has shown no certificate");
+	if (!irc_fingerprint_take(given, text))
+		return irc_refuse(words, "-fingerprint is 128 hexadecimal digits, of a SHA-512");
 	if (!irc_certificate_add(words->order->user, bytes_str(label), bytes_str(text)))
 		return irc_refuse(words,
 				  "there is one of that label, or there are as many as may be");

@@ -145,6 +145,26 @@ def test_certificate(serve, tmp_path, newest):
     assert log_in(mine, "admin")[1] == "904"
 
 
+def test_the_certificate_of_who_asks_is_taken(serve, tmp_path):
+    """Without -fingerprint; who has shown none is told so."""
+    pair, mine = certificate(tmp_path, "station"), certificate(tmp_path, "mine")
+    bouncer = Bouncer(serve, {"tls.certificate": pair[0], "tls.key": pair[1]})
+
+    def log_in(shown, *how):
+        client = tls_client(bouncer, pair[0], shown)
+        client.send("CAP LS 302", "NICK ann", *how, "USER admin 0 * :Ann")
+        return client
+
+    for shown, says in ((None, "has shown no certificate"), (mine, "laptop may log in")):
+        client = log_in(shown, f"PASS :{ADMIN_PASSWORD}", "CAP END")
+        client.expect(" 422 ")
+        assert says in client.service("device-certificate create -label laptop")[0]
+    client = log_in(mine, "CAP REQ :sasl", "AUTHENTICATE EXTERNAL")
+    client.expect("AUTHENTICATE \\+")
+    client.send("AUTHENTICATE +")
+    client.expect(" 903 ")
+
+
 def test_a_fingerprint_is_no_password(serve, tmp_path):
     """Anybody who was shown a certificate knows its fingerprint. Nor after EXTERNAL said no name."""
     pair, others = certificate(tmp_path, "station"), certificate(tmp_path, "others")
