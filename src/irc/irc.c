@@ -19,6 +19,7 @@
 #include "irc/irc_identd.h"
 #include "irc/irc_leave.h"
 #include "irc/irc_load.h"
+#include "irc/irc_motd.h"
 #include "irc/irc_network.h"
 #include "irc/irc_outside.h"
 #include "irc/irc_push.h"
@@ -284,6 +285,7 @@ RUNS_ON(on_control) static void on_account_gone(const char *name)
 
 static void configure(const struct conf *conf)
 {
+	enter_control();
 	atomic_store_explicit(&settings, irc_conf_of(conf), memory_order_release);
 	site = route_site();
 	protocol_add_at(site, &irc_protocol);
@@ -291,6 +293,7 @@ static void configure(const struct conf *conf)
 	route_site_ask(site);
 	api_add(irc_operations);
 	account_watch(on_account_gone);
+	irc_motd_take(irc_conf_of(conf)->motd);
 	irc_web_prepare();
 	irc_outside_prepare();
 	route_add(irc_upload_routes);
@@ -331,12 +334,28 @@ static int listen_doors(uv_loop_t *loop, const struct conf *conf, char *at, size
 
 static bool reload(const struct conf *conf)
 {
+	enter_control();
 	atomic_store_explicit(&settings, irc_conf_of(conf), memory_order_release);
+	irc_motd_take(irc_conf_of(conf)->motd);
 	return true;
+}
+
+static void doubt(const struct conf *conf, struct conf_errors *errors)
+{
+	const struct irc_conf *values = irc_conf_of(conf);
+	const char *why = irc_motd_doubt(values->motd);
+
+	irc_conf_doubt(conf, errors);
+	if (why)
+		conf_fault(errors, conf, values, "irc.motd",
+			   "there is no message of the day, \"%s\" cannot be used: %s",
+			   values->motd, why);
 }
 
 static void fini(void)
 {
+	enter_control();
+	irc_motd_fini();
 	irc_cursors_close();
 	web_push_fini();
 }
@@ -492,7 +511,7 @@ const struct family irc_family = {
 	.name = "irc",
 	.rooms = irc_rooms,
 	.hooks = &irc_hooks,
-	.doubt = irc_conf_doubt,
+	.doubt = doubt,
 	.configure = configure,
 	.start = start,
 	.listen = listen_doors,

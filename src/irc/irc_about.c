@@ -1,6 +1,7 @@
 #include "irc/irc_about.h"
 
 #include "core/clock.h"
+#include "irc/irc_motd.h"
 #include "irc/irc_service.h"
 
 /* Who can be asked about. */
@@ -120,7 +121,7 @@ static void about_several(struct irc_client *client, const struct irc_line *line
 static void about_motd(struct irc_client *client, const struct irc_line *line)
 {
 	(void)line;
-	irc_client_number(client, 422, ":No message of the day");
+	irc_motd_say(client);
 }
 
 static void about_version(struct irc_client *client, const struct irc_line *line)

@@ -3,6 +3,7 @@
 
 #include "edge/edge.h"
 #include "edge/web_push.h"
+#include "irc/irc_motd.h"
 #include "irc/irc_network.h"
 #include "irc/irc_upload.h"
 #include "irc/irc_user.h"
@@ -148,7 +149,11 @@ void irc_client_welcome(struct irc_client *client)
 	irc_client_number(client, 4, "%s ringmain-" RINGMAIN_VERSION " aiwroO OovaimnqpsrtklbeI",
 			  irc_conf_now()->hostname);
 	irc_client_isupport(client);
-	irc_client_number(client, 422, ":No message of the day");
+	/* A network has its own, for who asks. */
+	if (network)
+		irc_client_number(client, 422, ":No message of the day");
+	else
+		irc_motd_say(client);
 	/* Who it is there, which is another account than that of the bouncer. */
 	if (network && client->caps & IRC_CAP(SASL) && irc_str(network->account).len)
 		irc_client_number(client, 900, "%s!%s %s :You are now logged in as %s",

@@ -114,6 +114,7 @@ def test_all_faults_are_told_at_once(tmp_path):
     ("voice.record_directory", "there is no directory"),
     ("sfu.record_directory", "there is no directory"),
     ("sfu.idle_clip", "it cannot be opened"),
+    ("irc.motd", "cannot be used: No such file or directory"),
 ])
 def test_what_is_not_there_is_told_of_good_settings(tmp_path, setting, says):
     missing = tmp_path / "missing"

@@ -275,6 +275,31 @@ def test_there_are_only_so_many_passwords(serve):
     assert "label" in bouncer.bad(f"password create {'x' * 101}")
 
 
+def test_the_message_of_the_day(serve, tmp_path):
+    """Who is on no network is told it, and who asks; a reload reads it again, and one that cannot be used is none."""
+    path = tmp_path / "motd"
+    path.write_text("Welcome \u2764\r\n\n" + "\u00e4" * 450)
+    bouncer = Bouncer(serve, {"irc.motd": path})
+    bouncer.good("network create -addr irc+insecure://127.0.0.1:1 -name net -enabled false -nick ann")
+
+    def told(lines):
+        return [line.split(" ", 3)[1::2] for line in lines if re.match(":ringmain (375|372|376|422) ", line)]
+
+    whole = [["375", ":- ringmain Message of the day -"], ["372", ":- Welcome \u2764"], ["372", ":- "],
+             ["372", ":- " + "\u00e4" * 200], ["372", ":- " + "\u00e4" * 200], ["372", ":- " + "\u00e4" * 50],
+             ["376", ":End of /MOTD command"]]
+    client = bouncer.client()
+    assert told(client.said) == whole
+    assert told(bouncer.client("admin/net").said) == [["422", ":No message of the day"]]
+    for text, good in ((b"Another\n" * 200, True), (b"\n" * 201, False), (b"x" * 8193, False), (b"\xff", False),
+                       (b"a\0b", False), (b"", False), (None, False)):
+        path.unlink() if text is None else path.write_bytes(text)
+        assert bouncer.server.get("/api/v1/reload", auth=ADMIN, method="POST").status == 200
+        client.send("MOTD")
+        assert [number for number, _ in told(client.sync())] == (["375", *["372"] * 200, "376"] if good else ["422"])
+        assert ("irc.motd" in bouncer.server.log()) == (text != b"Another\n" * 200)
+
+
 def test_the_bouncer_answers_for_itself(bouncer):
     """What clients ask a server when they come, and people then, is answered where there is no server."""
     bouncer.good("network create -addr irc+insecure://127.0.0.1:1 -name net -enabled false")
