@@ -291,6 +291,27 @@ static bool is_heard(const struct irc_client *client)
 	return !client->unheard && may_ask(client);
 }
 
+/* False: nothing more can be sent. */
+RUNS_ON(on_worker) static bool send_out(struct irc_client *client, bool *waits)
+{
+	int flushed;
+
+	*waits = false;
+	while (irc_pipe_len(&client->out) && !*waits) {
+		ssize_t n = link_send(client->link, irc_pipe_bytes(&client->out));
+
+		if (n < 0)
+			return false;
+		*waits = n == 0;
+		irc_pipe_take(&client->out, (uint32_t)n);
+	}
+	if (client->mark_sent < client->mark_to)
+		marks_settle(client);
+	flushed = *waits ? 0 : link_flush(client->link);
+	*waits = flushed == 0;
+	return flushed >= 0;
+}
+
 bool irc_client_flush(struct irc_client *client)
 {
 	bool waits = false;
@@ -298,26 +319,13 @@ bool irc_client_flush(struct irc_client *client)
 	enter_worker();
 	if (client->state == IRC_CLIENT_GONE || client->state == IRC_CLIENT_MOVES)
 		return false;
-	while (irc_pipe_len(&client->out) && !waits) {
-		ssize_t n = link_send(client->link, irc_pipe_bytes(&client->out));
-
-		if (n < 0) {
-			irc_client_end(client, NULL);
-			return false;
-		}
-		waits = n == 0;
-		irc_pipe_take(&client->out, (uint32_t)n);
-	}
-	if (client->mark_sent < client->mark_to)
-		marks_settle(client);
-	if (!waits) {
-		int flushed = link_flush(client->link);
-
-		if (flushed < 0) {
-			irc_client_end(client, NULL);
-			return false;
-		}
-		waits = flushed == 0;
+	client->lost |= !client->lost && !send_out(client, &waits);
+	/* Who reads it ends it, behind what it said last. What is for it stays in out: it did not arrive. */
+	if (client->lost) {
+		watch(client, client->state != IRC_CLIENT_CHECKS && may_ask(client)
+				      ? UV_READABLE | UV_WRITABLE
+				      : 0);
+		return false;
 	}
 	/* What it has said and nobody heard yet comes before what it says now. */
 	if (client->unheard)
@@ -715,7 +723,7 @@ void irc_client_answered(struct irc_client *client)
 
 static void read_some(struct irc_client *client)
 {
-	ssize_t n = -EAGAIN;
+	ssize_t n = 1;
 
 	enter_worker();
 	if (irc_here.hushed) {
@@ -740,7 +748,7 @@ static void read_some(struct irc_client *client)
 		    !is_heard(client) || !link_ready(client->link))
 			return;
 	}
-	if (n <= 0 && n != -EAGAIN)
+	if (n <= 0 && (n != -EAGAIN || client->lost))
 		irc_client_end(client, NULL);
 }
 
@@ -752,7 +760,16 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	if (client->state == IRC_CLIENT_GONE || client->state == IRC_CLIENT_MOVES)
 		return;
 	if (status < 0) {
-		irc_client_end(client, NULL);
+		/* libuv has stopped to look. What it said last is there to be read. */
+		client->lost = true;
+		client->poll_events = 0;
+	}
+	if (client->lost) {
+		if (client->unheard)
+			irc_client_wake(client, (struct bytes){0});
+		else if (may_ask(client))
+			read_some(client);
+		(void)irc_client_flush(client);
 		return;
 	}
 	if (events & UV_READABLE)

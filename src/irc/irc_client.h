@@ -83,6 +83,7 @@ struct irc_client {
 	char *nick;              /* what it is called now */
 	struct irc_pipe in, out;
 	bool skips;
+	bool lost;     /* for sending; what it said last is read yet */
 	bool unheard;  /* its turn was over before all of in was heard */
 	uint32_t asks; /* questions of its own that are under way: not more than irc.questions */
 	char *label;   /* of the command at hand */

@@ -661,6 +661,27 @@ def test_who_hangs_up_is_heard_for_longer_than_a_turn(serve, fake):
     assert any(line.endswith(":the last word") for line in client.said)
 
 
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("speaks", [False, True], ids=["silent", "speaking"])
+def test_what_a_client_said_before_it_hung_up_is_heard(serve, fake, tmp_path, secured, speaks):
+    """Also where its connection is reset, and we come late to read; where we notice by not being able to say something; and
+    where it takes longer than a turn."""
+    pair = certificate(tmp_path, "station")
+    bouncer = Bouncer(serve, {"tls.certificate": pair[0], "tls.key": pair[1], "irc.turn": "1ms"})
+    stays, up = on_channel(bouncer, fake())
+    client = bouncer.client("admin/net@two", context=ssl.create_default_context(cafile=pair[0]) if secured else None)
+    client.sync()
+    pid = serving(bouncer.server.process.popen.pid)
+    os.kill(pid, signal.SIGSTOP)
+    if speaks:
+        say(up, "is anybody there?")
+    client.send(*["PRIVMSG BouncerServ :help"] * 200, "PRIVMSG #ring :the last word")
+    reset(client.socket)
+    os.kill(pid, signal.SIGCONT)
+    up.expect("^PRIVMSG #ring :the last word")
+    await_true(lambda: " 1 clients" in stays.service("user status")[0], 60)
+
+
 def test_connect_commands_come_before_channels(bouncer, fake):
     server = fake()
     client, up = on_channel(bouncer, server, options="-connect-command 'PRIVMSG Q :auth x'")
