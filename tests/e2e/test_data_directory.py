@@ -43,6 +43,8 @@ def test_it_is_refused_in_the_very_moment_of_a_change_too():
     """One after another tries, while the server is upgraded and killed: none ever gets in."""
     with Kept() as server, Encoder(server) as encoder:
         listener = Listener(server)
+        # Who has not been answered yet when the server is killed is not gone on with.
+        listener.await_bytes(5000)
         over, answers = threading.Event(), []
 
         def try_always():
