@@ -602,7 +602,8 @@ RUNS_ON(on_control) static int doors_open(struct server *server, char *at, size_
 	if (!error)
 		error = families_listen(server->loop, server->conf, NULL, at, size);
 	if (error)
-		log_error("core", "doors not opened", kv_str("at", at),
+		log_event(inherited ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, "core",
+			  "doors not opened", kv_str("at", at),
 			  kv_str("error", uv_strerror(error)));
 	return inherited ? 0 : error;
 }
