@@ -372,6 +372,9 @@ test("what was said before comes while one goes up, and what is looked for is fo
 	await page.fill("#irc-find-text", "all is well");
 	await page.keyboard.press("Enter");
 	await page.waitForSelector("[role=status]:has-text('50 found')");
+	// All were said at once, many in one millisecond: the newest first all the same.
+	assert.deepEqual((await page.locator(".irc-hit-text").allTextContents()).map((text) => Number(/watch (\d+)/.exec(text)[1])),
+		Array.from({ length: 50 }, (_, i) => 199 - i));
 	await page.click("button:text-is('Look further back')");
 	await page.waitForSelector(".irc-hit:has-text('watch 105 and all')");
 	await page.fill("#irc-find-text", "watch 77");

@@ -361,7 +361,8 @@ const find = {
 		// Further back than this a network has not looked that found as many as it may: what stands there is not all.
 		const from = Math.max(...lists.map((list) => list.length >= limit ? list[0].at : 0));
 
-		this.lines = lists.flat().filter((line) => line.at >= from).sort((a, b) => b.at - a.at);
+		// Each list is the oldest first: turned round, lines of one millisecond are the newest first too.
+		this.lines = lists.flat().reverse().filter((line) => line.at >= from).sort((a, b) => b.at - a.at);
 		this.more.hidden = !from || this.lines.length <= before || limit >= FOUND_MOST;
 		this.isBusy = false;
 		this.show();
