@@ -13,6 +13,7 @@
 #include "irc/irc_service.h"
 #include "irc/irc_user.h"
 
+#define TOKEN_LEN 6u
 #define SHOWN_MAX 200u /* a page: what is more is counted, and where all are is said */
 
 static bool for_admins(struct irc_words *words)
@@ -58,10 +59,13 @@ static void erase(struct irc_errand *errand, struct irc_user *user)
 static void on_followed(struct irc_errand *errand)
 {
 	struct change *change = errand->context;
-	bool good = errand->good || !errand->text;
+	bool is_nobody = change->status == 404 && !errand->found,
+	     good = !is_nobody && (errand->good || !errand->text);
 
 	enter_worker();
 	(void)irc_order_back(change->order);
+	if (is_nobody)
+		irc_order_say(change->order, "there is no user %s", change->user);
 	for (size_t i = 0; i < json_array_size(errand->lines) && !good; i++)
 		irc_order_say(change->order, "%s",
 			      json_string_value(json_array_get(errand->lines, i)));
@@ -245,6 +249,12 @@ bool service_user_create(struct irc_words *words, unsigned from)
 	body = account_take(words, from);
 	if (!body)
 		return false;
+	if (!without && !json_object_get(body, "password") &&
+	    !json_object_get(body, "password_hash")) {
+		json_decref(body);
+		return irc_refuse(words, "-password is missing; -disable-password true: app "
+					 "passwords and certificates alone let in");
+	}
 	json_object_set_new(body, "name", json_string(name));
 	if (!json_object_get(body, "rank"))
 		json_object_set_new(body, "rank", json_string("dj"));
@@ -312,32 +322,97 @@ bool service_user_update(struct irc_words *words, unsigned from)
 }
 
 /* So that nobody is deleted by a slip: a word that belongs to him and to this process. */
-bool irc_service_token(struct irc_words *words, const char *what, unsigned at, const char *usage)
+static void token_make(const char *what, char token[TOKEN_LEN + 1])
 {
 	struct bytes parts[] = {BYTES("irc deletion"), bytes_str(what)};
 	uint8_t digest[AUTH_DIGEST_SIZE];
-	char token[8];
 
 	auth_digest(digest, parts, COUNT_OF(parts));
-	snprintf(token, sizeof token, "%02x%02x%02x", digest[0], digest[1], digest[2]);
-	if (at < words->count && strcmp(words->at[at], token) == 0)
-		return true;
-	irc_say(words, "This cannot be undone. To go on: %s %s", usage, token);
-	return false;
+	snprintf(token, TOKEN_LEN + 1, "%02x%02x%02x", digest[0], digest[1], digest[2]);
+}
+
+static bool is_token(const struct irc_words *words, const char *what, unsigned at)
+{
+	char token[TOKEN_LEN + 1];
+
+	token_make(what, token);
+	return at < words->count && strcmp(words->at[at], token) == 0;
+}
+
+static void token_ask(struct irc_order *order, const char *what, const char *usage)
+{
+	char token[TOKEN_LEN + 1];
+
+	token_make(what, token);
+	irc_order_say(order, "This cannot be undone. To go on: %s %s", usage, token);
+}
+
+bool irc_service_token(struct irc_words *words, const char *what, unsigned at, const char *usage)
+{
+	bool good = is_token(words, what, at);
+
+	if (!good)
+		token_ask(words->order, what, usage);
+	return good;
+}
+
+static void deletion_ask(struct irc_order *order, const char *name)
+{
+	char usage[100];
+
+	snprintf(usage, sizeof usage, "user delete %.60s", name);
+	token_ask(order, name, usage);
+}
+
+static void only_look(struct irc_errand *errand, struct irc_user *user)
+{
+	(void)errand;
+	(void)user;
+}
+
+static void on_sought(struct irc_errand *errand)
+{
+	struct irc_order *order = errand->context;
+
+	enter_worker();
+	(void)irc_order_back(order);
+	if (errand->found)
+		deletion_ask(order, errand->user);
+	else
+		irc_order_say(order, "there is no user %s", errand->user);
+	irc_errand_free(errand);
+	irc_order_end(order, false);
+}
+
+/* Who has no account may be known here all the same. */
+static bool deletion_seek(struct irc_words *words, const char *name)
+{
+	struct irc_errand *errand = irc_errand_new(bytes_str(name), NULL);
+
+	if (!errand)
+		return irc_refuse(words, "there is no user %s", name);
+	errand->look = only_look;
+	errand->back = on_sought;
+	errand->context = words->order;
+	irc_order_wait(words->order);
+	irc_errand_send(errand);
+	return true;
 }
 
 bool service_user_delete(struct irc_words *words, unsigned from)
 {
 	const char *name = from < words->count ? words->at[from] : NULL;
-	char usage[100];
 
 	if (!for_admins(words))
 		return false;
 	if (!name || strcmp(name, edge_settings()->conf.admin_user) == 0)
 		return irc_refuse(words, "whom? He of the settings cannot be deleted");
-	snprintf(usage, sizeof usage, "user delete %.60s", name);
-	return irc_service_token(words, name, from + 1, usage) &&
-	       change_send(words, "DELETE", name, NULL, NULL);
+	if (is_token(words, name, from + 1))
+		return change_send(words, "DELETE", name, NULL, NULL);
+	if (!account_find(account_book(), bytes_str(name)))
+		return deletion_seek(words, name);
+	deletion_ask(words->order, name);
+	return false;
 }
 
 static void on_run(struct irc_errand *errand)

@@ -44,6 +44,8 @@ def test_users_are_made_changed_and_deleted(bouncer, fake):
     assert bouncer.good("user status") == ["admin (admin): nick (unset), 0 networks, 0 clients"]
     assert bouncer.server.get("/api/v1/irc/users/bob", auth=ADMIN).status == 404
     assert "cannot be deleted" in bouncer.bad("user delete admin")
+    assert [bouncer.bad(f"user delete {who}") for who in ("nobody", f"bob {token}")] == ["there is no user nobody", "there is no user bob"]
+    assert "-password is missing" in bouncer.bad("user create -username ann")
     assert "password_hash" in bouncer.bad("user create -username eve -password-hash nonsense")
 
 
