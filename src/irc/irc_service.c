@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "edge/account.h"
 #include "edge/edge.h"
@@ -28,9 +29,10 @@ static const struct {
 #include "irc/irc_service.def"
 };
 
+/* In any case: telephones begin a line with a capital. */
 static bool begins(const char *word, const char *with)
 {
-	return strncmp(word, with, strlen(with)) == 0;
+	return strncasecmp(word, with, strlen(with)) == 0;
 }
 
 /* Whether who orders may; others are not shown what only administrators may. */
@@ -114,9 +116,10 @@ static int command_of(const struct irc_words *words)
 	int found = -1;
 
 	for (size_t i = 0; i < COUNT_OF(commands); i++) {
-		bool whole = strcmp(commands[i].first, words->at[0]) == 0 &&
-			     (!commands[i].second ||
-			      (words->count > 1 && strcmp(commands[i].second, words->at[1]) == 0));
+		bool whole =
+			strcasecmp(commands[i].first, words->at[0]) == 0 &&
+			(!commands[i].second ||
+			 (words->count > 1 && strcasecmp(commands[i].second, words->at[1]) == 0));
 
 		if (whole)
 			return (int)i;

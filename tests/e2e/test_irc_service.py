@@ -157,6 +157,7 @@ def test_help_says_what_a_network_can_be_told(bouncer):
     assert not any("-proxy" in line for line in bouncer.good("help"))
     assert all(line.startswith("password") for line in bouncer.good("help password"))
     assert "unknown" in bouncer.bad("help nonsense")
+    assert bouncer.good("Help NETWORK Create") == said and bouncer.good("Network STATUS") == bouncer.good("network status")
 
 
 def test_where_a_password_was_used_outlasts_a_restart(serve, tmp_path):
