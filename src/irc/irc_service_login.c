@@ -197,16 +197,17 @@ bool service_password_create(struct irc_words *words, unsigned from)
 {
 	const char *label = irc_words_take(words, from, "label");
 	char secret[IRC_PASSWORD_LEN + 1];
+	const char *fault;
 
 	if (!label && from < words->count)
 		label = words->at[from];
 	if (label && label[0] == '-')
 		return irc_refuse(words, "%s is no label: password create -label LABEL", label);
-	if (!label || !irc_password_make(words->order->user, bytes_str(label), secret))
-		return irc_refuse(
-			words,
-			"password create -label LABEL, one that is not there yet; or there are "
-			"as many as may be");
+	if (!label)
+		return irc_refuse(words, "-label is missing: password create -label LABEL");
+	fault = irc_label_fault(words->order->user, bytes_str(label));
+	if (fault || !irc_password_make(words->order->user, bytes_str(label), secret))
+		return irc_refuse(words, "%s", fault ? fault : "out of memory");
 	irc_say(words, "The password for %s is %s", label, secret);
 	return irc_say(words, "It is shown this once. Whoever has it may do on IRC what you may.");
 }
@@ -270,7 +271,7 @@ bool service_device_delete(struct irc_words *words, unsigned from)
 bool service_device_create(struct irc_words *words, unsigned from)
 {
 	const char *label = irc_words_take(words, from, "label");
-	const char *given = irc_words_take(words, from, "fingerprint");
+	const char *given = irc_words_take(words, from, "fingerprint"), *fault;
 	char text[IRC_FINGERPRINT_SIZE];
 
 	if (!irc_words_end(words, from))
@@ -284,8 +285,8 @@ bool service_device_create(struct irc_words *words, unsigned from)
 			words, "-fingerprint is missing, and your client has shown no certificate");
 	if (!irc_fingerprint_take(given, text))
 		return irc_refuse(words, "-fingerprint is 128 hexadecimal digits, of a SHA-512");
-	if (!irc_certificate_add(words->order->user, bytes_str(label), bytes_str(text)))
-		return irc_refuse(words,
-				  "there is one of that label, or there are as many as may be");
+	fault = irc_label_fault(words->order->user, bytes_str(label));
+	if (fault || !irc_certificate_add(words->order->user, bytes_str(label), bytes_str(text)))
+		return irc_refuse(words, "%s", fault ? fault : "out of memory");
 	return irc_say(words, "%s may log in by its certificate", label);
 }

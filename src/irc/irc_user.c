@@ -18,7 +18,7 @@
 #include "irc/irc_upload.h"
 #include "store/store_irc.h"
 
-#define LABEL_MOST 100u /* bytes: it stands in a line */
+#define LABEL_MOST 100u /* bytes: it stands in a line; irc_label_fault() says how many */
 
 _Thread_local struct irc_worker irc_here;
 
@@ -391,17 +391,27 @@ static void password_keep(const struct irc_user *user, const struct irc_password
 	});
 }
 
+const char *irc_label_fault(const struct irc_user *user, struct bytes label)
+{
+	unsigned count = 0;
+
+	if (!label.len || label.len > LABEL_MOST)
+		return "a label has 1 to 100 bytes";
+	for (const struct irc_password *p = user->passwords; p; p = p->next, count++)
+		if (bytes_equal(bytes_str(p->label), label))
+			return p->is_certificate ? "there is a certificate of that label already"
+						 : "there is a password of that label already";
+	return count < irc_conf_now()->passwords
+		       ? NULL
+		       : "there are as many passwords and certificates as may be (irc.passwords)";
+}
+
 static struct irc_password *password_add(struct irc_user *user, struct bytes label,
 					 bool is_certificate, struct bytes secret)
 {
 	struct irc_password *password;
-	unsigned count = 0;
 
-	for (password = user->passwords; password; password = password->next)
-		if (++count >= irc_conf_now()->passwords ||
-		    bytes_equal(bytes_str(password->label), label))
-			return NULL;
-	if (!label.len || label.len > LABEL_MOST)
+	if (irc_label_fault(user, label))
 		return NULL;
 	password = calloc(1, sizeof *password);
 	if (!password)

@@ -47,6 +47,8 @@ struct irc_password *irc_password_make(struct irc_user *user, struct bytes label
 				       char out[IRC_PASSWORD_LEN + 1]);
 struct irc_password *irc_certificate_add(struct irc_user *user, struct bytes label,
 					 struct bytes fingerprint);
+/* Why neither can be of that label; NULL: it may be. */
+const char *irc_label_fault(const struct irc_user *user, struct bytes label);
 bool irc_password_drop(struct irc_user *user, struct bytes label);
 /* The one that this is; NULL: none. */
 struct irc_password *irc_password_find(const struct irc_user *user, struct bytes given,

@@ -83,7 +83,7 @@ def test_devices_by_certificate(bouncer):
     finger = ":".join(["AB"] * 64)
     assert "128" in bouncer.bad("device-certificate create -label x -fingerprint abcd")
     bouncer.good(f"device-certificate create -label phone -fingerprint {finger}")
-    assert "one of that label" in bouncer.bad(f"device create -label phone -fingerprint {finger}")
+    assert "certificate of that label already" in bouncer.bad(f"device create -label phone -fingerprint {finger}")
     assert bouncer.good("device status") == ["phone (certificate) never used"]
     assert "none" in bouncer.bad("password revoke phone")
     bouncer.good("device delete phone")
@@ -272,6 +272,7 @@ def test_there_are_only_so_many_passwords(serve):
     bouncer = Bouncer(serve, {"irc.passwords": "2"})
     bouncer.good("password create one")
     bouncer.good("password create two")
+    assert "password of that label already" in bouncer.bad("password create two")
     assert "as many" in bouncer.bad("password create three")
     bouncer.good("password delete one")
     bouncer.good("password create three")
