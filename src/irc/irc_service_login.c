@@ -4,6 +4,7 @@
 #include "irc/irc_certificate.h"
 #include "irc/irc_network.h"
 #include "irc/irc_service.h"
+#include "irc/irc_upstream.h"
 #include "irc/irc_user.h"
 
 /* --- logins --------------------------------------------------------------------------------- */
@@ -113,6 +114,27 @@ static void certfp_say(struct irc_order *order, const struct irc_network *networ
 			irc_order_say(order, "%s: %s", hashes[i], text);
 }
 
+/* The new one is kept, and shown where that can be. */
+static void certfp_show(struct irc_order *order, struct irc_network *network)
+{
+	struct irc_place place;
+
+	if (irc_upstream_place_of(network, &place) && place.tls) {
+		renew(network);
+		irc_order_say(order, "%s is shown a new certificate from %s", network->name,
+			      network->conf.enabled ? "now on: it is called anew"
+						    : "its next connection on");
+	} else {
+		irc_network_keep(network);
+		irc_order_say(order,
+			      "%s has a new certificate, and is shown it once it is called over "
+			      "TLS (network update %s -addr ircs://…)",
+			      network->name, network->name);
+	}
+	irc_order_say(order, "Tell NickServ there: CERT ADD and one of these; then sasl "
+			     "set-external logs in by it");
+}
+
 static void certfp_pool(uv_work_t *work)
 {
 	struct certfp *certfp = container_of(work, struct certfp, work);
@@ -132,12 +154,7 @@ static void certfp_made(uv_work_t *work, int status)
 
 		irc_set(&network->certificate, bytes_str(certfp->certificate));
 		irc_set(&network->key, bytes_str(certfp->key));
-		/* Who logged in by it before NickServ knows it would be shut out. */
-		renew(network);
-		irc_order_say(order,
-			      "%s is shown a new certificate from now on. Tell NickServ there: "
-			      "CERT ADD and one of these; then sasl set-external logs in by it",
-			      network->name);
+		certfp_show(order, network);
 		certfp_say(order, network);
 	} else {
 		irc_order_say(order, "no certificate could be made");

@@ -1,4 +1,5 @@
 /* BouncerServ: networks and channels. */
+#include <sodium.h>
 #include <stdio.h>
 
 #include "irc/irc_bouncer.h"
@@ -109,35 +110,71 @@ static struct irc_network *network_named(struct irc_words *words, unsigned *from
 	return network;
 }
 
-/* Of attributes that count without a new connection. */
-static bool quiet(const char *option)
+/* Of attributes that count without a new connection; as words have them, or fields. */
+static bool is_quiet(const char *name)
 {
-	static const char *const names[] = {"-name",           "-highlights",  "-auto-away",
-					    "-burst",          "-interval-ms", "-retention-days",
-					    "-connect-command"};
+	static const char *const names[] = {"name",           "highlights",  "auto-away",
+					    "burst",          "interval-ms", "retention-days",
+					    "connect-command"};
 
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		if (strcmp(option, names[i]) == 0)
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		size_t k = 0;
+
+		while (names[i][k] &&
+		       (name[k] == names[i][k] || (name[k] == '_' && names[i][k] == '-')))
+			k++;
+		if (!names[i][k] && !name[k])
 			return true;
+	}
 	return false;
+}
+
+/* What a connection is made by: another one of these needs another one of those. */
+static void connection_digest(const struct irc_network *network,
+			      uint8_t digest[crypto_generichash_BYTES])
+{
+	crypto_generichash_state state;
+	char value[3001];
+	const char *name;
+
+	crypto_generichash_init(&state, NULL, 0, crypto_generichash_BYTES);
+	for (unsigned i = 0; (name = irc_network_field(i)); i++) {
+		if (is_quiet(name) || !irc_network_get(network, name, value, sizeof value))
+			continue;
+		crypto_generichash_update(&state, (const uint8_t *)value, strlen(value) + 1);
+	}
+	sodium_memzero(value, sizeof value);
+	crypto_generichash_final(&state, digest, crypto_generichash_BYTES);
 }
 
 bool service_network_update(struct irc_words *words, unsigned from)
 {
+	uint8_t before[crypto_generichash_BYTES], after[crypto_generichash_BYTES];
 	struct irc_network *network = network_named(words, &from);
-	bool is_quiet = from < words->count;
+	bool renews = from == words->count, was_on;
 
 	for (unsigned i = from; i < words->count; i += 2)
-		is_quiet &= quiet(words->at[i]);
-	if (!network || !attributes_take(words, from, network))
+		renews |= words->at[i][0] != '-' || !is_quiet(words->at[i] + 1);
+	if (!network)
 		return false;
+	was_on = network->up != NULL;
+	connection_digest(network, before);
+	if (!attributes_take(words, from, network))
+		return false;
+	connection_digest(network, after);
 	irc_network_keep(network);
-	if (!is_quiet) {
+	/* One that waits or tries is called at once. */
+	renews &= network->state != IRC_STATE_UP || memcmp(before, after, sizeof before) != 0;
+	if (renews) {
 		irc_network_stop(network, "Settings changed");
 		irc_network_start(network);
 	}
 	irc_bouncer_tell(network, false);
-	return irc_say(words, "network %s was changed", network->name);
+	return irc_say(words, "network %s was changed%s", network->name,
+		       !renews                 ? ""
+		       : network->conf.enabled ? ", and connects anew"
+		       : was_on                ? ", and is disconnected"
+					       : "");
 }
 
 bool service_network_delete(struct irc_words *words, unsigned from)

@@ -102,6 +102,19 @@ bool irc_upstream_place(const char *text, unsigned n, struct irc_place *place)
 	return false;
 }
 
+bool irc_upstream_place_of(const struct irc_network *network, struct irc_place *place)
+{
+	if (!irc_upstream_place(network->conf.addr, network->server, place))
+		return false;
+	/* IRCv3 sts: the promise holds whatever the address says. */
+	if (!place->is_unix && !place->tls && network->conf.sts_port &&
+	    network->conf.sts_until > wall_now_us() / 1000000) {
+		place->tls = true;
+		place->port = (uint16_t)network->conf.sts_port;
+	}
+	return true;
+}
+
 /* --- the end -------------------------------------------------------------------------------- */
 
 static void up_free(struct irc_upstream *up)
@@ -933,19 +946,13 @@ void irc_upstream_open(struct irc_network *network)
 		return;
 	}
 	timer_set(up);
-	if (!irc_upstream_place(network->conf.addr, network->server, &up->place)) {
+	if (!irc_upstream_place_of(network, &up->place)) {
 		irc_upstream_fail(up, false, "the address is not one that can be called");
 		return;
 	}
 	if (up->place.is_unix) {
 		open_unix(up);
 		return;
-	}
-	/* IRCv3 sts: the promise holds whatever the address says. */
-	if (!up->place.tls && network->conf.sts_port &&
-	    network->conf.sts_until > wall_now_us() / 1000000) {
-		up->place.tls = true;
-		up->place.port = (uint16_t)network->conf.sts_port;
 	}
 	whom = up->place;
 	if (network->conf.proxy[0] && !irc_proxy_place(network->conf.proxy, &whom)) {

@@ -88,6 +88,8 @@ struct irc_upstream {
 /* Whether a list of addresses is one; the n-th of them (modulo how many there are). */
 bool irc_upstream_addr_valid(struct bytes list);
 bool irc_upstream_place(const char *list, unsigned n, struct irc_place *place);
+/* The one that the network is called at, or will be next. False: it has none that can be called. */
+bool irc_upstream_place_of(const struct irc_network *network, struct irc_place *place);
 
 /* Begins. What becomes of it the network is told. */
 void irc_upstream_open(struct irc_network *network);

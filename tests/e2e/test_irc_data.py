@@ -118,8 +118,12 @@ def test_attributes_that_need_no_new_connection(bouncer, talk):
     bouncer.good("channel update #ring -retention-days 7")
     up.send("PING still")
     up.expect("PONG :?still")
-    bouncer.good("network update net -realname Ann")
+    assert bouncer.good("network update net -nick ann -enabled yes") == ["network net was changed"]
+    up.send("PING again")
+    up.expect("PONG :?again")
+    assert bouncer.good("network update net -realname Ann") == ["network net was changed, and connects anew"]
     up.expect("^QUIT")
+    assert bouncer.good("network update net -enabled no") == ["network net was changed, and is disconnected"]
 
 
 # -- history that is not there ---------------------------------------------------------------------

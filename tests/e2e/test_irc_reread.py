@@ -38,7 +38,7 @@ def test_answers_of_a_new_connection_are_not_for_questions_of_the_last(bouncer, 
     up.register(caps)
     client.send("@label=old WHOIS bob")
     old = up.expect("^@label=\\S+ WHOIS bob").tags["label"]
-    assert client.service("network update net -realname Two") == ["network net was changed"]
+    assert client.service("network update net -realname Two") == ["network net was changed, and connects anew"]
     assert [line for line in client.said if line.startswith("@label=old ")]
     up = server.accept()
     up.register(caps)

@@ -68,6 +68,7 @@ def test_a_certificate_of_ones_own(bouncer, fake):
     assert "-bits" in bouncer.bad("certfp generate -bits 1024")
     for kind in ("ed25519", "ecdsa"):
         lines = bouncer.good(f"certfp generate -key-type {kind}")
+        assert "once it is called over TLS" in lines[0]
         assert [len(re.sub(".*: ", "", line)) for line in lines[-3:]] == [40, 64, 128]
         assert bouncer.good("certfp fingerprint") == lines[-3:]
     assert bouncer.good("sasl status") == ["net: no SASL is set"]
