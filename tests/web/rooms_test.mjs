@@ -212,6 +212,49 @@ test("users come, change and go; a DJ sees his mounts and nothing else", async (
 	await leave(page, /40[0-9]/);
 });
 
+test("a user is added without mounts, for IRC; who removes him is told what goes with him", async () => {
+	const page = await visit("/admin#/people");
+	const client = connect(ircPort, "127.0.0.1");
+	const password = "a line and no song";
+	let said = "";
+
+	try {
+		await page.click("button:text-is('Add a user')");
+		assert.equal(await page.inputValue("#ask-mounts"), "");
+		assert.match(await page.textContent("#ask-mounts-hint"), /nothing: none for a DJ \(IRC, voice and video only\)/);
+		await page.fill("#ask-name", "nils");
+		await page.fill("#ask-password", password);
+		if (process.env.SHOTS)
+			await page.screenshot({ path: `${process.env.SHOTS}/people-add.png` });
+		await page.click("dialog[open] .primary");
+		await page.waitForSelector(row("nils"));
+		assert.match(await page.textContent(row("nils")), /DJ\s*none/);
+		assert.equal((await fetch(`${studio.url}/api/v1/mounts/live/title`, { method: "PUT", body: JSON.stringify({ title: "Nils" }),
+			headers: { "Content-Type": "application/json", Authorization: `Basic ${btoa(`nils:${password}`)}` } })).status, 403);
+		client.on("error", () => {});
+		client.on("data", (data) => { said += data; });
+		client.write(`PASS :${password}\r\nNICK nils\r\nUSER nils 0 * :Nils\r\n`);
+		await until(() => / 001 nils /.test(said), "IRC lets him in");
+
+		for (const [size, viewport] of Object.entries(sizes)) {
+			await page.setViewportSize(viewport);
+			await page.click("button[aria-label='Remove nils']");
+			await page.waitForSelector("dialog[open] p:has-text('IRC has of nils'):has-text('networks, passwords, history, files'):has-text('disabled instead')");
+			await expectWhole(page, `remove a user ${size}`);
+			if (process.env.SHOTS)
+				await page.screenshot({ path: `${process.env.SHOTS}/people-remove-${size}.png` });
+			await page.click("dialog[open] button:text-is('Cancel')");
+		}
+		await page.click("button[aria-label='Remove nils']");
+		await page.click("dialog[open] .danger");
+		await page.waitForSelector(row("nils"), { state: "detached" });
+		await leave(page);
+	} finally {
+		client.destroy();
+		await studio.api("DELETE", "/users/nils").catch(() => {});
+	}
+});
+
 test("a token is shown once, lets a program in, and no more when it is gone", async () => {
 	const page = await visit("/admin#/people");
 	const asProgram = (token) => fetch(`${studio.url}/api/v1/mounts/live`, { headers: { Authorization: `Bearer ${token}` } });

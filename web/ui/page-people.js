@@ -6,7 +6,7 @@ import { h, setText } from "./dom.js";
 import { ago, agentName, dateTime } from "./format.js";
 import { me } from "./me.js";
 import { Table } from "./table.js";
-import { mountsHint, mountsText, rankText, ranks, tokenTable } from "./token-table.js";
+import { mountsText, rankText, ranks, tokenTable, userMountsHint } from "./token-table.js";
 
 export const offered = ({ me: who }) => who.may("admin") && can("GET", "/users");
 
@@ -21,7 +21,7 @@ function userForm(user, done) {
 		...(user ? [] : [{ name: "name", label: "Name", required: true, maxlength: 63 }]),
 		{ name: "password", label: user ? "New password" : "Password", type: "password", required: !user, autocomplete: "new-password", hint: user ? "Empty: it stays. Another one ends all his sessions." : "Ten characters or more." },
 		{ name: "rank", label: "Rank", options: ranks, value: user?.rank ?? "dj" },
-		{ name: "mounts", label: "Mounts", value: user ? user.mounts : "*", hint: mountsHint },
+		{ name: "mounts", label: "Mounts", value: user?.mounts, hint: userMountsHint },
 		...(user ? [{ name: "disabled", label: "Disabled", type: "checkbox", value: user.disabled }] : []),
 	], submit: async ({ name, password, ...values }) => {
 		const body = { ...values, ...(password ? { password } : {}) };
@@ -35,24 +35,20 @@ function userForm(user, done) {
 }
 
 export function show(place, _, { tools }) {
-	const remove = (path, what, done) => h("button.quiet-button", { type: "button", onclick: async (event) => {
-		const one = event.currentTarget.current();
-
-		await ask({ title: `${what(one)}?`, danger: true, button: "Yes", submit: () => del(path(one)) });
-		done();
-	} }, "Remove");
+	const remove = async ({ name }) => {
+		await ask({ title: `Remove ${name}?`, danger: true, button: "Yes", submit: () => del(`/users/${encodeURIComponent(name)}`),
+			text: `All that IRC has of ${name} is deleted too, for good: networks, passwords, history, files. Who is disabled instead (Change, Disabled) is let in no more, and all of it is kept.` });
+		load();
+	};
 	const users = new Table({ label: "Users", empty: "No user but the administrator of the settings.", columns: [
 		{ name: "Name", make: () => h("span.mount-link", { dir: "auto" }), fill: (cell, one) => setText(cell.firstChild, one.name) },
 		{ name: "Rank", text: rankText },
 		{ name: "Mounts", kind: "wide", text: (one) => mountsText(one) },
 		{ name: "Since", text: (one) => dateTime(seconds(one.created)) },
 		{ name: "Seen", text: (one) => one.seen ? ago(seconds(one.seen)) : "never" },
-		{ name: "Actions", hideName: true, kind: "act-cell", make: (current) => {
-			const away = remove((one) => `/users/${encodeURIComponent(one.name)}`, (one) => `Remove ${one.name}`, load);
-
-			away.current = current;
-			return h("div.acts", null, h("button.quiet-button", { type: "button", onclick: () => userForm(current(), load) }, "Change"), away);
-		}, fill: (cell, one) => {
+		{ name: "Actions", hideName: true, kind: "act-cell", make: (current) => h("div.acts", null,
+			h("button.quiet-button", { type: "button", onclick: () => userForm(current(), load) }, "Change"),
+			h("button.quiet-button", { type: "button", onclick: () => remove(current()) }, "Remove")), fill: (cell, one) => {
 			for (const button of cell.querySelectorAll("button"))
 				button.setAttribute("aria-label", `${button.textContent} ${one.name}`);
 		} },
