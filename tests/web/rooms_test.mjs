@@ -221,7 +221,7 @@ test("a user is added without mounts, for IRC; who removes him is told what goes
 	try {
 		await page.click("button:text-is('Add a user')");
 		assert.equal(await page.inputValue("#ask-mounts"), "");
-		assert.match(await page.textContent("#ask-mounts-hint"), /nothing: none for a DJ \(IRC, voice and video only\)/);
+		assert.match(await page.textContent("#ask-mounts-hint"), /nothing: none for a DJ \(IRC and voice only\)/);
 		await page.fill("#ask-name", "nils");
 		await page.fill("#ask-password", password);
 		if (process.env.SHOTS)

@@ -15,7 +15,7 @@ export const ranks = [{ value: "dj", label: "DJ: titles and encoders of his moun
 const mountsHint = "Names and patterns apart by blanks, such as /live /events/*. * is all of them.";
 
 // Of a list without a mount an operator has all of them, a DJ none.
-export const userMountsHint = "Apart by blanks, such as /live /events/*; * for all; nothing: none for a DJ (IRC, voice and video only), all for the others.";
+export const userMountsHint = "Apart by blanks, such as /live /events/*; * for all; nothing: none for a DJ (IRC and voice only), all for the others.";
 export const mountsText = ({ mounts, rank }) => mounts === "*" || (!mounts && rank !== "dj") ? "all" : mounts || "none";
 export const rankText = (one) => `${words[one.rank] ?? one.rank}${one.disabled ? " · disabled" : ""}`;
 
