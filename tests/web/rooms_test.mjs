@@ -142,7 +142,8 @@ test("a slot is made, and removed, also from under a writer, after a question", 
 	await page.waitForSelector("dialog[open]:has-text('A writer has it')");
 	await page.click("dialog[open] .danger");
 	await page.waitForSelector(".slot[aria-label=spare]", { state: "detached" });
-	await leave(page, /400/);
+	// Its picture may have been asked for in the moment in which it went.
+	await leave(page, /400|404/);
 });
 
 test("users come, change and go; a DJ sees his mounts and nothing else", async () => {
