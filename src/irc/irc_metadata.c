@@ -298,7 +298,7 @@ static void refuse(const struct order *order, const char *code, struct bytes key
 
 	snprintf(context, sizeof context, "%.*s%s%.*s", (int)bytes_first(order->said, 300).len,
 		 (const char *)order->said.at, key.len ? " " : "",
-		 (int)bytes_first(key, KEY_MAX).len, (const char *)key.at);
+		 (int)bytes_first(key, KEY_MAX).len, key.len ? (const char *)key.at : "");
 	irc_client_fail(order->client, "METADATA", code, context, "%s", why);
 }
 

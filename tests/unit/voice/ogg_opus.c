@@ -50,7 +50,7 @@ static void the_heads_are_two_pages(void **state)
 {
 	struct writer w = writer_of(out, sizeof out);
 	struct bytes in = head(&w, "Ada", "hall"), packet = {0};
-	struct ogg_page page;
+	struct ogg_page page = {0};
 
 	(void)state;
 	assert_true(ogg_page_read(&in, &page));
@@ -75,7 +75,7 @@ static void long_names_are_cut(void **state)
 	struct writer w = writer_of(out, OGG_OPUS_PAGE);
 	char name[2000];
 	struct bytes in;
-	struct ogg_page page;
+	struct ogg_page page = {0};
 
 	(void)state;
 	memset(name, 'n', sizeof name - 1);
